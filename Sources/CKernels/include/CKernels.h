@@ -1,0 +1,146 @@
+// Compute kernels: pure functions on pointers and counts. No allocation, no global state, no I/O.
+//
+// Every kernel has a scalar twin that defines its result. Integer parts agree bit for bit between instruction sets; the
+// float parts add in the same order with fused multiply-add, so whole results agree too unless a comment says otherwise.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ---- Quantized layouts (formats/blocks.md) -------------------------------------------------------------------------
+//
+// A group is 16 rows. A row has a multiple of 32 columns. Within a group, superblocks of 64 columns follow one another
+// (the last one has 32 columns when columns % 64 == 32); a superblock is its scales and then its codes.
+//
+// q8: scales [columns/32][16 rows] binary16; codes [columns/4][16 rows][4] uint8, excess 128 (value = code - 128,
+//     -127..127). weight = tile_scale * scale * value.
+// q4: scale fields [columns/16][16 rows] uint8; codes [columns/8][16 rows][4] uint8, each byte two codebook indices: the
+//     low nibble for column 8j+k, the high nibble for column 8j+4+k. Bits 0..6 of a field are an unsigned minifloat (a
+//     binary16 pattern shifted right by PVIT_Q4_SCALE_SHIFT); bit 7 adds PVIT_Q4_SHIFT to every codebook value of the block.
+//     weight = tile_scale * scale * (codebook[index] + shift).
+#define PVIT_GROUP_ROWS 16
+#define PVIT_Q8_BLOCK 32
+#define PVIT_Q4_BLOCK 16
+#define PVIT_Q4_SCALE_SHIFT 6
+#define PVIT_Q4_SHIFT 4
+extern const int8_t pvit_q4_codebook[16];
+
+// ---- Quantized activations ------------------------------------------------------------------------------------------
+//
+// A vector of `columns` floats (a multiple of 32) as int8 codes with one float scale for 32 columns (absolute maximum /
+// 127, round to nearest even) and the sum of the codes of each 16 columns.
+typedef struct {
+    const int8_t *codes;    // [tokens, columns]
+    const float *scales;    // [tokens, columns / 32]
+    const int32_t *sums;    // [tokens, columns / 16]
+} pvit_activations;
+
+// ---- Key/value cache --------------------------------------------------------------------------------------------------
+//
+// The keys (or values) of one head of one layer are rows of one position each, `pvit_kv_row_bytes` apart.
+// f32, f16: `width` numbers. q8: `width` int8 codes, then width/32 binary16 scales (width is a multiple of 32).
+typedef enum { PVIT_KV_F32 = 0, PVIT_KV_F16 = 1, PVIT_KV_Q8 = 2 } pvit_kv_type;
+
+static inline size_t pvit_kv_row_bytes(pvit_kv_type type, size_t width) {
+    switch (type) {
+    case PVIT_KV_F32: return width * 4;
+    case PVIT_KV_F16: return width * 2;
+    case PVIT_KV_Q8: return width + width / 32 * 2;
+    }
+    return 0;
+}
+
+typedef enum {
+    PVIT_ISA_SCALAR = 0,
+    PVIT_ISA_AVX2 = 1,        // AVX2, FMA, F16C
+    PVIT_ISA_AVX512_VNNI = 2, // AVX-512 F, BW, DQ, VL, VNNI
+    PVIT_ISA_NEON = 3,
+} pvit_isa;
+
+typedef struct {
+    pvit_isa isa;
+    const char *name;
+
+    // Conversions of `count` numbers. To narrower types: round to nearest even, overflow to infinity, NaN stays NaN.
+    void (*f16_to_f32)(const uint16_t *restrict source, float *restrict result, size_t count);
+    void (*bf16_to_f32)(const uint16_t *restrict source, float *restrict result, size_t count);
+    void (*f32_to_f16)(const float *restrict source, uint16_t *restrict result, size_t count);
+    void (*f32_to_bf16)(const float *restrict source, uint16_t *restrict result, size_t count);
+    // result = round(float(a) + float(b)), as PyTorch adds tensors of these types on a CPU. `result` may be `a` or `b`.
+    void (*add_f16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+    void (*add_bf16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+    // result = round(float(a) - float(b)); the inverse of the above.
+    void (*subtract_f16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+    void (*subtract_bf16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+
+    // One token's activations to int8; `columns` is a multiple of 32. Not finite input gives unspecified codes, no trap.
+    void (*quantize_activations)(const float *restrict x, size_t columns, int8_t *restrict codes, float *restrict scales,
+                                 int32_t *restrict sums);
+
+    // y[16 * groups] = W x for `groups` groups of 16 rows (decode). Uses the first token of `x`.
+    void (*gemv_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+                    float *restrict y);
+    void (*gemv_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+                    float *restrict y);
+    // y[token * stride + row] for all tokens and 16 * groups rows (prefill).
+    void (*gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+                    size_t tokens, float *restrict y, size_t stride);
+    void (*gemm_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+                    size_t tokens, float *restrict y, size_t stride);
+    // One row of a group as floats: result[columns].
+    void (*row_q8)(const uint8_t *restrict group, size_t row, size_t columns, float tile_scale, float *restrict result);
+    void (*row_q4)(const uint8_t *restrict group, size_t row, size_t columns, float tile_scale, float *restrict result);
+
+    // y[rows] = W x with plain row-major W[rows, columns] of any length; float32 accumulation in a fixed order of its own
+    // (16 partial sums, added pairwise).
+    void (*gemv_f32)(const float *restrict w, size_t rows, size_t columns, const float *restrict x, float *restrict y);
+    void (*gemv_f16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, float *restrict y);
+    void (*gemv_bf16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, float *restrict y);
+
+    // result[i] = weight[i] * x[i] / sqrt(mean(x^2) + epsilon). RMSNorm, arXiv 1910.07467, equation 4. `result` may be `x`.
+    void (*rms_norm)(const float *x, const float *weight, size_t count, float epsilon, float *result);
+    // Rotates `heads` heads of `width` floats in place, halves apart: (x[i], x[i + width/2]) by the angle whose cosine and
+    // sine are cosines[i], sines[i]. RoFormer, arXiv 2104.09864, section 3.4.2, in Hugging Face's order of channels.
+    void (*rope)(float *x, size_t heads, size_t width, const float *cosines, const float *sines);
+    // result[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. SwiGLU, arXiv 2002.05202. `result` may be `gate` or `up`.
+    void (*swiglu)(const float *gate, const float *up, size_t count, float *result);
+    // x[i] += y[i].
+    void (*add)(float *restrict x, const float *restrict y, size_t count);
+
+    // Writes one row of a key/value cache (layout above).
+    void (*kv_store)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict row);
+    // Softmax attention of `queries` query vectors that share one key/value head, over rows 0..<positions:
+    //   result[q] = sum_p softmax_p(scale * <query[q], key[p]>) * value[p].
+    // query, result: [queries, width], `query_stride` and `result_stride` floats apart. scores: scratch of
+    // queries * positions floats. Vectorised exp is accurate to 2 units in the last place.
+    void (*attend)(const float *restrict query, size_t queries, size_t query_stride, const void *restrict keys,
+                   const void *restrict values, pvit_kv_type type, size_t width, size_t positions, float scale,
+                   float *restrict scores, float *restrict result, size_t result_stride);
+} pvit_kernels;
+
+// The kernels for an instruction set, or NULL when the processor or the operating system does not support it.
+const pvit_kernels *pvit_kernels_for(pvit_isa isa);
+// The best supported set.
+const pvit_kernels *pvit_kernels_best(void);
+
+// ---- Encoders ---------------------------------------------------------------------------------------------------------
+//
+// Fill one group of 16 rows from w[16, columns] (rows `stride` floats apart; absent rows are all zero). See
+// Sources/Quantization. `importance` is [columns], or NULL for the default error weights.
+
+// A hint to the processor that the calling thread waits in a loop.
+static inline void pvit_spin_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#ifdef __cplusplus
+}
+#endif

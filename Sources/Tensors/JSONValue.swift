@@ -1,0 +1,108 @@
+/// A JSON text as a value (RFC 8259). Objects keep the order of their members.
+public enum JSONValue: Sendable, Equatable {
+    /// `null`.
+    case null
+    /// `true` or `false`.
+    case bool(Bool)
+    /// A number without fraction or exponent that fits 64 bits.
+    case integer(Int)
+    /// Any other number.
+    case number(Double)
+    /// A string.
+    case string(String)
+    /// An array.
+    case array([JSONValue])
+    /// An object.
+    case object(JSONObject)
+
+    /// The boolean, or nil.
+    public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    /// The whole number, or nil. A number such as `1e3` or `4.0` counts as whole.
+    public var integer: Int? {
+        switch self {
+        case .integer(let value): value
+        case .number(let value): Int(exactly: value)
+        default: nil
+        }
+    }
+    /// The number, or nil.
+    public var double: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .number(let value): value
+        default: nil
+        }
+    }
+    /// The string, or nil.
+    public var string: String? { if case .string(let value) = self { value } else { nil } }
+    /// The array, or nil.
+    public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    /// The object, or nil.
+    public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
+
+    /// The member called `key` of an object; nil when this is no object or has no such member.
+    public subscript(key: String) -> JSONValue? { object?[key] }
+}
+
+/// The members of a JSON object in their order. No key occurs twice.
+public struct JSONObject: Sendable, Equatable {
+    /// A key and its value.
+    public struct Member: Sendable, Equatable {
+        /// The key.
+        public let key: String
+        /// The value.
+        public var value: JSONValue
+    }
+
+    /// The members in their order.
+    public private(set) var members: [Member] = []
+    private var places: [String: Int] = [:]
+
+    /// Creates an object without members.
+    public init() {}
+
+    /// The value of a key; setting appends or replaces, and nil removes (in linear time).
+    public subscript(key: String) -> JSONValue? {
+        get { places[key].map { members[$0].value } }
+        set {
+            switch (places[key], newValue) {
+            case (let place?, let value?): members[place].value = value
+            case (nil, let value?):
+                places[key] = members.count
+                members.append(Member(key: key, value: value))
+            case (let place?, nil):
+                members.remove(at: place)
+                places = Dictionary(uniqueKeysWithValues: members.enumerated().map { ($1.key, $0) })
+            case (nil, nil): break
+            }
+        }
+    }
+}
+
+extension JSONObject: ExpressibleByDictionaryLiteral {
+    /// Creates an object with the members of a literal; of equal keys the last counts.
+    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        for (key, value) in elements { self[key] = value }
+    }
+}
+
+extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+    ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+{
+    /// A string.
+    public init(stringLiteral value: String) { self = .string(value) }
+    /// A whole number.
+    public init(integerLiteral value: Int) { self = .integer(value) }
+    /// A number.
+    public init(floatLiteral value: Double) { self = .number(value) }
+    /// A boolean.
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// An array.
+    public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    /// An object; of equal keys the last counts.
+    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        var object = JSONObject()
+        for (key, value) in elements { object[key] = value }
+        self = .object(object)
+    }
+}

@@ -1,0 +1,124 @@
+import SystemPackage
+
+/// What went wrong, where, and what to do next: the one error type of every module.
+///
+/// The description is a single line: `what (file F, tensor T, bytes A..<B): remedy`.
+public struct PVITError: Error, Sendable, Hashable {
+    /// The stable identity of a failure, fit for scripts and tests.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        /// A dotted lower-case name that does not change between versions, such as `safetensors.overlap`.
+        public let name: String
+        /// The kind of failure, which decides the exit status of the command line.
+        public let category: Category
+
+        /// Creates a code.
+        public init(_ name: String, _ category: Category) {
+            self.name = name
+            self.category = category
+        }
+
+        /// The stable name.
+        public var description: String { name }
+    }
+
+    /// Kinds of failure, with the exit status of `sysexits.h` that each has.
+    public enum Category: Int32, Sendable, Hashable {
+        /// The command line is wrong.
+        case usage = 64
+        /// The content of a file is not what its format says.
+        case badData = 65
+        /// A file or folder that is needed is absent or unreadable.
+        case missingInput = 66
+        /// A defect of this program.
+        case internalDefect = 70
+        /// An output cannot be created.
+        case cannotCreate = 73
+        /// The operating system failed to read or write.
+        case inputOutput = 74
+    }
+
+    /// The stable identity.
+    public var code: Code
+    /// What happened, as a sentence without its full stop.
+    public var what: String
+    /// The file at fault.
+    public var file: String?
+    /// The tensor at fault.
+    public var tensor: TensorName?
+    /// The bytes at fault, as offsets into `file`.
+    public var bytes: Range<UInt64>?
+    /// What to do next, as a sentence without its full stop.
+    public var remedy: String?
+
+    /// Creates an error.
+    public init(
+        _ code: Code, _ what: String, file: FilePath? = nil, tensor: TensorName? = nil,
+        bytes: Range<UInt64>? = nil, remedy: String? = nil
+    ) {
+        self.code = code
+        self.what = what
+        self.file = file?.string
+        self.tensor = tensor
+        self.bytes = bytes
+        self.remedy = remedy
+    }
+
+    /// The same error with the places filled in that it does not name yet.
+    public func located(file: FilePath? = nil, tensor: TensorName? = nil) -> PVITError {
+        var copy = self
+        copy.file = copy.file ?? file?.string
+        copy.tensor = copy.tensor ?? tensor
+        return copy
+    }
+}
+
+extension PVITError: CustomStringConvertible {
+    /// One line: what happened, where, and what to do next. Control characters from files are shown escaped.
+    public var description: String {
+        var places: [String] = []
+        if let file { places.append("file \(file)") }
+        if let tensor { places.append("tensor \(tensor)") }
+        if let bytes { places.append("bytes \(bytes.lowerBound)..<\(bytes.upperBound)") }
+        var line = what
+        if !places.isEmpty { line += " (\(places.joined(separator: ", ")))" }
+        if let remedy { line += ": \(remedy)" }
+        return line.escapingControlCharacters
+    }
+}
+
+extension String {
+    /// The text with control characters, which a terminal would obey, written as `\u{…}`.
+    public var escapingControlCharacters: String {
+        guard unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return self }
+        var result = ""
+        for scalar in unicodeScalars {
+            if scalar.properties.generalCategory == .control {
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}
+
+extension PVITError.Code {
+    /// The file or folder does not exist.
+    public static let fileNotFound = Self("file.not-found", .missingInput)
+    /// The file exists and cannot be opened or mapped.
+    public static let fileUnreadable = Self("file.unreadable", .missingInput)
+    /// Reading from the file failed.
+    public static let readFailed = Self("file.read-failed", .inputOutput)
+    /// Writing failed, for example on a full disk.
+    public static let writeFailed = Self("file.write-failed", .inputOutput)
+    /// The output cannot be created at its place.
+    public static let cannotCreate = Self("file.cannot-create", .cannotCreate)
+    /// A range of bytes lies outside the file.
+    public static let truncated = Self("file.truncated", .badData)
+    /// A request that the type or shape of a tensor does not allow.
+    public static let tensorMismatch = Self("tensor.mismatch", .badData)
+    /// A tensor that does not exist was asked for.
+    public static let tensorNotFound = Self("tensor.not-found", .badData)
+    /// A state that the program's own logic excludes.
+    public static let internalDefect = Self("internal.defect", .internalDefect)
+}

@@ -1,0 +1,46 @@
+/// The extents of a tensor, outermost first: `[rows, columns]` for a matrix, `[]` for a scalar.
+///
+/// Every value satisfies: at most `maximumRank` dimensions, none negative, and an element count that fits `Int`.
+public struct Shape: Hashable, Sendable {
+    /// The most dimensions that a tensor may have.
+    public static let maximumRank = 8
+
+    /// The extents, outermost first.
+    public let dimensions: [Int]
+    /// The product of the extents; 1 for a scalar.
+    public let elementCount: Int
+
+    /// Creates a shape, or returns nil when the extents break the invariants above.
+    public init?(_ dimensions: [Int]) {
+        guard dimensions.count <= Self.maximumRank, dimensions.allSatisfy({ $0 >= 0 }) else { return nil }
+        // Zero extents are left out of the overflow check's product on purpose: [2^62, 4, 0] is not a usable shape.
+        var bound = 1
+        for extent in dimensions where extent > 0 {
+            let (product, overflow) = bound.multipliedReportingOverflow(by: extent)
+            if overflow { return nil }
+            bound = product
+        }
+        self.dimensions = dimensions
+        elementCount = dimensions.contains(0) ? 0 : bound
+    }
+
+    /// The number of dimensions.
+    public var rank: Int { dimensions.count }
+
+    /// The extent of the outermost dimension; 1 for a scalar.
+    public var rows: Int { dimensions.first ?? 1 }
+
+    /// The number of elements in one row, which is all that lies below the outermost dimension.
+    public var elementsPerRow: Int { dimensions.dropFirst().reduce(1, *) }
+
+    /// The size in bytes when packed densely, or nil when it does not fit `Int`.
+    public func byteCount(of type: ElementType) -> Int? {
+        let (bytes, overflow) = elementCount.multipliedReportingOverflow(by: type.byteCount)
+        return overflow ? nil : bytes
+    }
+}
+
+extension Shape: CustomStringConvertible {
+    /// The extents in brackets: `[32000, 4096]`.
+    public var description: String { "[\(dimensions.map(String.init).joined(separator: ", "))]" }
+}

@@ -1,0 +1,81 @@
+/// What is known of a tensor without reading it.
+public struct TensorDescription: Hashable, Sendable {
+    /// The name in its source.
+    public let name: TensorName
+    /// The type of the elements as `TensorSource.readRows` delivers them.
+    public let elementType: ElementType
+    /// The extents, outermost first.
+    public let shape: Shape
+    /// The size of one row in bytes.
+    public let bytesPerRow: Int
+    /// The size of all rows in bytes.
+    public let byteCount: Int
+
+    /// Creates a description.
+    ///
+    /// - Throws: `tensor.mismatch` when the size in bytes does not fit `Int`.
+    public init(name: TensorName, elementType: ElementType, shape: Shape) throws {
+        guard let byteCount = shape.byteCount(of: elementType) else {
+            throw PVITError(.tensorMismatch, "a tensor of shape \(shape) is too large to address", tensor: name)
+        }
+        self.name = name
+        self.elementType = elementType
+        self.shape = shape
+        self.byteCount = byteCount
+        bytesPerRow = shape.elementsPerRow * elementType.byteCount
+    }
+}
+
+/// A list of named, typed, shaped tensors whose rows can be read in ranges.
+///
+/// A checkpoint folder is one, a container is one, and the sum of a base and a delta is one: whatever consumes
+/// tensors consumes this. Sources are immutable and may be read from several threads at once.
+public protocol TensorSource: Sendable {
+    /// All tensors, in the order in which reading them is cheapest.
+    var tensors: [TensorDescription] { get }
+
+    /// Copies the rows `rows` of a tensor, densely packed, into `destination`.
+    ///
+    /// A row is everything below the outermost dimension; a vector has rows of one element and a scalar one row.
+    ///
+    /// - Parameters:
+    ///   - rows: A range within `0..<tensor.shape.rows`.
+    ///   - tensor: One of `tensors`.
+    ///   - destination: Exactly `rows.count * tensor.bytesPerRow` bytes.
+    /// - Throws: `PVITError` naming file, tensor and bytes when the data cannot be read.
+    func readRows(
+        _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
+    ) throws
+}
+
+extension TensorSource {
+    /// The description of the tensor called `name`, or nil. Takes time linear in the number of tensors.
+    public func tensor(named name: TensorName) -> TensorDescription? {
+        tensors.first { $0.name == name }
+    }
+
+    /// The bytes of rows `rows` of a tensor, densely packed.
+    public func bytes(ofRows rows: Range<Int>, of tensor: TensorDescription) throws -> [UInt8] {
+        var result = [UInt8](repeating: 0, count: rows.count * tensor.bytesPerRow)
+        var span = result.mutableSpan
+        var bytes = span.mutableBytes
+        try readRows(rows, of: tensor, into: &bytes)
+        return result
+    }
+
+    /// Throws unless `rows` and `destinationByteCount` are a valid request for `tensor`.
+    public func checkRequest(
+        rows: Range<Int>, of tensor: TensorDescription, destinationByteCount: Int
+    ) throws {
+        guard rows.lowerBound >= 0, rows.upperBound <= tensor.shape.rows else {
+            throw PVITError(
+                .tensorMismatch, "rows \(rows) were asked of a tensor of shape \(tensor.shape)", tensor: tensor.name)
+        }
+        guard destinationByteCount == rows.count * tensor.bytesPerRow else {
+            throw PVITError(
+                .tensorMismatch,
+                "\(rows.count) rows of \(tensor.bytesPerRow) bytes do not fill \(destinationByteCount) bytes",
+                tensor: tensor.name)
+        }
+    }
+}
