@@ -17,6 +17,10 @@ let package = Package(
         .target(name: "Tensors", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .target(
+            name: "Container",
+            dependencies: ["Tensors", "CZstd", "CXXHash", .product(name: "Crypto", package: "swift-crypto")]),
+        .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+        .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
