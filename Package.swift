@@ -15,8 +15,11 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
 
         .target(name: "Tensors", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+        .testTarget(
+            name: "TensorsTests",
+            dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
         .target(name: "CKernels", cSettings: [.headerSearchPath(".")]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
+        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
     ]
 )
