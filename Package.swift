@@ -15,7 +15,9 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
 
         .target(name: "Tensors", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+        .testTarget(
+            name: "TensorsTests",
+            dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
         .target(
             name: "Container",
             dependencies: ["Tensors", "CZstd", "CXXHash", .product(name: "Crypto", package: "swift-crypto")]),
@@ -25,5 +27,6 @@ let package = Package(
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
+        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
     ]
 )
