@@ -18,5 +18,13 @@ let package = Package(
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .target(name: "CKernels", cSettings: [.headerSearchPath(".")]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
+        .target(name: "Checkpoints", dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
+        .target(
+            name: "Conversion",
+            dependencies: [
+                "Checkpoints", "CKernels", "Tensors", .product(name: "SystemPackage", package: "swift-system"),
+            ]),
+        .testTarget(name: "ConversionTests", dependencies: ["Conversion"]),
     ]
 )
