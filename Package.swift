@@ -16,7 +16,10 @@ let package = Package(
 
         .target(name: "Tensors", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-        .target(name: "CKernels", cSettings: [.headerSearchPath(".")]),
+        .target(
+            name: "CKernels", cSettings: [.headerSearchPath(".")],
+            linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
         .target(name: "Checkpoints", dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
