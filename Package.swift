@@ -21,13 +21,24 @@ let package = Package(
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
-        .target(name: "Checkpoints", dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
-        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
+        .target(
+            name: "Checkpoints", dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
+        .target(
+            name: "CheckpointTestSupport",
+            dependencies: ["Checkpoints", .product(name: "SystemPackage", package: "swift-system")],
+            path: "Tests/CheckpointTestSupport"),
         .target(
             name: "Conversion",
             dependencies: [
-                "Checkpoints", "CKernels", "Tensors", .product(name: "SystemPackage", package: "swift-system"),
+                "Checkpoints", "CKernels", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ]),
-        .testTarget(name: "ConversionTests", dependencies: ["Conversion"]),
+        .testTarget(
+            name: "ConversionTests",
+            dependencies: [
+                "CheckpointTestSupport", "Conversion", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            resources: [.copy("Fixtures")]),
     ]
 )

@@ -75,7 +75,8 @@ public struct OutputFolder: ~Copyable {
             throw PVITError(.cannotCreate, "a file has this name already", file: path, remedy: remedy)
         }
         guard status.st_mode & S_IFMT == S_IFDIR, try folderEntries(path).isEmpty else {
-            throw PVITError(.cannotCreate, "a folder that is not empty has this name already", file: path, remedy: remedy)
+            throw PVITError(
+                .cannotCreate, "a folder that is not empty has this name already", file: path, remedy: remedy)
         }
     }
 }
