@@ -18,6 +18,7 @@ public func safetensorsBytes(header: [UInt8], data: [UInt8], length: UInt64? = n
 
 /// A source whose tensors lie in memory.
 public struct ArraySource: TensorSource {
+    /// All tensors, in the order given.
     public let tensors: [TensorDescription]
     private let contents: [TensorName: [UInt8]]
 
@@ -35,6 +36,7 @@ public struct ArraySource: TensorSource {
         try self.init(tensors.map { ($0.name, .f32, $0.shape, $0.values.flatMap(littleEndianBytes)) })
     }
 
+    /// Copies rows from memory.
     public func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
