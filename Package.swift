@@ -15,12 +15,15 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
 
         .target(name: "Tensors", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+        .testTarget(
+            name: "TensorsTests",
+            dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
+        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .target(
             name: "Checkpoints", dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),

@@ -18,3 +18,20 @@ extension PVITError.Code {
     /// A model was given where a delta is needed.
     public static let deltaIsModel = Self("delta.is-model", .badData)
 }
+
+extension PVITError.Code {
+    /// `config.json` lacks a size of the model or has one that is out of range.
+    public static let checkpointConfig = Self("checkpoint.config", .badData)
+    /// The model is not of a family that is supported.
+    public static let checkpointUnsupported = Self("checkpoint.unsupported-model", .badData)
+    /// The tensors are not those that `config.json` describes.
+    public static let checkpointTensors = Self("checkpoint.tensors", .badData)
+    /// An override has a type that does not exist, or a pattern that fits no tensor.
+    public static let badOverride = Self("quantize.override", .usage)
+    /// A tensor cannot have the type that was asked for.
+    public static let typeNotPossible = Self("quantize.type", .badData)
+    /// A number is too large for the type that was asked for.
+    public static let numberTooLarge = Self("quantize.overflow", .badData)
+    /// A number that is infinite or not a number cannot be quantized.
+    public static let numberNotFinite = Self("quantize.not-finite", .badData)
+}
