@@ -22,6 +22,10 @@ let package = Package(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+        .target(
+            name: "Container",
+            dependencies: ["Tensors", "CZstd", "CXXHash", .product(name: "Crypto", package: "swift-crypto")]),
+        .testTarget(name: "ContainerTests", dependencies: ["Container"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .target(
@@ -34,7 +38,8 @@ let package = Package(
         .target(
             name: "Conversion",
             dependencies: [
-                "Checkpoints", "CKernels", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
+                "Checkpoints", "CKernels", "Container", "Parallelism", "Tensors",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         .testTarget(
