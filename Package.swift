@@ -48,5 +48,14 @@ let package = Package(
                 "CheckpointTestSupport", "Conversion", .product(name: "Crypto", package: "swift-crypto"),
             ],
             resources: [.copy("Fixtures")]),
+        .target(name: "Tokenization", dependencies: ["Tensors"]),
+        .target(
+            name: "LanguageModel",
+            dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
+        .testTarget(
+            name: "LanguageModelTests",
+            dependencies: ["CheckpointTestSupport", "Checkpoints", "Conversion", "LanguageModel"],
+            resources: [.copy("Fixtures")]),
+
     ]
 )
