@@ -16,6 +16,9 @@ let package = Package(
 
         .target(name: "Tensors", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+        .target(name: "Tokenization", dependencies: ["Tensors"]),
+        .testTarget(
+            name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
         .target(name: "CKernels", cSettings: [.headerSearchPath(".")]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
     ]
