@@ -49,6 +49,8 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
+        .testTarget(
+            name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
         .target(
             name: "LanguageModel",
             dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
@@ -56,6 +58,5 @@ let package = Package(
             name: "LanguageModelTests",
             dependencies: ["CheckpointTestSupport", "Checkpoints", "Conversion", "LanguageModel"],
             resources: [.copy("Fixtures")]),
-
     ]
 )
