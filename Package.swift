@@ -58,5 +58,15 @@ let package = Package(
             name: "LanguageModelTests",
             dependencies: ["CheckpointTestSupport", "Checkpoints", "Conversion", "LanguageModel"],
             resources: [.copy("Fixtures")]),
+        .target(
+            name: "PVITModel",
+            dependencies: [
+                "Container", "LanguageModel", "Tensors", "Tokenization",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]),
+        .testTarget(
+            name: "PVITModelTests",
+            dependencies: ["CheckpointTestSupport", "Checkpoints", "Conversion", "PVITModel"],
+            resources: [.copy("Fixtures")]),
     ]
 )
