@@ -15,8 +15,38 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
 
         .target(name: "Tensors", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-        .target(name: "CKernels", cSettings: [.headerSearchPath(".")]),
+        .testTarget(
+            name: "TensorsTests",
+            dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
+        .target(
+            name: "CKernels", cSettings: [.headerSearchPath(".")],
+            linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+        .target(
+            name: "Container",
+            dependencies: ["Tensors", "CZstd", "CXXHash", .product(name: "Crypto", package: "swift-crypto")]),
+        .testTarget(name: "ContainerTests", dependencies: ["Container"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
+        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
+        .target(
+            name: "Checkpoints", dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
+        .target(
+            name: "CheckpointTestSupport",
+            dependencies: ["Checkpoints", .product(name: "SystemPackage", package: "swift-system")],
+            path: "Tests/CheckpointTestSupport"),
+        .target(
+            name: "Conversion",
+            dependencies: [
+                "Checkpoints", "CKernels", "Container", "Parallelism", "Tensors",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]),
+        .testTarget(
+            name: "ConversionTests",
+            dependencies: [
+                "CheckpointTestSupport", "Conversion", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            resources: [.copy("Fixtures")]),
     ]
 )

@@ -120,6 +120,13 @@ typedef struct {
     void (*attend)(const float *restrict query, size_t queries, size_t query_stride, const void *restrict keys,
                    const void *restrict values, pvit_kv_type type, size_t width, size_t positions, float scale,
                    float *restrict scores, float *restrict result, size_t result_stride);
+
+    // What the processor can do at most, for benchmarks. Each returns a value that depends on all the work.
+    // Reads `count` bytes once, in order, in whole lines of 64; returns their checksum.
+    uint64_t (*read_probe)(const void *bytes, size_t count);
+    // Integer dot products of int8 in registers; returns how many multiplications and additions that was. `checksum` is
+    // input and output.
+    uint64_t (*dot_probe)(size_t iterations, uint32_t *checksum);
 } pvit_kernels;
 
 // The kernels for an instruction set, or NULL when the processor or the operating system does not support it.
