@@ -26,6 +26,8 @@ let package = Package(
             name: "Container",
             dependencies: ["Tensors", "CZstd", "CXXHash", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+        .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
+        .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "CKernels"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .target(

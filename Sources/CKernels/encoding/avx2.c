@@ -18,9 +18,10 @@ PVIT_ENCODER_INLINE lanes lookup32(const float table[32], int_lanes index) {
     return (lanes)_mm256_blendv_ps((__m256)low, (__m256)high, (__m256)(index << 27));
 }
 
+#include "encoding/project.h"
 #include "encoding/q4.h"
 #include "encoding/q8.h"
 #pragma clang attribute pop
 
-const pvit_encoders pvit_avx2_encoders = {PVIT_ISA_AVX2, scan_rows, encode_q4, encode_q8};
+const pvit_encoders pvit_avx2_encoders = {PVIT_ISA_AVX2, scan_rows, encode_q4, encode_q8, project_rows};
 #endif

@@ -15,9 +15,10 @@ PVIT_ENCODER_INLINE lanes lookup16(const float table[16], int_lanes index) {
     return (lanes)_mm512_permutexvar_ps((__m512i)index, _mm512_loadu_ps(table));
 }
 
+#include "encoding/project.h"
 #include "encoding/q4.h"
 #include "encoding/q8.h"
 #pragma clang attribute pop
 
-const pvit_encoders pvit_avx512_encoders = {PVIT_ISA_AVX512_VNNI, scan_rows, encode_q4, encode_q8};
+const pvit_encoders pvit_avx512_encoders = {PVIT_ISA_AVX512_VNNI, scan_rows, encode_q4, encode_q8, project_rows};
 #endif

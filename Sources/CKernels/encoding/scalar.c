@@ -15,7 +15,8 @@ PVIT_ENCODER_INLINE lanes lookup16(const float table[16], int_lanes index) {
     return result;
 }
 
+#include "encoding/project.h"
 #include "encoding/q4.h"
 #include "encoding/q8.h"
 
-const pvit_encoders pvit_scalar_encoders = {PVIT_ISA_SCALAR, scan_rows, encode_q4, encode_q8};
+const pvit_encoders pvit_scalar_encoders = {PVIT_ISA_SCALAR, scan_rows, encode_q4, encode_q8, project_rows};
