@@ -27,7 +27,7 @@ let package = Package(
             dependencies: ["Tensors", "CZstd", "CXXHash", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "ContainerTests", dependencies: ["Container"]),
         .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
-        .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "CKernels"]),
+        .testTarget(name: "QuantizationTests", dependencies: ["CheckpointTestSupport", "CKernels", "Quantization"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .target(
