@@ -48,5 +48,12 @@ let package = Package(
                 "CheckpointTestSupport", "Conversion", .product(name: "Crypto", package: "swift-crypto"),
             ],
             resources: [.copy("Fixtures")]),
+        .executableTarget(
+            name: "pvit",
+            dependencies: [
+                "Checkpoints", "Container", "Conversion", "Tensors",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]),
     ]
 )
