@@ -6,7 +6,7 @@ enum FloatVectors {
     // A table of C function pointers that is filled before the first use and never changes.
     private nonisolated(unsafe) static let kernels: pvit_kernels? = pvit_kernels_best()?.pointee
 
-    private static func table() throws -> pvit_kernels {
+    static func table() throws -> pvit_kernels {
         guard let kernels else { throw PVITError(.internalDefect, "there are no kernels for this processor") }
         return kernels
     }
@@ -148,7 +148,7 @@ enum FloatVectors {
         PVITError(.tensorMismatch, "arithmetic on elements of type \(type) is not supported")
     }
 
-    private static func check(_ condition: Bool, _ what: String) throws {
+    static func check(_ condition: Bool, _ what: String) throws {
         guard condition else { throw PVITError(.internalDefect, "\(what) does not fit") }
     }
 }
@@ -180,5 +180,37 @@ extension FloatVectors {
         return ErrorStatistics(
             squaredError: squaredErrors.sum(), maximumError: Double(maximum.max()), squaredSum: squares.sum(),
             count: count)
+    }
+}
+
+extension FloatVectors {
+    /// Decodes rows of a quantized tile to packed f32.
+    ///
+    /// - Parameters:
+    ///   - rows: Rows of the tile.
+    ///   - content: The groups of the tile.
+    ///   - columns: The length of a row, a multiple of 32.
+    ///   - result: `rows.count * columns` numbers.
+    static func decode(
+        _ rows: Range<Int>, of content: RawSpan, _ encoding: TensorEncoding, columns: Int, tileScale: Float,
+        into result: inout MutableRawSpan
+    ) throws {
+        let kernels = try table()
+        guard let bytesPerGroup = encoding.bytesPerGroup(columns: columns),
+            let needed = encoding.byteCount(rows: rows.upperBound, columns: columns), needed <= content.byteCount,
+            let kernel = encoding == .q4 ? kernels.row_q4 : kernels.row_q8
+        else { throw PVITError(.internalDefect, "rows \(rows) are not in the tile") }
+        try check(result.byteCount == rows.count * columns * 4, "the number of rows to decode")
+        content.withUnsafeBytes { content in
+            result.withUnsafeMutableBytes { result in
+                guard let groups = content.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    let floats = result.baseAddress?.assumingMemoryBound(to: Float.self)
+                else { return }
+                for (place, row) in rows.enumerated() {
+                    let group = groups + row / encoding.rowsPerGroup * bytesPerGroup
+                    kernel(group, row % encoding.rowsPerGroup, columns, tileScale, floats + place * columns)
+                }
+            }
+        }
     }
 }

@@ -70,7 +70,8 @@ public enum Quantize {
         try pool.parallelFor(tiles.count) { range, worker in
             for number in range {
                 do {
-                    let tile = try producers[worker].value.tile(tiles[number].tile, of: plan.entries[tiles[number].entry])
+                    let tile = try producers[worker].value.tile(
+                        tiles[number].tile, of: plan.entries[tiles[number].entry])
                     try sink.submit(number, tile)
                 } catch {
                     sink.fail(error)

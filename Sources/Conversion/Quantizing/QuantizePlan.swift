@@ -115,7 +115,8 @@ private struct TypePolicy {
 
     private static func isPossible(_ encoding: TensorEncoding, for tensor: TensorDescription) -> Bool {
         guard encoding.isQuantized else { return true }
-        return tensor.shape.rank == 2 && tensor.shape.rows > 0 && encoding.supports(columns: tensor.shape.elementsPerRow)
+        return tensor.shape.rank == 2 && tensor.shape.rows > 0
+            && encoding.supports(columns: tensor.shape.elementsPerRow)
     }
 
     func compression(for name: TensorName, isTied: Bool) -> Compression {
