@@ -33,7 +33,7 @@ let package = Package(
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
         .target(
             name: "CheckpointTestSupport",
-            dependencies: ["Checkpoints", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: ["Checkpoints", "Tensors", .product(name: "SystemPackage", package: "swift-system")],
             path: "Tests/CheckpointTestSupport"),
         .target(
             name: "Conversion",
