@@ -19,7 +19,9 @@ let package = Package(
         .target(
             name: "Container",
             dependencies: ["Tensors", "CZstd", "CXXHash", .product(name: "Crypto", package: "swift-crypto")]),
-        .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+        .testTarget(
+            name: "ContainerTests",
+            dependencies: ["Container", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "CKernels", cSettings: [.headerSearchPath(".")]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
     ]
