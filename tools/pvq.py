@@ -2,7 +2,7 @@
 """Reads .pvq containers: a reference reader that follows formats/pvq.md and formats/blocks.md, and nothing else.
 
     tools/pvq.py list FILE [--json]
-    tools/pvq.py verify FILE
+    tools/pvq.py verify FILE...
     tools/pvq.py metadata FILE
     tools/pvq.py dump FILE --output FOLDER [--tensor NAME]... [--decoded]
 
@@ -18,6 +18,7 @@ import mmap
 import os
 import struct
 import sys
+import urllib.parse
 
 import numpy
 import xxhash
@@ -448,7 +449,7 @@ def dump(container, arguments):
     chosen = [tensor for tensor in container.tensors if not arguments.tensor or tensor.name in arguments.tensor]
     check(not arguments.tensor or len(chosen) == len(set(arguments.tensor)), "request", "there is no such tensor")
     for tensor in chosen:
-        path = os.path.join(arguments.output, tensor.name.replace("/", "_"))
+        path = os.path.join(arguments.output, urllib.parse.quote(tensor.name, safe=""))
         if arguments.decoded or tensor.role == 1:
             with open(path, "wb") as file:
                 file.write(container.decoded(tensor))
@@ -460,28 +461,31 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb in ("list", "verify", "metadata", "dump"):
-        verbs.add_parser(verb).add_argument("file")
+        verbs.add_parser(verb).add_argument("files", nargs="+" if verb == "verify" else 1, metavar="FILE")
     verbs.choices["list"].add_argument("--json", action="store_true")
     verbs.choices["dump"].add_argument("--output", required=True)
     verbs.choices["dump"].add_argument("--tensor", action="append")
     verbs.choices["dump"].add_argument("--decoded", action="store_true")
     arguments = parser.parse_args()
-    try:
-        container = Container(arguments.file)
-        if arguments.verb == "list":
-            list_tensors(container, arguments)
-        elif arguments.verb == "verify":
-            print(container.verify().hex())
-        elif arguments.verb == "metadata":
-            print(json.dumps(container.metadata(), indent=2, ensure_ascii=False))
-        else:
-            dump(container, arguments)
-    except Error as error:
-        print(f"{arguments.file}: {error.code}: {error}", file=sys.stderr)
-        sys.exit(65)
-    except OSError as error:
-        print(error, file=sys.stderr)
-        sys.exit(66)
+    status = 0
+    for path in arguments.files:
+        try:
+            container = Container(path)
+            if arguments.verb == "list":
+                list_tensors(container, arguments)
+            elif arguments.verb == "verify":
+                print(f"{container.verify().hex()}  {path}")
+            elif arguments.verb == "metadata":
+                print(json.dumps(container.metadata(), indent=2, ensure_ascii=False))
+            else:
+                dump(container, arguments)
+        except Error as error:
+            print(f"{path}: {error.code}: {error}", file=sys.stderr)
+            status = 65
+        except OSError as error:
+            print(error, file=sys.stderr)
+            status = 66
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import Container
+import Crypto
 import SystemPackage
 import Tensors
 
@@ -101,6 +102,11 @@ var vectors: FilePath {
 func readJSON(_ path: FilePath) throws -> JSONObject {
     let value = try JSONValue(parsing: contents(of: path))
     return value.object ?? [:]
+}
+
+/// SHA-256 in hexadecimal.
+func sha256(_ bytes: [UInt8]) -> String {
+    SHA256.hash(data: bytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }
 
 /// Bytes that do not compress, the same everywhere: the generator of `tools/make_pvq_vectors.py`.

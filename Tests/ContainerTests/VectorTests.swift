@@ -1,5 +1,4 @@
 import Container
-import Crypto
 import SystemPackage
 import Tensors
 import Testing
@@ -16,9 +15,7 @@ import Testing
         let tensors = try #require(expected["tensors"]?.object)
         for member in tensors.members {
             let tensor = try #require(try container.tensor(named: TensorName(member.key)))
-            let digest = SHA256.hash(data: try container.content(of: tensor))
-            #expect(
-                digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == member.value["sha256"]?.string)
+            #expect(try sha256(container.content(of: tensor)) == member.value["sha256"]?.string)
         }
         #expect(try container.tensors().count { $0.aliasOf == nil } == tensors.members.count)
     }
