@@ -45,7 +45,8 @@ let package = Package(
         .testTarget(
             name: "ConversionTests",
             dependencies: [
-                "CheckpointTestSupport", "Conversion", .product(name: "Crypto", package: "swift-crypto"),
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Tensors",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             resources: [.copy("Fixtures")]),
     ]
