@@ -1,0 +1,11 @@
+// Products of quantized weights with at most PVIT_GEMV_TOKENS tokens.
+#pragma once
+
+#include "CKernels.h"
+
+#define PVIT_GEMV_TOKENS 4
+
+void pvit_avx512_gemv_q4_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+                                size_t tokens, float *y, size_t stride);
+void pvit_avx512_gemv_q8_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+                                size_t tokens, float *y, size_t stride);
