@@ -46,7 +46,8 @@ let package = Package(
         .testTarget(name: "ContainerTests", dependencies: ["Container"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
         .testTarget(
-            name: "ConversionTests", dependencies: ["CheckpointTestSupport", "Conversion", crypto],
+            name: "ConversionTests",
+            dependencies: ["CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Tensors", crypto],
             resources: [.copy("Fixtures")]),
     ]
 )
