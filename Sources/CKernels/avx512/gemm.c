@@ -1,7 +1,8 @@
+#if defined(__x86_64__)
 // Products with many tokens. A chunk of columns of two groups is unpacked into bytes and float scales, which then stay in
 // the first-level cache while all tokens of a block are multiplied by it, a tile of a few tokens at a time: two groups
 // times a tile is what the registers hold. Sums wait on the stack between chunks.
-#include "avx512/gemv.h"
+#include "avx512/products.h"
 #include "avx512/quantized_weights.h"
 
 #define TOKEN_BLOCK 128
@@ -246,3 +247,4 @@ PVIT_TARGET void pvit_avx512_gemm_q8(const uint8_t *restrict w, size_t groups, s
     else
         multiply(w, groups, columns, tile_scale, x, tokens, y, stride, 1);
 }
+#endif

@@ -1,14 +1,12 @@
+#if defined(__x86_64__)
 // Products with few tokens: the weights stream from memory once and are decoded in registers.
-#include "avx512/gemv.h"
+#include "avx512/products.h"
 
 #include "avx512/quantized_weights.h"
 
 
-// Bytes between the load of a line and the prefetch of the one that will be needed later.
-#define PREFETCH_DISTANCE 4096
-
 PVIT_INLINE void prefetch_lines(const uint8_t *bytes, size_t count) {
-    for (size_t i = 0; i < count; i += 64) _mm_prefetch((const char *)bytes + PREFETCH_DISTANCE + i, _MM_HINT_T0);
+    for (size_t i = 0; i < count; i += 64) _mm_prefetch((const char *)bytes + PVIT_PREFETCH_DISTANCE + i, _MM_HINT_T0);
 }
 
 // 32 columns of q4 times `tokens` tokens.
@@ -150,3 +148,4 @@ PVIT_TARGET void pvit_avx512_gemv_q8(const uint8_t *restrict w, size_t groups, s
     multiply_q8(w, groups, columns, tile_scale, x, y, 0, 1);
 }
 
+#endif
