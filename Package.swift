@@ -49,7 +49,9 @@ let package = Package(
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
         .testTarget(
             name: "ConversionTests",
-            dependencies: ["CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Tensors", crypto],
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Parallelism", "Tensors", crypto,
+            ],
             resources: [.copy("Fixtures")]),
     ]
 )

@@ -28,7 +28,7 @@ struct SafetensorsFuzzTests {
 
     @Test("a damaged safetensors file is read whole or refused with an error about its data, never more")
     func files() throws {
-        var budget = FuzzBudget(rounds: 3000)
+        var budget = FuzzBudget(rounds: 1500)
         var mutator = Mutator(seed: budget.seed)
         let folder = try TemporaryFolder()
         while budget.next() {
