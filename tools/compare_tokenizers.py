@@ -55,6 +55,8 @@ CODE = [
     "$ ls -la | grep '^d' && echo \"$HOME\" > /dev/null 2>&1\n", "https://example.org/path?q=a+b&c=%20#frag user@host.example\n",
     "\tif(a==b&&c!=d||!e){f();}else{g();}//end\n", "1234567890 12 345 6789 3.14159 1,000,000 0b1010 1e100 007\n",
 ]
+# Letters and numbers of Unicode 14 to 17, which libraries may not know yet.
+NEW = [0x88F, 0xC5C, 0xA7D2, 0xA7F1, 0x10940, 0x10D41, 0x10D4A, 0x11BF1, 0x11DE0, 0x11F51, 0x16FF4, 0x1E4D0, 0x1E4F1, 0x2EBF0, 0x31350, 0x323B0]
 SPECIALS = ["<s>", "</s>", "<unk>", "<0x41>", "<0x0A>", "▁", "▁▁▁", "Ġ", "ĠĠa", "Ċ", "<|endoftext|>", "<|im_start|>", "<|im_end|>",
             "<|begin_of_text|>", "<im_patch>", "<Region>", "[INST]", "<|a|>", "<|ab|>", "<|sw|>", "<|strip|>", "Norm", "norm"]
 
@@ -88,6 +90,7 @@ def mixed_text(size, seed=1):
         (4, lambda: "".join(chr(pick.choice(assigned)) for _ in range(pick.randrange(1, 12)))),
         (1, lambda: "".join(chr(pick.choice([pick.randrange(0xD800), pick.randrange(0xE000, 0x110000)])) for _ in range(6))),
         (3, lambda: pick.choice(["'", "’", "a'", "  '", "\n'"]) + pick.choice(["s", "S", "ſ", "ll", "LL", "lL", "l", "re", "R", "VE", "d", "M", "x"])),
+        (2, lambda: "".join(pick.choice(["", "", " ", "1", "a", "'"]) + chr(pick.choice(NEW)) for _ in range(pick.randrange(1, 7)))),
         (4, lambda: pick.choice(["", " ", "  ", "\n", "x", " \t"]) + pick.choice(SPECIALS) + pick.choice(["", " ", "  ", "\n", "x", "é"])),
         (1, lambda: pick.choice("ax-=.▁é你🚀 \n") * pick.randrange(1, 300)),
     ]
@@ -145,7 +148,11 @@ def train(kind, size):
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(split), "isolated"), byte_level])
     trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, special_tokens=special, show_progress=False, **options)
-    tokenizer.train_from_iterator([mixed_text(300_000, seed=2)], trainer)
+    # Trained without cutting words, so that merges join what words would keep apart: a wrong cut then shows in the ids.
+    cutting, text = tokenizer.pre_tokenizer, mixed_text(300_000, seed=2)
+    tokenizer.pre_tokenizer = byte_level if alphabet else None
+    tokenizer.train_from_iterator([text[start:start + 60] for start in range(0, len(text), 60)], trainer)
+    tokenizer.pre_tokenizer = cutting
     if kind in ("llama3", "added"):
         tokenizer.add_special_tokens(["<|begin_of_text|>"])
         begin = tokenizer.token_to_id("<|begin_of_text|>")
