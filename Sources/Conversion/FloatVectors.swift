@@ -6,7 +6,7 @@ enum FloatVectors {
     // A table of C function pointers that is filled before the first use and never changes.
     private nonisolated(unsafe) static let kernels: pvit_kernels? = pvit_kernels_best()?.pointee
 
-    private static func table() throws -> pvit_kernels {
+    static func table() throws -> pvit_kernels {
         guard let kernels else { throw PVITError(.internalDefect, "there are no kernels for this processor") }
         return kernels
     }
@@ -31,6 +31,17 @@ enum FloatVectors {
                 }
             }
         }
+    }
+
+    /// Rows of a tensor of type f16, bf16 or f32.
+    static func floats(
+        of source: any TensorSource, _ tensor: TensorDescription, rows: Range<Int>
+    ) throws -> [Float] {
+        let bytes = try source.bytes(ofRows: rows, of: tensor)
+        var result = [Float](repeating: 0, count: bytes.count / tensor.elementType.byteCount)
+        var span = result.mutableSpan
+        try widen(bytes.span.bytes, tensor.elementType, into: &span)
+        return result
     }
 
     /// Converts f32 numbers to packed f16, bf16 or f32, rounding to nearest even; what is too large becomes infinite.
@@ -148,7 +159,7 @@ enum FloatVectors {
         PVITError(.tensorMismatch, "arithmetic on elements of type \(type) is not supported")
     }
 
-    private static func check(_ condition: Bool, _ what: String) throws {
+    static func check(_ condition: Bool, _ what: String) throws {
         guard condition else { throw PVITError(.internalDefect, "\(what) does not fit") }
     }
 }

@@ -12,19 +12,23 @@ struct ConversionTests {
 
     private func widen(_ halves: [UInt16], _ function: Widening) -> [Float] {
         let result = GuardedBuffer<Float>(repeating: 0, count: halves.count)
-        function(GuardedBuffer(halves).pointer, result.pointer, halves.count)
+        let source = GuardedBuffer(halves)
+        function(source.pointer, result.pointer, halves.count)
         return result.elements
     }
 
     private func narrow(_ floats: [Float], _ function: Narrowing) -> [UInt16] {
         let result = GuardedBuffer<UInt16>(repeating: 0, count: floats.count)
-        function(GuardedBuffer(floats).pointer, result.pointer, floats.count)
+        let source = GuardedBuffer(floats)
+        function(source.pointer, result.pointer, floats.count)
         return result.elements
     }
 
     /// All halves as floats, the points halfway between neighbours, and the floats beside both.
     private static func critical(_ value: (UInt16) -> Float) -> [Float] {
-        var floats: [Float] = [.infinity, -.infinity, .nan, .greatestFiniteMagnitude, 65519.996, 65520, 0x1p-150]
+        var floats: [Float] = [
+            .infinity, -.infinity, .nan, .greatestFiniteMagnitude, 65519.996, 65520, Float.leastNonzeroMagnitude,
+        ]
         for half in UInt16(0)..<0x7FFF {
             let a = value(half)
             let b = value(half + 1)
