@@ -2,6 +2,10 @@
 
 import PackageDescription
 
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
 let package = Package(
     name: "pvit",
     dependencies: [
@@ -14,39 +18,35 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
 
-        .target(name: "Tensors", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
-        .testTarget(
-            name: "TensorsTests",
-            dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
+        .target(name: "Tensors", dependencies: [systemPackage]),
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
-        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
-        .target(
-            name: "Container",
-            dependencies: ["Tensors", "CZstd", "CXXHash", .product(name: "Crypto", package: "swift-crypto")]),
-        .testTarget(name: "ContainerTests", dependencies: ["Container"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
-        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
-        .target(
-            name: "Checkpoints", dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
-        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
-        .target(
-            name: "CheckpointTestSupport",
-            dependencies: ["Checkpoints", .product(name: "SystemPackage", package: "swift-system")],
-            path: "Tests/CheckpointTestSupport"),
+        .target(name: "Tokenization", dependencies: ["Tensors"]),
+        .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
+        .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
         .target(
             name: "Conversion",
             dependencies: [
-                "Checkpoints", "CKernels", "Container", "Parallelism", "Tensors",
-                .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "SystemPackage", package: "swift-system"),
+                "Checkpoints", "CKernels", "Container", "Parallelism", "Tensors", crypto, systemPackage,
             ]),
+        .executableTarget(
+            name: "pvit",
+            dependencies: ["Checkpoints", "Container", "Conversion", "Tensors", argumentParser, systemPackage]),
+
+        .target(
+            name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", systemPackage],
+            path: "Tests/CheckpointTestSupport"),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors", systemPackage]),
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .testTarget(
-            name: "ConversionTests",
-            dependencies: [
-                "CheckpointTestSupport", "Conversion", .product(name: "Crypto", package: "swift-crypto"),
-            ],
+            name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
+        .testTarget(
+            name: "ConversionTests", dependencies: ["CheckpointTestSupport", "Conversion", crypto],
             resources: [.copy("Fixtures")]),
     ]
 )

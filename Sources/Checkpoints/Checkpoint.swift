@@ -9,11 +9,14 @@ public struct Checkpoint: Sendable {
         public let path: FilePath
         /// Its size in bytes.
         public let byteCount: UInt64
+        /// What it is for when a checkpoint is made of several: `base`, `delta`, `target`.
+        public let role: String?
 
         /// Creates a record of a file.
-        public init(path: FilePath, byteCount: UInt64) {
+        public init(path: FilePath, byteCount: UInt64, role: String? = nil) {
             self.path = path
             self.byteCount = byteCount
+            self.role = role
         }
     }
 

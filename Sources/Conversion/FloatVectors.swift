@@ -6,7 +6,7 @@ enum FloatVectors {
     // A table of C function pointers that is filled before the first use and never changes.
     private nonisolated(unsafe) static let kernels: pvit_kernels? = pvit_kernels_best()?.pointee
 
-    private static func table() throws -> pvit_kernels {
+    static func table() throws -> pvit_kernels {
         guard let kernels else { throw PVITError(.internalDefect, "there are no kernels for this processor") }
         return kernels
     }
@@ -148,7 +148,69 @@ enum FloatVectors {
         PVITError(.tensorMismatch, "arithmetic on elements of type \(type) is not supported")
     }
 
-    private static func check(_ condition: Bool, _ what: String) throws {
+    static func check(_ condition: Bool, _ what: String) throws {
         guard condition else { throw PVITError(.internalDefect, "\(what) does not fit") }
+    }
+}
+
+extension FloatVectors {
+    /// How far `decoded` lies from `originals`, summed in an order that depends on nothing but the count.
+    static func statistics(of originals: Span<Float>, decoded: Span<Float>) -> ErrorStatistics {
+        var squaredErrors = SIMD8<Double>(repeating: 0)
+        var squares = SIMD8<Double>(repeating: 0)
+        var maximum = SIMD8<Float>(repeating: 0)
+        func add(_ original: SIMD8<Float>, _ decoded: SIMD8<Float>) {
+            let difference = original - decoded
+            let magnitude = difference.replacing(with: -difference, where: difference .< 0)
+            maximum = pointwiseMax(maximum, magnitude)
+            let wide = SIMD8<Double>(difference)
+            squaredErrors += wide * wide
+            let original = SIMD8<Double>(original)
+            squares += original * original
+        }
+        func vector(_ floats: Span<Float>, from place: Int) -> SIMD8<Float> {
+            var result = SIMD8<Float>(repeating: 0)
+            for lane in 0..<min(8, floats.count - place) { result[lane] = floats[place + lane] }
+            return result
+        }
+        let count = min(originals.count, decoded.count)
+        for place in stride(from: 0, to: count, by: 8) {
+            add(vector(originals, from: place), vector(decoded, from: place))
+        }
+        return ErrorStatistics(
+            squaredError: squaredErrors.sum(), maximumError: Double(maximum.max()), squaredSum: squares.sum(),
+            count: count)
+    }
+}
+
+extension FloatVectors {
+    /// Decodes rows of a quantized tile to packed f32.
+    ///
+    /// - Parameters:
+    ///   - rows: Rows of the tile.
+    ///   - content: The groups of the tile.
+    ///   - columns: The length of a row, a multiple of 32.
+    ///   - result: `rows.count * columns` numbers.
+    static func decode(
+        _ rows: Range<Int>, of content: RawSpan, _ encoding: TensorEncoding, columns: Int, tileScale: Float,
+        into result: inout MutableRawSpan
+    ) throws {
+        let kernels = try table()
+        guard let bytesPerGroup = encoding.bytesPerGroup(columns: columns),
+            let needed = encoding.byteCount(rows: rows.upperBound, columns: columns), needed <= content.byteCount,
+            let kernel = encoding == .q4 ? kernels.row_q4 : kernels.row_q8
+        else { throw PVITError(.internalDefect, "rows \(rows) are not in the tile") }
+        try check(result.byteCount == rows.count * columns * 4, "the number of rows to decode")
+        content.withUnsafeBytes { content in
+            result.withUnsafeMutableBytes { result in
+                guard let groups = content.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    let floats = result.baseAddress?.assumingMemoryBound(to: Float.self)
+                else { return }
+                for (place, row) in rows.enumerated() {
+                    let group = groups + row / encoding.rowsPerGroup * bytesPerGroup
+                    kernel(group, row % encoding.rowsPerGroup, columns, tileScale, floats + place * columns)
+                }
+            }
+        }
     }
 }

@@ -61,7 +61,7 @@ public enum DeltaMerge {
         let checkpoint = try Checkpoint(
             path: other.path, format: operation == .add ? "base + delta" : "target - base", weights: weights,
             sideFiles: sideFiles(base: base.sideFiles, other: other.sideFiles),
-            sourceFiles: base.sourceFiles + other.sourceFiles)
+            sourceFiles: base.sourceFiles.map { $0.with(role: "base") } + other.sourceFiles.map { $0.with(role: role) })
         return Result(
             checkpoint: checkpoint, passedThrough: pairing.passedThrough, ignored: pairing.ignored,
             extended: pairing.tensors.compactMap { tensor in
@@ -88,6 +88,11 @@ public enum DeltaMerge {
         }
         return result
     }
+}
+
+extension Checkpoint.SourceFile {
+    /// The same file in another part.
+    fileprivate func with(role: String) -> Self { Self(path: path, byteCount: byteCount, role: role) }
 }
 
 extension Checkpoint {
