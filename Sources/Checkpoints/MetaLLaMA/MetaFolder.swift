@@ -24,7 +24,12 @@ enum MetaFolder {
                 file: folder, remedy: "download params.json into the same folder")
         }
         let parameters = try MetaParameters(path: folder.appending(parametersName))
-        let source = try MetaSource(files, parameters)
+        let source: MetaSource
+        do {
+            source = try MetaSource(files, parameters)
+        } catch let error as PVITError {
+            throw error.located(file: folder)
+        }
         guard let embedding = source.tensor(named: "model.embed_tokens.weight"),
             let gate = source.tensor(named: "model.layers.0.mlp.gate_proj.weight")
         else { throw PVITError(.metaTensors, "the folder holds no LLaMA model", file: folder) }
