@@ -53,7 +53,9 @@ let package = Package(
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
         .testTarget(name: "ContainerTests", dependencies: ["Container"]),
-        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
+        .testTarget(
+            name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ConversionTests",
             dependencies: [
