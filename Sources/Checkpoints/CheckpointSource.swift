@@ -3,7 +3,7 @@ import Tensors
 
 /// Opens checkpoints of every format that is read here.
 public enum CheckpointSource {
-    /// Opens a checkpoint: a Hugging Face folder or a safetensors file.
+    /// Opens a checkpoint: a Hugging Face folder, a safetensors file or a GGUF file.
     ///
     /// The format is recognised by content. Nothing but headers and side files is read.
     ///
@@ -16,6 +16,7 @@ public enum CheckpointSource {
     private static func openFolder(_ folder: FilePath) throws -> Checkpoint {
         let entries = try folderEntries(folder)
         guard let weights = try HuggingFaceFolder.weights(in: folder, entries: entries) else {
+            if let name = GGUFSplit.onlyModel(among: entries) { return try openFile(folder.appending(name)) }
             throw unreadableFolder(folder, entries: entries)
         }
         let count = weights.shards.count
@@ -31,6 +32,7 @@ public enum CheckpointSource {
             try FileKind.rejectPlaceholder(file)
             kind = try FileKind(of: file)
         }
+        if kind == .gguf { return try GGUFCheckpoint.open(path) }
         if let name = kind.unreadableFormat {
             throw PVITError(
                 .formatNotReadable, "this is \(name), which cannot be read yet", file: path,
@@ -39,7 +41,7 @@ public enum CheckpointSource {
         guard kind == .safetensors || path.extension == "safetensors" else {
             throw PVITError(
                 .formatUnknown, kind == .empty ? "the file is empty" : "this is no checkpoint of a known format",
-                file: path, remedy: "give a Hugging Face folder or a safetensors file")
+                file: path, remedy: "give a Hugging Face folder, a safetensors file or a GGUF file")
         }
         return try checkpoint(
             path: path, format: "safetensors", weights: try ShardedSource([SafetensorsFile(path: path)]),
@@ -67,9 +69,14 @@ public enum CheckpointSource {
     private static func unreadableFolder(_ folder: FilePath, entries: [String]) -> PVITError {
         let known: [(suffix: String, name: String)] = [
             (".bin", "PyTorch .bin files"), (".pth", "Meta or PyTorch .pth files"), (".pt", "PyTorch .pt files"),
-            (".gguf", "GGUF files"), (".ckpt", "PyTorch .ckpt files"), (".h5", "TensorFlow .h5 files"),
+            (".ckpt", "PyTorch .ckpt files"), (".h5", "TensorFlow .h5 files"),
             (".msgpack", "Flax .msgpack files"),
         ]
+        if entries.contains(where: { $0.hasSuffix(".gguf") }) {
+            return PVITError(
+                .formatUnknown, "the folder has several GGUF models", file: folder,
+                remedy: "name the file that you mean")
+        }
         for (suffix, name) in known where entries.contains(where: { $0.hasSuffix(suffix) }) {
             return PVITError(
                 .formatNotReadable, "the folder has weights only as \(name), which cannot be read yet", file: folder,
@@ -77,7 +84,7 @@ public enum CheckpointSource {
         }
         return PVITError(
             .formatUnknown, "the folder has no safetensors files", file: folder,
-            remedy: "give a Hugging Face folder or a safetensors file")
+            remedy: "give a Hugging Face folder, a safetensors file or a GGUF file")
     }
 }
 
@@ -87,8 +94,7 @@ extension FileKind {
         switch self {
         case .zipArchive: "a PyTorch checkpoint (ZIP archive)"
         case .pickle: "a PyTorch checkpoint (pickle)"
-        case .gguf: "a GGUF file"
-        case .safetensors, .lfsPointer, .webPage, .empty, .unknown: nil
+        case .safetensors, .gguf, .lfsPointer, .webPage, .empty, .unknown: nil
         }
     }
 }
