@@ -29,7 +29,8 @@ let package = Package(
         .target(
             name: "Conversion",
             dependencies: [
-                "Checkpoints", "CKernels", "Container", "Parallelism", "Tensors", crypto, systemPackage,
+                "Checkpoints", "CKernels", "Container", "Parallelism", "Tensors", "Tokenization", crypto,
+                systemPackage,
             ]),
         .executableTarget(
             name: "pvit",
