@@ -43,7 +43,8 @@ let package = Package(
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+        .testTarget(
+            name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors", crypto, systemPackage]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
         .testTarget(
             name: "ConversionTests",
