@@ -4,7 +4,7 @@
     tools/make_pvq_vectors.py [FOLDER]
 
 good.json says what is in the good files, bad/index.json which error each bad file must give. Compressed tiles depend on the
-version of libzstd; everything else is the same wherever this runs. Needs zstandard and xxhash.
+version of libzstd; everything else is the same wherever this runs. Needs numpy, zstandard and xxhash.
 """
 
 import hashlib
@@ -16,6 +16,8 @@ import sys
 
 import xxhash
 import zstandard
+
+from pvq import Q4_CODEBOOK, Q4_SCALE_SHIFT, Q4_SHIFT
 
 CODES = {"f32": 1, "f16": 2, "bf16": 3, "f64": 4, "i64": 5, "i32": 6, "i16": 7, "i8": 8, "u8": 9, "bool": 10, "q8": 32,
          "q4": 33}
@@ -161,9 +163,6 @@ def bell(count, seed=1):
     return [(sum(data[4 * place:4 * place + 4]) - 510) / 4096 for place in range(count)]
 
 
-CODEBOOK = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]  # formats/blocks.md
-
-
 def quantized(encoding, rows, columns, scales, rows_per_tile, seed):
     """Groups of random codes, and the weights that they stand for, from the definition of each byte's place."""
     padded = align(rows, 16)
@@ -195,8 +194,8 @@ def quantized(encoding, rows, columns, scales, rows_per_tile, seed):
                 code = random[padded * columns + row * columns + column] % 16
                 place = group + start + width // 16 * 16 + inner // 8 * 64 + lane * 4 + inner % 4
                 content[place] |= code << 4 if inner % 8 >= 4 else code
-                scale = struct.unpack("<e", struct.pack("<H", (field & 0x7F) << 6))[0]
-                weights[row][column] = tile_scale * scale * (CODEBOOK[code] + (4 if field & 0x80 else 0))
+                scale = struct.unpack("<e", struct.pack("<H", (field & 0x7F) << Q4_SCALE_SHIFT))[0]
+                weights[row][column] = tile_scale * scale * (float(Q4_CODEBOOK[code]) + (Q4_SHIFT if field & 0x80 else 0))
     if encoding == "q8":  # rows that pad are rows of zeros: scale 0 and the code that stands for 0
         for row in range(rows, padded):
             for column in range(columns):

@@ -1,3 +1,4 @@
+import CKernels
 import Container
 import Foundation
 import SystemPackage
@@ -77,7 +78,8 @@ struct PythonAgreementTests {
             }
             let name = tensor.name.rawValue.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed)
             let bytes = try contents(of: folder.path.appending(name ?? ""))
-            #expect(try container.content(of: tensor) == bytes, "\(tensor.name)")
+            let isEqual = try container.content(of: tensor) == bytes
+            #expect(isEqual, "\(tensor.name)")
         }
     }
 
@@ -157,6 +159,38 @@ struct PythonAgreementTests {
             let array = try contents(of: folder.path.appending(member.key + ".npy"))
             let header = 10 + Int(array[8]) + Int(array[9]) << 8
             #expect(sha256(Array(array[header...])) == digest, "\(member.key)")
+        }
+    }
+
+    @Test("the reference reader and the kernels decode q4 and q8 to the same weights, bit for bit")
+    func kernelWeights() throws {
+        let reader = try #require(ReferenceReader())
+        let folder = try TemporaryFolder()
+        let path = vectors.appending("quantized.pvq")
+        #expect(try reader.run(["dump", path.string, "--output", folder.path.string]).status == 0)
+        let kernels = try #require(pvit_kernels_for(PVIT_ISA_SCALAR)).pointee
+        let container = try Container(opening: path)
+        for tensor in try container.tensors() {
+            let columns = tensor.shape.elementsPerRow
+            let groupSize = try #require(tensor.encoding.bytesPerGroup(columns: columns))
+            let decodeRow = try #require(tensor.encoding == .q4 ? kernels.row_q4 : kernels.row_q8)
+            var weights: [Float] = []
+            for number in 0..<tensor.tileCount {
+                try container.withTile(number, of: tensor, scratch: TileScratch()) { content, tile in
+                    content.withUnsafeBytes { content in
+                        for row in 0..<tile.rows.count {
+                            var result = [Float](repeating: .nan, count: columns)
+                            let group = content.baseAddress?.advanced(by: row / 16 * groupSize)
+                            decodeRow(
+                                group?.assumingMemoryBound(to: UInt8.self), row % 16, columns, tile.scale, &result)
+                            weights += result
+                        }
+                    }
+                }
+            }
+            let array = try contents(of: folder.path.appending(tensor.name.rawValue + ".npy"))
+            let isEqual = Array(array.suffix(weights.count * 4)) == bytes(weights)
+            #expect(isEqual, "\(tensor.name)")
         }
     }
 }

@@ -59,11 +59,11 @@ import Testing
         let weight = bytes([1, 2, 3, 4, 5, 6] as [Float])
         try writer.write("weight", weight, encoding: .plain(.f32), shape: #require(Shape([2, 3])))
         _ = try writer.finish(metadata: ["model.config": ["hidden_size": 3]])
-        #expect(try contents(of: path) == contents(of: vectors.appending("tiny.pvq")))
+        #expect(try sha256(contents(of: path)) == sha256(contents(of: vectors.appending("tiny.pvq"))))
 
         writer = try ContainerWriter(path: path)
         _ = try writer.finish(metadata: [:])
-        #expect(try contents(of: path) == contents(of: vectors.appending("empty.pvq")))
+        #expect(try sha256(contents(of: path)) == sha256(contents(of: vectors.appending("empty.pvq"))))
 
         writer = try ContainerWriter(path: path)
         let tensors: [(TensorName, ElementType, [Int], [UInt8], Int?)] = [
@@ -90,6 +90,6 @@ import Testing
         try writer.addAlias("é", of: "tied")
         try writer.addAlias("a", of: "scalar")
         _ = try writer.finish(metadata: ["model.config": ["hidden_size": 3]])
-        #expect(try contents(of: path) == contents(of: vectors.appending("types.pvq")))
+        #expect(try sha256(contents(of: path)) == sha256(contents(of: vectors.appending("types.pvq"))))
     }
 }

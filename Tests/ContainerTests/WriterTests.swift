@@ -80,7 +80,7 @@ import Testing
         let (first, second) = (folder.path.appending("1.pvq"), folder.path.appending("2.pvq"))
         try Self.writeModel(to: first)
         try Self.writeModel(to: second)
-        #expect(try contents(of: first) == contents(of: second))
+        #expect(try sha256(contents(of: first)) == sha256(contents(of: second)))
     }
 
     @Test("the model digest does not depend on tiles, compression, metadata or ties, but on the weights")
