@@ -39,7 +39,8 @@ struct LibraryComparisonTests {
     @Test(
         "a tokenizer.json of each kind gives the library's ids and texts",
         arguments: [
-            ("gpt2", smallSize), ("gpt2-prefix", smallSize), ("smollm", smallSize), ("llama3", size), ("qwen2", smallSize),
+            ("gpt2", smallSize), ("gpt2-prefix", smallSize), ("smollm", smallSize), ("llama3", size),
+            ("qwen2", smallSize),
             ("metaspace-split", smallSize), ("added", smallSize), ("unknown", smallSize), ("bytes-partly", smallSize),
         ])
     func trained(kind: String, size: Int) throws {
