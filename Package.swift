@@ -30,7 +30,8 @@ let package = Package(
         .target(
             name: "Conversion",
             dependencies: [
-                "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors", crypto, systemPackage,
+                "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors", "Tokenization",
+                crypto, systemPackage,
             ]),
         .target(
             name: "LanguageModel",
@@ -52,9 +53,9 @@ let package = Package(
             dependencies: ["CheckpointTestSupport", "CKernels", "Quantization", "Tensors", systemPackage]),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+        .testTarget(name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors"]),
         .testTarget(
-            name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"],
+            name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport", "Tokenization"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ConversionTests",
