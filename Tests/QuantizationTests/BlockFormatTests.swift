@@ -56,7 +56,7 @@ struct BlockFormatTests {
             var span = numbers.mutableSpan
             try TileDecoder(encoding: encoding, columns: columns).decode(
                 bytes.span.bytes, scale: scale, into: &span)
-            let theirs = text.split(separator: " ").compactMap { Double($0) }
+            let theirs = text.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
             #expect(theirs.count == numbers.count)
             #expect(zip(numbers, theirs).filter { Double($0) != $1 }.isEmpty)
         }
