@@ -26,11 +26,12 @@ let package = Package(
         .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
+        .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
         .target(
             name: "Conversion",
             dependencies: [
-                "Checkpoints", "CKernels", "Container", "Parallelism", "Tensors", crypto, systemPackage,
+                "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors", crypto, systemPackage,
             ]),
         .executableTarget(
             name: "pvit",
@@ -48,10 +49,13 @@ let package = Package(
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
         .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+        .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "CKernels"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
         .testTarget(
             name: "ConversionTests",
-            dependencies: ["CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Tensors", crypto],
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Parallelism", "Tensors", crypto,
+            ],
             resources: [.copy("Fixtures")]),
     ]
 )

@@ -1,3 +1,4 @@
+import Quantization
 import Tensors
 
 /// The tensors that a decoder of the LLaMA family consists of, by its `config.json`.
@@ -6,6 +7,8 @@ struct LlamaArchitecture {
     let tensors: [(name: TensorName, shape: [Int])]
     /// Whether the output layer is the input embeddings.
     let isTied: Bool
+    /// The sizes of a pass of a few tokens through the model.
+    let probe: ProbeArchitecture
 
     /// Reads the sizes.
     ///
@@ -20,6 +23,10 @@ struct LlamaArchitecture {
         let keyValueHeads = try Self.size("num_key_value_heads", of: config, atMost: 1024, default: heads)
         let width = try Self.size("head_dim", of: config, atMost: 1024, default: hidden / heads)
         let vocabulary = try Self.size("vocab_size", of: config, atMost: 4_194_304)
+        probe = ProbeArchitecture(
+            hidden: hidden, inner: inner, layers: layers, heads: heads, keyValueHeads: keyValueHeads, headWidth: width,
+            vocabulary: vocabulary, ropeTheta: config["rope_theta"]?.double ?? 10_000,
+            normEpsilon: Float(config["rms_norm_eps"]?.double ?? 1e-6))
         isTied = config["tie_word_embeddings"]?.bool ?? false
         var tensors: [(name: TensorName, shape: [Int])] = [(TensorKind.embeddingName, [vocabulary, hidden])]
         let shapes = [
