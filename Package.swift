@@ -26,7 +26,6 @@ let package = Package(
         .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
-        .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
         .target(
             name: "Conversion",
@@ -49,7 +48,6 @@ let package = Package(
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
         .testTarget(name: "ContainerTests", dependencies: ["Container"]),
-        .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "CKernels"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
         .testTarget(
             name: "ConversionTests",

@@ -161,7 +161,7 @@ def bell(count, seed=1):
     return [(sum(data[4 * place:4 * place + 4]) - 510) / 4096 for place in range(count)]
 
 
-CODEBOOK = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]  # formats/blocks.md
+CODEBOOK = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 72, 97, 121]  # formats/blocks.md
 
 
 def quantized(encoding, rows, columns, scales, rows_per_tile, seed):
@@ -196,7 +196,7 @@ def quantized(encoding, rows, columns, scales, rows_per_tile, seed):
                 place = group + start + width // 16 * 16 + inner // 8 * 64 + lane * 4 + inner % 4
                 content[place] |= code << 4 if inner % 8 >= 4 else code
                 scale = struct.unpack("<e", struct.pack("<H", (field & 0x7F) << 6))[0]
-                weights[row][column] = tile_scale * scale * (CODEBOOK[code] + (4 if field & 0x80 else 0))
+                weights[row][column] = tile_scale * scale * (CODEBOOK[code] + (5 if field & 0x80 else 0))
     if encoding == "q8":  # rows that pad are rows of zeros: scale 0 and the code that stands for 0
         for row in range(rows, padded):
             for column in range(columns):

@@ -31,9 +31,9 @@ SUPERBLOCK = 64
 Q8_BLOCK = 32
 Q4_BLOCK = 16
 Q4_CODEBOOK = numpy.array(
-    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], numpy.float32)
+    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 72, 97, 121], numpy.float32)
 Q4_SCALE_SHIFT = 6  # bits 0 to 6 of a scale field are a binary16 pattern shifted right by this
-Q4_SHIFT = 4        # bit 7 of a scale field adds this to the codebook's values
+Q4_SHIFT = 5        # bit 7 of a scale field adds this to the codebook's values
 
 
 def decode_q8_superblock(data, columns):
@@ -63,7 +63,7 @@ def decode_group(data, columns, tile_scale, decode_superblock):
     for start in range(0, columns, SUPERBLOCK):
         width = min(SUPERBLOCK, columns - start)
         scales, values, size = decode_superblock(data[place:], width)
-        result[:, start:start + width] = numpy.float32(tile_scale) * scales * values
+        result[:, start:start + width] = scales * values * numpy.float32(tile_scale)
         place += size
     assert place == len(data)
     return result
