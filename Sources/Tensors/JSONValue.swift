@@ -56,26 +56,41 @@ public struct JSONObject: Sendable, Equatable {
 
     /// The members in their order.
     public private(set) var members: [Member] = []
-    private var places: [String: Int] = [:]
+    private var places: [ExactText: Int] = [:]
 
     /// Creates an object without members.
     public init() {}
 
     /// The value of a key; setting appends or replaces, and nil removes (in linear time).
     public subscript(key: String) -> JSONValue? {
-        get { places[key].map { members[$0].value } }
+        get { places[ExactText(key)].map { members[$0].value } }
         set {
-            switch (places[key], newValue) {
+            switch (places[ExactText(key)], newValue) {
             case (let place?, let value?): members[place].value = value
             case (nil, let value?):
-                places[key] = members.count
+                places[ExactText(key)] = members.count
                 members.append(Member(key: key, value: value))
             case (let place?, nil):
                 members.remove(at: place)
-                places = Dictionary(uniqueKeysWithValues: members.enumerated().map { ($1.key, $0) })
+                places = Dictionary(uniqueKeysWithValues: members.enumerated().map { (ExactText($1.key), $0) })
             case (nil, nil): break
             }
         }
+    }
+}
+
+/// A text compared by its bytes, as RFC 8259 compares names. (`String` takes canonically equivalent texts for equal: to it
+/// a vocabulary with both "é" and "e" + U+0301 would repeat a key.)
+private struct ExactText: Hashable, Sendable {
+    let text: String
+
+    init(_ text: String) { self.text = text }
+
+    static func == (left: ExactText, right: ExactText) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
+
+    func hash(into hasher: inout Hasher) {
+        var copy = text
+        copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }
 

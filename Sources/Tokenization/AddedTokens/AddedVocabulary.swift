@@ -1,0 +1,152 @@
+import Tensors
+
+/// The added tokens of a tokenizer: which there are, and how they cut a text.
+struct AddedVocabulary: Sendable {
+    /// A part of a text that was cut at added tokens.
+    enum Segment: Equatable {
+        /// Text for the model.
+        case text(Range<Int>)
+        /// An added token.
+        case token(TokenID)
+    }
+
+    /// All added tokens, by ascending id.
+    let tokens: [AddedToken]
+    private let contents: [[UInt8]]
+    private let numberOfContent: [[UInt8]: Int]
+    private let numberOfID: [TokenID: Int]
+    private let matcher: AddedTokenMatcher
+    private let normalizedMatcher: AddedTokenMatcher
+
+    /// Creates the vocabulary.
+    ///
+    /// - Parameter normalize: How texts are normalized; tokens with `isNormalized` are found by their normalized content.
+    /// - Throws: `tokenizer.invalid` for two tokens with one id or one content, and for an overlong or empty content.
+    init(_ tokens: [AddedToken], normalize: ([UInt8]) -> [UInt8] = { $0 }) throws {
+        let sorted = tokens.sorted { $0.id < $1.id }
+        var numberOfContent: [[UInt8]: Int] = [:]
+        var numberOfID: [TokenID: Int] = [:]
+        for (number, token) in sorted.enumerated() {
+            let content = Array(token.content.utf8)
+            guard !content.isEmpty, content.count <= TokenizerLimits.pieceByteCount else {
+                throw PVITError.badTokenizer(
+                    "added token \(token.id) is \(content.count) bytes long, not 1 to \(TokenizerLimits.pieceByteCount)"
+                )
+            }
+            guard numberOfContent.updateValue(number, forKey: content) == nil else {
+                throw PVITError.badTokenizer("the added token \"\(token.content)\" occurs twice")
+            }
+            guard numberOfID.updateValue(number, forKey: token.id) == nil else {
+                throw PVITError.badTokenizer("two added tokens have the id \(token.id)")
+            }
+        }
+        self.tokens = sorted
+        self.numberOfContent = numberOfContent
+        self.numberOfID = numberOfID
+        contents = sorted.map { Array($0.content.utf8) }
+        var plain: [AddedTokenMatcher.Pattern] = []
+        var normalized: [AddedTokenMatcher.Pattern] = []
+        for (number, token) in sorted.enumerated() {
+            if token.isNormalized {
+                normalized.append(.init(text: normalize(contents[number]), token: number))
+            } else {
+                plain.append(.init(text: contents[number], token: number))
+            }
+        }
+        matcher = AddedTokenMatcher(plain)
+        normalizedMatcher = AddedTokenMatcher(normalized)
+    }
+
+    /// Whether some tokens are looked for in the normalized text.
+    var hasNormalizedTokens: Bool { !normalizedMatcher.isEmpty }
+
+    /// The added token with an id.
+    subscript(id: TokenID) -> AddedToken? { numberOfID[id].map { tokens[$0] } }
+
+    /// The added token with a content, compared byte by byte.
+    func token(withContent content: [UInt8]) -> AddedToken? { numberOfContent[content].map { tokens[$0] } }
+
+    /// Cuts a text as the `tokenizers` library does.
+    ///
+    /// - Parameters:
+    ///   - isNormalized: Whether `text` is normalized: the other tokens are looked for then.
+    ///   - recogniseSpecial: False leaves special tokens as text.
+    func segments(in text: Span<UInt8>, isNormalized: Bool, recogniseSpecial: Bool) -> [Segment] {
+        var segments: [Segment] = []
+        var start = 0
+        // White space behind tokens that strip it, so that no stretch of it is walked twice.
+        var strippedEnd = 0
+        for match in (isNormalized ? normalizedMatcher : matcher).matches(in: text) {
+            let token = tokens[match.token]
+            if token.isSpecial && !recogniseSpecial { continue }
+            if token.singleWord && !isWholeWord(match.range, in: text) { continue }
+            var range = match.range
+            if token.stripsLeft, range.lowerBound > start {
+                let left = WhiteSpace.unicode.start(before: range.lowerBound, in: text, limit: start)
+                range = left..<range.upperBound
+            }
+            if token.stripsRight {
+                if strippedEnd < range.upperBound {
+                    strippedEnd = WhiteSpace.unicode.end(from: range.upperBound, in: text, limit: text.count)
+                }
+                range = range.lowerBound..<max(range.upperBound, strippedEnd)
+            }
+            if start < range.lowerBound { segments.append(.text(start..<range.lowerBound)) }
+            segments.append(.token(token.id))
+            start = range.upperBound
+        }
+        if start < text.count { segments.append(.text(start..<text.count)) }
+        return segments
+    }
+
+    private func isWholeWord(_ range: Range<Int>, in text: Span<UInt8>) -> Bool {
+        if range.lowerBound > 0 {
+            let before = UTF8Scalars.start(before: range.lowerBound, in: text)
+            if CharacterClass.isWordCharacter(UTF8Scalars.scalar(in: text, at: before).value) { return false }
+        }
+        guard range.upperBound < text.count else { return true }
+        return !CharacterClass.isWordCharacter(UTF8Scalars.scalar(in: text, at: range.upperBound).value)
+    }
+
+    /// Cuts a text as the slow tokenizers of `transformers` 4.33 do: first at all tokens, then each token takes the white
+    /// space (Python's) at its sides away from its neighbours.
+    ///
+    /// A neighbour that is a token itself and loses white space of its own becomes text, as it does there.
+    func segmentsOfSlowTokenizer(in text: Span<UInt8>, recogniseSpecial: Bool) -> [Segment] {
+        var parts: [(range: Range<Int>, token: Int?)] = []
+        var start = 0
+        for match in matcher.matches(in: text) where recogniseSpecial || !tokens[match.token].isSpecial {
+            if start < match.range.lowerBound { parts.append((start..<match.range.lowerBound, nil)) }
+            parts.append((match.range, match.token))
+            start = match.range.upperBound
+        }
+        if start < text.count { parts.append((start..<text.count, nil)) }
+        func strip(_ number: Int, to range: Range<Int>) {
+            guard parts[number].range != range else { return }
+            let token = numberOfContent[range.map { text[$0] }]
+            parts[number] = (range, parts[number].token == nil ? nil : token)
+        }
+        for number in parts.indices {
+            guard let token = parts[number].token.map({ tokens[$0] }) else { continue }
+            if token.stripsRight, number + 1 < parts.count {
+                let right = parts[number + 1].range
+                strip(
+                    number + 1,
+                    to: WhiteSpace.python.end(
+                        from: right.lowerBound, in: text, limit: right.upperBound)..<right.upperBound)
+            }
+            if token.stripsLeft, number > 0 {
+                let left = parts[number - 1].range
+                strip(
+                    number - 1,
+                    to: left
+                        .lowerBound..<WhiteSpace.python.start(before: left.upperBound, in: text, limit: left.lowerBound)
+                )
+            }
+        }
+        return parts.compactMap { part in
+            if part.range.isEmpty { return nil }
+            return part.token.map { .token(tokens[$0].id) } ?? .text(part.range)
+        }
+    }
+}

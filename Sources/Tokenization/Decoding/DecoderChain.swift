@@ -1,0 +1,131 @@
+/// How ids become text again.
+enum TokenDecoding: Sendable {
+    /// Tokens are bytes in the byte alphabet; what is not UTF-8 is repaired by maximal subparts.
+    case byteLevel
+    /// The `decoder` of a tokenizer.json with one component or a sequence of them.
+    case chain(DecoderChain)
+    /// No decoder: the tokens with spaces between.
+    case joinedBySpaces
+}
+
+/// A sequence of decoder components of a tokenizer.json, in an order that can be decoded token by token.
+struct DecoderChain: Sendable, Equatable {
+    /// One component.
+    enum Step: Sendable, Equatable {
+        /// `Replace`, in each token.
+        case replace([UInt8], with: [UInt8])
+        /// `Metaspace`: the replacement becomes a space, in the first token nothing when there is a prefix.
+        case metaspace([UInt8], hasPrefix: Bool)
+        /// `Strip`: takes away up to so many of a character at the start of each token.
+        case strip([UInt8], count: Int)
+        /// `ByteFallback`: tokens such as `<0x0A>` become bytes.
+        case byteFallback
+        /// `Fuse`: all tokens become one.
+        case fuse
+    }
+
+    /// What happens to tokens before tokens of bytes are resolved.
+    fileprivate var first: [Step] = []
+    fileprivate var hasByteFallback = false
+    /// What happens to tokens afterwards.
+    fileprivate var second: [Step] = []
+    fileprivate var isFused = false
+    /// What is taken from the start of the fused text: characters, and at most how many.
+    fileprivate var strips: [(character: [UInt8], count: Int)] = []
+
+    static func == (left: DecoderChain, right: DecoderChain) -> Bool {
+        left.first == right.first && left.second == right.second && left.hasByteFallback == right.hasByteFallback
+            && left.isFused == right.isFused && left.strips.elementsEqual(right.strips) { $0 == $1 }
+    }
+
+    /// Adds a component at the end; false when it cannot stand there.
+    mutating func append(_ step: Step) -> Bool {
+        switch step {
+        case .fuse: isFused = true
+        case .strip(let character, let count) where isFused: strips.append((character, count))
+        case .byteFallback where !isFused && !hasByteFallback: hasByteFallback = true
+        case .replace where !isFused, .metaspace where !isFused, .strip where !isFused:
+            if hasByteFallback { second.append(step) } else { first.append(step) }
+        default: return false
+        }
+        return true
+    }
+}
+
+/// Decodes tokens by a `DecoderChain`, one after the other.
+struct DecoderChainStream: Sendable {
+    private let chain: DecoderChain
+    /// Bytes of tokens such as `<0x0A>`. One that does not fit makes the whole run unreadable, so the run is held back.
+    private var bytes: [UInt8] = []
+    private var firstCount = 0
+    private var secondCount = 0
+    private var strips: [(character: [UInt8], count: Int)]
+
+    init(_ chain: DecoderChain) {
+        self.chain = chain
+        strips = chain.strips
+    }
+
+    /// Takes a token and appends to `output` what is certain by now.
+    mutating func append(_ token: [UInt8], to output: inout [UInt8]) {
+        let token = Self.apply(chain.first, to: token, isFirst: firstCount == 0)
+        firstCount += 1
+        if chain.hasByteFallback {
+            if let byte = ByteToken.byte(of: token) {
+                bytes.append(byte)
+                return
+            }
+            resolveBytes(into: &output)
+        }
+        emit(token, to: &output)
+    }
+
+    /// Appends to `output` what is left.
+    mutating func finish(into output: inout [UInt8]) { resolveBytes(into: &output) }
+
+    private mutating func resolveBytes(into output: inout [UInt8]) {
+        guard !bytes.isEmpty else { return }
+        let run = bytes
+        bytes.removeAll()
+        if UTF8Repair.isValid(run.span) {
+            emit(run, to: &output)
+        } else {
+            for _ in run { emit(UTF8Repair.replacement, to: &output) }
+        }
+    }
+
+    private mutating func emit(_ token: [UInt8], to output: inout [UInt8]) {
+        var token = Self.apply(chain.second, to: token, isFirst: secondCount == 0)
+        secondCount += 1
+        for number in strips.indices {
+            while strips[number].count > 0, !token.isEmpty {
+                guard token.starts(with: strips[number].character) else {
+                    strips[number].count = 0
+                    break
+                }
+                token.removeFirst(strips[number].character.count)
+                strips[number].count -= 1
+            }
+        }
+        output.append(contentsOf: token)
+    }
+
+    private static func apply(_ steps: [DecoderChain.Step], to token: [UInt8], isFirst: Bool) -> [UInt8] {
+        var token = token
+        for step in steps {
+            switch step {
+            case .replace(let pattern, let content): token = TextNormalizer.replace(pattern, with: content, in: token)
+            case .metaspace(let replacement, let hasPrefix):
+                token = TextNormalizer.replace(replacement, with: isFirst && hasPrefix ? [] : [0x20], in: token)
+            case .strip(let character, let count):
+                var left = count
+                while left > 0, token.starts(with: character) {
+                    token.removeFirst(character.count)
+                    left -= 1
+                }
+            case .byteFallback, .fuse: break
+            }
+        }
+        return token
+    }
+}

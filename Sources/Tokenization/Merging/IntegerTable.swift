@@ -1,0 +1,73 @@
+/// A hash table from integers to integers: open addressing, linear probing, at most half full.
+///
+/// The hash is seeded anew in each process, so that no file can be built whose keys all collide. Nothing depends on the
+/// order of the slots.
+struct IntegerTable: Sendable {
+    private struct Slot {
+        var key: UInt64
+        var value: UInt64
+    }
+
+    /// Marks a free slot; not a valid key.
+    private static let free = UInt64.max
+    private static let seed = UInt64.random(in: .min ... .max)
+
+    private var slots: [Slot]
+    private var mask: Int
+    /// The number of keys.
+    private(set) var count = 0
+
+    /// Creates a table with room for `capacity` keys.
+    init(capacity: Int = 8) {
+        let size = Self.size(for: capacity)
+        slots = Array(repeating: Slot(key: Self.free, value: 0), count: size)
+        mask = size - 1
+    }
+
+    private static func size(for capacity: Int) -> Int {
+        var size = 16
+        while size < capacity * 2 { size *= 2 }
+        return size
+    }
+
+    private static func hash(_ key: UInt64) -> Int {
+        let product = (key ^ seed).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+        return Int(truncatingIfNeeded: product.high ^ product.low)
+    }
+
+    /// The value of a key, or nil. Complexity: O(1) on average.
+    func value(of key: UInt64) -> UInt64? {
+        var place = Self.hash(key) & mask
+        while true {
+            let slot = slots[place]
+            if slot.key == key { return slot.value }
+            if slot.key == Self.free { return nil }
+            place = (place + 1) & mask
+        }
+    }
+
+    /// Whether the key is present. Complexity: O(1) on average.
+    func contains(_ key: UInt64) -> Bool { value(of: key) != nil }
+
+    /// Sets the value of a key, which must not be `UInt64.max`. Complexity: O(1) amortised.
+    mutating func set(_ key: UInt64, to value: UInt64) {
+        precondition(key != Self.free)
+        if (count + 1) * 2 > slots.count { grow() }
+        var place = Self.hash(key) & mask
+        while slots[place].key != Self.free {
+            if slots[place].key == key {
+                slots[place].value = value
+                return
+            }
+            place = (place + 1) & mask
+        }
+        slots[place] = Slot(key: key, value: value)
+        count += 1
+    }
+
+    private mutating func grow() {
+        var larger = IntegerTable(capacity: slots.count)
+        for slot in slots where slot.key != Self.free { larger.set(slot.key, to: slot.value) }
+        self = larger
+    }
+}

@@ -1,0 +1,148 @@
+import Tensors
+
+/// A SentencePiece BPE model ready to encode (bpe_model.cc and sentencepiece_processor.cc of `sentencepiece`).
+struct SentencePieceModel: Sendable {
+    let file: SentencePieceFile
+    private let normalizer: SentencePieceNormalizer
+    private let userDefined: AddedTokenMatcher
+    private let characters: CharacterSymbols
+    private let merger: BytePairMerger
+
+    init(_ file: SentencePieceFile) {
+        self.file = file
+        let userDefined = AddedTokenMatcher(
+            file.kinds.indices.filter { file.kinds[$0] == .userDefined }
+                .map { AddedTokenMatcher.Pattern(text: Array(file.pieces[$0]), token: $0) })
+        self.userDefined = userDefined
+        normalizer = SentencePieceNormalizer(file, userDefined: userDefined)
+        characters = CharacterSymbols(file.pieces)
+        merger = Self.makeMerger(file, characters)
+    }
+
+    /// The ids of a text of valid UTF-8.
+    ///
+    /// - Parameter allowsDummyPrefix: False leaves out the space that the model would put before the text.
+    func encode(_ text: Span<UInt8>, allowsDummyPrefix: Bool, scratch: inout MergeScratch, into ids: inout [TokenID]) {
+        let normalized = normalizer.normalize(text, allowsDummyPrefix: allowsDummyPrefix)
+        var symbols: [Symbol] = []
+        symbols.reserveCapacity(normalized.count)
+        let span = normalized.span
+        var place = 0
+        while place < span.count {
+            if let match = userDefined.match(at: place, in: span) {
+                symbols.append(Symbol(match.token))
+                place = match.range.upperBound
+            } else {
+                let (value, length) = UTF8Scalars.scalar(in: span, at: place)
+                symbols.append(characters.symbol(of: value))
+                place += length
+            }
+        }
+        var merged: [Symbol] = []
+        merger.merge(symbols.span, scratch: &scratch, into: &merged)
+        ids.reserveCapacity(ids.count + merged.count)
+        append(merged, to: &ids)
+    }
+
+    private func append(_ symbols: [Symbol], to ids: inout [TokenID]) {
+        var isAfterUnknown = false
+        for symbol in symbols {
+            let isUnknown = symbol >= BytePairMerger.character || Int(symbol) == file.unknown
+            if !isUnknown {
+                ids.append(TokenID(rawValue: Int32(symbol)))
+            } else if let bytePieces = file.bytePieces {
+                for byte in text(of: symbol) { ids.append(TokenID(rawValue: Int32(bytePieces[Int(byte)]))) }
+            } else if !isAfterUnknown {
+                // A run of unknown characters is one unknown token.
+                ids.append(TokenID(rawValue: Int32(file.unknown)))
+            }
+            isAfterUnknown = isUnknown
+        }
+    }
+
+    private func text(of symbol: Symbol) -> [UInt8] {
+        guard symbol >= BytePairMerger.character else { return Array(file.pieces[Int(symbol)]) }
+        guard let scalar = Unicode.Scalar(symbol - BytePairMerger.character) else { return UTF8Repair.replacement }
+        return Array(UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+    }
+
+    /// SentencePiece joins two neighbours whenever their joint text is a piece, the highest score first: every way to cut a
+    /// piece in two is a merge.
+    private static func makeMerger(_ file: SentencePieceFile, _ characters: CharacterSymbols) -> BytePairMerger {
+        let ranks = rankScores(file)
+        var merges = IntegerTable(capacity: file.pieces.count * 4)
+        var bridges = IntegerTable(capacity: file.pieces.count / 2)
+        for id in file.kinds.indices where file.kinds[id] == .normal {
+            file.pieces.withString(id) { piece in
+                var cut = UTF8Scalars.length(startingWith: piece[0])
+                while cut < piece.count {
+                    let (next, length) = UTF8Scalars.scalar(in: piece, at: cut)
+                    if let left = part(piece.extracting(0..<cut), file, characters),
+                        let right = part(piece.extracting(cut..<piece.count), file, characters)
+                    {
+                        let last = UTF8Scalars.scalar(in: piece, at: UTF8Scalars.start(before: cut, in: piece)).value
+                        merges.set(BytePairMerger.pair(left, right), to: ranks[id] << 32 | UInt64(id))
+                        bridges.set(
+                            BytePairMerger.pair(characters.symbol(of: last), characters.symbol(of: next)), to: 1)
+                    }
+                    cut += length
+                }
+            }
+        }
+        return BytePairMerger(merges: merges, bridges: bridges)
+    }
+
+    /// The symbol of a part of a piece, or nil when merging can never have made it.
+    private static func part(_ text: Span<UInt8>, _ file: SentencePieceFile, _ characters: CharacterSymbols) -> Symbol?
+    {
+        if UTF8Scalars.length(startingWith: text[0]) == text.count {
+            let symbol = characters.symbol(of: UTF8Scalars.scalar(in: text, at: 0).value)
+            let isFrozen = symbol < BytePairMerger.character && file.kinds[Int(symbol)] == .userDefined
+            return isFrozen ? nil : symbol
+        }
+        guard let id = file.pieces.number(of: text), file.kinds[id] == .normal else { return nil }
+        return Symbol(id)
+    }
+
+    /// The place of each piece's score among all scores, the highest first; equal scores share a rank.
+    private static func rankScores(_ file: SentencePieceFile) -> [UInt64] {
+        let order = file.scores.indices.sorted { file.scores[$0] > file.scores[$1] }
+        var ranks = Array(repeating: UInt64(0), count: order.count)
+        var rank: UInt64 = 0
+        for (place, id) in order.enumerated() {
+            if place > 0, file.scores[order[place - 1]] != file.scores[id] { rank += 1 }
+            ranks[id] = rank
+        }
+        return ranks
+    }
+}
+
+/// The symbol that each character begins as: the token that is just this character, or the character itself.
+struct CharacterSymbols: Sendable {
+    private var ascii = (0..<128).map { BytePairMerger.character + Symbol($0) }
+    private var others = IntegerTable()
+
+    /// Creates the map from all findable strings of one character.
+    init(_ pieces: TokenTable) {
+        for number in 0..<pieces.count {
+            pieces.withString(number) { piece in
+                guard piece.count > 0, case let first = piece[0],
+                    UTF8Scalars.length(startingWith: first) == piece.count,
+                    pieces.number(of: piece) == number
+                else { return }
+                let value = UTF8Scalars.scalar(in: piece, at: 0).value
+                if value < 128 {
+                    ascii[Int(value)] = Symbol(number)
+                } else {
+                    others.set(UInt64(value), to: UInt64(number))
+                }
+            }
+        }
+    }
+
+    /// The symbol of a character.
+    func symbol(of value: UInt32) -> Symbol {
+        if value < 128 { return ascii[Int(value)] }
+        return others.value(of: UInt64(value)).map { Symbol($0) } ?? BytePairMerger.character + value
+    }
+}

@@ -1,0 +1,169 @@
+import Tensors
+
+/// The tokenizer files of a checkpoint, wherever they are kept.
+public struct TokenizerFiles: Sendable {
+    /// `tokenizer.json`.
+    public var tokenizerJSON: [UInt8]?
+    /// `tokenizer.model`.
+    public var sentencePieceModel: [UInt8]?
+    /// `tokenizer_config.json`.
+    public var config: JSONObject?
+    /// `special_tokens_map.json`.
+    public var specialTokensMap: JSONObject?
+    /// `added_tokens.json`.
+    public var addedTokens: JSONObject?
+
+    /// Creates a set of files.
+    public init(
+        tokenizerJSON: [UInt8]? = nil, sentencePieceModel: [UInt8]? = nil, config: JSONObject? = nil,
+        specialTokensMap: JSONObject? = nil, addedTokens: JSONObject? = nil
+    ) {
+        self.tokenizerJSON = tokenizerJSON
+        self.sentencePieceModel = sentencePieceModel
+        self.config = config
+        self.specialTokensMap = specialTokensMap
+        self.addedTokens = addedTokens
+    }
+}
+
+extension Tokenizer {
+    /// Makes the tokenizer of a checkpoint: from tokenizer.json when there is one, else from tokenizer.model.
+    ///
+    /// A tokenizer.model is used as `LlamaTokenizer` of `transformers` uses it: in its legacy mode unless
+    /// tokenizer_config.json says `"legacy": false`.
+    ///
+    /// - Throws: `tokenizer.missing` without either file; `json.invalid`, `tokenizer.invalid` for malformed files;
+    ///   `tokenizer.unsupported` for what is not implemented.
+    public convenience init(files: TokenizerFiles) throws {
+        if let json = files.tokenizerJSON {
+            try self.init(tokenizerJSON: json, files: files)
+        } else if let model = files.sentencePieceModel {
+            try self.init(llamaModel: model, files: files)
+        } else {
+            throw PVITError(
+                .missingTokenizer, "there is no tokenizer.json and no tokenizer.model",
+                remedy: "put the tokenizer files of the model beside its weights")
+        }
+    }
+
+    /// Makes a tokenizer from a tokenizer.json alone.
+    ///
+    /// - Throws: `json.invalid`, `tokenizer.invalid` or `tokenizer.unsupported`.
+    public convenience init(tokenizerJSON: [UInt8]) throws {
+        try self.init(tokenizerJSON: tokenizerJSON, files: TokenizerFiles())
+    }
+
+    /// Makes a tokenizer from a tokenizer.model alone.
+    ///
+    /// - Parameters:
+    ///   - addedTokens: Tokens that are cut out of the text; their ids are those of pieces of equal spelling or follow the
+    ///     pieces without a gap.
+    ///   - convention: How text and ids are joined around the model.
+    /// - Throws: `tokenizer.invalid` or `tokenizer.unsupported`.
+    public convenience init(
+        sentencePieceModel: [UInt8], addedTokens: [AddedToken] = [],
+        convention: SentencePieceConvention = .sentencePiece
+    ) throws {
+        let file = try SentencePieceFile(parsing: sentencePieceModel)
+        let beginning = Self.control(file.beginningPiece, in: file)
+        try self.init(
+            file, addedTokens: addedTokens, convention: convention,
+            template: TokenizerJSON.Template(prefix: beginning.map { [$0] } ?? []), beginningOfText: beginning,
+            endOfText: Self.control(file.endPiece, in: file))
+    }
+
+    private static func control(_ piece: [UInt8], in file: SentencePieceFile) -> TokenID? {
+        guard let id = file.pieces.number(of: piece.span), file.kinds[id] == .control else { return nil }
+        return TokenID(rawValue: Int32(id))
+    }
+
+    private convenience init(
+        _ file: SentencePieceFile, addedTokens: [AddedToken], convention: SentencePieceConvention,
+        template: TokenizerJSON.Template, beginningOfText: TokenID?, endOfText: TokenID?
+    ) throws {
+        if convention == .current, file.removesExtraWhiteSpace {
+            throw PVITError.unsupportedTokenizer(
+                "\"legacy\": false is not supported with a tokenizer.model that removes extra white space")
+        }
+        if let token = addedTokens.first(where: \.singleWord) {
+            throw PVITError.unsupportedTokenizer(
+                "the added token \"\(token.content)\" has single_word, which is not supported with tokenizer.model")
+        }
+        var pieces = file.pieces
+        let added = try AddedVocabulary(addedTokens)
+        for token in added.tokens {
+            let content = Array(token.content.utf8)
+            let id = Int(token.id.rawValue)
+            if let piece = file.pieces.number(of: content.span), piece != id {
+                throw PVITError.badTokenizer(
+                    "the added token \"\(token.content)\" has the id \(id) and is piece \(piece)")
+            }
+            if id < file.pieces.count {
+                guard file.pieces[id].elementsEqual(content) else {
+                    throw PVITError.badTokenizer(
+                        "the added token \"\(token.content)\" has the id \(id) of another piece")
+                }
+            } else {
+                guard id == pieces.count else {
+                    throw PVITError.badTokenizer(
+                        "no token has the id \(pieces.count) although \"\(token.content)\" has \(id)")
+                }
+                pieces.append(content.span)
+            }
+        }
+        self.init(
+            .sentencePiece(SentencePieceModel(file), convention), pieces: pieces, added: added, template: template,
+            beginningOfText: beginningOfText, endOfText: endOfText)
+    }
+
+    private convenience init(llamaModel model: [UInt8], files: TokenizerFiles) throws {
+        let file = try SentencePieceFile(parsing: model)
+        let names = try SpecialTokenNames(files, defaults: SpecialTokenNames.llamaDefaults)
+        let tokens = try names.tokensOfLlamaTokenizer(files) { content in
+            file.pieces.number(of: content.utf8.span).map { TokenID(rawValue: Int32($0)) }
+        }
+        let places = SpecialTokenNames.places(tokens)
+        func id(_ role: SpecialTokenNames.Role) throws -> TokenID? {
+            try names.id(of: role) { content in places[Array(content.utf8)].map { tokens[$0].id } }
+        }
+        let isLegacy = files.config?["legacy"]?.bool ?? true
+        let beginning = try id(.beginning)
+        let end = try id(.end)
+        try self.init(
+            file, addedTokens: tokens, convention: isLegacy ? .legacy : .current,
+            template: Self.llamaTemplate(files.config, beginning, end), beginningOfText: beginning, endOfText: end)
+    }
+
+    private convenience init(tokenizerJSON: [UInt8], files: TokenizerFiles) throws {
+        let names = try SpecialTokenNames(files, defaults: [:])
+        let json = try TokenizerJSON(parsing: tokenizerJSON, moreTokens: try names.moreTokensOfFastTokenizer(files))
+        let places = SpecialTokenNames.places(json.addedTokens)
+        func number(_ content: String) -> TokenID? {
+            if let place = places[Array(content.utf8)] { return json.addedTokens[place].id }
+            return json.vocabulary.number(of: content.utf8.span).map { TokenID(rawValue: Int32($0)) }
+        }
+        let added = try AddedVocabulary(
+            names.mark(json.addedTokens, idOf: number), normalize: { json.normalizer.normalize($0) })
+        let beginning = try names.id(of: .beginning, number)
+        let end = try names.id(of: .end, number)
+        // The LLaMA classes of `transformers` make their own template where the configuration says which tokens to add.
+        let name = files.config?["tokenizer_class"]?.string ?? ""
+        let isLlama = ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast"]
+            .contains(name)
+        let isConfigured = files.config?["add_bos_token"]?.bool != nil || files.config?["add_eos_token"]?.bool != nil
+        let template = isLlama && isConfigured ? Self.llamaTemplate(files.config, beginning, end) : json.template
+        let lone = json.template.prefix.count == 1 ? json.template.prefix.first : nil
+        self.init(
+            .bytePair(json), pieces: json.vocabulary, added: added, template: template,
+            beginningOfText: beginning ?? lone, endOfText: end)
+    }
+
+    private static func llamaTemplate(
+        _ config: JSONObject?, _ beginning: TokenID?, _ end: TokenID?
+    ) -> TokenizerJSON.Template {
+        var template = TokenizerJSON.Template()
+        if config?["add_bos_token"]?.bool ?? true, let beginning { template.prefix = [beginning] }
+        if config?["add_eos_token"]?.bool ?? false, let end { template.suffix = [end] }
+        return template
+    }
+}

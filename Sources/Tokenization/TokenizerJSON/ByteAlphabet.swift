@@ -1,0 +1,37 @@
+/// The alphabet of byte-level BPE: a printable character for each byte (`bytes_to_unicode` of GPT-2).
+///
+/// Bytes that are printable in Latin-1 stand for themselves; the others take the characters from U+0100 on, in order.
+enum ByteAlphabet {
+    /// The scalar value of each byte's character.
+    static let scalars: [UInt32] = {
+        var next: UInt32 = 0x100
+        return (UInt32(0)..<256).map { byte in
+            switch byte {
+            case 0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF: return byte
+            default:
+                defer { next += 1 }
+                return next
+            }
+        }
+    }()
+
+    private static let bytes: [UInt8?] = {
+        var bytes = [UInt8?](repeating: nil, count: 0x144)
+        for (byte, scalar) in scalars.enumerated() { bytes[Int(scalar)] = UInt8(byte) }
+        return bytes
+    }()
+
+    /// The bytes that a token stands for. A token with a character outside the alphabet stands for its own UTF-8.
+    static func decode(_ token: Span<UInt8>) -> [UInt8] {
+        var decoded: [UInt8] = []
+        decoded.reserveCapacity(token.count)
+        var place = 0
+        while place < token.count {
+            let (value, length) = UTF8Scalars.scalar(in: token, at: place)
+            guard value < 0x144, let byte = bytes[Int(value)] else { return token.indices.map { token[$0] } }
+            decoded.append(byte)
+            place += length
+        }
+        return decoded
+    }
+}
