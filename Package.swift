@@ -2,6 +2,10 @@
 
 import PackageDescription
 
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
 let package = Package(
     name: "pvit",
     dependencies: [
@@ -14,12 +18,63 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
 
-        .target(name: "Tensors", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+        .target(name: "Tensors", dependencies: [systemPackage]),
+        .target(
+            name: "CKernels", cSettings: [.headerSearchPath(".")],
+            linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(name: "Parallelism", dependencies: ["CKernels"]),
+        .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
+        .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
+        .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
+        .target(
+            name: "Conversion",
+            dependencies: [
+                "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors", crypto, systemPackage,
+            ]),
+        .target(
+            name: "LanguageModel",
+            dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
+        .target(
+            name: "PVITModel", dependencies: ["Container", "LanguageModel", "Tensors", "Tokenization", systemPackage]),
+        .executableTarget(
+            name: "pvit",
+            dependencies: ["Checkpoints", "Container", "Conversion", "Tensors", argumentParser, systemPackage]),
+
+        .target(
+            name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", systemPackage],
+            path: "Tests/CheckpointTestSupport"),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors", systemPackage]),
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
+        .testTarget(
+            name: "QuantizationTests",
+            dependencies: ["CheckpointTestSupport", "CKernels", "Quantization", "Tensors", systemPackage]),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
-        .target(name: "CKernels", cSettings: [.headerSearchPath(".")]),
-        .target(name: "Parallelism", dependencies: ["CKernels"]),
+        .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+        .testTarget(
+            name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "ConversionTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Parallelism", "Tensors", crypto,
+            ],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "LanguageModelTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "Tensors",
+                "Tokenization", systemPackage,
+            ],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "PVITModelTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel",
+                "Tensors", "Tokenization", systemPackage,
+            ],
+            resources: [.copy("Fixtures")]),
     ]
 )

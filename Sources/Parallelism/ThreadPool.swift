@@ -89,8 +89,8 @@ private final class WorkerStart {
 
 /// One loop, alive from its start until the last helper has left it.
 private final class Loop: @unchecked Sendable {
-    // `body` outlives the loop's use of it: `ThreadPool.parallelFor` waits for every helper to leave.
-    let body: (Range<Int>, Int) throws -> Void
+    // Set until the caller, having waited for every helper to leave, takes it away: it must not outlive the call.
+    private var body: ((Range<Int>, Int) throws -> Void)?
     let count: Int
     let chunk: Int
     let next = Atomic<Int>(0)
@@ -103,6 +103,7 @@ private final class Loop: @unchecked Sendable {
     }
 
     func work(worker: Int) {
+        guard let body else { return }
         while true {
             let start = next.add(chunk, ordering: .relaxed).oldValue
             guard start < count else { return }
@@ -114,6 +115,8 @@ private final class Loop: @unchecked Sendable {
             }
         }
     }
+
+    func releaseBody() { body = nil }
 }
 
 /// What the calling thread and the helpers share.
@@ -173,6 +176,7 @@ private final class SharedState: @unchecked Sendable {
             while pending.load(ordering: .acquiring) > 0 { pthread_cond_wait(finished, lock) }
             pthread_mutex_unlock(lock)
         }
+        loop.releaseBody()
         if let failure = loop.failure.withLock({ $0 }) { throw failure.error }
     }
 

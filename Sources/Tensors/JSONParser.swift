@@ -1,6 +1,8 @@
 extension PVITError.Code {
-    /// A text is not valid JSON, nests too deeply or repeats a key.
+    /// A text is not valid JSON or nests too deeply.
     public static let badJSON = Self("json.invalid", .badData)
+    /// A JSON object has two members of the same key.
+    public static let duplicateJSONKey = Self("json.duplicate-key", .badData)
 }
 
 extension JSONValue {
@@ -9,8 +11,8 @@ extension JSONValue {
 
     /// Reads a JSON text (RFC 8259, UTF-8 without byte order mark).
     ///
-    /// - Throws: `json.invalid` with the byte offset for anything that is not JSON, for nesting past `maximumDepth`, for
-    ///   lone surrogates and for a key that occurs twice in one object.
+    /// - Throws: `json.invalid` with the byte offset for anything that is not JSON, for nesting past `maximumDepth` and for
+    ///   lone surrogates; `json.duplicate-key` for a key that occurs twice in one object.
     public init(parsing text: [UInt8]) throws {
         var parser = JSONParser(text: text)
         self = try parser.parseDocument()
@@ -31,9 +33,9 @@ private struct JSONParser {
         return value
     }
 
-    private func failure(_ what: String) -> PVITError {
+    private func failure(_ what: String, _ code: PVITError.Code = .badJSON) -> PVITError {
         let place = UInt64(min(position, text.count))
-        return PVITError(.badJSON, "invalid JSON: \(what)", bytes: place..<min(place + 1, UInt64(text.count)))
+        return PVITError(code, "invalid JSON: \(what)", bytes: place..<min(place + 1, UInt64(text.count)))
     }
 
     private var next: UInt8? { position < text.count ? text[position] : nil }
@@ -82,7 +84,9 @@ private struct JSONParser {
             guard next == UInt8(ascii: ":") else { throw failure("a colon was expected") }
             position += 1
             let value = try parseValue(depth: depth + 1)
-            guard object[key] == nil else { throw failure("the key \"\(key)\" occurs twice") }
+            guard object[key] == nil else {
+                throw failure("the key \"\(key)\" occurs twice", .duplicateJSONKey)
+            }
             object[key] = value
             skipWhiteSpace()
             switch next {

@@ -1,0 +1,67 @@
+#include "numerics.h"
+#include "scalar.h"
+
+// Adds a[i] * b[i] into sixteen partial sums, i modulo 16. The end is padded with zeros to a multiple of 16.
+static void accumulate(const float *a, const float *b, size_t count, float partial[16]) {
+    for (size_t i = 0; i < (count + 15) / 16 * 16; i++)
+        partial[i % 16] = fmaf(i < count ? a[i] : 0, i < count ? b[i] : 0, partial[i % 16]);
+}
+
+void pvit_scalar_gemv_f32(const float *restrict w, size_t rows, size_t columns, const float *restrict x,
+                          float *restrict y) {
+    for (size_t row = 0; row < rows; row++) {
+        float partial[16] = {0};
+        accumulate(w + row * columns, x, columns, partial);
+        y[row] = pvit_add_pairwise(partial);
+    }
+}
+
+// A row of halves is widened piece by piece.
+static void gemv_halves(const uint16_t *w, size_t rows, size_t columns, const float *x, float *y,
+                        float (*widen)(uint16_t)) {
+    for (size_t row = 0; row < rows; row++) {
+        float partial[16] = {0};
+        for (size_t start = 0; start < columns; start += 16) {
+            size_t count = columns - start < 16 ? columns - start : 16;
+            float piece[16];
+            for (size_t i = 0; i < count; i++) piece[i] = widen(w[row * columns + start + i]);
+            accumulate(piece, x + start, count, partial);
+        }
+        y[row] = pvit_add_pairwise(partial);
+    }
+}
+
+void pvit_scalar_gemv_f16(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x,
+                          float *restrict y) {
+    gemv_halves(w, rows, columns, x, y, pvit_f16_to_f32);
+}
+
+void pvit_scalar_gemv_bf16(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x,
+                           float *restrict y) {
+    gemv_halves(w, rows, columns, x, y, pvit_bf16_to_f32);
+}
+
+void pvit_scalar_rms_norm(const float *x, const float *weight, size_t count, float epsilon, float *result) {
+    float partial[16] = {0};
+    accumulate(x, x, count, partial);
+    float inverse = 1.0f / sqrtf(pvit_add_pairwise(partial) / (float)count + epsilon);
+    for (size_t i = 0; i < count; i++) result[i] = x[i] * inverse * weight[i];
+}
+
+void pvit_scalar_rope(float *x, size_t heads, size_t width, const float *cosines, const float *sines) {
+    size_t half = width / 2;
+    for (size_t head = 0; head < heads; head++, x += width)
+        for (size_t i = 0; i < half; i++) {
+            float a = x[i], b = x[i + half];
+            x[i] = fmaf(a, cosines[i], -(b * sines[i]));
+            x[i + half] = fmaf(b, cosines[i], a * sines[i]);
+        }
+}
+
+void pvit_scalar_swiglu(const float *gate, const float *up, size_t count, float *result) {
+    for (size_t i = 0; i < count; i++) result[i] = gate[i] / (1.0f + pvit_exp(-gate[i])) * up[i];
+}
+
+void pvit_scalar_add(float *restrict x, const float *restrict y, size_t count) {
+    for (size_t i = 0; i < count; i++) x[i] += y[i];
+}

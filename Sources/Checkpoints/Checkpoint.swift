@@ -1,0 +1,49 @@
+import SystemPackage
+import Tensors
+
+/// A model as somebody published it: its tensors and the files that go with them.
+public struct Checkpoint: Sendable {
+    /// A file that weights come from.
+    public struct SourceFile: Sendable, Hashable {
+        /// Where it is.
+        public let path: FilePath
+        /// Its size in bytes.
+        public let byteCount: UInt64
+        /// What it is for when a checkpoint is made of several: `base`, `delta`, `target`.
+        public let role: String?
+
+        /// Creates a record of a file.
+        public init(path: FilePath, byteCount: UInt64, role: String? = nil) {
+            self.path = path
+            self.byteCount = byteCount
+            self.role = role
+        }
+    }
+
+    /// How the weights are stored, for people: `safetensors`, `2 safetensors shards`, …
+    public let format: String
+    /// The folder or file that was opened.
+    public let path: FilePath
+    /// The tensors.
+    public let weights: any TensorSource
+    /// `config.json`, or nil when there is none.
+    public let config: JSONObject?
+    /// The files beside the weights.
+    public let sideFiles: SideFiles
+    /// The files that the weights come from, in the order of their names.
+    public let sourceFiles: [SourceFile]
+
+    /// Creates a checkpoint from its parts.
+    ///
+    /// - Throws: A JSON error when `config.json` among the side files is not a JSON object.
+    public init(
+        path: FilePath, format: String, weights: any TensorSource, sideFiles: SideFiles, sourceFiles: [SourceFile]
+    ) throws {
+        self.path = path
+        self.format = format
+        self.weights = weights
+        self.sideFiles = sideFiles
+        self.sourceFiles = sourceFiles
+        config = try sideFiles.object(SideFiles.config)
+    }
+}

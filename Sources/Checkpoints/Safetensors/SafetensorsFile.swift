@@ -1,0 +1,49 @@
+import SystemPackage
+import Tensors
+
+/// The tensors of one safetensors file, read in place from the mapped file.
+public final class SafetensorsFile: WeightFile {
+    /// What the file says of itself.
+    public let header: SafetensorsHeader
+    private let file: MappedFile
+    private let places: [TensorName: Int]
+
+    /// Maps a file and checks its header.
+    ///
+    /// - Throws: `file.not-found`, `file.unreadable`, `checkpoint.lfs-pointer` or a `safetensors.*` error.
+    public init(path: FilePath) throws {
+        let file = try MappedFile(path: path)
+        try FileKind.rejectPlaceholder(file)
+        let header = try SafetensorsHeader(of: file)
+        places = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.tensor.name, $0) })
+        self.header = header
+        self.file = file
+    }
+
+    /// Where the file was when it was opened.
+    public var path: FilePath { file.path }
+
+    /// The size of the file in bytes.
+    public var byteCount: Int { file.byteCount }
+
+    /// All tensors, in the order of their bytes in the file.
+    public var tensors: [TensorDescription] { header.entries.map(\.tensor) }
+
+    /// Copies rows from the map (`TensorSource.readRows`).
+    public func readRows(
+        _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
+    ) throws {
+        guard let place = places[tensor.name], header.entries[place].tensor == tensor else {
+            throw PVITError(.tensorNotFound, "the file holds no such tensor", file: path, tensor: tensor.name)
+        }
+        try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
+        let bytes = header.entries[place].bytes
+        let start = bytes.lowerBound + rows.lowerBound * tensor.bytesPerRow
+        let range = start..<start + destination.byteCount
+        try file.withPass(over: range, of: bytes) { source in
+            source.withUnsafeBytes { source in
+                destination.withUnsafeMutableBytes { $0.copyMemory(from: source) }
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import SystemPackage
+import Tensors
+
+extension PVITError.Code {
+    /// A file beside the weights is not what it should be.
+    public static let badSideFile = Self("checkpoint.side-file", .badData)
+}
+
+/// The small files that go with a checkpoint's weights: configuration and tokenizer.
+public struct SideFiles: Sendable {
+    /// The architecture and its sizes.
+    public static let config = "config.json"
+    /// Defaults for sampling.
+    public static let generationConfig = "generation_config.json"
+    /// The tokenizer of the `tokenizers` library.
+    public static let tokenizerJSON = "tokenizer.json"
+    /// The tokenizer of the `sentencepiece` library.
+    public static let sentencePieceModel = "tokenizer.model"
+    /// The tokenizer's options, often with the conversation template.
+    public static let tokenizerConfig = "tokenizer_config.json"
+    /// The texts of the special tokens.
+    public static let specialTokensMap = "special_tokens_map.json"
+    /// Tokens added to a SentencePiece vocabulary.
+    public static let addedTokens = "added_tokens.json"
+    /// The conversation template as a file of its own.
+    public static let chatTemplate = "chat_template.jinja"
+
+    /// Every name that is carried along.
+    public static let names = [
+        config, generationConfig, tokenizerJSON, sentencePieceModel, tokenizerConfig, specialTokensMap, addedTokens,
+        chatTemplate,
+    ]
+    /// The names that together make the tokenizer.
+    public static let tokenizerNames = [
+        tokenizerJSON, sentencePieceModel, tokenizerConfig, specialTokensMap, addedTokens, chatTemplate,
+    ]
+
+    /// The largest of these files that is read, in bytes.
+    static let maximumByteCount = 256 << 20
+    private var contents: [String: [UInt8]]
+
+    /// Creates a set of files from their contents by name.
+    public init(_ contents: [String: [UInt8]] = [:]) { self.contents = contents }
+
+    /// Reads those of the files that lie in `folder`.
+    ///
+    /// - Throws: `checkpoint.side-file` for one that is too large, `checkpoint.lfs-pointer`, or a `file.*` error.
+    public init(in folder: FilePath) throws {
+        contents = [:]
+        let present = Set(try folderEntries(folder))
+        for name in Self.names where present.contains(name) {
+            contents[name] = try Self.read(folder.appending(name))
+        }
+    }
+
+    /// The content of a file, or nil when there is none of that name.
+    public subscript(name: String) -> [UInt8]? {
+        get { contents[name] }
+        set { contents[name] = newValue }
+    }
+
+    /// The names of the files that there are, in a fixed order.
+    public var presentNames: [String] { Self.names.filter { contents[$0] != nil } }
+
+    /// A file as JSON, or nil when there is none of that name.
+    ///
+    /// - Throws: A JSON error that names the file.
+    public func json(_ name: String) throws -> JSONValue? {
+        guard let bytes = contents[name] else { return nil }
+        do {
+            return try JSONValue(parsing: bytes)
+        } catch let error as PVITError {
+            throw error.located(file: FilePath(name))
+        }
+    }
+
+    /// A file as a JSON object, or nil when there is none of that name.
+    ///
+    /// - Throws: A JSON error, or `checkpoint.side-file` when the file holds another kind of value.
+    public func object(_ name: String) throws -> JSONObject? {
+        guard let value = try json(name) else { return nil }
+        guard let object = value.object else {
+            throw PVITError(.badSideFile, "this is not a JSON object", file: FilePath(name))
+        }
+        return object
+    }
+
+    static func read(_ path: FilePath) throws -> [UInt8] {
+        let file = try MappedFile(path: path)
+        try FileKind.rejectPlaceholder(file)
+        guard file.byteCount <= maximumByteCount else {
+            throw PVITError(
+                .badSideFile, "\(ByteCount(file.byteCount)) are too many for such a file", file: path)
+        }
+        return try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
+    }
+}

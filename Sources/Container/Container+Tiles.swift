@@ -1,0 +1,71 @@
+import Tensors
+
+extension Container {
+    /// What the index says of tile `number` of a tensor of this container.
+    ///
+    /// - Throws: `container.tiles` when the tensor has no such tile.
+    public func tile(_ number: Int, of tensor: StoredTensor) throws -> StoredTile {
+        guard number >= 0, number < tensor.tileCount else {
+            throw PVITError(.containerTiles, "there is no tile number \(number)", file: path, tensor: tensor.name)
+        }
+        let record = try located(tensor: tensor.name) {
+            try withIndex { try index.tile(tensor.firstTile + number, in: $0) }
+        }
+        return StoredTile(
+            index: number, rows: tensor.layout.rows(ofTile: number), codec: record.codec, scale: record.scale,
+            storedRange: record.offset..<record.offset + UInt64(record.storedByteCount),
+            decodedByteCount: tensor.layout.byteCount(ofTile: number), checksum: record.checksum)
+    }
+
+    /// Lends the decoded bytes of tile `number` to `body`: straight from the map when the tile is stored, otherwise decoded
+    /// into `scratch`. The checksum is verified before the first use.
+    ///
+    /// - Parameter scratch: Memory that no other thread uses meanwhile.
+    /// - Throws: `container.tile-checksum`, `container.tile-content`, naming tensor and bytes, and whatever `body` throws.
+    public func withTile<Result: ~Copyable>(
+        _ number: Int, of tensor: StoredTensor, scratch: TileScratch,
+        _ body: (_ content: RawSpan, _ tile: StoredTile) throws -> Result
+    ) throws -> Result {
+        let tile = try tile(number, of: tensor)
+        return try withStoredBytes(of: tile, tensor: tensor) { stored in
+            if tile.codec == .stored { return try body(stored, tile) }
+            do {
+                return try scratch.withDecoded(
+                    stored, codec: tile.codec, encoding: tensor.encoding, byteCount: tile.decodedByteCount
+                ) { try body($0, tile) }
+            } catch let error as PVITError where error.code == .tileContent {
+                var error = error.located(file: path, tensor: tensor.name)
+                error.bytes = tile.storedRange
+                throw error
+            }
+        }
+    }
+
+    /// Lends the stored bytes of a tile, whose checksum is verified before the first use.
+    func withStoredBytes<Result: ~Copyable>(
+        of tile: StoredTile, tensor: StoredTensor, _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        try file.withBytes(Int(tile.storedRange.lowerBound)..<Int(tile.storedRange.upperBound)) { stored in
+            let place = tensor.firstTile + tile.index
+            if !verifiedTiles.contains(place) {
+                try check(stored, of: tile, tensor: tensor)
+                verifiedTiles.insert(place)
+            }
+            return try body(stored)
+        }
+    }
+
+    /// Throws unless `stored` has the checksum of `tile`.
+    func check(_ stored: RawSpan, of tile: StoredTile, tensor: StoredTensor) throws {
+        guard xxh3(stored) == tile.checksum else {
+            throw PVITError(
+                .tileChecksum, "tile \(tile.index) is damaged", file: path, tensor: tensor.name,
+                bytes: tile.storedRange, remedy: .copyAgain)
+        }
+    }
+
+    /// Tells the operating system how a part of the file will be used, such as the stored bytes of a tile or tensor.
+    public func advise(_ advice: MappedFile.Advice, _ range: Range<UInt64>) {
+        file.advise(advice, Int(clamping: range.lowerBound)..<Int(clamping: range.upperBound))
+    }
+}

@@ -1,0 +1,163 @@
+import Synchronization
+import SystemPackage
+import Tensors
+
+/// A container that is used in place from the map. Any number of threads may use it at once.
+///
+/// Opening checks header, footer and index, which takes milliseconds at any size. Every tile is checked against its
+/// checksum before its first use.
+public final class Container: Sendable {
+    /// Where the file was when it was opened.
+    public var path: FilePath { file.path }
+    /// The size of the file in bytes.
+    public var byteCount: Int { file.byteCount }
+    /// The number of tensors, aliases and attachments included.
+    public var tensorCount: Int { index.tensorCount }
+    /// The version of the format that the file has.
+    public var version: Int { Int(footer.features.version) }
+    /// The digest of all parameters, as the file states it. `verify` computes it.
+    public var modelDigest: ModelDigest { footer.modelDigest }
+
+    let file: MappedFile
+    let footer: ContainerFooter
+    let index: ContainerIndex
+    let indexRange: Range<Int>
+    let verifiedTiles: VerifiedTiles
+    private let cachedMetadata = Mutex<JSONObject?>(nil)
+
+    /// Opens a container.
+    ///
+    /// - Throws: `file.not-found`, `file.unreadable`, and the codes of `ContainerError.swift` for a bad file.
+    public init(opening path: FilePath) throws {
+        let file = try MappedFile(path: path)
+        do {
+            let size = file.byteCount
+            let header = try file.withBytes(0..<min(size, ContainerFormat.headerByteCount)) {
+                try ContainerHeader($0)
+            }
+            let footer = try file.withBytes(max(0, size - ContainerFormat.footerByteCount)..<size) {
+                try ContainerFooter($0, header: header, fileByteCount: size)
+            }
+            // The footer's layout was checked: the index lies in the file.
+            let indexRange = Int(footer.indexOffset)..<Int(footer.indexOffset + footer.indexByteCount)
+            index = try file.withBytes(indexRange) { span in
+                guard xxh3(span) == footer.indexChecksum else {
+                    throw PVITError(
+                        .containerIndex, "the index is damaged",
+                        bytes: UInt64(indexRange.lowerBound)..<UInt64(indexRange.upperBound), remedy: .copyAgain)
+                }
+                let index = try ContainerIndex(span)
+                try index.validate(span, contentEnd: footer.metadataOffset)
+                return index
+            }
+            self.footer = footer
+            self.indexRange = indexRange
+        } catch let error as PVITError {
+            throw error.located(file: path)
+        }
+        verifiedTiles = VerifiedTiles(count: index.tileCount)
+        self.file = file
+    }
+
+    /// The metadata, decoded and checked at the first use.
+    ///
+    /// - Throws: `container.metadata-checksum`, `container.metadata-content`.
+    public var metadata: JSONObject {
+        get throws {
+            try cachedMetadata.withLock { cached in
+                if let cached { return cached }
+                let object = try located { try readMetadata() }
+                cached = object
+                return object
+            }
+        }
+    }
+
+    private func readMetadata() throws -> JSONObject {
+        let start = Int(footer.metadataOffset)
+        let range = start..<start + Int(footer.metadataStoredByteCount)
+        let place = UInt64(range.lowerBound)..<UInt64(range.upperBound)
+        return try file.withBytes(range) { stored in
+            guard xxh3(stored) == footer.metadataChecksum else {
+                throw PVITError(
+                    .metadataChecksum, "the metadata is damaged", bytes: place, remedy: .copyAgain)
+            }
+            do {
+                guard let object = try JSONValue(parsing: try metadataText(stored)).object else {
+                    throw PVITError(.metadataContent, "it is not an object")
+                }
+                return object
+            } catch let error as PVITError {
+                throw PVITError(.metadataContent, "the metadata cannot be read: \(error.what)", bytes: place)
+            }
+        }
+    }
+
+    private func metadataText(_ stored: RawSpan) throws -> [UInt8] {
+        guard footer.metadataStoredByteCount < footer.metadataByteCount else {
+            return try stored.copyBytes(0..<stored.byteCount)
+        }
+        try Zstandard.checkHeader(stored, byteCount: Int(footer.metadataByteCount))
+        var text = [UInt8](repeating: 0, count: Int(footer.metadataByteCount))
+        var span = text.mutableSpan
+        var bytes = span.mutableBytes
+        try ZstandardDecoder().decode(stored, into: &bytes)
+        return text
+    }
+
+    /// A tensor by its number in the order of the file.
+    ///
+    /// - Throws: `container.index` when there are not that many.
+    public func tensor(at number: Int) throws -> StoredTensor {
+        try located { try withIndex { try index.tensor(number, in: $0) } }
+    }
+
+    /// The tensor or attachment called `name`, or nil. An alias has the tiles of what it stands for. O(log n).
+    public func tensor(named name: TensorName) throws -> StoredTensor? {
+        try located {
+            try withIndex { span in
+                try index.find(name, in: span).map { try index.tensor($0, in: span) }
+            }
+        }
+    }
+
+    /// All tensors in the order of the file.
+    public func tensors() throws -> [StoredTensor] {
+        try (0..<tensorCount).map { try tensor(at: $0) }
+    }
+
+    /// The content of the attachment called `name`, or nil when there is none.
+    ///
+    /// - Throws: `container.limit` when it exceeds 256 MiB, and whatever `withTile` throws.
+    public func attachment(_ name: String) throws -> [UInt8]? {
+        guard let tensor = try tensor(named: TensorName(name)), tensor.role == .attachment else { return nil }
+        guard tensor.decodedByteCount <= ContainerFormat.maximumAttachmentByteCount else {
+            throw PVITError(
+                .containerLimit, "an attachment of \(tensor.decodedByteCount) bytes is too large", file: path,
+                tensor: tensor.name)
+        }
+        let scratch = TileScratch()
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(tensor.decodedByteCount)
+        for index in 0..<tensor.tileCount {
+            try withTile(index, of: tensor, scratch: scratch) { content, _ in
+                content.withUnsafeBytes { bytes.append(contentsOf: $0) }
+            }
+        }
+        return bytes
+    }
+
+    func withIndex<Result>(_ body: (RawSpan) throws -> Result) throws -> Result {
+        try file.withBytes(indexRange, body)
+    }
+
+    func located<Result: ~Copyable>(
+        tensor: TensorName? = nil, _ body: () throws -> Result
+    ) throws -> Result {
+        do {
+            return try body()
+        } catch let error as PVITError {
+            throw error.located(file: path, tensor: tensor)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Tensors
+
+/// The constants of the container format (`formats/pvq.md`).
+enum ContainerFormat {
+    /// The version that this module writes, and the newest that it reads.
+    static let version: UInt32 = 1
+    /// The must-understand features that this module knows.
+    static let knownFeatures: UInt64 = 0
+
+    static let startMagic: [UInt8] = [0x89, 0x50, 0x56, 0x51, 0x0D, 0x0A, 0x1A, 0x0A]
+    static let endMagic: [UInt8] = [0x50, 0x56, 0x51, 0x2D, 0x45, 0x4E, 0x44, 0x0A]
+
+    static let headerByteCount = 64
+    static let footerByteCount = 128
+    static let indexHeaderByteCount = 64
+    static let tensorRecordByteCount = 192
+    static let tileRecordByteCount = 32
+
+    static let tensorAlignment: UInt64 = 4096
+    static let storedAlignment: UInt64 = 64
+
+    static let maximumTensorCount = 1 << 20
+    static let maximumTileCount = 1 << 24
+    static let maximumNameByteCount = 1024
+    static let maximumTileByteCount = 256 << 20
+    static let maximumAttachmentByteCount = 256 << 20
+    static let maximumMetadataByteCount = 64 << 20
+    static let maximumWindowByteCount: UInt64 = 8 << 20
+}
+
+extension UInt64 {
+    /// The next multiple of `alignment`, a power of two. The value is an offset into a file: at most `Int64.max`.
+    func aligned(to alignment: UInt64) -> UInt64 {
+        (self &+ alignment &- 1) & ~(alignment &- 1)
+    }
+}
+
+/// What a tensor is for.
+public enum TensorRole: UInt8, Sendable, Hashable {
+    /// A weight of the model.
+    case parameter = 0
+    /// A file that travels with the model, such as `tokenizer.model`.
+    case attachment = 1
+}
+
+/// How a tile's bytes are kept.
+public enum TileCodec: UInt8, Sendable, Hashable {
+    /// As they are: readable straight from the map.
+    case stored = 0
+    /// One zstd frame.
+    case zstd = 1
+    /// The bytes of the elements sorted by significance into planes, each raw or one zstd frame.
+    case zstdPlanes = 2
+}
+
+extension TensorEncoding {
+    /// The number that stands for the encoding in a tensor record.
+    var code: UInt8 {
+        switch self {
+        case .plain(.f32): 1
+        case .plain(.f16): 2
+        case .plain(.bf16): 3
+        case .plain(.f64): 4
+        case .plain(.i64): 5
+        case .plain(.i32): 6
+        case .plain(.i16): 7
+        case .plain(.i8): 8
+        case .plain(.u8): 9
+        case .plain(.bool): 10
+        case .q8: 32
+        case .q4: 33
+        }
+    }
+
+    /// The encoding that `code` stands for, or nil.
+    init?(code: UInt8) {
+        switch code {
+        case 1: self = .plain(.f32)
+        case 2: self = .plain(.f16)
+        case 3: self = .plain(.bf16)
+        case 4: self = .plain(.f64)
+        case 5: self = .plain(.i64)
+        case 6: self = .plain(.i32)
+        case 7: self = .plain(.i16)
+        case 8: self = .plain(.i8)
+        case 9: self = .plain(.u8)
+        case 10: self = .plain(.bool)
+        case 32: self = .q8
+        case 33: self = .q4
+        default: return nil
+        }
+    }
+
+    /// Whether tiles have a scale of their own.
+    var isQuantized: Bool {
+        switch self {
+        case .plain: false
+        case .q8, .q4: true
+        }
+    }
+
+    /// The size of one element, where elements are whole bytes that can be sorted into planes: 2, 4 or 8; otherwise nil.
+    var planeCount: Int? {
+        switch self {
+        case .plain(let type): type.byteCount > 1 ? type.byteCount : nil
+        case .q8, .q4: nil
+        }
+    }
+}

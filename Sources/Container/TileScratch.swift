@@ -1,0 +1,111 @@
+import Synchronization
+import Tensors
+
+/// The memory in which one thread decodes tiles, one at a time: two decoded tiles at most, and zstd's own context.
+///
+/// Using one scratch for two tiles at once is an error that is thrown, not a race.
+public final class TileScratch: Sendable {
+    private let isInUse = Atomic<Bool>(false)
+    // Only touched by the thread that has set `isInUse`.
+    private let memory: Memory
+
+    /// Creates a scratch without memory; it grows to what the tiles need.
+    public init() { memory = Memory() }
+
+    /// Decodes a tile and lends the result to `body`.
+    func withDecoded<Result: ~Copyable>(
+        _ stored: RawSpan, codec: TileCodec, encoding: TensorEncoding, byteCount: Int,
+        _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        guard !isInUse.exchange(true, ordering: .acquiring) else {
+            throw PVITError(.internalDefect, "a tile scratch was used for two tiles at once")
+        }
+        defer { isInUse.store(false, ordering: .releasing) }
+        return try memory.withDecoded(stored, codec: codec, encoding: encoding, byteCount: byteCount, body)
+    }
+
+    // Exclusive access is what `isInUse` guarantees, hence @unchecked Sendable.
+    private final class Memory: @unchecked Sendable {
+        private var decoder: ZstandardDecoder?
+        private var tile = AlignedBytes()
+        private var planes: [AlignedBytes] = []
+
+        func withDecoded<Result: ~Copyable>(
+            _ stored: RawSpan, codec: TileCodec, encoding: TensorEncoding, byteCount: Int,
+            _ body: (RawSpan) throws -> Result
+        ) throws -> Result {
+            guard byteCount <= ContainerFormat.maximumTileByteCount else {
+                throw PVITError(.containerLimit, "a tile of \(byteCount) bytes is too large")
+            }
+            switch codec {
+            case .stored: return try body(stored)
+            case .zstd:
+                tile.grow(to: byteCount)
+                try tile.withMutableBytes(byteCount) { try decodeFrame(stored, into: &$0) }
+            case .zstdPlanes:
+                guard let width = encoding.planeCount else {
+                    throw PVITError(.internalDefect, "\(encoding) has no byte planes")
+                }
+                try decodePlanes(stored, width: width, byteCount: byteCount)
+            }
+            return try tile.withBytes(byteCount, body)
+        }
+
+        private func decodeFrame(_ frame: RawSpan, into destination: inout MutableRawSpan) throws {
+            if decoder == nil { decoder = try ZstandardDecoder() }
+            try decoder?.decode(frame, into: &destination)
+        }
+
+        private func decodePlanes(_ stored: RawSpan, width: Int, byteCount: Int) throws {
+            let places = try BytePlanes.places(in: stored, width: width, byteCount: byteCount)
+            let count = byteCount / width
+            tile.grow(to: byteCount)
+            while planes.count < width { planes.append(AlignedBytes()) }
+            for (number, place) in places.enumerated() where place.count < count {
+                planes[number].grow(to: count)
+                try planes[number].withMutableBytes(count) { try decodeFrame(stored.extracting(place), into: &$0) }
+            }
+            // A raw plane is used where it lies in the stored bytes.
+            func withPlane(_ number: Int, _ body: (RawSpan) -> Void) {
+                let isRaw = places[number].count == count
+                if isRaw { body(stored.extracting(places[number])) } else { planes[number].withBytes(count, body) }
+            }
+            tile.withMutableBytes(byteCount) { elements in
+                guard width == 2 else {
+                    for number in 0..<width {
+                        withPlane(number) { BytePlanes.scatter($0, number: number, width: width, into: &elements) }
+                    }
+                    return
+                }
+                withPlane(0) { low in withPlane(1) { high in BytePlanes.join(low, high, into: &elements) } }
+            }
+        }
+    }
+}
+
+/// Bytes that begin on a multiple of 64 in memory and only grow.
+private struct AlignedBytes {
+    private var storage: [UInt8] = []
+    private var start = 0
+
+    /// Makes room for `byteCount` bytes; what was there before is lost.
+    mutating func grow(to byteCount: Int) {
+        guard byteCount > storage.count - 64 else { return }
+        storage = [UInt8](repeating: 0, count: byteCount + 64)
+        start = storage.withUnsafeBytes { (64 - Int(bitPattern: $0.baseAddress) & 63) & 63 }
+    }
+
+    /// Lends the first `byteCount` bytes.
+    func withBytes<Result: ~Copyable>(_ byteCount: Int, _ body: (RawSpan) throws -> Result) rethrows -> Result {
+        try body(storage.span.bytes.extracting(start..<start + byteCount))
+    }
+
+    /// Lends the first `byteCount` bytes for writing.
+    mutating func withMutableBytes(_ byteCount: Int, _ body: (inout MutableRawSpan) throws -> Void) rethrows {
+        let range = start..<start + byteCount
+        var span = storage.mutableSpan
+        var bytes = span.mutableBytes
+        var part = bytes._mutatingExtracting(range)
+        try body(&part)
+    }
+}

@@ -1,0 +1,35 @@
+import Tensors
+
+extension PVITError.Code {
+    /// A tensor has one shape in the base and another in the delta or target.
+    public static let mergeShape = Self("merge.shape", .badData)
+    /// A tensor has an element type that cannot be added.
+    public static let mergeType = Self("merge.type", .badData)
+    /// A tensor of the base is absent from the delta or target.
+    public static let mergeMissing = Self("merge.missing-tensor", .badData)
+    /// A tensor of the decoder is in the delta or target and absent from the base.
+    public static let mergeUnexpected = Self("merge.unexpected-tensor", .badData)
+    /// The sum has a number that is infinite or not a number.
+    public static let mergeNotFinite = Self("merge.not-finite", .badData)
+    /// The sum of base and delta does not look like a model.
+    public static let mergeNoModel = Self("merge.no-model", .badData)
+    /// A delta was given where a model is needed.
+    public static let modelIsDelta = Self("model.is-delta", .badData)
+    /// A model was given where a delta is needed.
+    public static let deltaIsModel = Self("delta.is-model", .badData)
+}
+
+extension PVITError.Code {
+    /// `config.json` lacks a size of the model or has one that is out of range.
+    public static let checkpointConfig = Self("checkpoint.config", .badData)
+    /// The model is not of a family that is supported.
+    public static let checkpointUnsupported = Self("checkpoint.unsupported-model", .badData)
+    /// The tensors are not those that `config.json` describes.
+    public static let checkpointTensors = Self("checkpoint.tensors", .badData)
+    /// An override has a type that does not exist, or a pattern that fits no tensor.
+    public static let badOverride = Self("quantize.override", .usage)
+    /// A tensor cannot have the type that was asked for.
+    public static let typeNotPossible = Self("quantize.type", .badData)
+    /// A number is too large for the type that was asked for.
+    public static let numberTooLarge = Self("quantize.overflow", .badData)
+}

@@ -1,0 +1,140 @@
+import Checkpoints
+import Tensors
+
+/// The element-wise sum or difference of two sources, computed row by row when it is read.
+///
+/// The *extension* (a delta, or a fine-tuned target) decides names, types and shapes; the *base* is added to it or taken
+/// from it. Every operation is computed in f32 and rounded once to the extension's element type, which is what PyTorch's
+/// `extension += base` does, also for two different types.
+struct CombinedSource: TensorSource {
+    let tensors: [TensorDescription]
+    private let base: any TensorSource
+    private let extension_: any TensorSource
+    private let operation: FloatVectors.Operation
+    private let pairing: TensorPairing
+
+    init(
+        base: any TensorSource, extension extension_: any TensorSource, _ operation: FloatVectors.Operation,
+        pairing: TensorPairing
+    ) {
+        self.base = base
+        self.extension_ = extension_
+        self.operation = operation
+        self.pairing = pairing
+        tensors = pairing.tensors
+    }
+
+    func readRows(
+        _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
+    ) throws {
+        try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
+        try extension_.readRows(rows, of: tensor, into: &destination)
+        guard let baseTensor = pairing.baseTensors[tensor.name] else { return }
+        let shared = rows.clamped(to: 0..<baseTensor.shape.rows)
+        guard !shared.isEmpty else { return }
+        let baseBytes = try base.bytes(ofRows: shared, of: baseTensor)
+        var sharedBytes = destination._mutatingExtracting(first: shared.count * tensor.bytesPerRow)
+        do {
+            try FloatVectors.combine(
+                &sharedBytes, tensor.elementType, operation, baseBytes.span.bytes, baseTensor.elementType)
+        } catch let error as PVITError {
+            throw error.located(tensor: tensor.name)
+        }
+        if let place = FloatVectors.firstNotFinite(sharedBytes.bytes, tensor.elementType) {
+            let row = shared.lowerBound + place / max(tensor.shape.elementsPerRow, 1)
+            throw PVITError(
+                .mergeNotFinite, "row \(row) of the result has a number that is infinite or not a number",
+                tensor: tensor.name, remedy: "check that base and delta belong together")
+        }
+    }
+}
+
+/// Which tensor of the base goes with which tensor of the extension.
+struct TensorPairing {
+    /// The tensors of the result: those of the extension without tables of rotary frequencies.
+    let tensors: [TensorDescription]
+    /// The base's tensor for each tensor of the result that has one.
+    let baseTensors: [TensorName: TensorDescription]
+    /// Tensors that only the extension has.
+    let passedThrough: [TensorName]
+    /// Tensors of either side that are left out, as nobody reads them.
+    let ignored: [TensorName]
+
+    /// Pairs the tensors.
+    ///
+    /// - Parameters:
+    ///   - role: What the extension is called in messages: `delta` or `target`.
+    ///   - baseIsTied: Whether the base uses its input embeddings as its output layer too.
+    ///   - extensionIsTied: The same of the extension.
+    /// - Throws: A `merge.*` error naming tensor and shapes for anything that does not match.
+    init(
+        base: any TensorSource, extension extension_: any TensorSource, role: String, baseIsTied: Bool,
+        extensionIsTied: Bool
+    ) throws {
+        var ofBase: [TensorName: TensorDescription] = [:]
+        var ignored: Set<TensorName> = []
+        for tensor in base.tensors {
+            if TensorKind(tensor.name) == .rotaryFrequencies {
+                ignored.insert(tensor.name)
+            } else {
+                ofBase[tensor.name] = tensor
+            }
+        }
+        if baseIsTied, ofBase[TensorKind.outputName] == nil {
+            ofBase[TensorKind.outputName] = ofBase[TensorKind.embeddingName]
+        }
+        var tensors: [TensorDescription] = []
+        var pairs: [TensorName: TensorDescription] = [:]
+        var passedThrough: [TensorName] = []
+        for tensor in extension_.tensors {
+            if TensorKind(tensor.name) == .rotaryFrequencies {
+                ignored.insert(tensor.name)
+                continue
+            }
+            tensors.append(tensor)
+            if let baseTensor = ofBase.removeValue(forKey: tensor.name) {
+                try Self.checkPair(baseTensor, tensor, role: role)
+                pairs[tensor.name] = baseTensor
+            } else if TensorKind.isDecoderName(tensor.name) {
+                throw PVITError(
+                    .mergeUnexpected, "the \(role) has the tensor with shape \(tensor.shape), but the base lacks it",
+                    tensor: tensor.name, remedy: "check that base and \(role) belong together")
+            } else {
+                passedThrough.append(tensor.name)
+            }
+        }
+        // A tied model may or may not carry its output layer a second time.
+        if extensionIsTied, baseIsTied { ofBase[TensorKind.outputName] = nil }
+        let missing = ofBase.keys.sorted()
+        if let first = missing.first, let tensor = ofBase[first] {
+            let others = missing.count > 1 ? "; \(missing.count) tensors are missing like that" : ""
+            throw PVITError(
+                .mergeMissing, "the base has the tensor with shape \(tensor.shape), but the \(role) lacks it\(others)",
+                tensor: first, remedy: "check that base and \(role) belong together")
+        }
+        self.tensors = tensors
+        baseTensors = pairs
+        self.passedThrough = passedThrough
+        self.ignored = ignored.sorted()
+    }
+
+    private static func checkPair(_ base: TensorDescription, _ other: TensorDescription, role: String) throws {
+        for type in [base.elementType, other.elementType] where ![.f16, .bf16, .f32].contains(type) {
+            throw PVITError(
+                .mergeType, "elements of type \(type) cannot be added", tensor: other.name,
+                remedy: "convert the checkpoint to F16, BF16 or F32")
+        }
+        guard base.shape != other.shape else { return }
+        let kind = TensorKind(other.name)
+        let grows = kind == .embedding || kind == .output
+        let isPrefix =
+            base.shape.rank == other.shape.rank
+            && base.shape.dimensions.dropFirst() == other.shape.dimensions.dropFirst()
+            && base.shape.rows <= other.shape.rows
+        guard grows, isPrefix else {
+            throw PVITError(
+                .mergeShape, "the base has shape \(base.shape), the \(role) \(other.shape)", tensor: other.name,
+                remedy: "check that base and \(role) are of one architecture and size")
+        }
+    }
+}

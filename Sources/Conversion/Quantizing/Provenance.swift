@@ -1,0 +1,78 @@
+import Checkpoints
+import Crypto
+import Tensors
+
+/// What a container says of where it came from, and the configuration it carries.
+struct Provenance {
+    private let checkpoint: Checkpoint
+    private let options: QuantizeOptions
+    private let usesProbe: Bool
+
+    init(of checkpoint: Checkpoint, options: QuantizeOptions, plan: QuantizePlan) {
+        self.checkpoint = checkpoint
+        self.options = options
+        usesProbe = plan.usesProbe
+    }
+
+    /// About how many bytes metadata and attachments take at most.
+    var byteCount: UInt64 {
+        checkpoint.sideFiles.presentNames.reduce(1 << 20) { $0 + UInt64(checkpoint.sideFiles[$1]?.count ?? 0) }
+    }
+
+    /// The container's metadata.
+    ///
+    /// - Parameter sourceDigests: SHA-256 of `checkpoint.sourceFiles`, in hexadecimal digits.
+    /// - Throws: A JSON error that names a side file.
+    func metadata(sourceDigests: [String]) throws -> JSONObject {
+        let files = checkpoint.sideFiles
+        var metadata = JSONObject()
+        metadata["model.config"] = checkpoint.config.map { .object($0) }
+        metadata["model.generation_config"] = try files.json(SideFiles.generationConfig)
+        metadata["tokenizer.config"] = try files.json(SideFiles.tokenizerConfig)
+        metadata["tokenizer.special_tokens_map"] = try files.json(SideFiles.specialTokensMap)
+        metadata["tokenizer.added_tokens"] = try files.json(SideFiles.addedTokens)
+        metadata["chat.template"] = chatTemplate(tokenizerConfig: metadata["tokenizer.config"]).map { .string($0) }
+        metadata["provenance.sources"] = .array(sources(digests: sourceDigests))
+        metadata["provenance.recipe"] = .object(recipe)
+        metadata["provenance.tool"] = ["name": .string(options.tool.name), "version": .string(options.tool.version)]
+        return metadata
+    }
+
+    /// The Jinja text of the conversation template: a file of its own, or the member of `tokenizer_config.json`, which is
+    /// either one text or a list of named ones.
+    private func chatTemplate(tokenizerConfig: JSONValue?) -> String? {
+        if let bytes = checkpoint.sideFiles[SideFiles.chatTemplate] { return String(validating: bytes, as: UTF8.self) }
+        guard let template = tokenizerConfig?["chat_template"] else { return nil }
+        if let text = template.string { return text }
+        return template.array?.first { $0["name"]?.string == "default" }?["template"]?.string
+    }
+
+    private func sources(digests: [String]) -> [JSONValue] {
+        let weights = zip(checkpoint.sourceFiles, digests).map { file, digest in
+            source(file.path.lastComponent?.string ?? "", byteCount: file.byteCount, digest: digest, role: file.role)
+        }
+        let others = checkpoint.sideFiles.presentNames.compactMap { name in
+            checkpoint.sideFiles[name].map { bytes in
+                source(name, byteCount: UInt64(bytes.count), digest: SHA256.hash(data: bytes).hexadecimal, role: nil)
+            }
+        }
+        return weights + others
+    }
+
+    private func source(_ name: String, byteCount: UInt64, digest: String, role: String?) -> JSONValue {
+        var entry: JSONObject = [
+            "path": .string(name), "bytes": .integer(Int(clamping: byteCount)), "sha256": .string(digest),
+        ]
+        entry["role"] = role.map { .string($0) }
+        return .object(entry)
+    }
+
+    /// The options that decide the bytes of the file.
+    private var recipe: JSONObject {
+        [
+            "source": .string(checkpoint.format), "type": .string(options.type.description),
+            "overrides": .array(options.overrides.map { .string($0.description) }),
+            "profile": .string(options.profile.rawValue), "importance": usesProbe ? "random tokens" : "none",
+        ]
+    }
+}

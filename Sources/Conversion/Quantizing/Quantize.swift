@@ -1,0 +1,110 @@
+import Checkpoints
+import Container
+import Parallelism
+import Quantization
+import SystemPackage
+import Tensors
+
+/// Writes a checkpoint as a container, in one pass over its tensors.
+public enum Quantize {
+    /// What was written.
+    public struct Report: Sendable {
+        /// What was decided before.
+        public let plan: QuantizePlan
+        /// The digest of all parameters.
+        public let digest: ModelDigest
+        /// The size of the file in bytes.
+        public let byteCount: UInt64
+        /// Error statistics of each tensor, in the order of `plan.entries`.
+        public let statistics: [ErrorStatistics]
+    }
+
+    /// Finished tiles for each thread that may wait for the one that is due.
+    private static let tilesPerThread = 3
+
+    /// Converts `checkpoint`, which may be a merged one, to a container called `output`.
+    ///
+    /// Each thread reads the rows of a tile, encodes and compresses them; tiles are appended in order. In memory are a few
+    /// tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
+    /// whatever the number of threads. The file appears whole or not at all.
+    ///
+    /// - Throws: `model.is-delta` for a delta, whatever `QuantizePlan` throws, `file.too-little-space`, `quantize.*` for
+    ///   weights that a type cannot hold, `work.cancelled`, and the errors of reading and writing.
+    public static func write(
+        _ checkpoint: Checkpoint, to output: FilePath, options: QuantizeOptions, monitor: WorkMonitor = WorkMonitor()
+    ) throws -> Report {
+        try DeltaRecognition.requireModel(checkpoint, role: "source")
+        let plan = try QuantizePlan(for: checkpoint, options: options)
+        let provenance = Provenance(of: checkpoint, options: options, plan: plan)
+        try DiskSpace.require(plan.byteCount + provenance.byteCount, for: output)
+        let assembler = try ContainerAssembler(path: output, plan: plan)
+        let hasher = try SourceHasher(files: checkpoint.sourceFiles)
+        do {
+            try convert(checkpoint.weights, plan, into: assembler, threadCount: options.threadCount) { done in
+                try monitor.checkCancellation()
+                hasher.advance(toFraction: Double(done) / Double(max(plan.sourceByteCount, 1)))
+                monitor.report(done, plan.sourceByteCount)
+            }
+        } catch {
+            hasher.cancel()
+            throw error
+        }
+        let digests = try hasher.finish()
+        try monitor.checkCancellation()
+        try assembler.addAttachments(of: checkpoint.sideFiles)
+        let (digest, byteCount) = try assembler.finish(metadata: provenance.metadata(sourceDigests: digests))
+        return Report(plan: plan, digest: digest, byteCount: byteCount, statistics: assembler.statistics)
+    }
+
+    private static func convert(
+        _ source: any TensorSource, _ plan: QuantizePlan, into assembler: ContainerAssembler, threadCount: Int,
+        afterTile: @escaping (_ doneByteCount: UInt64) throws -> Void
+    ) throws {
+        let tiles = plan.entries.indices.flatMap { entry in
+            (0..<plan.entries[entry].layout.tileCount).map { (entry: entry, tile: $0) }
+        }
+        let pool = ThreadPool(threadCount: threadCount)
+        let probe = try probe(for: plan, source)
+        let producers = (0..<pool.threadCount).map { _ in Exclusive(TileProducer(source: source, probe: probe)) }
+        let sink = OrderedSink<FinishedTile>(window: pool.threadCount * tilesPerThread) { tile in
+            try afterTile(try assembler.append(tile))
+        }
+        do {
+            try pool.parallelFor(tiles.count) { range, worker in
+                for number in range {
+                    let tile = tiles[number]
+                    do {
+                        try sink.submit(number, producers[worker].value.tile(tile.tile, of: plan.entries[tile.entry]))
+                    } catch {
+                        sink.fail(error)
+                        probe?.abandon()
+                        throw error
+                    }
+                }
+            }
+        } catch {
+            // Other threads were stopped by the first failure and have errors of their own.
+            throw sink.failure ?? error
+        }
+    }
+
+    /// What estimates which columns of matrices matter; nil when no matrix is quantized or the model's sizes are too odd.
+    private static func probe(for plan: QuantizePlan, _ source: any TensorSource) throws -> ActivationProbe? {
+        guard plan.usesProbe else { return nil }
+        let tensors = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.tensor.name, $0.tensor) })
+        return try ActivationProbe(plan.probe) { name, rows in
+            guard let tensor = tensors[name] else {
+                throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: name)
+            }
+            return try FloatVectors.floats(of: source, tensor, rows: rows)
+        }
+    }
+}
+
+/// A value that belongs to one thread.
+private final class Exclusive<Value>: @unchecked Sendable {
+    // Each thread of a pool touches the value with its own number only.
+    var value: Value
+
+    init(_ value: Value) { self.value = value }
+}

@@ -1,0 +1,76 @@
+import Tensors
+
+/// How a checkpoint becomes a container.
+public struct QuantizeOptions: Sendable {
+    /// What is compressed.
+    public enum Profile: String, Sendable, CaseIterable {
+        /// Matrices that every token needs are stored, so that kernels run from the mapped file; the rest is compressed.
+        case fast
+        /// Everything is compressed where it gets at least 3 % smaller.
+        case small
+    }
+
+    /// The type of some tensors.
+    public struct Override: Sendable, Hashable, CustomStringConvertible {
+        /// Which tensors: `*` stands for any text, `?` for one character.
+        public let pattern: String
+        /// Their type.
+        public let encoding: TensorEncoding
+
+        /// Reads `PATTERN=TYPE`.
+        ///
+        /// - Throws: `quantize.override` for anything else.
+        public init(parsing text: String) throws {
+            guard let equals = text.lastIndex(of: "="), equals > text.startIndex,
+                let encoding = QuantizeOptions.encoding(named: String(text[text.index(after: equals)...]))
+            else {
+                throw PVITError(
+                    .badOverride, "\"\(text)\" is not PATTERN=TYPE",
+                    remedy: "write it like 'model.layers.0.*=q8'; types are \(QuantizeOptions.typeNames)")
+            }
+            pattern = String(text[..<equals])
+            self.encoding = encoding
+        }
+
+        /// `PATTERN=TYPE`.
+        public var description: String { "\(pattern)=\(encoding)" }
+    }
+
+    /// The type of the linear matrices.
+    public var type: TensorEncoding
+    /// Exceptions; of several that fit a tensor the last counts.
+    public var overrides: [Override]
+    /// What is compressed.
+    public var profile: Profile
+    /// How many threads work; the bytes of the file do not depend on it.
+    public var threadCount: Int
+    /// The name and version of the program, for the file's provenance.
+    public var tool: (name: String, version: String)
+
+    /// Creates options.
+    public init(
+        type: TensorEncoding = .q4, overrides: [Override] = [], profile: Profile = .fast, threadCount: Int = 1,
+        tool: (name: String, version: String) = ("pvit", "0")
+    ) {
+        self.type = type
+        self.overrides = overrides
+        self.profile = profile
+        self.threadCount = threadCount
+        self.tool = tool
+    }
+
+    /// The types that a container can be made of, for messages.
+    public static let typeNames = "q4, q8, f16, bf16, f32"
+
+    /// The type called `name`, or nil when there is none that a container can be made of.
+    public static func encoding(named name: String) -> TensorEncoding? {
+        switch name {
+        case "q4": .q4
+        case "q8": .q8
+        case "f16": .plain(.f16)
+        case "bf16": .plain(.bf16)
+        case "f32": .plain(.f32)
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import Checkpoints
+import Container
+import Quantization
+import Tensors
+
+/// What a container will hold, decided before a weight is read.
+public struct QuantizePlan: Sendable {
+    /// A tensor to be written.
+    public struct Entry: Sendable {
+        /// The tensor in the source.
+        public let tensor: TensorDescription
+        /// Its type in the container.
+        public let encoding: TensorEncoding
+        /// How its tiles are kept.
+        public let compression: Compression
+        let layout: TileLayout
+    }
+
+    /// The tensors in the order of the file, which is that of a forward pass.
+    public let entries: [Entry]
+    /// Second names of tensors: the output layer of a tied model.
+    public let aliases: [(name: TensorName, target: TensorName)]
+    /// Matrices that stay in their source's float type because their rows are not a multiple of 32 long.
+    public let keptFloat: [TensorName]
+    /// Tensors of the source that are left out, as nobody reads them.
+    public let leftOut: [TensorName]
+
+    /// The sizes of a pass of a few tokens through the model, which estimates which columns of matrices matter.
+    let probe: ProbeArchitecture
+
+    /// Whether that pass is worth while and possible: some matrix of a layer is quantized.
+    public var usesProbe: Bool {
+        probe.isUsable
+            && entries.contains { entry in
+                guard case .linear = TensorKind(entry.tensor.name) else { return false }
+                return entry.encoding.isQuantized
+            }
+    }
+
+    /// About how large the container will be at most, in bytes, without metadata.
+    public var byteCount: UInt64 { entries.reduce(0) { $0 + UInt64($1.layout.byteCount) + 8192 } }
+
+    /// The bytes of tensors to be read.
+    public var sourceByteCount: UInt64 { entries.reduce(0) { $0 + UInt64($1.tensor.byteCount) } }
+
+    /// Decides types and order.
+    ///
+    /// Linear matrices get `options.type`. Input embeddings and output layer get q8 where that is q4 or q8, otherwise
+    /// the same float type. Norms become f32 with type f32 and otherwise keep their source's type, as projectors always
+    /// do. Overrides come last.
+    ///
+    /// - Throws: `checkpoint.config`, `checkpoint.unsupported-model` or `checkpoint.tensors` when the checkpoint is not a
+    ///   whole model of a supported family; `quantize.override` for a pattern that fits no tensor; `quantize.type` for a
+    ///   type that a tensor cannot have.
+    public init(for checkpoint: Checkpoint, options: QuantizeOptions) throws {
+        guard let config = checkpoint.config else {
+            throw PVITError(
+                .checkpointConfig, "there is no config.json", file: checkpoint.path,
+                remedy: "put the model's config.json beside its weights")
+        }
+        let architecture = try LlamaArchitecture(config: config)
+        probe = architecture.probe
+        let source = checkpoint.weights.tensors
+        try architecture.check(source)
+        var wanted = source.filter { TensorKind($0.name) != .rotaryFrequencies }
+        if architecture.isTied { wanted.removeAll { $0.name == TensorKind.outputName } }
+        var policy = TypePolicy(options: options)
+        entries = try TensorKind.executionOrder(wanted).map { tensor in
+            do {
+                let encoding = try policy.encoding(for: tensor)
+                return Entry(
+                    tensor: tensor, encoding: encoding,
+                    compression: policy.compression(for: tensor.name, isTied: architecture.isTied),
+                    layout: try TileLayout(encoding: encoding, shape: tensor.shape))
+            } catch let error as PVITError {
+                throw error.located(tensor: tensor.name)
+            }
+        }
+        try policy.checkOverrides()
+        aliases = architecture.isTied ? [(TensorKind.outputName, TensorKind.embeddingName)] : []
+        keptFloat = policy.keptFloat
+        leftOut = source.map(\.name).filter { TensorKind($0) == .rotaryFrequencies }
+    }
+}
+
+/// Which tensor gets which type and compression.
+private struct TypePolicy {
+    let options: QuantizeOptions
+    private(set) var keptFloat: [TensorName] = []
+    private let overrides: [(pattern: GlobPattern, override: QuantizeOptions.Override)]
+    private var usedOverrides: Set<Int> = []
+
+    init(options: QuantizeOptions) {
+        self.options = options
+        overrides = options.overrides.map { (GlobPattern($0.pattern), $0) }
+    }
+
+    mutating func encoding(for tensor: TensorDescription) throws -> TensorEncoding {
+        guard [.f16, .bf16, .f32].contains(tensor.elementType) else {
+            throw PVITError(
+                .typeNotPossible, "weights of type \(tensor.elementType) are not supported",
+                remedy: "convert the checkpoint to F16, BF16 or F32")
+        }
+        let fitting = overrides.indices.filter { overrides[$0].pattern.matches(tensor.name.rawValue) }
+        usedOverrides.formUnion(fitting)
+        guard let last = fitting.last else { return ordinaryEncoding(for: tensor) }
+        let override = overrides[last].override
+        guard Self.isPossible(override.encoding, for: tensor) else {
+            throw PVITError(
+                .typeNotPossible,
+                "a tensor of shape \(tensor.shape) cannot be \(override.encoding) as \(override) says",
+                remedy: "only matrices with rows of a multiple of 32 elements can be quantized")
+        }
+        return override.encoding
+    }
+
+    private mutating func ordinaryEncoding(for tensor: TensorDescription) -> TensorEncoding {
+        let wanted: TensorEncoding
+        switch TensorKind(tensor.name) {
+        case .linear: wanted = options.type
+        case .embedding, .output: wanted = options.type.isQuantized ? .q8 : options.type
+        case .norm, .other: wanted = options.type == .plain(.f32) ? options.type : .plain(tensor.elementType)
+        case .projector, .rotaryFrequencies: wanted = .plain(tensor.elementType)
+        }
+        if Self.isPossible(wanted, for: tensor) { return wanted }
+        keptFloat.append(tensor.name)
+        return .plain(tensor.elementType)
+    }
+
+    private static func isPossible(_ encoding: TensorEncoding, for tensor: TensorDescription) -> Bool {
+        guard encoding.isQuantized else { return true }
+        return tensor.shape.rank == 2 && tensor.shape.rows > 0
+            && encoding.supports(columns: tensor.shape.elementsPerRow)
+    }
+
+    func compression(for name: TensorName, isTied: Bool) -> Compression {
+        guard options.profile == .fast else { return .zstd }
+        switch TensorKind(name) {
+        case .linear, .output: return .none
+        case .embedding: return isTied ? .none : .zstd
+        case .norm, .projector, .rotaryFrequencies, .other: return .zstd
+        }
+    }
+
+    func checkOverrides() throws {
+        guard let unused = overrides.indices.first(where: { !usedOverrides.contains($0) }) else { return }
+        throw PVITError(
+            .badOverride, "the pattern of \(overrides[unused].override) fits no tensor",
+            remedy: "list the names with `pvit inspect --tensors`")
+    }
+}
+
+extension TensorEncoding {
+    /// Whether weights are kept as codes and scales.
+    var isQuantized: Bool {
+        switch self {
+        case .plain: false
+        case .q8, .q4: true
+        }
+    }
+}

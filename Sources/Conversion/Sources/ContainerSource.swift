@@ -1,0 +1,66 @@
+import Container
+import Synchronization
+import SystemPackage
+import Tensors
+
+/// The parameters of a container as a source. Quantized tensors are delivered as f32, others as they are.
+public final class ContainerSource: TensorSource {
+    /// All parameters, second names included, in the order of the file.
+    public let tensors: [TensorDescription]
+    private let container: Container
+    private let storedTensors: [TensorName: StoredTensor]
+    // Memory to decode tiles in, for as many threads as have read at once.
+    private let scratches = Mutex<[TileScratch]>([])
+
+    /// Lists the parameters of a container.
+    ///
+    /// - Throws: The container's errors.
+    public init(_ container: Container) throws {
+        let parameters = try container.tensors().filter { $0.role == .parameter }
+        tensors = try parameters.map { tensor in
+            let type: ElementType
+            if case .plain(let plain) = tensor.encoding { type = plain } else { type = .f32 }
+            return try TensorDescription(name: tensor.name, elementType: type, shape: tensor.shape)
+        }
+        storedTensors = Dictionary(parameters.map { ($0.name, $0) }) { first, _ in first }
+        self.container = container
+    }
+
+    /// Decodes rows (`TensorSource.readRows`).
+    public func readRows(
+        _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
+    ) throws {
+        guard let stored = storedTensors[tensor.name], stored.shape == tensor.shape else {
+            throw PVITError(
+                .tensorNotFound, "the container holds no such tensor", file: container.path, tensor: tensor.name)
+        }
+        try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
+        guard !rows.isEmpty, stored.rowsPerTile > 0 else { return }
+        let scratch = scratches.withLock { $0.popLast() } ?? TileScratch()
+        defer { scratches.withLock { $0.append(scratch) } }
+        for tile in rows.lowerBound / stored.rowsPerTile...(rows.upperBound - 1) / stored.rowsPerTile {
+            try container.withTile(tile, of: stored, scratch: scratch) { content, tile in
+                let shared = rows.clamped(to: tile.rows)
+                let start = (shared.lowerBound - rows.lowerBound) * tensor.bytesPerRow
+                var part = destination._mutatingExtracting(start..<start + shared.count * tensor.bytesPerRow)
+                let rowsInTile = shared.lowerBound - tile.rows.lowerBound..<shared.upperBound - tile.rows.lowerBound
+                switch stored.encoding {
+                case .plain:
+                    let bytes = rowsInTile.lowerBound * tensor.bytesPerRow..<rowsInTile.upperBound * tensor.bytesPerRow
+                    part.copy(content.extracting(bytes))
+                case .q8, .q4:
+                    try FloatVectors.decode(
+                        rowsInTile, of: content, stored.encoding, columns: tensor.shape.elementsPerRow,
+                        tileScale: tile.scale, into: &part)
+                }
+            }
+        }
+    }
+}
+
+extension MutableRawSpan {
+    /// Copies bytes of the same number.
+    fileprivate mutating func copy(_ bytes: RawSpan) {
+        bytes.withUnsafeBytes { source in withUnsafeMutableBytes { $0.copyMemory(from: source) } }
+    }
+}

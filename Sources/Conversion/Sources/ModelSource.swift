@@ -1,0 +1,46 @@
+import Checkpoints
+import Container
+import SystemPackage
+import Tensors
+
+/// Opens models of every format that can be converted: what `CheckpointSource` reads, and containers.
+public enum ModelSource {
+    /// Opens a checkpoint folder, a checkpoint file or a container, recognised by content.
+    ///
+    /// - Throws: The errors of `CheckpointSource.open` and of `Container`.
+    public static func open(_ path: FilePath) throws -> Checkpoint {
+        guard !isFolder(path), path.extension != "safetensors" else { return try CheckpointSource.open(path) }
+        let container: Container
+        do {
+            container = try Container(opening: path)
+        } catch let error as PVITError where error.code == .notAContainer {
+            return try CheckpointSource.open(path)
+        }
+        return try Checkpoint(
+            path: path, format: "pvq container", weights: ContainerSource(container),
+            sideFiles: sideFiles(of: container),
+            sourceFiles: [Checkpoint.SourceFile(path: path, byteCount: UInt64(container.byteCount))])
+    }
+
+    /// The files that a checkpoint folder would have beside its weights.
+    private static func sideFiles(of container: Container) throws -> SideFiles {
+        var files = SideFiles()
+        let metadata = try container.metadata
+        let texts = [
+            "model.config": SideFiles.config, "model.generation_config": SideFiles.generationConfig,
+            "tokenizer.config": SideFiles.tokenizerConfig,
+            "tokenizer.special_tokens_map": SideFiles.specialTokensMap,
+            "tokenizer.added_tokens": SideFiles.addedTokens,
+        ]
+        for (key, name) in texts {
+            if let value = metadata[key] { files[name] = value.encoded(indentation: 2) + [UInt8(ascii: "\n")] }
+        }
+        if let template = metadata["chat.template"]?.string, metadata["tokenizer.config"]?["chat_template"] == nil {
+            files[SideFiles.chatTemplate] = Array(template.utf8)
+        }
+        for name in [SideFiles.sentencePieceModel, SideFiles.tokenizerJSON] {
+            files[name] = try container.attachment(name)
+        }
+        return files
+    }
+}

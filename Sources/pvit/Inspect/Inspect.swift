@@ -1,0 +1,85 @@
+import ArgumentParser
+import Checkpoints
+import Container
+import Conversion
+import SystemPackage
+import Tensors
+
+/// `pvit inspect`: what a model file or folder is and holds.
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Tell what a model file or folder is: architecture, sizes, types, errors, origin.",
+        discussion: """
+            Reads .pvq containers, .safetensors files and Hugging Face folders.
+
+            Examples:
+              pvit inspect pvit.pvq
+              pvit inspect llama-7b --tensors
+              pvit inspect pvit.pvq --tensor model.layers.0.mlp.down_proj.weight
+              pvit inspect pvit.pvq --report pvit.html
+            """)
+
+    @Argument(help: "The file or folder.")
+    var path: FilePath
+
+    @Flag(help: "List every tensor.")
+    var tensors = false
+
+    @Option(help: ArgumentHelp("Show the numbers of one tensor and their distribution.", valueName: "name"))
+    var tensor: String?
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @Option(help: ArgumentHelp("Write the whole report as an HTML page as well.", valueName: "file"))
+    var report: FilePath?
+
+    func run() throws {
+        let (modelReport, source) = try open()
+        if let report {
+            var file = try OutputFile(path: report)
+            try file.append(Array(modelReport.html.utf8))
+            try file.commit()
+        }
+        if let tensor {
+            try show(tensor: TensorName(tensor), modelReport, source)
+        } else if json {
+            try StandardOutput.write(json: modelReport.json(listsTensors: tensors))
+        } else {
+            try StandardOutput.write(modelReport.text(listsTensors: tensors))
+        }
+    }
+
+    private func open() throws -> (report: ModelReport, source: any TensorSource) {
+        if !isFolder(path), let container = try openIfContainer() {
+            return (try ModelReport(of: container), try CheckpointSource.open(path).weights)
+        }
+        let checkpoint = try CheckpointSource.open(path)
+        return (try ModelReport(of: checkpoint), checkpoint.weights)
+    }
+
+    private func openIfContainer() throws -> Container? {
+        do {
+            return try Container(opening: path)
+        } catch let error as PVITError where error.code == .notAContainer {
+            return nil
+        }
+    }
+
+    private func show(tensor name: TensorName, _ report: ModelReport, _ source: any TensorSource) throws {
+        guard let row = report.tensors.first(where: { $0.name == name }),
+            let description = source.tensor(named: row.aliasOf ?? name)
+        else {
+            throw PVITError(
+                .tensorNotFound, "there is no tensor of this name", file: path, tensor: name,
+                remedy: "pvit inspect --tensors lists the names")
+        }
+        let tensorReport = TensorReport(
+            row: row, scan: try TensorScan(of: description, in: source, binCount: 24))
+        if json {
+            try StandardOutput.write(json: tensorReport.json)
+        } else {
+            try StandardOutput.write(tensorReport.text())
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import Tensors
+
+/// The part of a model that a tensor belongs to, told from its name.
+enum ModelPart: String, CaseIterable {
+    case embeddings
+    case attention
+    case feedForward = "feed-forward"
+    case norms
+    case output
+    case projectors
+    case visionTower = "vision tower"
+    case regionEncoder = "region encoder"
+    case attachments = "attached files"
+    case other
+
+    /// The part that a tensor of this name is in.
+    init(_ name: TensorName) {
+        let name = name.rawValue
+        self =
+            if name.contains("vision_tower") || name.hasPrefix("vision_model.") {
+                .visionTower
+            } else if name.contains("region_encoder") || name.contains("backbone.") {
+                .regionEncoder
+            } else if name.contains("_projector.") || name.contains("bbox_fc.") {
+                .projectors
+            } else if name.contains("embed_tokens") {
+                .embeddings
+            } else if name.contains("self_attn.") {
+                .attention
+            } else if name.contains(".mlp.") {
+                .feedForward
+            } else if name.contains("norm") {
+                .norms
+            } else if name.hasPrefix("lm_head") {
+                .output
+            } else { .other }
+    }
+}

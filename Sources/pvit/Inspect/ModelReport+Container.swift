@@ -1,0 +1,62 @@
+import Container
+import Tensors
+
+extension ModelReport {
+    /// The report on a container.
+    ///
+    /// - Throws: What reading its index and metadata throws.
+    init(of container: Container) throws {
+        let metadata = try container.metadata
+        let tensors = try container.tensors()
+        let rows = tensors.map { tensor in
+            let isAttachment = tensor.role == .attachment
+            return TensorRow(
+                name: tensor.name, part: isAttachment ? .attachments : ModelPart(tensor.name),
+                encoding: tensor.encoding,
+                shape: tensor.shape, storedBytes: UInt64(tensor.storedByteCount),
+                decodedBytes: UInt64(tensor.decodedByteCount), statistics: tensor.statistics, aliasOf: tensor.aliasOf)
+        }
+        var facts = metadata["model.config"]?.object.map(ModelReport.architectureFacts) ?? []
+        if let recipe = metadata["provenance.recipe"]?.object {
+            facts.append(Fact(name: "recipe", value: ModelReport.oneLine(recipe)))
+        }
+        if let tool = metadata["provenance.tool"]?.object {
+            let words = [tool["name"]?.string, tool["version"]?.string].compactMap(\.self)
+            facts.append(Fact(name: "made by", value: words.joined(separator: " ")))
+        }
+        facts.append(Fact(name: "model digest", value: "\(container.modelDigest)"))
+        let sources = (metadata["provenance.sources"]?.array ?? []).map { source in
+            SourceRow(
+                path: source["path"]?.string ?? "?", bytes: UInt64(clamping: source["bytes"]?.integer ?? 0),
+                sha256: source["sha256"]?.string)
+        }
+        self.init(
+            path: container.path.string, format: "pvit container, version \(container.version)",
+            fileBytes: UInt64(container.byteCount), facts: facts, tensors: rows, sources: sources,
+            notes: Self.notes(on: rows))
+    }
+
+    /// What a user should know of how tensors are encoded: which matrices stayed float although others are quantized.
+    private static func notes(on rows: [TensorRow]) -> [String] {
+        guard rows.contains(where: { $0.encoding == .q4 || $0.encoding == .q8 }) else { return [] }
+        let left = rows.filter { row in
+            guard case .plain = row.encoding, row.part != .attachments, row.aliasOf == nil else { return false }
+            return row.shape.rank == 2 && !TensorEncoding.q8.supports(columns: row.shape.elementsPerRow)
+        }
+        guard !left.isEmpty else { return [] }
+        let names = left.prefix(3).map(\.name.rawValue).joined(separator: ", ") + (left.count > 3 ? ", …" : "")
+        return ["\(left.count) matrices stay float, for their rows are not a multiple of 32: \(names)"]
+    }
+
+    /// The members of an object on one line: `type q4, profile fast`.
+    private static func oneLine(_ object: JSONObject) -> String {
+        object.members.compactMap { member -> String? in
+            switch member.value {
+            case .null: nil
+            case .string(let text): "\(member.key) \(text)"
+            case .array(let elements) where elements.isEmpty: nil
+            default: "\(member.key) \(String(decoding: member.value.encoded(), as: UTF8.self))"
+            }
+        }.joined(separator: ", ")
+    }
+}

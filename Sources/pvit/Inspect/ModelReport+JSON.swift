@@ -1,0 +1,53 @@
+import Tensors
+
+extension ModelReport {
+    /// The report for a program.
+    ///
+    /// - Parameter listsTensors: Whether every tensor is listed.
+    func json(listsTensors: Bool) -> JSONValue {
+        var object: JSONObject = [
+            "path": .string(path),
+            "format": .string(format),
+            "file_bytes": .integer(Int(clamping: fileBytes)),
+            "facts": .object(facts.reduce(into: JSONObject()) { $0[$1.name] = .string($1.value) }),
+            "weights": Self.json(parameters),
+            "parts": .object(parts.reduce(into: JSONObject()) { $0[$1.part.rawValue] = Self.json($1.total) }),
+            "sources": .array(
+                sources.map {
+                    [
+                        "path": .string($0.path), "bytes": .integer(Int(clamping: $0.bytes)),
+                        "sha256": $0.sha256.map(JSONValue.string) ?? .null,
+                    ]
+                }),
+            "notes": .array(notes.map(JSONValue.string)),
+        ]
+        if listsTensors { object["tensors"] = .array(tensors.map(Self.json)) }
+        return .object(object)
+    }
+
+    private static func json(_ total: Total) -> JSONValue {
+        [
+            "tensors": .integer(total.tensors),
+            "parameters": .integer(total.elements),
+            "encodings": .array(total.encodings.map(JSONValue.string)),
+            "bits_per_weight": total.bitsPerWeight.map(JSONValue.number) ?? .null,
+            "stored_bytes": .integer(Int(clamping: total.storedBytes)),
+            "decoded_bytes": .integer(Int(clamping: total.decodedBytes)),
+            "relative_rmse": total.statistics.map { .number($0.relativeRMSE) } ?? .null,
+        ]
+    }
+
+    private static func json(_ tensor: TensorRow) -> JSONValue {
+        [
+            "name": .string(tensor.name.rawValue),
+            "part": .string(tensor.part.rawValue),
+            "encoding": .string(tensor.encoding.description),
+            "shape": .array(tensor.shape.dimensions.map(JSONValue.integer)),
+            "alias_of": tensor.aliasOf.map { .string($0.rawValue) } ?? .null,
+            "stored_bytes": .integer(Int(clamping: tensor.storedBytes)),
+            "decoded_bytes": .integer(Int(clamping: tensor.decodedBytes)),
+            "relative_rmse": tensor.statistics.map { .number($0.relativeRMSE) } ?? .null,
+            "maximum_error": tensor.statistics.map { .number($0.maximumError) } ?? .null,
+        ]
+    }
+}

@@ -1,0 +1,89 @@
+import Tensors
+
+extension ModelReport {
+    /// The report for a person at a terminal.
+    ///
+    /// - Parameter listsTensors: Whether every tensor has a line of its own.
+    func text(listsTensors: Bool) -> String {
+        var text = "\(path)\n\(format), \(ByteCount(fileBytes))\n\n"
+        let width = facts.map(\.name.count).max() ?? 0
+        for fact in facts {
+            text += "  \(fact.name)\(String(repeating: " ", count: width - fact.name.count))  \(fact.value)\n"
+        }
+        text += "\n" + partTable
+        if listsTensors { text += "\n" + tensorTable }
+        if !sources.isEmpty { text += "\n" + sourceTable }
+        for note in notes { text += "\nnote: \(note)\n" }
+        return text.escapingControlCharactersButLineFeeds
+    }
+
+    private var partTable: String {
+        var table = TextTable([
+            ("part", .left), ("tensors", .right), ("parameters", .right), ("encoding", .left), ("bits/weight", .right),
+            ("stored", .right), ("of raw", .right), ("relative RMSE", .right),
+        ])
+        for (part, total) in parts { table.add(Self.cells(part.rawValue, total)) }
+        table.add(Self.cells("all weights", parameters))
+        return table.text
+    }
+
+    private static func cells(_ title: String, _ total: Total) -> [String] {
+        [
+            title, "\(total.tensors)", countText(total.elements), total.encodings.joined(separator: " "),
+            total.bitsPerWeight?.formatted(decimals: 2) ?? "-", "\(ByteCount(total.storedBytes))",
+            total.compression.map { ($0 * 100).formatted(decimals: 0) + "%" } ?? "-", errorText(total.statistics),
+        ]
+    }
+
+    private var tensorTable: String {
+        var table = TextTable([
+            ("tensor", .left), ("shape", .left), ("encoding", .left), ("bits/weight", .right), ("stored", .right),
+            ("of raw", .right), ("relative RMSE", .right), ("max error", .right),
+        ])
+        for tensor in tensors {
+            let total = Total([tensor])
+            let isAlias = tensor.aliasOf != nil
+            table.add([
+                tensor.name.rawValue, "\(tensor.shape)",
+                tensor.aliasOf.map { "= \($0)" } ?? tensor.encoding.description,
+                isAlias ? "" : total.bitsPerWeight?.formatted(decimals: 2) ?? "-",
+                isAlias ? "" : "\(ByteCount(tensor.storedBytes))",
+                isAlias ? "" : total.compression.map { ($0 * 100).formatted(decimals: 0) + "%" } ?? "-",
+                isAlias ? "" : errorText(tensor.statistics),
+                isAlias ? "" : tensor.statistics.map { significant($0.maximumError) } ?? "-",
+            ])
+        }
+        return table.text
+    }
+
+    private var sourceTable: String {
+        var table = TextTable([("file", .left), ("size", .right), ("SHA-256", .left)])
+        for source in sources { table.add([source.path, "\(ByteCount(source.bytes))", source.sha256 ?? "-"]) }
+        return table.text
+    }
+}
+
+/// A count with a metric suffix: `6.74 G`.
+func countText(_ count: Int) -> String {
+    let value = Double(count)
+    return switch count {
+    case 1_000_000_000...: "\((value / 1e9).formatted(decimals: 2)) G"
+    case 1_000_000...: "\((value / 1e6).formatted(decimals: 1)) M"
+    case 10_000...: "\((value / 1e3).formatted(decimals: 1)) k"
+    default: "\(count)"
+    }
+}
+
+/// The error of encoded weights relative to their size; `exact` when there is none, `-` when it is unknown.
+func errorText(_ statistics: ErrorStatistics?) -> String {
+    guard let statistics else { return "-" }
+    return statistics.squaredError == 0 ? "exact" : significant(statistics.relativeRMSE)
+}
+
+extension String {
+    /// The text with control characters other than line feeds, which a terminal would obey, written as `\u{…}`.
+    fileprivate var escapingControlCharactersButLineFeeds: String {
+        split(separator: "\n", omittingEmptySubsequences: false)
+            .map { String($0).escapingControlCharacters }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import SystemPackage
+import Tensors
+
+extension FilePath: @retroactive ExpressibleByArgument {
+    /// A path as the shell gives it.
+    public init?(argument: String) {
+        guard !argument.isEmpty else { return nil }
+        self.init(argument)
+    }
+
+    /// Completes file names.
+    public static var defaultCompletionKind: CompletionKind { .file() }
+}
+
+extension ByteCount: ExpressibleByArgument {
+    /// A size such as `2GiB`.
+    public init?(argument: String) { self.init(parsing: argument) }
+}
+
+extension TensorEncoding: ExpressibleByArgument {
+    /// One of the encodings that weights can be stored in.
+    public init?(argument: String) {
+        self.init(argument)
+        guard Self.weightEncodings.contains(self) else { return nil }
+    }
+
+    /// What weights can be stored in, smallest first.
+    static let weightEncodings: [TensorEncoding] = [.q4, .q8, .plain(.f16), .plain(.bf16), .plain(.f32)]
+
+    /// The names for help and completion.
+    public static var allValueStrings: [String] { weightEncodings.map(\.description) }
+
+    /// Completes the names.
+    public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
+}
+
+/// How many threads to use.
+struct ThreadOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Threads to compute with; by default one for each processor.", valueName: "n"))
+    var threads: Int?
+
+    func validate() throws {
+        if let threads, !(1...256).contains(threads) {
+            throw ValidationError("--threads takes a number from 1 to 256")
+        }
+    }
+
+    /// The number to use.
+    var count: Int { threads ?? ProcessStatus.availableProcessors }
+}
+
+/// What to show while working.
+struct OutputOptions: ParsableArguments {
+    @Flag(name: .shortAndLong, help: "Show no progress and no notes.")
+    var quiet = false
+
+    /// Writes a line about the work to standard error, unless the user wants none.
+    func note(_ text: String) {
+        if !quiet { StandardError.write(text + "\n") }
+    }
+}

@@ -1,0 +1,46 @@
+import Glibc
+import Tensors
+
+/// Standard output, unbuffered: what has been generated is seen at once.
+enum StandardOutput {
+    /// Whether standard output is a terminal.
+    static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
+    /// Writes text.
+    ///
+    /// - Throws: `file.write-failed`, for example when the text goes to a full disk.
+    static func write(_ text: String) throws {
+        guard writeAll(Array(text.utf8), to: STDOUT_FILENO) else {
+            throw PVITError(.writeFailed, "writing to standard output failed: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Writes a value as indented JSON and a line feed.
+    static func write(json value: JSONValue) throws {
+        try write(String(decoding: value.encoded(indentation: 2), as: UTF8.self) + "\n")
+    }
+}
+
+/// Standard error. A failure to write to it is not reported: there is no place left to report it to.
+enum StandardError {
+    /// Whether standard error is a terminal.
+    static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// Writes text.
+    static func write(_ text: String) {
+        _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
+    }
+}
+
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+        let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        if written < 0 {
+            if errno == EINTR { continue }
+            return false
+        }
+        rest = rest.dropFirst(written)
+    }
+    return true
+}

@@ -1,0 +1,37 @@
+/// A table in plain text whose columns line up.
+struct TextTable {
+    /// On which side of its column a cell stands.
+    enum Alignment {
+        /// Left, for text.
+        case left
+        /// Right, for numbers.
+        case right
+    }
+
+    private let alignments: [Alignment]
+    private var rows: [[String]]
+
+    /// Creates a table with a row of titles.
+    init(_ columns: [(title: String, alignment: Alignment)]) {
+        alignments = columns.map(\.alignment)
+        rows = [columns.map(\.title)]
+    }
+
+    /// Adds a row, one cell for each column.
+    mutating func add(_ cells: [String]) { rows.append(cells) }
+
+    /// The table, a line for each row, two spaces between columns.
+    var text: String {
+        let widths = alignments.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            var line = ""
+            for (column, cell) in row.enumerated() {
+                let padding = String(repeating: " ", count: widths[column] - cell.count)
+                line += column == 0 ? "" : "  "
+                line += alignments[column] == .left ? cell + padding : padding + cell
+            }
+            while line.last == " " { line.removeLast() }
+            return line + "\n"
+        }.joined()
+    }
+}

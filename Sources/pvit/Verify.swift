@@ -1,0 +1,33 @@
+import ArgumentParser
+import Container
+import SystemPackage
+import Tensors
+
+/// `pvit verify`: checks every byte of a container.
+struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check every byte of a .pvq file.",
+        discussion: """
+            Checks the structure, the checksum of every tile, the padding, and the digest of every tensor and of the model.
+
+            Example:
+              pvit verify pvit.pvq
+            """)
+
+    @Argument(help: "The file.")
+    var file: FilePath
+
+    @OptionGroup var display: OutputOptions
+
+    func run() throws {
+        Interruption.watch()
+        let container = try Container(opening: file)
+        let line = ProgressLine("verifying", quiet: display.quiet)
+        defer { line.finish() }
+        let digest = try container.verify { progress in
+            line.update(done: progress.checkedByteCount, total: progress.byteCount)
+        }
+        line.finish()
+        try StandardOutput.write("\(file): intact, \(container.tensorCount) tensors, model digest \(digest)\n")
+    }
+}

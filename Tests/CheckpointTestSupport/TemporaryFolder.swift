@@ -1,0 +1,46 @@
+import Foundation
+import SystemPackage
+
+/// A folder that lives as long as the value.
+public final class TemporaryFolder: Sendable {
+    /// Where it is.
+    public let path: FilePath
+
+    /// Creates an empty folder.
+    public init() throws {
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent("pvit-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        path = FilePath(url.path)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path.string) }
+
+    /// Writes a file and returns its path; folders in its name are created.
+    @discardableResult
+    public func write(_ name: String, _ bytes: [UInt8]) throws -> FilePath {
+        let file = path.appending(name)
+        try FileManager.default.createDirectory(
+            atPath: file.removingLastComponent().string, withIntermediateDirectories: true)
+        try Data(bytes).write(to: URL(fileURLWithPath: file.string))
+        return file
+    }
+
+    /// Writes a text file and returns its path.
+    @discardableResult
+    public func write(_ name: String, _ text: String) throws -> FilePath { try write(name, Array(text.utf8)) }
+
+    /// Deletes a file.
+    public func remove(_ name: String) throws {
+        try FileManager.default.removeItem(atPath: path.appending(name).string)
+    }
+
+    /// The names in the folder, hidden ones included, sorted.
+    public var entries: [String] {
+        get throws { try FileManager.default.contentsOfDirectory(atPath: path.string).sorted() }
+    }
+}
+
+/// The bytes of a file.
+public func contents(of path: FilePath) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(fileURLWithPath: path.string)))
+}

@@ -1,0 +1,155 @@
+import CheckpointTestSupport
+import Checkpoints
+import SystemPackage
+import Tensors
+import Testing
+
+@Suite("Hugging Face folders")
+struct HuggingFaceFolderTests {
+    private func file(_ names: String...) -> [UInt8] {
+        let entries = names.enumerated().map { place, name in
+            "\"\(name)\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[\(place),\(place + 1)]}"
+        }
+        return safetensorsBytes(
+            header: "{\(entries.joined(separator: ","))}", data: (0..<names.count).map { UInt8($0) })
+    }
+
+    private func index(_ map: [(String, String)]) -> String {
+        "{\"weight_map\":{\(map.map { "\"\($0.0)\":\"\($0.1)\"" }.joined(separator: ","))}}"
+    }
+
+    /// The error that opening the folder gives.
+    private func error(_ files: [(String, [UInt8])]) throws -> PVITError {
+        let folder = try TemporaryFolder()
+        for (name, bytes) in files { try folder.write(name, bytes) }
+        return try #require(throws: PVITError.self) { try CheckpointSource.open(folder.path) }
+    }
+
+    @Test("a single file, its configuration and its tokenizer are found")
+    func single() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("model.safetensors", file("a", "b"))
+        try folder.write("config.json", "{\"model_type\":\"llama\"}")
+        try folder.write("tokenizer.model", [1, 2, 3])
+        try folder.write("notes.txt", "not carried along")
+        let checkpoint = try CheckpointSource.open(folder.path)
+        #expect(checkpoint.weights.tensors.map(\.name) == ["a", "b"])
+        #expect(checkpoint.config?["model_type"] == "llama")
+        #expect(checkpoint.sideFiles[SideFiles.sentencePieceModel] == [1, 2, 3])
+        #expect(checkpoint.sideFiles.presentNames == ["config.json", "tokenizer.model"])
+        #expect(checkpoint.sourceFiles.map { $0.path.lastComponent?.string } == ["model.safetensors"])
+    }
+
+    @Test("a bare file is a checkpoint, with the side files of its folder")
+    func bareFile() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("other.safetensors", file("a"))
+        try folder.write("config.json", "{}")
+        let checkpoint = try CheckpointSource.open(path)
+        #expect(checkpoint.weights.tensors.map(\.name) == ["a"])
+        #expect(checkpoint.config != nil)
+    }
+
+    @Test("shards are joined by their index, or by their numbers when there is none")
+    func shards() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("model-00001-of-00002.safetensors", file("a", "b"))
+        try folder.write("model-00002-of-00002.safetensors", file("c"))
+        #expect(try CheckpointSource.open(folder.path).weights.tensors.map(\.name) == ["a", "b", "c"])
+        let map = [
+            ("c", "model-00002-of-00002.safetensors"), ("a", "model-00001-of-00002.safetensors"),
+            ("b", "model-00001-of-00002.safetensors"),
+        ]
+        try folder.write("model.safetensors.index.json", index(map))
+        try folder.write("unrelated.safetensors", file("a"))
+        let checkpoint = try CheckpointSource.open(folder.path)
+        #expect(checkpoint.weights.tensors.map(\.name) == ["a", "b", "c"])
+        #expect(checkpoint.sourceFiles.count == 2)
+        let last = try #require(checkpoint.weights.tensor(named: "b"))
+        #expect(try checkpoint.weights.bytes(ofRows: 0..<1, of: last) == [1])
+    }
+
+    @Test("absent shards are named")
+    func missingShards() throws {
+        let map = index([("a", "s1.safetensors"), ("b", "s2.safetensors"), ("c", "s3.safetensors")])
+        let withIndex = try error([
+            ("model.safetensors.index.json", Array(map.utf8)), ("s2.safetensors", file("b")),
+        ])
+        #expect(withIndex.code == .missingShards)
+        #expect("\(withIndex)".contains("2 of 3 shards are absent: s1.safetensors, s3.safetensors"))
+        let withoutIndex = try error([("model-00001-of-00003.safetensors", file("a"))])
+        #expect(withoutIndex.code == .missingShards)
+        #expect("\(withoutIndex)".contains("2 of 3 shards are absent: numbers 2, 3"))
+    }
+
+    @Test("an index that disagrees with its shards is refused, naming the tensor")
+    func disagreement() throws {
+        let map = Array(index([("a", "s1.safetensors"), ("b", "s2.safetensors")]).utf8)
+        let name = "model.safetensors.index.json"
+        let lacking = try error([(name, map), ("s1.safetensors", file("a")), ("s2.safetensors", file())])
+        #expect(lacking.code == .shardMismatch && lacking.tensor == "b")
+        let swapped = try error([(name, map), ("s1.safetensors", file("b")), ("s2.safetensors", file("a"))])
+        #expect(swapped.code == .shardMismatch)
+        let unlisted = try error([(name, map), ("s1.safetensors", file("a")), ("s2.safetensors", file("b", "c"))])
+        #expect(unlisted.code == .shardMismatch && unlisted.tensor == "c")
+        let twice = try error([(name, map), ("s1.safetensors", file("a", "b")), ("s2.safetensors", file("b"))])
+        #expect(twice.code == .duplicateTensor && twice.tensor == "b")
+    }
+
+    @Test(
+        "an index that is none, or leads out of the folder, is refused",
+        arguments: [
+            "", "[]", "{}", "{\"weight_map\":[]}", "{\"weight_map\":{}}", "{\"weight_map\":{\"a\":1}}",
+            "{\"weight_map\":{\"a\":\"../m.safetensors\"}}", "{\"weight_map\":{\"a\":\"/etc/passwd\"}}",
+            "{\"weight_map\":{\"a\":\"..\"}}", "{\"weight_map\":{\"a\":\"\"}}",
+            "{\"weight_map\":{\"a\":\"x\\u0000y\"}}", "{\"weight_map\":{\"a\":\"m\",\"a\":\"m\"}}",
+        ])
+    func badIndex(text: String) throws {
+        let error = try error([("model.safetensors.index.json", Array(text.utf8))])
+        #expect(error.code.category == .badData)
+        #expect(error.file?.hasSuffix("model.safetensors.index.json") == true)
+    }
+
+    @Test("several files that are no set are not guessed at")
+    func ambiguous() throws {
+        let error = try error([("one.safetensors", file("a")), ("two.safetensors", file("b"))])
+        #expect(error.code == .formatUnknown)
+        #expect("\(error)".contains("one.safetensors, two.safetensors"))
+    }
+
+    @Test("formats that are known and not read are named", arguments: [("llama.gguf", "GGUF"), ("tf_model.h5", ".h5")])
+    func otherFormats(name: String, word: String) throws {
+        let error = try error([(name, [1, 2, 3, 4]), ("config.json", Array("{}".utf8))])
+        #expect(error.code == .formatNotReadable)
+        #expect("\(error)".contains(word))
+    }
+
+    @Test("single files of other formats are named by their content")
+    func otherFiles() throws {
+        let folder = try TemporaryFolder()
+        let cases: [([UInt8], PVITError.Code, String)] = [
+            (Array("GGUF\u{3}\0\0\0".utf8), .formatNotReadable, "GGUF"), ([], .formatUnknown, "empty"),
+            (Array("hello world".utf8), .formatUnknown, "known format"),
+        ]
+        for (bytes, code, word) in cases {
+            let path = try folder.write("file", bytes)
+            let error = try #require(throws: PVITError.self) { try CheckpointSource.open(path) }
+            #expect(error.code == code)
+            #expect("\(error)".contains(word))
+        }
+        let absent = try #require(throws: PVITError.self) { try CheckpointSource.open(folder.path.appending("no")) }
+        #expect(absent.code == .fileNotFound)
+    }
+
+    @Test("an empty folder, a pointer in place of a shard and a broken config.json are said")
+    func otherTrouble() throws {
+        #expect(try error([]).code == .formatUnknown)
+        let pointer = Array("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n".utf8)
+        #expect(try error([("model.safetensors", pointer)]).code == .lfsPointer)
+        for text in ["[1]", "{", "{\"a\":1,\"a\":2}", "version https://git-lfs.github.com/spec/v1\n"] {
+            let error = try error([("model.safetensors", file("a")), ("config.json", Array(text.utf8))])
+            #expect(error.code.category == .badData)
+            #expect(error.file?.hasSuffix("/config.json") == true)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import Foundation
+import SystemPackage
+import Tensors
+import Testing
+
+@Suite("Output files")
+struct OutputFileTests {
+    private let folder: URL
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "pvit-output-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    private func path(_ name: String) -> FilePath { FilePath(folder.appending(path: name).path) }
+
+    private func entries() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    }
+
+    @Test("nothing has the name before the commit, everything after it")
+    func commit() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var file = try OutputFile(path: path("a"))
+        try file.append(Array("hello world".utf8))
+        try file.overwrite(at: 0, with: Array("J".utf8))
+        #expect(!FileManager.default.fileExists(atPath: path("a").string))
+        try file.commit()
+        #expect(try String(contentsOfFile: path("a").string, encoding: .utf8) == "Jello world")
+        #expect(try entries() == ["a"])
+    }
+
+    @Test("a file that is dropped leaves the earlier one and nothing else")
+    func dropped() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try Data("before".utf8).write(to: folder.appending(path: "a"))
+        do {
+            var file = try OutputFile(path: path("a"))
+            try file.append(Array("after".utf8))
+        }
+        #expect(try String(contentsOfFile: path("a").string, encoding: .utf8) == "before")
+        #expect(try entries() == ["a"])
+    }
+
+    @Test("a commit replaces the earlier file")
+    func replaced() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try Data("before".utf8).write(to: folder.appending(path: "a"))
+        var file = try OutputFile(path: path("a"))
+        try file.append(Array("after".utf8))
+        try file.commit()
+        #expect(try String(contentsOfFile: path("a").string, encoding: .utf8) == "after")
+        #expect(try entries() == ["a"])
+    }
+
+    @Test("an absent folder, or a folder of that name, cannot be written")
+    func cannotCreate() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for name in ["absent/a", ""] {
+            let error = #expect(throws: PVITError.self) { _ = try OutputFile(path: path(name)) }
+            #expect(error?.code == .cannotCreate)
+        }
+    }
+}
+
+@Suite("Mapped files")
+struct MappedFileTests {
+    @Test("ranges inside the file are lent and others are refused")
+    func ranges() throws {
+        let url = FileManager.default.temporaryDirectory.appending(path: "pvit-mapped-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: url) }
+        try Data(0..<100).write(to: url)
+        let file = try MappedFile(path: FilePath(url.path))
+        #expect(file.byteCount == 100)
+        #expect(try file.withBytes(10..<12) { try $0.littleEndian(at: 0, as: UInt16.self) } == 0x0B0A)
+        #expect(try file.withBytes(100..<100) { $0.byteCount } == 0)
+        for range in [99..<101, -1..<3, 200..<201] {
+            let error = #expect(throws: PVITError.self) { try file.withBytes(range) { _ in } }
+            #expect(error?.code == .truncated)
+        }
+    }
+
+    @Test("an empty file maps, an absent one and a folder do not")
+    func special() throws {
+        let folder = FileManager.default.temporaryDirectory
+        let url = folder.appending(path: "pvit-mapped-\(UUID().uuidString)")
+        let absent = #expect(throws: PVITError.self) { _ = try MappedFile(path: FilePath(url.path)) }
+        #expect(absent?.code == .fileNotFound)
+        let notAFile = #expect(throws: PVITError.self) { _ = try MappedFile(path: FilePath(folder.path)) }
+        #expect(notAFile?.code == .fileUnreadable)
+        defer { try? FileManager.default.removeItem(at: url) }
+        try Data().write(to: url)
+        #expect(try MappedFile(path: FilePath(url.path)).withBytes(0..<0) { $0.byteCount } == 0)
+    }
+}
