@@ -23,14 +23,20 @@ let package = Package(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
+        .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
         .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
         .target(
             name: "Conversion",
             dependencies: [
-                "Checkpoints", "CKernels", "Container", "Parallelism", "Tensors", crypto, systemPackage,
+                "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors", crypto, systemPackage,
             ]),
+        .target(
+            name: "LanguageModel",
+            dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
+        .target(
+            name: "PVITModel", dependencies: ["Container", "LanguageModel", "Tensors", "Tokenization", systemPackage]),
         .executableTarget(
             name: "pvit",
             dependencies: ["Checkpoints", "Container", "Conversion", "Tensors", argumentParser, systemPackage]),
@@ -42,13 +48,33 @@ let package = Package(
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .testTarget(
+            name: "QuantizationTests",
+            dependencies: ["CheckpointTestSupport", "CKernels", "Quantization", "Tensors", systemPackage]),
+        .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
         .testTarget(name: "ContainerTests", dependencies: ["Container"]),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "ConversionTests", dependencies: ["CheckpointTestSupport", "Conversion", crypto],
+            name: "ConversionTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Parallelism", "Tensors", crypto,
+            ],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "LanguageModelTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "Tensors",
+                "Tokenization", systemPackage,
+            ],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "PVITModelTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel",
+                "Tensors", "Tokenization", systemPackage,
+            ],
             resources: [.copy("Fixtures")]),
     ]
 )

@@ -17,6 +17,7 @@ import argparse, json, math, os, shutil, struct, zlib
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+TOKENIZER = os.path.join(HERE, '..', 'Tests', 'TokenizationTests', 'Fixtures', 'tokenizer.model')
 M64 = (1 << 64) - 1
 
 
@@ -468,7 +469,7 @@ ADDED = ['<im_patch>', '<im_start>', '<im_end>', '<Region>', '</Region>']
 
 
 def tokenizer_files(d, S, added):
-    shutil.copyfile(os.path.join(HERE, 'tokenizer', 'tokenizer.model'), os.path.join(d, 'tokenizer.model'))
+    shutil.copyfile(TOKENIZER, os.path.join(d, 'tokenizer.model'))
     jdump(os.path.join(d, 'tokenizer_config.json'), TOKENIZER_CONFIG)
     sp = {k: {'content': c, 'lstrip': False, 'normalized': True, 'rstrip': False, 'single_word': False}
           for k, c in (('bos_token', '<s>'), ('eos_token', '</s>'), ('unk_token', '<unk>'))}

@@ -1,5 +1,50 @@
 #include "tables.h"
 
-const pvit_kernels *pvit_kernels_for(pvit_isa isa) { return isa == PVIT_ISA_SCALAR ? &pvit_scalar_kernels : NULL; }
+#if defined(__x86_64__)
+#include <cpuid.h>
 
-const pvit_kernels *pvit_kernels_best(void) { return &pvit_scalar_kernels; }
+// The register state that the operating system saves (XCR0), or 0 when it does not use XSAVE.
+static uint64_t saved_state(void) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
+    unsigned low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static int has_all(unsigned bits, unsigned wanted) { return (bits & wanted) == wanted; }
+
+static int supports_avx2(void) {
+    unsigned a, b, c, d;
+    if (!has_all((unsigned)saved_state(), 0x06)) return 0; // XMM, YMM
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !has_all(c, bit_AVX | bit_FMA | bit_F16C)) return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && has_all(b, bit_AVX2);
+}
+
+static int supports_avx512_vnni(void) {
+    unsigned a, b, c, d;
+    if (!supports_avx2() || !has_all((unsigned)saved_state(), 0xE6)) return 0; // and mask registers, ZMM
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    return has_all(b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL) && has_all(c, bit_AVX512VNNI);
+}
+#endif
+
+const pvit_kernels *pvit_kernels_for(pvit_isa isa) {
+    switch (isa) {
+    case PVIT_ISA_SCALAR: return &pvit_scalar_kernels;
+#if defined(__x86_64__)
+    case PVIT_ISA_AVX2: return supports_avx2() ? &pvit_avx2_kernels : NULL;
+    case PVIT_ISA_AVX512_VNNI: return supports_avx512_vnni() ? &pvit_avx512_kernels : NULL;
+#endif
+    default: return NULL;
+    }
+}
+
+const pvit_kernels *pvit_kernels_best(void) {
+    const pvit_isa by_preference[] = {PVIT_ISA_AVX512_VNNI, PVIT_ISA_AVX2, PVIT_ISA_NEON};
+    for (size_t i = 0; i < sizeof by_preference / sizeof *by_preference; i++) {
+        const pvit_kernels *kernels = pvit_kernels_for(by_preference[i]);
+        if (kernels) return kernels;
+    }
+    return &pvit_scalar_kernels;
+}

@@ -113,6 +113,9 @@ static inline size_t pvit_superblock_columns(size_t columns, size_t start) {
     return columns - start < PVIT_SUPERBLOCK ? columns - start : PVIT_SUPERBLOCK;
 }
 
+// How far ahead weights are prefetched, in bytes.
+#define PVIT_PREFETCH_DISTANCE 4096
+
 static inline float pvit_q4_scale(uint8_t field) {
     return pvit_f16_to_f32((uint16_t)((field & 127) << PVIT_Q4_SCALE_SHIFT));
 }

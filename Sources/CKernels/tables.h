@@ -4,3 +4,7 @@
 #include "CKernels.h"
 
 extern const pvit_kernels pvit_scalar_kernels;
+#if defined(__x86_64__)
+extern const pvit_kernels pvit_avx2_kernels;
+extern const pvit_kernels pvit_avx512_kernels;
+#endif

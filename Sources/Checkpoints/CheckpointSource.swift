@@ -3,7 +3,7 @@ import Tensors
 
 /// Opens checkpoints of every format that is read here.
 public enum CheckpointSource {
-    /// Opens a checkpoint: a Hugging Face folder, a Meta LLaMA folder, or a safetensors or PyTorch file.
+    /// Opens a checkpoint: a Hugging Face folder, a Meta LLaMA folder, or a safetensors, PyTorch or GGUF file.
     ///
     /// The format is recognised by content. Nothing but headers and side files is read.
     ///
@@ -22,6 +22,7 @@ public enum CheckpointSource {
                 weights: weights.source, folder: folder)
         }
         if MetaFolder.isOne(entries: entries) { return try MetaFolder.open(folder, entries: entries) }
+        if let name = GGUFSplit.onlyModel(among: entries) { return try openFile(folder.appending(name)) }
         throw unreadableFolder(folder, entries: entries)
     }
 
@@ -35,15 +36,12 @@ public enum CheckpointSource {
         let file: any WeightFile
         switch kind {
         case .zipArchive, .pickle, .tarArchive: file = try TorchFile(path: path)
-        case .gguf:
-            throw PVITError(
-                .formatNotReadable, "this is a GGUF file, which cannot be read yet", file: path,
-                remedy: "convert it to safetensors")
+        case .gguf: return try GGUFCheckpoint.open(path)
         case _ where kind == .safetensors || path.extension == "safetensors": file = try SafetensorsFile(path: path)
         case .safetensors, .lfsPointer, .webPage, .empty, .unknown:
             throw PVITError(
                 .formatUnknown, kind == .empty ? "the file is empty" : "this is no checkpoint of a known format",
-                file: path, remedy: "give a Hugging Face or Meta LLaMA folder, or a safetensors or PyTorch file")
+                file: path, remedy: "give a Hugging Face or Meta LLaMA folder, or a safetensors, PyTorch or GGUF file")
         }
         return try checkpoint(
             path: path, format: file is TorchFile ? "PyTorch" : "safetensors", weights: try ShardedSource([file]),
@@ -75,8 +73,13 @@ public enum CheckpointSource {
                 file: folder, remedy: "name the file itself")
         }
         let known: [(suffix: String, name: String)] = [
-            (".gguf", "GGUF files"), (".h5", "TensorFlow .h5 files"), (".msgpack", "Flax .msgpack files"),
+            (".h5", "TensorFlow .h5 files"), (".msgpack", "Flax .msgpack files"),
         ]
+        if entries.contains(where: { $0.hasSuffix(".gguf") }) {
+            return PVITError(
+                .formatUnknown, "the folder has several GGUF models", file: folder,
+                remedy: "name the file that you mean")
+        }
         for (suffix, name) in known where entries.contains(where: { $0.hasSuffix(suffix) }) {
             return PVITError(
                 .formatNotReadable, "the folder has weights only as \(name), which cannot be read yet", file: folder,
@@ -84,6 +87,6 @@ public enum CheckpointSource {
         }
         return PVITError(
             .formatUnknown, "the folder has no weights", file: folder,
-            remedy: "give a Hugging Face or Meta LLaMA folder, or a safetensors or PyTorch file")
+            remedy: "give a Hugging Face or Meta LLaMA folder, or a safetensors, PyTorch or GGUF file")
     }
 }

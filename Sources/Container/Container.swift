@@ -61,7 +61,7 @@ public final class Container: Sendable {
 
     /// The metadata, decoded and checked at the first use.
     ///
-    /// - Throws: `container.metadata-checksum`, `container.metadata-content`, `json.invalid`.
+    /// - Throws: `container.metadata-checksum`, `container.metadata-content`.
     public var metadata: JSONObject {
         get throws {
             try cachedMetadata.withLock { cached in
@@ -82,21 +82,27 @@ public final class Container: Sendable {
                 throw PVITError(
                     .metadataChecksum, "the metadata is damaged", bytes: place, remedy: .copyAgain)
             }
-            var text: [UInt8]
-            if footer.metadataByteCount == footer.metadataStoredByteCount {
-                text = try stored.copyBytes(0..<stored.byteCount)
-            } else {
-                try Zstandard.checkHeader(stored, byteCount: Int(footer.metadataByteCount))
-                text = [UInt8](repeating: 0, count: Int(footer.metadataByteCount))
-                var span = text.mutableSpan
-                var bytes = span.mutableBytes
-                try ZstandardDecoder().decode(stored, into: &bytes)
+            do {
+                guard let object = try JSONValue(parsing: try metadataText(stored)).object else {
+                    throw PVITError(.metadataContent, "it is not an object")
+                }
+                return object
+            } catch let error as PVITError {
+                throw PVITError(.metadataContent, "the metadata cannot be read: \(error.what)", bytes: place)
             }
-            guard let object = try JSONValue(parsing: text).object else {
-                throw PVITError(.metadataContent, "the metadata is not a JSON object", bytes: place)
-            }
-            return object
         }
+    }
+
+    private func metadataText(_ stored: RawSpan) throws -> [UInt8] {
+        guard footer.metadataStoredByteCount < footer.metadataByteCount else {
+            return try stored.copyBytes(0..<stored.byteCount)
+        }
+        try Zstandard.checkHeader(stored, byteCount: Int(footer.metadataByteCount))
+        var text = [UInt8](repeating: 0, count: Int(footer.metadataByteCount))
+        var span = text.mutableSpan
+        var bytes = span.mutableBytes
+        try ZstandardDecoder().decode(stored, into: &bytes)
+        return text
     }
 
     /// A tensor by its number in the order of the file.

@@ -239,22 +239,3 @@ extension TensorName {
         self.init(rawValue: text)
     }
 }
-
-/// Orders bytes: negative, zero or positive as `left` comes before, equals or comes after `right`.
-func compare(_ left: RawSpan, _ right: RawSpan) -> Int {
-    for place in 0..<min(left.byteCount, right.byteCount) {
-        let (a, b) = (
-            left.unsafeLoad(fromUncheckedByteOffset: place, as: UInt8.self),
-            right.unsafeLoad(fromUncheckedByteOffset: place, as: UInt8.self)
-        )
-        if a != b { return a < b ? -1 : 1 }
-    }
-    return left.byteCount - right.byteCount
-}
-
-extension RawSpan {
-    /// Whether all bytes of `range`, which must lie inside, are zero.
-    func isZero(_ range: Range<Int>) -> Bool {
-        extracting(range).withUnsafeBytes { $0.allSatisfy { $0 == 0 } }
-    }
-}

@@ -85,24 +85,27 @@ public final class TileScratch: Sendable {
 
 /// Bytes that begin on a multiple of 64 in memory and only grow.
 private struct AlignedBytes {
-    private var vectors: [SIMD64<UInt8>] = []
+    private var storage: [UInt8] = []
+    private var start = 0
 
     /// Makes room for `byteCount` bytes; what was there before is lost.
     mutating func grow(to byteCount: Int) {
-        let count = byteCount / 64 + 1
-        if count > vectors.count { vectors = [SIMD64<UInt8>](repeating: SIMD64(), count: count) }
+        guard byteCount > storage.count - 64 else { return }
+        storage = [UInt8](repeating: 0, count: byteCount + 64)
+        start = storage.withUnsafeBytes { (64 - Int(bitPattern: $0.baseAddress) & 63) & 63 }
     }
 
     /// Lends the first `byteCount` bytes.
     func withBytes<Result: ~Copyable>(_ byteCount: Int, _ body: (RawSpan) throws -> Result) rethrows -> Result {
-        try body(vectors.span.bytes.extracting(first: byteCount))
+        try body(storage.span.bytes.extracting(start..<start + byteCount))
     }
 
     /// Lends the first `byteCount` bytes for writing.
     mutating func withMutableBytes(_ byteCount: Int, _ body: (inout MutableRawSpan) throws -> Void) rethrows {
-        var span = vectors.mutableSpan
+        let range = start..<start + byteCount
+        var span = storage.mutableSpan
         var bytes = span.mutableBytes
-        var part = bytes._mutatingExtracting(first: byteCount)
+        var part = bytes._mutatingExtracting(range)
         try body(&part)
     }
 }

@@ -67,7 +67,8 @@ struct Delta: ParsableCommand {
     }
 }
 
-private func writeFolder(
+/// Writes a checkpoint as a Hugging Face folder with a progress line.
+func writeFolder(
     _ checkpoint: Checkpoint, label: String, to output: FilePath, shardSize: ByteCount, _ display: OutputOptions
 ) throws {
     try withProgress(label, display) { monitor in

@@ -16,7 +16,7 @@ struct PVITCommand: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Merge.self, Delta.self, Inspect.self, Verify.self,
+            Merge.self, Delta.self, Export.self, Inspect.self, Verify.self,
         ])
 
     /// The version of the program, recorded in the files that it writes.

@@ -106,35 +106,6 @@ public func unpacked(_ bytes: [UInt8], _ type: ElementType) -> [Float] {
     }
 }
 
-/// A source that gives other bytes, or fails, for some tensors of another one.
-public struct AlteredSource: TensorSource {
-    /// The tensors, some of them perhaps changed.
-    public var tensors: [TensorDescription]
-    private let original: any TensorSource
-    private let alter: @Sendable (TensorName, inout [UInt8]) throws -> Void
-
-    /// Creates a source that reads `original` and gives each piece to `alter`.
-    public init(
-        _ original: any TensorSource,
-        alter: @escaping @Sendable (TensorName, inout [UInt8]) throws -> Void = { _, _ in }
-    ) {
-        self.original = original
-        self.alter = alter
-        tensors = original.tensors
-    }
-
-    /// Reads and alters.
-    public func readRows(
-        _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
-    ) throws {
-        var bytes = try original.bytes(ofRows: rows, of: tensor)
-        try alter(tensor.name, &bytes)
-        for place in 0..<destination.byteCount {
-            destination.storeBytes(of: bytes[place], toByteOffset: place, as: UInt8.self)
-        }
-    }
-}
-
 extension Checkpoint {
     /// The same checkpoint with other weights or another configuration.
     public func with(weights: (any TensorSource)? = nil, config: JSONObject? = nil) throws -> Checkpoint {

@@ -1,4 +1,5 @@
 import Container
+import Crypto
 import SystemPackage
 import Tensors
 
@@ -79,4 +80,62 @@ extension Container {
         }
         return bytes
     }
+}
+
+/// Runs `body` and returns the code of the `PVITError` that it throws, or nil; any other error goes on.
+func code(of body: () throws -> Void) throws -> PVITError.Code? {
+    do {
+        try body()
+        return nil
+    } catch let error as PVITError {
+        return error.code
+    }
+}
+
+/// The folder `formats/vectors` of this package.
+var vectors: FilePath {
+    FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+        .appending("formats").appending("vectors")
+}
+
+/// The object in a JSON file.
+func readJSON(_ path: FilePath) throws -> JSONObject {
+    let value = try JSONValue(parsing: contents(of: path))
+    return value.object ?? [:]
+}
+
+/// SHA-256 in hexadecimal.
+func sha256(_ bytes: [UInt8]) -> String {
+    SHA256.hash(data: bytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+}
+
+/// Bytes that do not compress, the same everywhere: the generator of `tools/make_pvq_vectors.py`.
+func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+    var state = seed
+    return (0..<count).map { _ in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return UInt8(state >> 56)
+    }
+}
+
+/// Numbers like weights, around 0: the sum of four uniform ones each.
+func bell(_ count: Int, seed: UInt64 = 1) -> [Double] {
+    let data = noise(4 * count, seed: seed)
+    return (0..<count).map { place in
+        (data[4 * place..<4 * place + 4].reduce(0) { $0 + Double($1) } - 510) / 4096
+    }
+}
+
+/// The little-endian bytes of numbers.
+func bytes(_ values: [Float16]) -> [UInt8] {
+    values.reduce(into: []) { $0.appendLittleEndian($1.bitPattern) }
+}
+func bytes(_ values: [Float]) -> [UInt8] {
+    values.reduce(into: []) { $0.appendLittleEndian($1.bitPattern) }
+}
+func bytes(_ values: [Double]) -> [UInt8] {
+    values.reduce(into: []) { $0.appendLittleEndian($1.bitPattern) }
+}
+func bytes<Value: FixedWidthInteger>(_ values: [Value]) -> [UInt8] {
+    values.reduce(into: []) { $0.appendLittleEndian($1) }
 }

@@ -26,7 +26,7 @@ extern "C" {
 #define PVIT_Q8_BLOCK 32
 #define PVIT_Q4_BLOCK 16
 #define PVIT_Q4_SCALE_SHIFT 6
-#define PVIT_Q4_SHIFT 4
+#define PVIT_Q4_SHIFT 5
 extern const int8_t pvit_q4_codebook[16];
 
 // ---- Quantized activations ------------------------------------------------------------------------------------------
@@ -136,8 +136,44 @@ const pvit_kernels *pvit_kernels_best(void);
 
 // ---- Encoders ---------------------------------------------------------------------------------------------------------
 //
-// Fill one group of 16 rows from w[16, columns] (rows `stride` floats apart; absent rows are all zero). See
-// Sources/Quantization. `importance` is [columns], or NULL for the default error weights.
+// Fill one group of 16 rows from w[rows, columns], rows `stride` floats apart; rows that are absent (1 <= rows <= 16) are
+// encoded as zeros. All instruction sets give the same bytes and the same sums.
+
+// What encoding did to the weights. The caller starts from zeros; encoders add.
+typedef struct {
+    double squared_error; // sum of (w - decoded)^2
+    double squared_sum;   // sum of w^2
+    double maximum_error; // largest |w - decoded|
+} pvit_error_sums;
+
+// importance: [columns], the weight of each column's squared error; positive, and the largest no more than 10^12 times
+// the smallest. scratch: 16 * columns floats. tile_scale: of the tile that the group is in, from the functions below.
+// Weights that are not finite give unspecified codes, no trap.
+typedef void pvit_encode_group(const float *restrict w, size_t rows, size_t columns, size_t stride,
+                               const float *restrict importance, float tile_scale, float *restrict scratch,
+                               uint8_t *restrict group, pvit_error_sums *restrict errors);
+
+typedef struct {
+    pvit_isa isa;
+    // The first row with a weight that is not finite; or -1, and then *maximum is the largest |w|. Columns are a multiple
+    // of 16.
+    ptrdiff_t (*scan_rows)(const float *w, size_t rows, size_t columns, size_t stride, float *maximum);
+    pvit_encode_group *encode_q4;
+    pvit_encode_group *encode_q8;
+    // result[token * result_stride + row] = <w[row], x[token]> for 1 to 16 rows. x: [tokens, columns]; scratch: 16 * columns
+    // floats. Columns are a multiple of 16.
+    void (*project_rows)(const float *restrict w, size_t rows, size_t columns, size_t stride, const float *restrict x,
+                         size_t tokens, float *restrict scratch, float *restrict result, size_t result_stride);
+} pvit_encoders;
+
+// The encoders for an instruction set, or NULL when the processor or the operating system does not support it.
+const pvit_encoders *pvit_encoders_for(pvit_isa isa);
+// The best supported ones.
+const pvit_encoders *pvit_encoders_best(void);
+
+// The scale of a tile whose largest |w| is `maximum`; 0 when that is below 2^-100, and then all codes decode to 0.
+float pvit_q4_tile_scale(float maximum);
+float pvit_q8_tile_scale(float maximum);
 
 // A hint to the processor that the calling thread waits in a loop.
 static inline void pvit_spin_pause(void) {

@@ -1,0 +1,22 @@
+#include "encoding/tables.h"
+
+// Four lanes: what every processor of our time has, and no instructions of its own.
+#define PVIT_LANES 4
+#include "encoding/vectors.h"
+
+PVIT_ENCODER_INLINE lanes lookup32(const float table[32], int_lanes index) {
+    lanes result;
+    for (int lane = 0; lane < PVIT_LANES; lane++) result[lane] = table[index[lane] & 31];
+    return result;
+}
+PVIT_ENCODER_INLINE lanes lookup16(const float table[16], int_lanes index) {
+    lanes result;
+    for (int lane = 0; lane < PVIT_LANES; lane++) result[lane] = table[index[lane] & 15];
+    return result;
+}
+
+#include "encoding/project.h"
+#include "encoding/q4.h"
+#include "encoding/q8.h"
+
+const pvit_encoders pvit_scalar_encoders = {PVIT_ISA_SCALAR, scan_rows, encode_q4, encode_q8, project_rows};

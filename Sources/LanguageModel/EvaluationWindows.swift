@@ -1,0 +1,69 @@
+import Tensors
+import Tokenization
+
+/// A text cut into windows of one length for measuring a model, as llama.cpp's `perplexity` tool cuts it: windows do not
+/// overlap, the rest of the text is left out, and the second half of each is scored, so that every scored token has at least
+/// half a window before it.
+public struct EvaluationWindows: Sendable {
+    /// The windows, each of `context` tokens; the first token of each is the one that begins texts, if the model has one.
+    public let windows: [[TokenID]]
+    /// The length of a window.
+    public let context: Int
+    /// The positions of a window whose next token is predicted and scored.
+    public var scored: Range<Int> { context / 2..<context - 1 }
+    /// How many tokens are scored in all windows together.
+    public var scoredCount: Int { windows.count * scored.count }
+
+    /// Cuts a text.
+    ///
+    /// - Parameter beginning: What replaces the first token of each window: the token that begins texts, when the tokenizer
+    ///   adds one.
+    /// - Throws: `evaluation.text` when `context` is below 4 or the text is shorter than a window.
+    public init(_ tokens: [TokenID], context: Int, beginning: TokenID?) throws {
+        guard context >= 4 else {
+            throw PVITError(.evaluationText, "windows of \(context) tokens are too short to score")
+        }
+        guard tokens.count >= context else {
+            throw PVITError(
+                .evaluationText, "the text has \(tokens.count) tokens, and a window needs \(context)",
+                remedy: "use a longer text or a shorter context")
+        }
+        self.context = context
+        windows = (0..<tokens.count / context).map { index in
+            var window = Array(tokens[index * context..<(index + 1) * context])
+            if let beginning { window[0] = beginning }
+            return window
+        }
+    }
+}
+
+/// How well a model predicts a text.
+public struct PerplexityResult: Sendable, Hashable {
+    /// exp of the mean negative log-likelihood.
+    public let perplexity: Double
+    /// The standard error of `perplexity`, taking tokens as independent.
+    public let standardError: Double
+    /// How many tokens were scored.
+    public let tokenCount: Int
+}
+
+/// How far a model's predictions are from those of a reference model on the same text.
+public struct DivergenceResult: Sendable, Hashable {
+    /// The model's perplexity.
+    public let perplexity: Double
+    /// The reference's perplexity.
+    public let referencePerplexity: Double
+    /// The mean over tokens of KL(reference ‖ model), in nats.
+    public let meanKL: Double
+    /// The 99th percentile of the same, interpolated linearly.
+    public let p99KL: Double
+    /// The share of tokens whose most likely successor is the same, 0...1.
+    public let top1Agreement: Double
+    /// How many tokens were scored.
+    public let tokenCount: Int
+}
+
+extension PVITError.Code {
+    /// A text cannot be evaluated: it is too short, or the models do not fit together.
+    public static let evaluationText = Self("evaluation.text", .usage)
+}

@@ -1,0 +1,97 @@
+import Tensors
+import Tokenization
+
+/// The sizes and constants of a LLaMA-family decoder, as a Hugging Face `config.json` states them.
+///
+/// Every value is within the limits below, so products of a few of them fit `Int`.
+public struct LlamaConfiguration: Sendable, Hashable {
+    /// The width of the residual stream.
+    public let hiddenSize: Int
+    /// The width between the two halves of the feed-forward network.
+    public let intermediateSize: Int
+    /// The number of decoder layers.
+    public let layerCount: Int
+    /// The number of query heads.
+    public let headCount: Int
+    /// The number of key/value heads; query heads share them evenly.
+    public let keyValueHeadCount: Int
+    /// The width of one head, an even number.
+    public let headWidth: Int
+    /// The number of rows of the embedding and of the output matrix.
+    public let vocabularySize: Int
+    /// What RMSNorm adds to the mean square.
+    public let normEpsilon: Float
+    /// The rotary embedding of positions.
+    public let rotary: RotaryParameters
+    /// The most positions that the model attends over.
+    public let maximumPositions: Int
+    /// Whether the output matrix is the embedding matrix.
+    public let tiesOutput: Bool
+    /// The token that begins a text, when the configuration names one.
+    public let beginningOfText: TokenID?
+    /// The tokens that end a text.
+    public let endOfText: [TokenID]
+
+    /// Reads a `config.json`.
+    ///
+    /// - Throws: `model.config` naming the member when a value is absent, out of range or contradicts another, and
+    ///   `model.unsupported` when the model is not computed as LLaMA is.
+    public init(parsing json: JSONObject) throws {
+        let reader = ConfigurationReader(json)
+        try Self.checkArchitecture(json)
+        hiddenSize = try reader.integer("hidden_size", in: 1...131_072)
+        intermediateSize = try reader.integer("intermediate_size", in: 1...1_048_576)
+        layerCount = try reader.integer("num_hidden_layers", in: 1...1024)
+        headCount = try reader.integer("num_attention_heads", in: 1...1024)
+        keyValueHeadCount = try reader.integer("num_key_value_heads", in: 1...1024, default: headCount)
+        guard headCount % keyValueHeadCount == 0 else {
+            throw reader.invalid("\(headCount) attention heads cannot share \(keyValueHeadCount) key/value heads")
+        }
+        if let width = json["head_dim"], width != .null {
+            headWidth = try reader.integer("head_dim", in: 2...1024)
+        } else {
+            guard hiddenSize % headCount == 0 else {
+                throw reader.invalid("hidden_size \(hiddenSize) cannot be divided among \(headCount) heads")
+            }
+            headWidth = hiddenSize / headCount
+        }
+        guard headWidth % 2 == 0, headWidth <= 1024 else {
+            throw reader.invalid("heads of width \(headWidth) cannot be rotated: the width must be even, at most 1024")
+        }
+        vocabularySize = try reader.integer("vocab_size", in: 1...4_194_304)
+        normEpsilon = Float(try reader.number("rms_norm_eps", in: 1e-20...1, default: 1e-6))
+        let positions = try reader.integer("max_position_embeddings", in: 1...1_073_741_824, default: 2048)
+        // Attention over a sliding window equals full attention for as long as the text fits the window.
+        maximumPositions = try min(
+            positions, reader.integer("sliding_window", in: 1...1_073_741_824, default: positions))
+        rotary = try RotaryParameters(reader, headWidth: headWidth)
+        tiesOutput = try reader.bool("tie_word_embeddings", default: false)
+        beginningOfText = try reader.tokens("bos_token_id").first
+        endOfText = try reader.tokens("eos_token_id")
+    }
+
+    /// Throws unless the decoder is LLaMA's: the families that use the same graph under another name are accepted.
+    private static func checkArchitecture(_ json: JSONObject) throws {
+        let type = json["model_type"]?.string ?? "llama"
+        guard ["llama", "llava", "mistral"].contains(type) else {
+            throw unsupported("a model of type \"\(type)\" is not of the LLaMA family")
+        }
+        if let activation = json["hidden_act"]?.string, activation != "silu" {
+            throw unsupported("the activation function \"\(activation)\" is not LLaMA's \"silu\"")
+        }
+        for member in ["attention_bias", "mlp_bias", "rope_interleaved"] where json[member]?.bool == true {
+            throw unsupported("\(member) is set, which LLaMA's graph does not have")
+        }
+    }
+
+    static func unsupported(_ what: String) -> PVITError {
+        PVITError(.modelUnsupported, what, remedy: "use a LLaMA, Vicuna, LLaVA/PVIT or Mistral checkpoint")
+    }
+}
+
+extension PVITError.Code {
+    /// A member of a model's configuration is absent, malformed or out of range.
+    public static let modelConfig = Self("model.config", .badData)
+    /// The model is computed in a way that this program does not implement.
+    public static let modelUnsupported = Self("model.unsupported", .badData)
+}

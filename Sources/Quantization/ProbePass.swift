@@ -1,0 +1,198 @@
+import CKernels
+import Tensors
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A forward pass of a few tokens that advances as the products of its matrices arrive.
+struct ProbePass {
+    private let architecture: ProbeArchitecture
+    private let reader: ActivationProbe.Reader
+    private let kernels: pvit_kernels
+    private let tokens = ActivationProbe.sequences * ActivationProbe.sequenceLength
+
+    private var step = 0
+    private var residual: [Float]  // [tokens, hidden]
+    private var input: [Float] = []  // [tokens, columns]: what the matrices of this step read
+    private var importance: [Float] = []  // [columns]
+    private var outputs: [[Float]] = []  // [tokens, rows] for each matrix of the step
+    private var seen: [[Bool]] = []  // [rows] for each matrix of the step
+    private var missing = 0  // rows
+
+    init(_ architecture: ProbeArchitecture, reader: @escaping ActivationProbe.Reader, kernels: pvit_kernels) throws {
+        self.architecture = architecture
+        self.reader = reader
+        self.kernels = kernels
+        residual = []
+        for token in Self.randomTokens(tokens, vocabulary: architecture.vocabulary) {
+            residual += try Self.read(
+                "model.embed_tokens.weight", token..<token + 1, count: architecture.hidden, by: reader)
+        }
+        try begin()
+    }
+
+    /// Numbers below `vocabulary` from SplitMix64 (Steele, Lea and Flood, 2014), seeded with 0.
+    private static func randomTokens(_ count: Int, vocabulary: Int) -> [Int] {
+        var state: UInt64 = 0
+        return (0..<count).map { _ in
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return Int((z ^ (z >> 31)) % UInt64(vocabulary))
+        }
+    }
+
+    private static func read(
+        _ name: TensorName, _ rows: Range<Int>, count: Int, by reader: ActivationProbe.Reader
+    ) throws -> [Float] {
+        let numbers = try reader(name, rows)
+        guard numbers.count == count else {
+            throw PVITError(
+                .cannotQuantize, "\(numbers.count) numbers were read where \(count) were expected", tensor: name)
+        }
+        return numbers
+    }
+
+    private var stage: ProbeStage { ProbeStage(rawValue: step % ProbeStage.allCases.count) ?? .attentionInput }
+    private var layer: Int { step / ProbeStage.allCases.count }
+
+    /// What the matrix at a place reads, and the importance of its columns; nil while earlier matrices are missing.
+    func input(at place: ProbePlace) throws -> (input: [Float], importance: [Float])? {
+        guard place.layer < architecture.layers, place.step >= step else {
+            throw PVITError(.cannotQuantize, "the matrix does not belong to the model or came before")
+        }
+        return place.step == step ? (input, importance) : nil
+    }
+
+    /// Takes the products of some rows of a matrix, and goes on when they were the last of this step.
+    mutating func add(_ products: [Float], rows: Range<Int>, at place: ProbePlace) throws {
+        let count = architecture.rows(of: place.stage)[place.matrix]
+        guard place.step == step, rows.lowerBound >= 0, rows.upperBound <= count,
+            !seen[place.matrix][rows].contains(true)
+        else { throw PVITError(.cannotQuantize, "rows \(rows) of the matrix came before or do not belong to it") }
+        for token in 0..<tokens {
+            let start = token * count
+            outputs[place.matrix].replaceSubrange(
+                start + rows.lowerBound..<start + rows.upperBound,
+                with: products[token * rows.count..<(token + 1) * rows.count])
+        }
+        for row in rows { seen[place.matrix][row] = true }
+        missing -= rows.count
+        if missing == 0 { try advance() }
+    }
+
+    /// Computes what the matrices of this step read.
+    private mutating func begin() throws {
+        switch stage {
+        case .attentionInput: input = try normalized(by: "input_layernorm")
+        case .attentionOutput: input = attention()
+        case .feedForwardInput: input = try normalized(by: "post_attention_layernorm")
+        case .feedForwardOutput:
+            input = [Float](repeating: 0, count: outputs[0].count)
+            kernels.swiglu(outputs[0], outputs[1], input.count, &input)
+        }
+        importance = meanSquares()
+        let rows = architecture.rows(of: stage)
+        outputs = rows.map { [Float](repeating: 0, count: tokens * $0) }
+        seen = rows.map { [Bool](repeating: false, count: $0) }
+        missing = rows.reduce(0, +)
+    }
+
+    private mutating func advance() throws {
+        if stage == .attentionOutput || stage == .feedForwardOutput {
+            kernels.add(&residual, outputs[0], residual.count)
+        }
+        step += 1
+        if layer < architecture.layers { try begin() }
+    }
+
+    /// [tokens, hidden]: the residual stream, normalized.
+    private func normalized(by norm: String) throws -> [Float] {
+        let hidden = architecture.hidden
+        let name = TensorName("model.layers.\(layer).\(norm).weight")
+        let weight = try Self.read(name, 0..<hidden, count: hidden, by: reader)
+        var result = residual
+        result.withUnsafeMutableBufferPointer { buffer in
+            for token in 0..<tokens {
+                let row = buffer.baseAddress?.advanced(by: token * hidden)
+                kernels.rms_norm(row, weight, hidden, architecture.normEpsilon, row)
+            }
+        }
+        return result
+    }
+
+    /// [tokens, heads * headWidth]: causal attention within each sequence, from this step's queries, keys and values.
+    private mutating func attention() -> [Float] {
+        let width = architecture.headWidth
+        let length = ActivationProbe.sequenceLength
+        rotate(&outputs[0], heads: architecture.heads)
+        rotate(&outputs[1], heads: architecture.keyValueHeads)
+        let shared = architecture.heads / architecture.keyValueHeads
+        let queryWidth = architecture.heads * width
+        var result = [Float](repeating: 0, count: tokens * queryWidth)
+        var scores = [Float](repeating: 0, count: shared * length)
+        for sequence in 0..<ActivationProbe.sequences {
+            for head in 0..<architecture.keyValueHeads {
+                let keys = rows(of: outputs[1], sequence: sequence, head: head)
+                let values = rows(of: outputs[2], sequence: sequence, head: head)
+                for position in 0..<length {
+                    let start = (sequence * length + position) * queryWidth + head * shared * width
+                    let query = Array(outputs[0][start..<start + shared * width])
+                    result.withUnsafeMutableBufferPointer {
+                        kernels.attend(
+                            query, shared, width, keys, values, PVIT_KV_F32, width, position + 1,
+                            1 / Float(width).squareRoot(), &scores, $0.baseAddress?.advanced(by: start), width)
+                    }
+                }
+            }
+        }
+        return result
+    }
+
+    /// [length, headWidth]: what one head of one sequence has of keys or values.
+    private func rows(of all: [Float], sequence: Int, head: Int) -> [Float] {
+        let width = architecture.headWidth
+        let stride = architecture.keyValueHeads * width
+        let length = ActivationProbe.sequenceLength
+        return (0..<length).flatMap { position in
+            let start = (sequence * length + position) * stride + head * width
+            return all[start..<start + width]
+        }
+    }
+
+    private func rotate(_ vectors: inout [Float], heads: Int) {
+        let width = architecture.headWidth
+        vectors.withUnsafeMutableBufferPointer { buffer in
+            for token in 0..<tokens {
+                let position = Double(token % ActivationProbe.sequenceLength)
+                let angles = (0..<width / 2).map {
+                    position * pow(architecture.ropeTheta, -2 * Double($0) / Double(width))
+                }
+                kernels.rope(
+                    buffer.baseAddress?.advanced(by: token * heads * width), heads, width,
+                    angles.map { Float(cos($0)) }, angles.map { Float(sin($0)) })
+            }
+        }
+    }
+
+    /// [columns]: the mean over tokens of the squares of this step's input.
+    ///
+    /// Random tokens say less about the inner activations of the feed-forward network than about all others; there the
+    /// root of the mean square serves better.
+    private func meanSquares() -> [Float] {
+        let columns = architecture.columns(of: stage)
+        var sums = [Float](repeating: 0, count: columns)
+        for token in 0..<tokens {
+            for column in 0..<columns {
+                let activation = input[token * columns + column]
+                sums[column] += activation * activation
+            }
+        }
+        let means = sums.map { min($0 / Float(tokens), .greatestFiniteMagnitude) }
+        return stage == .feedForwardOutput ? means.map { $0.squareRoot() } : means
+    }
+}

@@ -1,0 +1,114 @@
+import CKernels
+import Tensors
+
+/// Encodes tiles of one matrix as q4 or q8 (`formats/blocks.md`).
+///
+/// A tile is any number of whole rows; it is encoded in groups of 16 rows, the last one padded with zero rows. The bytes
+/// depend on the weights, the importance and nothing else: not on the processor, nor on other tiles.
+public struct TileQuantizer: Sendable {
+    /// An encoded tile.
+    public struct Tile: Sendable {
+        /// The groups of 16 rows, one after another.
+        public let bytes: [UInt8]
+        /// What all weights of the tile are multiplied by.
+        public let scale: Float
+        /// How the decoded rows differ from the originals; padding does not count.
+        public let statistics: ErrorStatistics
+    }
+
+    /// `.q4` or `.q8`.
+    public let encoding: TensorEncoding
+    /// The number of weights in a row.
+    public let columns: Int
+    private let encoders: pvit_encoders
+    private let importance: [Float]
+    private let bytesPerGroup: Int
+
+    /// Prepares for a matrix.
+    ///
+    /// - Parameters:
+    ///   - encoding: `.q4` or `.q8`.
+    ///   - columns: The number of weights in a row, a multiple of 32.
+    ///   - importance: [columns], what the squared error of a weight in each column counts, in any unit; best is the mean
+    ///     square of the activations that the column is multiplied by. nil counts all columns the same.
+    /// - Throws: `quantize.shape` when the encoding is not quantized, does not suit `columns`, or `importance` is not
+    ///   `columns` finite numbers that are not negative.
+    public init(encoding: TensorEncoding, columns: Int, importance: [Float]? = nil) throws {
+        try self.init(
+            encoding: encoding, columns: columns, importance: importance, encoders: pvit_encoders_best().pointee)
+    }
+
+    init(encoding: TensorEncoding, columns: Int, importance: [Float]?, encoders: pvit_encoders) throws {
+        guard encoding == .q4 || encoding == .q8, let bytesPerGroup = encoding.bytesPerGroup(columns: columns) else {
+            throw PVITError(.cannotQuantize, "rows of \(columns) weights cannot be encoded as \(encoding)")
+        }
+        self.encoding = encoding
+        self.columns = columns
+        self.encoders = encoders
+        self.bytesPerGroup = bytesPerGroup
+        self.importance = try Self.normalized(importance ?? [Float](repeating: 1, count: columns), columns: columns)
+    }
+
+    /// Scales importance to a largest value of 1 and lifts it to 10⁻¹² at least, so that every weight counts.
+    private static func normalized(_ importance: [Float], columns: Int) throws -> [Float] {
+        guard importance.count == columns, importance.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+            throw PVITError(.cannotQuantize, "the importance of \(columns) columns is not as many finite numbers >= 0")
+        }
+        guard let largest = importance.max(), largest > 0 else { return [Float](repeating: 1, count: columns) }
+        return importance.map { max($0 / largest, 1e-12) }
+    }
+
+    /// Encodes the rows of one tile.
+    ///
+    /// - Parameters:
+    ///   - rows: [rows, columns], at least one row.
+    ///   - firstRow: The number of the first row in its matrix, for messages.
+    /// - Throws: `quantize.not-finite` naming the first row with a weight that is infinite or not a number;
+    ///   `quantize.shape` when `rows` is not a positive number of whole rows.
+    public func encode(rows: Span<Float>, firstRow: Int = 0) throws -> Tile {
+        guard !rows.isEmpty, rows.count % columns == 0 else {
+            throw PVITError(.cannotQuantize, "\(rows.count) weights are not whole rows of \(columns)")
+        }
+        let rowCount = rows.count / columns
+        let groupCount = (rowCount - 1) / groupRows + 1
+        let scale = try tileScale(of: rows, rowCount: rowCount, firstRow: firstRow)
+        var sums = pvit_error_sums()
+        let encode = encoding == .q4 ? encoders.encode_q4 : encoders.encode_q8
+        guard let encode else { throw PVITError(.internalDefect, "there is no encoder for \(encoding)") }
+        let bytes = rows.withUnsafeBufferPointer { weights in
+            [UInt8](unsafeUninitializedCapacity: groupCount * bytesPerGroup) { groups, count in
+                withUnsafeTemporaryAllocation(of: Float.self, capacity: columns * groupRows) { scratch in
+                    for group in 0..<groupCount {
+                        let first = group * groupRows
+                        encode(
+                            weights.baseAddress?.advanced(by: first * columns),
+                            min(groupRows, rowCount - first), columns, columns, importance, scale,
+                            scratch.baseAddress, groups.baseAddress?.advanced(by: group * bytesPerGroup), &sums)
+                    }
+                }
+                count = groupCount * bytesPerGroup
+            }
+        }
+        return Tile(
+            bytes: bytes, scale: scale,
+            statistics: ErrorStatistics(
+                squaredError: sums.squared_error, maximumError: sums.maximum_error, squaredSum: sums.squared_sum,
+                count: rows.count))
+    }
+
+    private func tileScale(of rows: Span<Float>, rowCount: Int, firstRow: Int) throws -> Float {
+        var maximum: Float = 0
+        let damaged = rows.withUnsafeBufferPointer {
+            encoders.scan_rows($0.baseAddress, rowCount, columns, columns, &maximum)
+        }
+        guard damaged < 0 else {
+            throw PVITError(
+                .weightNotFinite, "row \(firstRow + damaged) has a number that is infinite or not a number",
+                remedy: "the checkpoint is damaged: download or copy it again")
+        }
+        return encoding == .q4 ? pvit_q4_tile_scale(maximum) : pvit_q8_tile_scale(maximum)
+    }
+}
+
+/// The rows of a group, as Swift's own integer.
+let groupRows = Int(PVIT_GROUP_ROWS)

@@ -1,0 +1,18 @@
+/// Where two sequences of floats first differ in a bit, or nil. Any NaN equals any other.
+func firstDifference(_ a: [Float], _ b: [Float]) -> String? {
+    guard a.count == b.count else { return "counts \(a.count) and \(b.count)" }
+    for index in a.indices where a[index].bitPattern != b[index].bitPattern && !(a[index].isNaN && b[index].isNaN) {
+        return "element \(index): \(a[index]) and \(b[index])"
+    }
+    return nil
+}
+
+/// The largest distance of `actual` from `exact`, relative to `magnitude` (what was added up, without signs).
+func largestError(_ actual: [Float], exact: [Double], magnitude: [Double]) -> Double {
+    var largest = 0.0
+    for index in actual.indices {
+        let error = abs(Double(actual[index]) - exact[index])
+        largest = max(largest, error == 0 ? 0 : error / magnitude[index])
+    }
+    return largest
+}

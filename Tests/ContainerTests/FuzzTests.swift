@@ -1,0 +1,178 @@
+import SystemPackage
+import Tensors
+import Testing
+
+@testable import Container
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Mutates good files and mends the checksums, so that what lies behind them is reached.
+private struct Mutator {
+    var random: SplitMix64
+    let originals: [[UInt8]]
+
+    mutating func next() -> [UInt8] {
+        var data = originals.randomElement(using: &random) ?? []
+        for _ in 0..<Int.random(in: 1...4, using: &random) { mutate(&data) }
+        mend(&data)
+        return data
+    }
+
+    /// Changes a byte or a number somewhere, most often in the index or the footer.
+    private mutating func mutate(_ data: inout [UInt8]) {
+        guard data.count > 192 else { return }
+        let footer = data.count - 128
+        let index = number(data, at: footer + 56, width: 8)
+        let indexRegion = Int(clamping: min(index, UInt64(footer)))..<footer
+        let regions: [Range<Int>] = [
+            0..<64, footer..<data.count, indexRegion, indexRegion, indexRegion, tile(of: data, index: indexRegion),
+            tile(of: data, index: indexRegion), 4096 % footer..<footer,
+        ]
+        let region = regions.randomElement(using: &random) ?? 0..<64
+        guard !region.isEmpty else { return }
+        let place = Int.random(in: region, using: &random)
+        switch Int.random(in: 0..<10, using: &random) {
+        case 0..<3: data[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+        case 3..<5: data[place] = UInt8.random(in: 0...255, using: &random)
+        case 5..<8:
+            let width = [2, 4, 8].randomElement(using: &random) ?? 4
+            let start = place / width * width
+            guard start + width <= data.count else { return }
+            let old = number(data, at: start, width: width)
+            let powers: [UInt64] = [0, 1, .max, 1 << 31, 1 << 32, 1 << 63, (1 << 63) - 1, UInt64(data.count)]
+            let new = [
+                old &+ 1, old &- 1, old &+ 64, old &- 64, old &* 2,
+                old ^ 1 << UInt64.random(in: 0..<64, using: &random),
+                powers.randomElement(using: &random) ?? 0,
+            ].randomElement(using: &random)
+            put(new ?? 0, into: &data, at: start, width: width)
+        case 8:
+            // A record over another.
+            let size = [32, 192].randomElement(using: &random) ?? 32
+            guard region.count > 2 * size else { return }
+            let from = Int.random(in: region.lowerBound..<region.upperBound - size, using: &random)
+            let to = Int.random(in: region.lowerBound..<region.upperBound - size, using: &random)
+            data.replaceSubrange(to..<to + size, with: Array(data[from..<from + size]))
+        default:
+            let count = Int.random(in: 1...64, using: &random)
+            if Bool.random(using: &random) {
+                data.insert(contentsOf: [UInt8](repeating: 0, count: count), at: place)
+            } else {
+                data.removeSubrange(place..<min(place + count, data.count))
+            }
+        }
+    }
+
+    /// The stored bytes of some tile, or nothing.
+    private mutating func tile(of data: [UInt8], index: Range<Int>) -> Range<Int> {
+        guard index.count >= 64 else { return 0..<0 }
+        let tensors = Int(number(data, at: index.lowerBound, width: 4))
+        let tiles = Int(number(data, at: index.lowerBound + 4, width: 4))
+        guard tiles > 0 else { return 0..<0 }
+        let record = index.lowerBound + 64 + 192 * tensors + 32 * Int.random(in: 0..<tiles, using: &random)
+        guard record + 32 <= index.upperBound else { return 0..<0 }
+        return range(
+            number(data, at: record, width: 8), number(data, at: record + 8, width: 4), within: data.count) ?? 0..<0
+    }
+
+    /// Computes all checksums anew that can still be found, most of the time.
+    private mutating func mend(_ data: inout [UInt8]) {
+        guard data.count > 192, Int.random(in: 0..<20, using: &random) > 0 else { return }
+        let footer = data.count - 128
+        if Bool.random(using: &random) { put(UInt64(data.count), into: &data, at: footer + 24, width: 8) }
+        let indexStart = number(data, at: footer + 56, width: 8)
+        let indexSize = number(data, at: footer + 64, width: 8)
+        if let index = range(indexStart, indexSize, within: footer) {
+            mendTiles(&data, index: index)
+            put(xxh3(data.span.bytes.extracting(index)), into: &data, at: footer + 72, width: 8)
+        }
+        let metadata = range(
+            number(data, at: footer + 32, width: 8), number(data, at: footer + 40, width: 4), within: footer)
+        if let metadata { put(xxh3(data.span.bytes.extracting(metadata)), into: &data, at: footer + 48, width: 8) }
+        put(xxh3(data.span.bytes.extracting(0..<56)), into: &data, at: 56, width: 8)
+        put(xxh3(data.span.bytes.extracting(footer..<footer + 112)), into: &data, at: footer + 112, width: 8)
+    }
+
+    private func mendTiles(_ data: inout [UInt8], index: Range<Int>) {
+        guard index.count >= 64 else { return }
+        let tensors = Int(number(data, at: index.lowerBound, width: 4))
+        let tiles = Int(number(data, at: index.lowerBound + 4, width: 4))
+        for tile in 0..<min(tiles, 100) {
+            let record = index.lowerBound + 64 + 192 * tensors + 32 * tile
+            guard record + 32 <= index.upperBound else { return }
+            let stored = range(
+                number(data, at: record, width: 8), number(data, at: record + 8, width: 4), within: data.count)
+            if let stored { put(xxh3(data.span.bytes.extracting(stored)), into: &data, at: record + 24, width: 8) }
+        }
+    }
+
+    private func range(_ start: UInt64, _ size: UInt64, within limit: Int) -> Range<Int>? {
+        guard start <= UInt64(limit), size <= UInt64(limit) - start else { return nil }
+        return Int(start)..<Int(start + size)
+    }
+
+    private func number(_ data: [UInt8], at place: Int, width: Int) -> UInt64 {
+        (0..<width).reduce(0) { $0 | UInt64(data[place + $1]) << UInt64(8 * $1) }
+    }
+
+    private func put(_ value: UInt64, into data: inout [UInt8], at place: Int, width: Int) {
+        for byte in 0..<width { data[place + byte] = UInt8(truncatingIfNeeded: value >> UInt64(8 * byte)) }
+    }
+}
+
+/// The environment variable `name` as a number.
+private func environment(_ name: String) -> Double? {
+    getenv(name).flatMap { Double(String(cString: $0)) }
+}
+
+@Suite struct FuzzTests {
+    /// Reads all that a file has; returns how that ends. Anything that is thrown must be a `PVITError` about bad data.
+    private static func exhaust(_ path: FilePath) throws -> String {
+        do {
+            let container = try Container(opening: path)
+            let scratch = TileScratch()
+            for tensor in try container.tensors() {
+                for tile in 0..<tensor.tileCount {
+                    _ = try? container.withTile(tile, of: tensor, scratch: scratch) { content, tile in
+                        #expect(content.byteCount == tile.decodedByteCount)
+                    }
+                }
+                if tensor.role == .attachment { _ = try? container.attachment(tensor.name.rawValue) }
+            }
+            try container.verify()
+            return "good"
+        } catch let error as PVITError {
+            #expect(error.code.category == .badData, "\(error)")
+            return error.code.name
+        }
+    }
+
+    @Test("mutated files give an error or are read, and never a trap")
+    func mutations() throws {
+        let folder = try TemporaryFolder()
+        // The name tells which file trapped when `PVIT_FUZZ_KEEP` says where to keep it.
+        let path = getenv("PVIT_FUZZ_KEEP").map { FilePath(String(cString: $0)) } ?? folder.path.appending("a.pvq")
+        let originals = try ["tiny", "types", "zstd", "quantized"].map {
+            try contents(of: vectors.appending($0 + ".pvq"))
+        }
+        let seed = environment("PVIT_FUZZ_SEED").map { UInt64($0) } ?? 1
+        var mutator = Mutator(random: SplitMix64(seed: seed), originals: originals)
+        let seconds = environment("PVIT_FUZZ_SECONDS")
+        let clock = ContinuousClock()
+        let end = clock.now.advanced(by: .seconds(seconds ?? 0))
+        var outcomes: [String: Int] = [:]
+        var count = 0
+        while count < 400 || clock.now < end {
+            try write(mutator.next(), to: path)
+            outcomes[try Self.exhaust(path), default: 0] += 1
+            count += 1
+        }
+        // Most of the checks are reached, not only those of the checksums.
+        #expect(outcomes.count > 12)
+        if seconds != nil { print("\(count) mutated files: \(outcomes.sorted { $0.value > $1.value })") }
+    }
+}

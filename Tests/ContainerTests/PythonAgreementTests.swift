@@ -1,0 +1,196 @@
+import CKernels
+import Container
+import Foundation
+import SystemPackage
+import Tensors
+import Testing
+
+/// `tools/pvq.py`, which reads containers from the specification alone.
+private struct ReferenceReader {
+    let python: String
+
+    /// Nil where no Python was set up for tests.
+    init?() {
+        guard let python = ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] else { return nil }
+        self.python = python
+    }
+
+    /// The output of `pvq.py`, and its exit status.
+    func run(_ arguments: [String]) throws -> (output: Data, errors: String, status: Int32) {
+        let script = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+            .appending("tools").appending("pvq.py")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: python)
+        process.arguments = [script.string] + arguments
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let data = output.fileHandleForReading.readDataToEndOfFile()
+        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return (data, text, process.terminationStatus)
+    }
+}
+
+/// What the Swift reader and the reference reader must agree on.
+@Suite(.enabled(if: ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] != nil, "tools/test sets it up"))
+struct PythonAgreementTests {
+    /// Compares every number of the index, and every byte of every tensor.
+    private static func compare(_ path: FilePath) throws {
+        let reader = try #require(ReferenceReader())
+        let container = try Container(opening: path)
+        let digest = try container.verify()
+        let verified = try reader.run(["verify", path.string])
+        #expect(String(decoding: verified.output, as: UTF8.self) == "\(digest)  \(path)\n", "\(verified.errors)")
+
+        let metadata = try reader.run(["metadata", path.string])
+        #expect(try JSONValue(parsing: Array(metadata.output)).object == container.metadata)
+
+        let listed = try JSONValue(parsing: Array(reader.run(["list", "--json", path.string]).output))
+        let tensors = try #require(listed["tensors"]?.array)
+        #expect(tensors.count == container.tensorCount)
+
+        let folder = try TemporaryFolder()
+        let dumped = try reader.run(["dump", path.string, "--decoded", "--output", folder.path.string])
+        #expect(dumped.status == 0, "\(dumped.errors)")
+        for (number, expected) in tensors.enumerated() {
+            let tensor = try container.tensor(at: number)
+            #expect(tensor.name.rawValue == expected["name"]?.string)
+            #expect(tensor.encoding.description == expected["encoding"]?.string)
+            #expect(tensor.shape.dimensions == expected["shape"]?.array?.compactMap(\.integer))
+            #expect(tensor.rowsPerTile == expected["rows_per_tile"]?.integer)
+            #expect(Int(tensor.storedRange.lowerBound) == expected["offset"]?.integer)
+            #expect(tensor.storedByteCount == expected["stored_size"]?.integer)
+            #expect(tensor.decodedByteCount == expected["decoded_size"]?.integer)
+            #expect(tensor.aliasOf?.rawValue == expected["alias_of"]?.string)
+            #expect(tensor.contentDigest.description == expected["digest"]?.string)
+            let statistics = expected["statistics"]?.array?.compactMap(\.double)
+            #expect(
+                tensor.statistics.map { [$0.squaredError, $0.maximumError, $0.squaredSum, Double($0.count)] }
+                    == statistics)
+            #expect(expected["tiles"]?.array?.count == tensor.tileCount)
+            for (index, record) in (expected["tiles"]?.array ?? []).enumerated() {
+                let tile = try container.tile(index, of: tensor)
+                #expect(record.array?[1].double == Double(tile.scale))
+                #expect(record.array?[2].integer == Int(tile.storedRange.lowerBound))
+                #expect(record.array?[3].integer == tile.storedRange.count)
+            }
+            let name = tensor.name.rawValue.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed)
+            let bytes = try contents(of: folder.path.appending(name ?? ""))
+            let isEqual = try container.content(of: tensor) == bytes
+            #expect(isEqual, "\(tensor.name)")
+        }
+    }
+
+    @Test("both readers agree on the vectors", arguments: VectorTests.good)
+    func vectorFiles(name: String) throws {
+        try Self.compare(vectors.appending(name + ".pvq"))
+    }
+
+    @Test("both readers agree on files of this writer, in every encoding and codec")
+    func writtenFiles() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path.appending("a.pvq")
+        for (compression, rowsPerTile) in [(Compression.none, 16), (.zstd, 48), (.zstd(level: 19), nil)] {
+            var writer = try ContainerWriter(path: path)
+            let weights = bell(96 * 64)
+            let shape = try #require(Shape([96, 64]))
+            for type in ElementType.allCases {
+                let content =
+                    switch type {
+                    case .f64: bytes(weights)
+                    case .f32: bytes(weights.map { Float($0) })
+                    case .f16: bytes(weights.map { Float16($0) })
+                    case .bf16: bytes(weights.map { UInt16(Float($0).bitPattern >> 16) })
+                    case .i64: bytes((0..<96 * 64).map { Int64($0 / 7 - 300) })
+                    case .i32: bytes((0..<96 * 64).map { Int32($0 / 7 - 300) })
+                    case .i16: bytes((0..<96 * 64).map { Int16($0 / 7 - 300) })
+                    case .i8, .u8: noise(96 * 64)
+                    case .bool: noise(96 * 64).map { $0 & 1 }
+                    }
+                try writer.write(
+                    TensorName("plain.\(type)"), content, encoding: .plain(type), shape: shape,
+                    compression: compression, rowsPerTile: rowsPerTile)
+            }
+            for encoding in [TensorEncoding.q8, .q4] {
+                for (rows, columns) in [(96, 64), (41, 160)] {
+                    let size = try #require(encoding.byteCount(rows: rows, columns: columns))
+                    try writer.write(
+                        TensorName("\(encoding).\(columns)"),
+                        noise(size / 2) + [UInt8](repeating: 3, count: size - size / 2),
+                        encoding: encoding, shape: #require(Shape([rows, columns])), compression: compression,
+                        rowsPerTile: rowsPerTile.map { min($0, (rows + 15) / 16 * 16) },
+                        scale: { Float($0 + 1) / 8 },
+                        statistics: ErrorStatistics(squaredError: 0.1, maximumError: 0.2, squaredSum: 3, count: 4))
+                }
+            }
+            try writer.addAlias("tied", of: "plain.f16")
+            try writer.addAttachment("tokenizer.model", bytes: noise(1000) + [UInt8](repeating: 1, count: 1000))
+            _ = try writer.finish(metadata: ["model.config": ["text": .string(String(repeating: "é\n", count: 50))]])
+            try Self.compare(path)
+        }
+    }
+
+    @Test("both readers give bad files the same error")
+    func badFiles() throws {
+        let reader = try #require(ReferenceReader())
+        let listing = try readJSON(vectors.appending("bad").appending("index.json")).members
+        let paths = listing.map { vectors.appending("bad").appending($0.key + ".pvq").string }
+        let result = try reader.run(["verify"] + paths)
+        #expect(result.status == 65)
+        #expect(result.output.isEmpty)
+        let lines = result.errors.split(separator: "\n")
+        #expect(lines.count == listing.count)
+        for (member, (path, line)) in zip(listing, zip(paths, lines)) {
+            #expect(line.hasPrefix("\(path): \(member.value["code"]?.string ?? "?"): "), "\(line)")
+        }
+    }
+
+    @Test("the reference reader decodes q4 and q8 to the weights that the codes stand for")
+    func weights() throws {
+        let reader = try #require(ReferenceReader())
+        let folder = try TemporaryFolder()
+        let path = vectors.appending("quantized.pvq")
+        #expect(try reader.run(["dump", path.string, "--output", folder.path.string]).status == 0)
+        let expected = try #require(try readJSON(vectors.appending("good.json"))["quantized"]?["tensors"]?.object)
+        for member in expected.members {
+            guard let digest = member.value["float32_sha256"]?.string else { continue }
+            let array = try contents(of: folder.path.appending(member.key + ".npy"))
+            let header = 10 + Int(array[8]) + Int(array[9]) << 8
+            #expect(sha256(Array(array[header...])) == digest, "\(member.key)")
+        }
+    }
+
+    @Test("the reference reader and the kernels decode q4 and q8 to the same weights, bit for bit")
+    func kernelWeights() throws {
+        let reader = try #require(ReferenceReader())
+        let folder = try TemporaryFolder()
+        let path = vectors.appending("quantized.pvq")
+        #expect(try reader.run(["dump", path.string, "--output", folder.path.string]).status == 0)
+        let kernels = try #require(pvit_kernels_for(PVIT_ISA_SCALAR)).pointee
+        let container = try Container(opening: path)
+        for tensor in try container.tensors() {
+            let columns = tensor.shape.elementsPerRow
+            let groupSize = try #require(tensor.encoding.bytesPerGroup(columns: columns))
+            let decodeRow = try #require(tensor.encoding == .q4 ? kernels.row_q4 : kernels.row_q8)
+            var weights: [Float] = []
+            for number in 0..<tensor.tileCount {
+                try container.withTile(number, of: tensor, scratch: TileScratch()) { content, tile in
+                    content.withUnsafeBytes { content in
+                        for row in 0..<tile.rows.count {
+                            var result = [Float](repeating: .nan, count: columns)
+                            let group = content.baseAddress?.advanced(by: row / 16 * groupSize)
+                            decodeRow(
+                                group?.assumingMemoryBound(to: UInt8.self), row % 16, columns, tile.scale, &result)
+                            weights += result
+                        }
+                    }
+                }
+            }
+            let array = try contents(of: folder.path.appending(tensor.name.rawValue + ".npy"))
+            let isEqual = Array(array.suffix(weights.count * 4)) == bytes(weights)
+            #expect(isEqual, "\(tensor.name)")
+        }
+    }
+}

@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""Writes formats/vectors: small containers, good and bad, from formats/pvq.md alone.
+
+    tools/make_pvq_vectors.py [FOLDER]
+
+good.json says what is in the good files, bad/index.json which error each bad file must give. Compressed tiles depend on the
+version of libzstd; everything else is the same wherever this runs. Needs numpy, zstandard and xxhash.
+"""
+
+import hashlib
+import json
+import math
+import os
+import struct
+import sys
+
+import xxhash
+import zstandard
+
+from pvq import Q4_CODEBOOK, Q4_SCALE_SHIFT, Q4_SHIFT
+
+CODES = {"f32": 1, "f16": 2, "bf16": 3, "f64": 4, "i64": 5, "i32": 6, "i16": 7, "i8": 8, "u8": 9, "bool": 10, "q8": 32,
+         "q4": 33}
+SIZES = {"f32": 4, "f16": 2, "bf16": 2, "f64": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "bool": 1}
+STORED, ZSTD, PLANES = 0, 1, 2
+NOT_AN_ALIAS = 0xFFFFFFFF
+
+
+def align(offset, alignment):
+    return (offset + alignment - 1) // alignment * alignment
+
+
+def xxh3(data):
+    return xxhash.xxh3_64_intdigest(bytes(data))
+
+
+def frame(data, write_content_size=True):
+    compressor = zstandard.ZstdCompressor(level=3, write_checksum=False, write_content_size=write_content_size)
+    return compressor.compress(bytes(data))
+
+
+def planes(data, width):
+    """Section 4.3; the low half of the planes stays raw so that files have both kinds."""
+    parts = []
+    for number in range(width):
+        plane = data[number::width]
+        packed = frame(plane)
+        parts.append(packed if len(packed) < len(plane) and number >= width // 2 else plane)
+    return struct.pack(f"<{width}I", *map(len, parts)) + b"".join(parts)
+
+
+class Tensor:
+    """A tensor to write: `content` is its decoded bytes."""
+
+    def __init__(self, name, encoding, shape, content, rows_per_tile=None, codecs=(STORED,), scales=(1.0,), role=0,
+                 statistics=None):
+        self.name, self.encoding, self.shape, self.content, self.role = name, encoding, shape, bytes(content), role
+        self.statistics, self.codecs, self.scales = statistics, codecs, scales
+        self.rows = shape[0] if shape else 1
+        self.columns = math.prod(shape[1:])
+        self.group_rows = 1 if encoding in SIZES else 16
+        if encoding in SIZES:
+            self.group_size = SIZES[encoding] * self.columns
+        else:
+            self.group_size = self.columns // 32 * 16 * 34 if encoding == "q8" else self.columns // 16 * 16 * 9
+        groups = align(self.rows, self.group_rows) // self.group_rows
+        is_empty = math.prod(shape) == 0
+        assert len(self.content) == (0 if is_empty else groups * self.group_size), name
+        self.rows_per_tile = 0 if is_empty else rows_per_tile or groups * self.group_rows
+
+    def tiles(self):
+        """(decoded bytes, codec, scale) of each tile."""
+        size = self.rows_per_tile // self.group_rows * self.group_size
+        for number, start in enumerate(range(0, len(self.content), size or 1)):
+            yield (self.content[start:start + size], self.codecs[number % len(self.codecs)],
+                   self.scales[number % len(self.scales)])
+
+    def digest(self):
+        if self.encoding in SIZES:
+            return hashlib.sha256(self.content).digest()
+        digest = hashlib.sha256()
+        for content, _, scale in self.tiles():
+            for start in range(0, len(content), self.group_size):
+                digest.update(struct.pack("<f", scale) + content[start:start + self.group_size])
+        return digest.digest()
+
+
+def write(tensors, metadata, aliases=(), version=1, required=0, ignorable=0):
+    """The bytes of a file. `aliases`: pairs of a name and the name of a tensor."""
+    header = b"\x89PVQ\r\n\x1a\n" + struct.pack("<IIQQ", version, 0, required, ignorable) + bytes(24)
+    data = bytearray(header + struct.pack("<Q", xxh3(header)))
+    records, tile_records, names = [], [], []
+    for tensor in tensors:
+        first, start = len(tile_records), 0
+        for number, (content, codec, scale) in enumerate(tensor.tiles()):
+            stored = {STORED: lambda: content, ZSTD: lambda: frame(content),
+                      PLANES: lambda: planes(content, SIZES[tensor.encoding])}[codec]()
+            if number == 0 or codec == STORED:
+                data += bytes(align(len(data), 4096 if number == 0 else 64) - len(data))
+            start = start or len(data)
+            tile_records.append(struct.pack("<QIIfIQ", len(data), len(stored), codec, scale, 0, xxh3(stored)))
+            data += stored
+        count = len(tile_records) - first
+        rank = len(tensor.shape)
+        extents = list(tensor.shape) + [0] * (8 - rank)
+        records.append((NOT_AN_ALIAS, struct.pack(
+            "<BBBBIII8QQQdddQ32s16x", CODES[tensor.encoding], tensor.role, rank, 1 if tensor.statistics else 0,
+            tensor.rows_per_tile, first, count, *extents, start, len(data) - start if count else 0,
+            *(tensor.statistics or (0, 0, 0, 0)), tensor.digest())))
+        names.append(tensor.name.encode())
+    for name, target in aliases:
+        number = names.index(target.encode())
+        records.append((number, records[number][1]))
+        names.append(name.encode())
+
+    text = metadata if isinstance(metadata, bytes) else json.dumps(metadata, separators=(",", ":")).encode()
+    packed = frame(text)
+    stored = packed if len(packed) < len(text) else text
+    data += bytes(align(len(data), 64) - len(data))
+    metadata_offset = len(data)
+    data += stored
+    data += bytes(align(len(data), 64) - len(data))
+
+    index_offset = len(data)
+    index = struct.pack("<III52x", len(records), len(tile_records), sum(map(len, names)))
+    name_offset = 0
+    for name, (target, record) in zip(names, records):
+        index += struct.pack("<IHHII", name_offset, len(name), 0, target, 0) + record
+        name_offset += len(name)
+    index += b"".join(tile_records)
+    order = sorted(range(len(names)), key=lambda number: names[number])
+    index += struct.pack(f"<{len(order)}I", *order) + b"".join(names)
+    index += bytes(align(len(index), 8) - len(index))
+    data += index
+    data += bytes(align(len(data), 64) - len(data))
+
+    digest = hashlib.sha256(b"PVQ model 1\n")
+    for number in order:
+        target, record = records[number]
+        if record[1] == 0:
+            rank = record[2]
+            digest.update(struct.pack("<I", len(names[number])) + names[number] + bytes([record[0], rank])
+                          + record[16:16 + 8 * rank] + record[128:160])
+    footer = struct.pack("<IIQQQQIIQQQQ", version, 0, required, ignorable, len(data) + 128, metadata_offset, len(stored),
+                         len(text), xxh3(stored), index_offset, len(index), xxh3(index)) + digest.digest()
+    return bytes(data + footer + struct.pack("<Q", xxh3(footer)) + b"PVQ-END\n")
+
+
+# ---- Contents ---------------------------------------------------------------------------------------------------------
+
+def noise(count, seed=1):
+    """Bytes that do not compress, the same everywhere."""
+    result, state = bytearray(), seed
+    for _ in range(count):
+        state = (state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        result.append(state >> 56)
+    return bytes(result)
+
+
+def bell(count, seed=1):
+    """Numbers like weights: sums of uniform ones, around 0."""
+    data = noise(4 * count, seed)
+    return [(sum(data[4 * place:4 * place + 4]) - 510) / 4096 for place in range(count)]
+
+
+def quantized(encoding, rows, columns, scales, rows_per_tile, seed):
+    """Groups of random codes, and the weights that they stand for, from the definition of each byte's place."""
+    padded = align(rows, 16)
+    group_size = columns // 32 * 16 * 34 if encoding == "q8" else columns // 16 * 16 * 9
+    content = bytearray(padded // 16 * group_size)
+    weights = [[0.0] * columns for _ in range(rows)]
+    random = noise(padded * columns * 2, seed)
+
+    def superblock(column):
+        """Where the superblock of a column begins in its group, and how many columns it has."""
+        width = min(64, columns - column // 64 * 64)
+        return column // 64 * (2 * 16 * 34 if encoding == "q8" else 4 * 16 * 9), width
+
+    for row in range(rows):
+        group, lane = row // 16 * group_size, row % 16
+        tile_scale = scales[row // rows_per_tile % len(scales)]
+        for column in range(columns):
+            start, width = superblock(column)
+            inner = column % 64
+            if encoding == "q8":
+                exponent = random[row * 3 + column // 32] % 4  # a scale of 2^-10 to 2^-7
+                struct.pack_into("<H", content, group + start + inner // 32 * 32 + 2 * lane, (5 + exponent) << 10)
+                code = 1 + random[padded * columns + row * columns + column] % 255
+                content[group + start + width // 32 * 32 + inner // 4 * 64 + lane * 4 + inner % 4] = code
+                weights[row][column] = tile_scale * 2.0 ** (exponent - 10) * (code - 128)
+            else:
+                field = random[row * 5 + column // 16] & 0xF0 | 0x08  # a scale of (1 + 8/16) 2^(e - 15)
+                content[group + start + inner // 16 * 16 + lane] = field
+                code = random[padded * columns + row * columns + column] % 16
+                place = group + start + width // 16 * 16 + inner // 8 * 64 + lane * 4 + inner % 4
+                content[place] |= code << 4 if inner % 8 >= 4 else code
+                scale = struct.unpack("<e", struct.pack("<H", (field & 0x7F) << Q4_SCALE_SHIFT))[0]
+                weights[row][column] = tile_scale * scale * (float(Q4_CODEBOOK[code]) + (Q4_SHIFT if field & 0x80 else 0))
+    if encoding == "q8":  # rows that pad are rows of zeros: scale 0 and the code that stands for 0
+        for row in range(rows, padded):
+            for column in range(columns):
+                start, width = superblock(column)
+                inner = column % 64
+                content[row // 16 * group_size + start + width // 32 * 32 + inner // 4 * 64 + row % 16 * 4 + inner % 4] = 128
+    flat = struct.pack(f"<{rows * columns}f", *(weight for row in weights for weight in row))
+    return Tensor(encoding, encoding, (rows, columns), content, rows_per_tile, scales=scales,
+                  statistics=(0.5, 0.125, 2.0, rows * columns)), flat
+
+
+def weight():
+    """The one tensor of tiny.pvq."""
+    return Tensor("weight", "f32", (2, 3), struct.pack("<6f", 1, 2, 3, 4, 5, 6))
+
+
+def good_files():
+    """name: (bytes, tensors, sha256 of weights as float32 by tensor)"""
+    files = {}
+    files["tiny"] = write([weight()], {"model.config": {"hidden_size": 3}}), [weight()], {}
+    files["empty"] = write([], {}), [], {}
+
+    tensors = [
+        Tensor("a.f32", "f32", (5, 3), struct.pack("<15f", *bell(15)), 2),
+        Tensor("b.f16", "f16", (4, 2, 2), struct.pack("<16e", *bell(16))),
+        Tensor("c.bf16", "bf16", (3, 2), noise(12)),
+        Tensor("d.f64", "f64", (3,), struct.pack("<3d", 1, -2, 1e300), 1),
+        Tensor("e.i64", "i64", (2, 2), struct.pack("<4q", -1, 2, 1 << 40, -(1 << 63))),
+        Tensor("f.i32", "i32", (2,), struct.pack("<2i", -5, 7)),
+        Tensor("g.i16", "i16", (3,), struct.pack("<3h", -5, 7, 300)),
+        Tensor("h.i8", "i8", (3,), struct.pack("<3b", -5, 7, 100)),
+        Tensor("i.u8", "u8", (2, 3), bytes(range(250, 256))),
+        Tensor("j.bool", "bool", (4,), bytes([1, 0, 0, 1])),
+        Tensor("scalar", "f32", (), struct.pack("<f", 2.5)),
+        Tensor("nothing", "f16", (0, 8), b""),
+        Tensor("tokenizer.model", "u8", (300,), noise(300), role=1),
+    ]
+    # Names whose order by bytes differs from that of the records; é is two bytes above every ASCII letter.
+    aliases = [("tied", "a.f32"), ("Z", "b.f16"), ("é", "a.f32"), ("a", "scalar")]
+    files["types"] = write(tensors, {"model.config": {"hidden_size": 3}}, aliases), tensors, {}
+
+    rows = 200
+    tensors = [
+        Tensor("f16", "f16", (rows, 8), struct.pack(f"<{rows * 8}e", *bell(rows * 8)), 60, (PLANES, STORED, PLANES)),
+        Tensor("bf16", "bf16", (rows, 8), b"".join(struct.pack("<f", x)[2:] for x in bell(rows * 8, 2)), 100, (PLANES,)),
+        Tensor("f32", "f32", (rows, 8), struct.pack(f"<{rows * 8}f", *bell(rows * 8, 3)), 128, (PLANES,)),
+        Tensor("f64", "f64", (rows, 4), struct.pack(f"<{rows * 4}d", *bell(rows * 4, 4)), None, (PLANES,)),
+        Tensor("f32.whole", "f32", (rows, 2), struct.pack(f"<{rows * 2}f", *range(rows * 2)), None, (ZSTD,)),
+        Tensor("i32", "i32", (rows, 4), struct.pack(f"<{rows * 4}i", *range(rows * 4)), 50, (PLANES, ZSTD)),
+        Tensor("u8", "u8", (rows, 16), bytes(rows * 16), 64, (ZSTD, ZSTD, STORED)),
+        Tensor("tokenizer.json", "u8", (2000,), b"abcdefgh" * 250, 700, (ZSTD,), role=1),
+    ]
+    files["zstd"] = write(tensors, {"model.config": {"text": "compressible " * 30}}), tensors, {}
+
+    tensors, weights = [], {}
+    for name, encoding, rows, columns, per_tile, scales in [
+            ("q8", "q8", 40, 96, 32, (0.5, 0.25)), ("q4", "q4", 40, 96, 16, (1.0, 0.5, 2.0)),
+            ("q8.narrow", "q8", 16, 32, 16, (1.0,)), ("q4.narrow", "q4", 3, 32, 16, (0.125,)),
+            ("q4.wide", "q4", 32, 192, 32, (0.75,))]:
+        tensor, flat = quantized(encoding, rows, columns, scales, per_tile, len(tensors) + 5)
+        tensor.name = name
+        tensors.append(tensor)
+        weights[name] = hashlib.sha256(flat).hexdigest()
+    tensors.append(Tensor("q4.zero", "q4", (64, 64), bytes(64 * 36), 32, (ZSTD, STORED), (0.0, 1.0)))
+    files["quantized"] = write(tensors, {}), tensors, weights
+
+    files["ignorable-feature"] = write([weight()], {"future.key": [1, None]}, ignorable=1 << 63), [weight()], {}
+    return files
+
+
+def main():
+    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "formats", "vectors")
+    os.makedirs(os.path.join(folder, "bad"), exist_ok=True)
+    good = {}
+    for name, (data, tensors, weights) in good_files().items():
+        with open(os.path.join(folder, name + ".pvq"), "wb") as file:
+            file.write(data)
+        good[name] = {
+            "model_digest": data[-48:-16].hex(),
+            "tensors": {tensor.name: {"sha256": hashlib.sha256(tensor.content).hexdigest()} for tensor in tensors}}
+        for tensor, digest in weights.items():
+            good[name]["tensors"][tensor]["float32_sha256"] = digest
+    with open(os.path.join(folder, "good.json"), "w") as file:
+        json.dump(good, file, indent=1, sort_keys=True)
+        file.write("\n")
+
+    from pvq_bad_vectors import bad_files
+    listing = {}
+    for name, code, why, data in bad_files():
+        with open(os.path.join(folder, "bad", name + ".pvq"), "wb") as file:
+            file.write(data)
+        listing[name] = {"code": "container." + code, "why": why}
+    with open(os.path.join(folder, "bad", "index.json"), "w") as file:
+        json.dump(listing, file, indent=1, sort_keys=True)
+        file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
