@@ -80,6 +80,10 @@ typedef struct {
     // One token's activations to int8; `columns` is a multiple of 32. Not finite input gives unspecified codes, no trap.
     void (*quantize_activations)(const float *restrict x, size_t columns, int8_t *restrict codes, float *restrict scales,
                                  int32_t *restrict sums);
+    // result[i] = x[i] - scales[i / 32] * codes[i], in one rounding: what the codes leave out. Quantized in turn, it makes the
+    // activations about as exact as 15 bits.
+    void (*activation_residual)(const float *restrict x, size_t columns, const int8_t *restrict codes,
+                                const float *restrict scales, float *restrict result);
 
     // y[16 * groups] = W x for `groups` groups of 16 rows (decode). Uses the first token of `x`. Integer dot products are
     // exact; in q4 the scaled sum of each 32 columns is rounded to about one integer (a weight of 1 times an activation
