@@ -8,6 +8,10 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 
 let package = Package(
     name: "pvit",
+    products: [
+        .executable(name: "pvit", targets: ["pvit"]),
+        .library(name: "PVITModel", targets: ["PVITModel"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -25,15 +29,24 @@ let package = Package(
         .target(name: "Parallelism", dependencies: ["CKernels"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
+        .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
+        .target(
+            name: "LanguageModel",
+            dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
+        .target(
+            name: "PVITModel", dependencies: ["Container", "LanguageModel", "Tensors", "Tokenization", systemPackage]),
         .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
         .target(
             name: "Conversion",
             dependencies: [
-                "Checkpoints", "CKernels", "Container", "Parallelism", "Tensors", crypto, systemPackage,
+                "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors", crypto, systemPackage,
             ]),
         .executableTarget(
             name: "pvit",
-            dependencies: ["Checkpoints", "Container", "Conversion", "Tensors", argumentParser, systemPackage]),
+            dependencies: [
+                "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors", "Tokenization",
+                argumentParser, systemPackage,
+            ]),
 
         .target(
             name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", systemPackage],
@@ -43,12 +56,33 @@ let package = Package(
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors", crypto, systemPackage]),
         .testTarget(
-            name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors", crypto, systemPackage]),
-        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"]),
+            name: "QuantizationTests",
+            dependencies: ["CheckpointTestSupport", "CKernels", "Quantization", "Tensors", systemPackage]),
+        .testTarget(
+            name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ConversionTests",
-            dependencies: ["CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Tensors", crypto],
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Parallelism", "Tensors", crypto,
+            ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "LanguageModelTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "Tensors",
+                "Tokenization", systemPackage,
+            ],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "PVITModelTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel",
+                "Tensors", "Tokenization", systemPackage,
+            ],
+            resources: [.copy("Fixtures")]),
+        .testTarget(name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "pvit", systemPackage]),
     ]
 )

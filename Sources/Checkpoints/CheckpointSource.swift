@@ -3,7 +3,7 @@ import Tensors
 
 /// Opens checkpoints of every format that is read here.
 public enum CheckpointSource {
-    /// Opens a checkpoint: a Hugging Face folder or a safetensors file.
+    /// Opens a checkpoint: a Hugging Face folder, a Meta LLaMA folder, or a safetensors, PyTorch or GGUF file.
     ///
     /// The format is recognised by content. Nothing but headers and side files is read.
     ///
@@ -15,13 +15,15 @@ public enum CheckpointSource {
 
     private static func openFolder(_ folder: FilePath) throws -> Checkpoint {
         let entries = try folderEntries(folder)
-        guard let weights = try HuggingFaceFolder.weights(in: folder, entries: entries) else {
-            throw unreadableFolder(folder, entries: entries)
+        if let weights = try HuggingFaceFolder.weights(in: folder, entries: entries) {
+            let count = weights.source.shards.count
+            return try checkpoint(
+                path: folder, format: count == 1 ? weights.format : "\(count) \(weights.format) shards",
+                weights: weights.source, folder: folder)
         }
-        let count = weights.shards.count
-        return try checkpoint(
-            path: folder, format: count == 1 ? "safetensors" : "\(count) safetensors shards", weights: weights,
-            folder: folder)
+        if MetaFolder.isOne(entries: entries) { return try MetaFolder.open(folder, entries: entries) }
+        if let name = GGUFSplit.onlyModel(among: entries) { return try openFile(folder.appending(name)) }
+        throw unreadableFolder(folder, entries: entries)
     }
 
     private static func openFile(_ path: FilePath) throws -> Checkpoint {
@@ -31,18 +33,18 @@ public enum CheckpointSource {
             try FileKind.rejectPlaceholder(file)
             kind = try FileKind(of: file)
         }
-        if let name = kind.unreadableFormat {
-            throw PVITError(
-                .formatNotReadable, "this is \(name), which cannot be read yet", file: path,
-                remedy: "convert it to safetensors")
-        }
-        guard kind == .safetensors || path.extension == "safetensors" else {
+        let file: any WeightFile
+        switch kind {
+        case .zipArchive, .pickle, .tarArchive: file = try TorchFile(path: path)
+        case .gguf: return try GGUFCheckpoint.open(path)
+        case _ where kind == .safetensors || path.extension == "safetensors": file = try SafetensorsFile(path: path)
+        case .safetensors, .lfsPointer, .webPage, .empty, .unknown:
             throw PVITError(
                 .formatUnknown, kind == .empty ? "the file is empty" : "this is no checkpoint of a known format",
-                file: path, remedy: "give a Hugging Face folder or a safetensors file")
+                file: path, remedy: "give a Hugging Face or Meta LLaMA folder, or a safetensors, PyTorch or GGUF file")
         }
         return try checkpoint(
-            path: path, format: "safetensors", weights: try ShardedSource([SafetensorsFile(path: path)]),
+            path: path, format: file is TorchFile ? "PyTorch" : "safetensors", weights: try ShardedSource([file]),
             folder: path.parentFolder)
     }
 
@@ -63,32 +65,28 @@ public enum CheckpointSource {
         }
     }
 
-    /// The error for a folder without safetensors files: what it has in their place.
+    /// The error for a folder without weights that can be read: what it has in their place.
     private static func unreadableFolder(_ folder: FilePath, entries: [String]) -> PVITError {
+        if let file = entries.first(where: { $0.hasSuffix(".pth") || $0.hasSuffix(".pt") || $0.hasSuffix(".ckpt") }) {
+            return PVITError(
+                .formatUnknown, "the folder is neither a Hugging Face nor a Meta LLaMA folder, but it has \(file)",
+                file: folder, remedy: "name the file itself")
+        }
         let known: [(suffix: String, name: String)] = [
-            (".bin", "PyTorch .bin files"), (".pth", "Meta or PyTorch .pth files"), (".pt", "PyTorch .pt files"),
-            (".gguf", "GGUF files"), (".ckpt", "PyTorch .ckpt files"), (".h5", "TensorFlow .h5 files"),
-            (".msgpack", "Flax .msgpack files"),
+            (".h5", "TensorFlow .h5 files"), (".msgpack", "Flax .msgpack files"),
         ]
+        if entries.contains(where: { $0.hasSuffix(".gguf") }) {
+            return PVITError(
+                .formatUnknown, "the folder has several GGUF models", file: folder,
+                remedy: "name the file that you mean")
+        }
         for (suffix, name) in known where entries.contains(where: { $0.hasSuffix(suffix) }) {
             return PVITError(
                 .formatNotReadable, "the folder has weights only as \(name), which cannot be read yet", file: folder,
                 remedy: "convert them to safetensors")
         }
         return PVITError(
-            .formatUnknown, "the folder has no safetensors files", file: folder,
-            remedy: "give a Hugging Face folder or a safetensors file")
-    }
-}
-
-extension FileKind {
-    /// What people call a format that is recognised and not read here.
-    fileprivate var unreadableFormat: String? {
-        switch self {
-        case .zipArchive: "a PyTorch checkpoint (ZIP archive)"
-        case .pickle: "a PyTorch checkpoint (pickle)"
-        case .gguf: "a GGUF file"
-        case .safetensors, .lfsPointer, .webPage, .empty, .unknown: nil
-        }
+            .formatUnknown, "the folder has no weights", file: folder,
+            remedy: "give a Hugging Face or Meta LLaMA folder, or a safetensors, PyTorch or GGUF file")
     }
 }

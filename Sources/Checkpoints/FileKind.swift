@@ -20,6 +20,8 @@ public enum FileKind: Sendable, Hashable {
     case zipArchive
     /// A pickle: what `torch.save` wrote before.
     case pickle
+    /// A tar archive: what the first versions of PyTorch wrote.
+    case tarArchive
     /// A GGUF file.
     case gguf
     /// A text that stands for a file kept elsewhere by Git LFS.
@@ -33,7 +35,7 @@ public enum FileKind: Sendable, Hashable {
 
     /// Recognises a mapped file.
     public init(of file: borrowing MappedFile) throws {
-        let head = try file.withBytes(0..<min(file.byteCount, 64)) { try $0.copyBytes(0..<$0.byteCount) }
+        let head = try file.withBytes(0..<min(file.byteCount, 512)) { try $0.copyBytes(0..<$0.byteCount) }
         self.init(firstBytes: head, byteCount: file.byteCount)
     }
 
@@ -50,6 +52,8 @@ public enum FileKind: Sendable, Hashable {
             || head.starts(with: "<html".utf8)
         {
             self = .webPage
+        } else if head.dropFirst(257).starts(with: "ustar".utf8) {
+            self = .tarArchive
         } else if head.count > 8, head[8] == UInt8(ascii: "{") {
             self = .safetensors
         } else if head.count > 2, head[0] == 0x80, (2...5).contains(head[1]) {

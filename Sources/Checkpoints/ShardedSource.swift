@@ -6,14 +6,14 @@ extension PVITError.Code {
     public static let duplicateTensor = Self("checkpoint.duplicate-tensor", .badData)
 }
 
-/// Several safetensors files as one source.
+/// Several files as one source.
 struct ShardedSource: TensorSource {
-    let shards: [SafetensorsFile]
+    let shards: [any WeightFile]
     let tensors: [TensorDescription]
     private let shardOfTensor: [TensorName: Int]
 
     /// - Throws: `checkpoint.duplicate-tensor` when two files hold a tensor of the same name.
-    init(_ shards: [SafetensorsFile]) throws {
+    init(_ shards: [any WeightFile]) throws {
         var places: [TensorName: Int] = [:]
         for (place, shard) in shards.enumerated() {
             for tensor in shard.tensors {
@@ -30,7 +30,7 @@ struct ShardedSource: TensorSource {
     }
 
     /// The file that holds a tensor, or nil.
-    func shard(of name: TensorName) -> SafetensorsFile? { shardOfTensor[name].map { shards[$0] } }
+    func shard(of name: TensorName) -> (any WeightFile)? { shardOfTensor[name].map { shards[$0] } }
 
     func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan

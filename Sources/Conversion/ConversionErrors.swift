@@ -32,6 +32,4 @@ extension PVITError.Code {
     public static let typeNotPossible = Self("quantize.type", .badData)
     /// A number is too large for the type that was asked for.
     public static let numberTooLarge = Self("quantize.overflow", .badData)
-    /// A number that is infinite or not a number cannot be quantized.
-    public static let numberNotFinite = Self("quantize.not-finite", .badData)
 }

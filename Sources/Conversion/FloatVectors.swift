@@ -33,6 +33,17 @@ enum FloatVectors {
         }
     }
 
+    /// Rows of a tensor of type f16, bf16 or f32.
+    static func floats(
+        of source: any TensorSource, _ tensor: TensorDescription, rows: Range<Int>
+    ) throws -> [Float] {
+        let bytes = try source.bytes(ofRows: rows, of: tensor)
+        var result = [Float](repeating: 0, count: bytes.count / tensor.elementType.byteCount)
+        var span = result.mutableSpan
+        try widen(bytes.span.bytes, tensor.elementType, into: &span)
+        return result
+    }
+
     /// Converts f32 numbers to packed f16, bf16 or f32, rounding to nearest even; what is too large becomes infinite.
     ///
     /// - Parameters:
@@ -150,67 +161,5 @@ enum FloatVectors {
 
     static func check(_ condition: Bool, _ what: String) throws {
         guard condition else { throw PVITError(.internalDefect, "\(what) does not fit") }
-    }
-}
-
-extension FloatVectors {
-    /// How far `decoded` lies from `originals`, summed in an order that depends on nothing but the count.
-    static func statistics(of originals: Span<Float>, decoded: Span<Float>) -> ErrorStatistics {
-        var squaredErrors = SIMD8<Double>(repeating: 0)
-        var squares = SIMD8<Double>(repeating: 0)
-        var maximum = SIMD8<Float>(repeating: 0)
-        func add(_ original: SIMD8<Float>, _ decoded: SIMD8<Float>) {
-            let difference = original - decoded
-            let magnitude = difference.replacing(with: -difference, where: difference .< 0)
-            maximum = pointwiseMax(maximum, magnitude)
-            let wide = SIMD8<Double>(difference)
-            squaredErrors += wide * wide
-            let original = SIMD8<Double>(original)
-            squares += original * original
-        }
-        func vector(_ floats: Span<Float>, from place: Int) -> SIMD8<Float> {
-            var result = SIMD8<Float>(repeating: 0)
-            for lane in 0..<min(8, floats.count - place) { result[lane] = floats[place + lane] }
-            return result
-        }
-        let count = min(originals.count, decoded.count)
-        for place in stride(from: 0, to: count, by: 8) {
-            add(vector(originals, from: place), vector(decoded, from: place))
-        }
-        return ErrorStatistics(
-            squaredError: squaredErrors.sum(), maximumError: Double(maximum.max()), squaredSum: squares.sum(),
-            count: count)
-    }
-}
-
-extension FloatVectors {
-    /// Decodes rows of a quantized tile to packed f32.
-    ///
-    /// - Parameters:
-    ///   - rows: Rows of the tile.
-    ///   - content: The groups of the tile.
-    ///   - columns: The length of a row, a multiple of 32.
-    ///   - result: `rows.count * columns` numbers.
-    static func decode(
-        _ rows: Range<Int>, of content: RawSpan, _ encoding: TensorEncoding, columns: Int, tileScale: Float,
-        into result: inout MutableRawSpan
-    ) throws {
-        let kernels = try table()
-        guard let bytesPerGroup = encoding.bytesPerGroup(columns: columns),
-            let needed = encoding.byteCount(rows: rows.upperBound, columns: columns), needed <= content.byteCount,
-            let kernel = encoding == .q4 ? kernels.row_q4 : kernels.row_q8
-        else { throw PVITError(.internalDefect, "rows \(rows) are not in the tile") }
-        try check(result.byteCount == rows.count * columns * 4, "the number of rows to decode")
-        content.withUnsafeBytes { content in
-            result.withUnsafeMutableBytes { result in
-                guard let groups = content.baseAddress?.assumingMemoryBound(to: UInt8.self),
-                    let floats = result.baseAddress?.assumingMemoryBound(to: Float.self)
-                else { return }
-                for (place, row) in rows.enumerated() {
-                    let group = groups + row / encoding.rowsPerGroup * bytesPerGroup
-                    kernel(group, row % encoding.rowsPerGroup, columns, tileScale, floats + place * columns)
-                }
-            }
-        }
     }
 }

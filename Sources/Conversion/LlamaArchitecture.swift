@@ -1,3 +1,4 @@
+import Quantization
 import Tensors
 
 /// The tensors that a decoder of the LLaMA family consists of, by its `config.json`.
@@ -6,6 +7,22 @@ struct LlamaArchitecture {
     let tensors: [(name: TensorName, shape: [Int])]
     /// Whether the output layer is the input embeddings.
     let isTied: Bool
+    /// The sizes of a pass of a few tokens through the model.
+    let probe: ProbeArchitecture
+    /// The width of the residual stream.
+    let hidden: Int
+    /// The width inside the feed-forward network.
+    let inner: Int
+    /// The number of layers.
+    let layers: Int
+    /// The number of query heads.
+    let heads: Int
+    /// The number of key and value heads.
+    let keyValueHeads: Int
+    /// The number of channels of a head.
+    let headWidth: Int
+    /// The number of tokens.
+    let vocabulary: Int
 
     /// Reads the sizes.
     ///
@@ -13,19 +30,23 @@ struct LlamaArchitecture {
     ///   computed differently.
     init(config: JSONObject) throws {
         try Self.checkSupported(config)
-        let hidden = try Self.size("hidden_size", of: config, atMost: 131_072)
-        let inner = try Self.size("intermediate_size", of: config, atMost: 1_048_576)
-        let layers = try Self.size("num_hidden_layers", of: config, atMost: 1024)
-        let heads = try Self.size("num_attention_heads", of: config, atMost: 1024)
-        let keyValueHeads = try Self.size("num_key_value_heads", of: config, atMost: 1024, default: heads)
-        let width = try Self.size("head_dim", of: config, atMost: 1024, default: hidden / heads)
-        let vocabulary = try Self.size("vocab_size", of: config, atMost: 4_194_304)
+        hidden = try Self.size("hidden_size", of: config, atMost: 131_072)
+        inner = try Self.size("intermediate_size", of: config, atMost: 1_048_576)
+        layers = try Self.size("num_hidden_layers", of: config, atMost: 1024)
+        heads = try Self.size("num_attention_heads", of: config, atMost: 1024)
+        keyValueHeads = try Self.size("num_key_value_heads", of: config, atMost: 1024, default: heads)
+        headWidth = try Self.size("head_dim", of: config, atMost: 1024, default: hidden / heads)
+        vocabulary = try Self.size("vocab_size", of: config, atMost: 4_194_304)
+        probe = ProbeArchitecture(
+            hidden: hidden, inner: inner, layers: layers, heads: heads, keyValueHeads: keyValueHeads,
+            headWidth: headWidth, vocabulary: vocabulary, ropeTheta: config["rope_theta"]?.double ?? 10_000,
+            normEpsilon: Float(config["rms_norm_eps"]?.double ?? 1e-6))
         isTied = config["tie_word_embeddings"]?.bool ?? false
         var tensors: [(name: TensorName, shape: [Int])] = [(TensorKind.embeddingName, [vocabulary, hidden])]
         let shapes = [
             "input_layernorm": [hidden], "post_attention_layernorm": [hidden],
-            "self_attn.q_proj": [heads * width, hidden], "self_attn.k_proj": [keyValueHeads * width, hidden],
-            "self_attn.v_proj": [keyValueHeads * width, hidden], "self_attn.o_proj": [hidden, heads * width],
+            "self_attn.q_proj": [heads * headWidth, hidden], "self_attn.k_proj": [keyValueHeads * headWidth, hidden],
+            "self_attn.v_proj": [keyValueHeads * headWidth, hidden], "self_attn.o_proj": [hidden, heads * headWidth],
             "mlp.gate_proj": [inner, hidden], "mlp.up_proj": [inner, hidden], "mlp.down_proj": [hidden, inner],
         ]
         for layer in 0..<layers {

@@ -5,14 +5,6 @@
 #endif
 
 extension Sampler {
-    static func exp(_ value: Double) -> Double {
-        #if canImport(Glibc)
-            Glibc.exp(value)
-        #else
-            Musl.exp(value)
-        #endif
-    }
-
     /// The candidates that top-k, top-p and min-p leave, most likely first; all of them in order of their ids when no filter
     /// is on.
     func filtered(_ logits: Span<Float>, largest: Float) -> [Candidate] {

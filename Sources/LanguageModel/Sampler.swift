@@ -1,6 +1,12 @@
 import Tensors
 import Tokenization
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// How the next token is drawn from the logits.
 public struct SamplingOptions: Sendable, Hashable {
     /// What logits are divided by; 0 takes the token with the largest logit.
@@ -105,7 +111,7 @@ public struct Sampler: Sendable {
         if options.temperature == 0 || options.topK == 1 { return TokenID(rawValue: Int32(best)) }
         let candidates = filtered(logits, largest: logits[best])
         // Weights are relative to the most likely candidate, so nothing overflows.
-        let weights = candidates.map { Self.exp(Double($0.logit - logits[best]) / options.temperature) }
+        let weights = candidates.map { exp(Double($0.logit - logits[best]) / options.temperature) }
         var remaining = random.nextUnit() * weights.reduce(0, +)
         for (candidate, weight) in zip(candidates, weights) {
             remaining -= weight

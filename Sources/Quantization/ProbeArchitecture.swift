@@ -38,7 +38,7 @@ public struct ProbeArchitecture: Sendable, Hashable {
     }
 
     /// Whether the sizes describe something that can be computed, within bounds that keep a probe small.
-    var isUsable: Bool {
+    public var isUsable: Bool {
         let width = 1...(1 << 20)
         return width.contains(hidden) && width.contains(inner) && width.contains(layers) && hidden % 16 == 0
             && inner % 16 == 0 && (1...1024).contains(heads) && keyValueHeads > 0 && heads % keyValueHeads == 0

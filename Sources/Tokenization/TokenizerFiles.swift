@@ -122,10 +122,9 @@ extension Tokenizer {
         let tokens = try names.tokensOfLlamaTokenizer(files) { content in
             file.pieces.number(of: content.utf8.span).map { TokenID(rawValue: Int32($0)) }
         }
+        let places = SpecialTokenNames.places(tokens)
         func id(_ role: SpecialTokenNames.Role) throws -> TokenID? {
-            try names.id(of: role) { content in
-                tokens.first { $0.content.utf8.elementsEqual(content.utf8) }?.id
-            }
+            try names.id(of: role) { content in places[Array(content.utf8)].map { tokens[$0].id } }
         }
         let isLegacy = files.config?["legacy"]?.bool ?? true
         let beginning = try id(.beginning)
@@ -138,10 +137,9 @@ extension Tokenizer {
     private convenience init(tokenizerJSON: [UInt8], files: TokenizerFiles) throws {
         let names = try SpecialTokenNames(files, defaults: [:])
         let json = try TokenizerJSON(parsing: tokenizerJSON, moreTokens: try names.moreTokensOfFastTokenizer(files))
+        let places = SpecialTokenNames.places(json.addedTokens)
         func number(_ content: String) -> TokenID? {
-            if let token = json.addedTokens.first(where: { $0.content.utf8.elementsEqual(content.utf8) }) {
-                return token.id
-            }
+            if let place = places[Array(content.utf8)] { return json.addedTokens[place].id }
             return json.vocabulary.number(of: content.utf8.span).map { TokenID(rawValue: Int32($0)) }
         }
         let added = try AddedVocabulary(

@@ -29,6 +29,11 @@ public final class TemporaryFolder: Sendable {
     @discardableResult
     public func write(_ name: String, _ text: String) throws -> FilePath { try write(name, Array(text.utf8)) }
 
+    /// Deletes a file.
+    public func remove(_ name: String) throws {
+        try FileManager.default.removeItem(atPath: path.appending(name).string)
+    }
+
     /// The names in the folder, hidden ones included, sorted.
     public var entries: [String] {
         get throws { try FileManager.default.contentsOfDirectory(atPath: path.string).sorted() }

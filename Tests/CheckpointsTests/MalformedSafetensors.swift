@@ -105,6 +105,17 @@ let malformedFiles: [MalformedFile] = [
     MalformedFile(
         "unsigned 64 bits", "unsupported-type", header: entry(#""dtype":"U64","shape":[1],"data_offsets":[0,8]"#),
         data: 8, tensor: "a", isAcceptedElsewhere: true),
+    MalformedFile(
+        "an entry of 70 kB", "entry",
+        header: entry(
+            #""dtype":"U8","shape":[1],"data_offsets":[0,1],"x":"# + "[" + String(repeating: "0,", count: 35_000) + "0]"
+        ),
+        data: 1, tensor: "a", isAcceptedElsewhere: true),
+    MalformedFile("a name without a value", "header-json", header: #"{"a"}"#),
+    MalformedFile("a name without quotes", "header-json", header: #"{a:1}"#),
+    MalformedFile("members without a comma", "header-json", header: #"{"__metadata__":{} "a":1}"#),
+    MalformedFile("brackets that do not match", "header-json", header: #"{"a":{"shape":[}]}"#),
+    MalformedFile("a string that does not end", "header-json", header: #"{"a"}"#),
     // Shapes.
     MalformedFile(
         "negative extent", "shape", header: entry(#""dtype":"U8","shape":[-1],"data_offsets":[0,1]"#), data: 1,

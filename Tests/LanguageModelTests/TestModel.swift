@@ -29,8 +29,9 @@ struct TestModel: Sendable {
     /// How the matrices are written.
     enum Matrices: Sendable {
         case asStored
-        case f32
         case quantized(TensorEncoding)
+        /// What decoding the quantized matrices gives, as f32.
+        case decoded(TensorEncoding)
     }
 
     static func checkpoint(_ name: String) throws -> Checkpoint {
@@ -40,33 +41,44 @@ struct TestModel: Sendable {
         ).checkpoint
     }
 
-    init(
-        _ name: String, matrices: Matrices = .asStored, compression: Compression = .none, rowsPerTile: Int? = nil
-    ) throws {
+    /// A generated checkpoint with its weights as they are stored.
+    init(_ name: String) throws {
         let checkpoint = try Self.checkpoint(name)
+        try self.init(checkpoint.weights, checkpoint.config ?? [:])
+    }
+
+    init(
+        _ source: any TensorSource, _ config: JSONObject, matrices: Matrices = .asStored,
+        compression: Compression = .none, rowsPerTile: Int? = nil
+    ) throws {
         folder = try TemporaryFolder()
         let path = folder.path.appending("model.pvq")
         var writer = try ContainerWriter(path: path)
-        for tensor in checkpoint.weights.tensors {
-            let bytes = try checkpoint.weights.bytes(ofRows: 0..<tensor.shape.rows, of: tensor)
+        for tensor in source.tensors {
+            let bytes = try source.bytes(ofRows: 0..<tensor.shape.rows, of: tensor)
             switch matrices {
             case .asStored:
                 try writer.write(
                     tensor, bytes, .plain(tensor.elementType), compression: compression, rowsPerTile: rowsPerTile)
-            case .f32:
-                try writer.write(tensor, Self.floats(bytes, tensor.elementType).bytes, .plain(.f32))
-            case .quantized(let encoding):
-                let isMatrix = tensor.shape.rank == 2 && encoding.supports(columns: tensor.shape.elementsPerRow)
+            case .quantized(let encoding), .decoded(let encoding):
                 let floats = Self.floats(bytes, tensor.elementType)
-                try writer.write(
-                    tensor, isMatrix ? QuantizedMatrix(floats, tensor.shape, encoding).bytes : floats.bytes,
-                    isMatrix ? encoding : .plain(.f32), scale: isMatrix ? QuantizedMatrix.tileScale : 1,
-                    compression: compression, rowsPerTile: isMatrix ? rowsPerTile : nil)
+                guard tensor.shape.rank == 2, encoding.supports(columns: tensor.shape.elementsPerRow) else {
+                    try writer.write(tensor, floats.bytes, .plain(.f32))
+                    continue
+                }
+                let matrix = QuantizedMatrix(floats, tensor.shape, encoding)
+                if case .decoded = matrices {
+                    try writer.write(tensor, matrix.values.bytes, .plain(.f32))
+                } else {
+                    try writer.write(
+                        tensor, matrix.bytes, encoding, scale: QuantizedMatrix.tileScale(encoding),
+                        compression: compression, rowsPerTile: rowsPerTile)
+                }
             }
         }
         _ = try writer.finish(metadata: [:])
         container = try Container(opening: path)
-        configuration = try LlamaConfiguration(parsing: checkpoint.config ?? [:])
+        configuration = try LlamaConfiguration(parsing: config)
     }
 
     func llama(threads: Int = 2, instructionSet set: InstructionSet? = nil) throws -> Llama {
@@ -112,13 +124,13 @@ extension ContainerWriter {
 
 /// A matrix in q8 or q4 by the plainest encoder there can be (scales by absolute maximum), and its values once decoded.
 struct QuantizedMatrix {
-    /// What encoded scales are relative to.
-    static let tileScale: Float = 0.25
+    /// What encoded scales are relative to: any number that keeps them in the range of their fields.
+    static func tileScale(_ encoding: TensorEncoding) -> Float { encoding == .q4 ? 4 : 0.25 }
     private(set) var bytes: [UInt8] = []
     private(set) var values: [Float]
 
     private static let codebook: [Float] = [
-        -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+        -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 72, 97, 121,
     ]
 
     init(_ floats: [Float], _ shape: Shape, _ encoding: TensorEncoding) {
@@ -162,15 +174,15 @@ struct QuantizedMatrix {
     }
 
     private static func scale(of block: [Float], _ encoding: TensorEncoding) -> (field: [UInt8], scale: Float) {
-        let largest = block.reduce(0) { max($0, abs($1)) } / (encoding == .q8 ? 127 : 113) / tileScale
+        let largest = block.reduce(0) { max($0, abs($1)) } / (encoding == .q8 ? 127 : 121) / tileScale(encoding)
         var bits = Float16(largest).bitPattern
         guard encoding == .q4 else {
             var field: [UInt8] = []
             field.appendLittleEndian(bits)
-            return (field, Float(Float16(bitPattern: bits)) * tileScale)
+            return (field, Float(Float16(bitPattern: bits)) * tileScale(encoding))
         }
         bits = min((bits + 32) >> 6, 127)
-        return ([UInt8(bits)], Float(Float16(bitPattern: bits << 6)) * tileScale)
+        return ([UInt8(bits)], Float(Float16(bitPattern: bits << 6)) * tileScale(encoding))
     }
 
     private static func code(of value: Float, _ scale: Float, _ encoding: TensorEncoding) -> Int {

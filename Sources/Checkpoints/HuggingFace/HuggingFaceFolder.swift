@@ -1,34 +1,65 @@
 import SystemPackage
 import Tensors
 
-/// Checkpoint folders as the `transformers` library lays them out, with weights in safetensors files.
+/// Checkpoint folders as the `transformers` library lays them out, with weights in safetensors or PyTorch files.
 enum HuggingFaceFolder {
-    static let singleFileName = "model.safetensors"
+    /// The names that weights of one format have.
+    struct Layout: Sendable {
+        /// The format, for people.
+        let formatName: String
+        /// The file that holds everything, if it is there.
+        let singleFileName: String
+        /// The list of shards, if there are several.
+        let indexFileName: String
+        /// How the names of files with weights end.
+        let suffix: String
+        /// How such a file is opened.
+        let open: @Sendable (FilePath) throws -> any WeightFile
+    }
 
-    /// The files with weights in a folder, or nil when it has none that are safetensors.
+    static let safetensors = Layout(
+        formatName: "safetensors", singleFileName: "model.safetensors", indexFileName: ShardIndex.fileName,
+        suffix: ".safetensors", open: { try SafetensorsFile(path: $0) })
+    static let torch = Layout(
+        formatName: "PyTorch", singleFileName: "pytorch_model.bin", indexFileName: "pytorch_model.bin.index.json",
+        suffix: ".bin", open: { try TorchFile(path: $0) })
+    /// The same weights are often there in both formats: safetensors come first, as in `transformers`.
+    private static let layouts = [safetensors, torch]
+
+    /// What `transformers` saves beside the weights while it trains.
+    private static let trainingFiles: Set = ["training_args.bin", "optimizer.bin", "scheduler.bin"]
+
+    /// The files with weights in a folder and their format, or nil when it has none.
     ///
     /// As in `transformers`, `model.safetensors` comes before an index. A folder without either may hold one other
-    /// safetensors file, or a whole set called `…-00001-of-00003.safetensors`.
-    static func weights(in folder: FilePath, entries: [String]) throws -> ShardedSource? {
-        if entries.contains(singleFileName) {
-            return try ShardedSource([SafetensorsFile(path: folder.appending(singleFileName))])
+    /// safetensors file, or a whole set called `…-00001-of-00003.safetensors`. Likewise for `.bin`.
+    static func weights(in folder: FilePath, entries: [String]) throws -> (source: ShardedSource, format: String)? {
+        for layout in layouts {
+            if let source = try weights(in: folder, entries: entries, layout) { return (source, layout.formatName) }
         }
-        if entries.contains(ShardIndex.fileName) {
-            let index = try ShardIndex(path: folder.appending(ShardIndex.fileName))
+        return nil
+    }
+
+    private static func weights(in folder: FilePath, entries: [String], _ layout: Layout) throws -> ShardedSource? {
+        if entries.contains(layout.singleFileName) {
+            return try ShardedSource([layout.open(folder.appending(layout.singleFileName))])
+        }
+        if entries.contains(layout.indexFileName) {
+            let index = try ShardIndex(path: folder.appending(layout.indexFileName))
             try index.checkPresent(among: Set(entries))
-            let source = try ShardedSource(index.files.map { try SafetensorsFile(path: folder.appending($0)) })
+            let source = try ShardedSource(index.files.map { try layout.open(folder.appending($0)) })
             try index.checkAgreement(with: source)
             return source
         }
-        let files = entries.filter { $0.hasSuffix(".safetensors") }
+        let files = entries.filter { $0.hasSuffix(layout.suffix) && !trainingFiles.contains($0) }
         guard !files.isEmpty else { return nil }
-        try checkSet(files, in: folder)
-        return try ShardedSource(files.map { try SafetensorsFile(path: folder.appending($0)) })
+        try checkSet(files, in: folder, layout)
+        return try ShardedSource(files.map { try layout.open(folder.appending($0)) })
     }
 
     /// Throws unless `files` is a single file or one whole set of numbered shards.
-    private static func checkSet(_ files: [String], in folder: FilePath) throws {
-        let numbered = files.map(ShardName.init)
+    private static func checkSet(_ files: [String], in folder: FilePath, _ layout: Layout) throws {
+        let numbered = files.map { ShardName($0, suffix: layout.suffix) }
         let names = numbered.compactMap { $0 }
         if let first = names.first, names.count == files.count,
             names.allSatisfy({ $0.stem == first.stem && $0.count == first.count })
@@ -47,7 +78,7 @@ enum HuggingFaceFolder {
         guard files.count == 1 else {
             throw PVITError(
                 .formatUnknown,
-                "the folder has several safetensors files and no \(ShardIndex.fileName): \(files.listed())",
+                "the folder has several \(layout.formatName) files and no \(layout.indexFileName): \(files.listed())",
                 file: folder, remedy: "name the file that you mean")
         }
     }
@@ -59,8 +90,9 @@ private struct ShardName {
     let number: Int
     let count: Int
 
-    init?(_ name: String) {
-        guard let match = name.wholeMatch(of: /(.*)-(\d{1,6})-of-(\d{1,6})\.safetensors/),
+    init?(_ name: String, suffix: String) {
+        guard name.hasSuffix(suffix),
+            let match = name.dropLast(suffix.count).wholeMatch(of: /(.*)-(\d{1,6})-of-(\d{1,6})/),
             let number = Int(match.2), let count = Int(match.3), (1...max(count, 1)).contains(number)
         else { return nil }
         stem = match.1

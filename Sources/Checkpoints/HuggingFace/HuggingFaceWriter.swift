@@ -89,7 +89,7 @@ public struct HuggingFaceWriter: Sendable {
     }
 
     private static func name(ofShard place: Int, of count: Int) -> String {
-        guard count > 1 else { return HuggingFaceFolder.singleFileName }
+        guard count > 1 else { return HuggingFaceFolder.safetensors.singleFileName }
         func fiveDigits(_ number: Int) -> String {
             let digits = String(number)
             return String(repeating: "0", count: max(0, 5 - digits.count)) + digits

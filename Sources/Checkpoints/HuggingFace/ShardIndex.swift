@@ -2,7 +2,7 @@ import SystemPackage
 import Tensors
 
 extension PVITError.Code {
-    /// `model.safetensors.index.json` is not what it should be.
+    /// The list of shards is not what it should be.
     public static let badShardIndex = Self("checkpoint.shard-index", .badData)
     /// Files that belong to the checkpoint are absent.
     public static let missingShards = Self("checkpoint.missing-shards", .missingInput)
@@ -10,7 +10,7 @@ extension PVITError.Code {
     public static let shardMismatch = Self("checkpoint.shard-mismatch", .badData)
 }
 
-/// `model.safetensors.index.json`: which shard holds which tensor.
+/// `model.safetensors.index.json` or `pytorch_model.bin.index.json`: which shard holds which tensor.
 struct ShardIndex {
     static let fileName = "model.safetensors.index.json"
 

@@ -2,15 +2,11 @@ import SystemPackage
 import Tensors
 
 /// The tensors of one safetensors file, read in place from the mapped file.
-public final class SafetensorsFile: TensorSource {
+public final class SafetensorsFile: WeightFile {
     /// What the file says of itself.
     public let header: SafetensorsHeader
     private let file: MappedFile
     private let places: [TensorName: Int]
-    /// Reads of at least this many bytes are part of a pass over the file.
-    private static let passByteCount = 1 << 16
-    /// How far ahead of a pass the operating system is asked to read.
-    private static let readAheadByteCount = 4 << 20
 
     /// Maps a file and checks its header.
     ///
@@ -34,8 +30,6 @@ public final class SafetensorsFile: TensorSource {
     public var tensors: [TensorDescription] { header.entries.map(\.tensor) }
 
     /// Copies rows from the map (`TensorSource.readRows`).
-    ///
-    /// A pass over a tensor in large pieces is read ahead of, and what it has read leaves the process's memory at once.
     public func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
@@ -46,16 +40,10 @@ public final class SafetensorsFile: TensorSource {
         let bytes = header.entries[place].bytes
         let start = bytes.lowerBound + rows.lowerBound * tensor.bytesPerRow
         let range = start..<start + destination.byteCount
-        let isPass = range.count >= Self.passByteCount
-        if isPass {
-            let next = range.upperBound..<min(range.upperBound + Self.readAheadByteCount, bytes.upperBound)
-            file.advise(.willNeed, next)
-        }
-        try file.withBytes(range) { source in
+        try file.withPass(over: range, of: bytes) { source in
             source.withUnsafeBytes { source in
                 destination.withUnsafeMutableBytes { $0.copyMemory(from: source) }
             }
         }
-        if isPass { file.advise(.dontNeed, range) }
     }
 }

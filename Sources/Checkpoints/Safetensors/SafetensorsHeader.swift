@@ -18,6 +18,9 @@ public struct SafetensorsHeader: Sendable {
     /// The largest header that is read, in bytes: the limit of the reference implementation.
     public static let maximumByteCount = 100_000_000
 
+    /// The name in the header that is no tensor's.
+    static let metadataName = "__metadata__"
+
     /// The tensors in the order of their bytes.
     public let entries: [Entry]
     /// The free-form strings under `__metadata__`.
@@ -39,27 +42,14 @@ public struct SafetensorsHeader: Sendable {
     private init(_ file: borrowing MappedFile) throws {
         let text = try Self.headerText(of: file)
         dataOffset = 8 + text.count
-        let header: JSONValue
-        do {
-            header = try JSONValue(parsing: text)
-        } catch let error as PVITError {
-            let code: PVITError.Code =
-                error.code == .duplicateJSONKey ? .safetensorsDuplicateName : .safetensorsHeaderJSON
-            let bytes = error.bytes.map { $0.lowerBound + 8..<$0.upperBound + 8 }
-            throw PVITError(code, "the header is not valid: \(error.what)", bytes: bytes)
-        }
-        guard let members = header.object?.members else {
-            throw PVITError(.safetensorsHeaderJSON, "the header is not a JSON object")
-        }
+        var scanner = SafetensorsHeaderScanner(text: text)
         var metadata: [String: String] = [:]
         var entries: [Entry] = []
-        entries.reserveCapacity(members.count)
-        for member in members {
-            if member.key == "__metadata__" {
-                metadata = try Self.metadata(member.value)
+        while let (name, value) = try scanner.next() {
+            if name == Self.metadataName {
+                metadata = try Self.metadata(value)
             } else {
-                entries.append(
-                    try Self.entry(TensorName(member.key), member.value, dataOffset: dataOffset))
+                entries.append(try Self.entry(TensorName(name), value, dataOffset: dataOffset))
             }
         }
         entries.sort { ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound) }

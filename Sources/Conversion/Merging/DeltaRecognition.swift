@@ -60,8 +60,10 @@ enum DeltaRecognition {
         var sum = 0.0
         var count = 0
         for tensor in source.tensors {
-            guard case .norm = TensorKind(tensor.name), tensor.shape.rank == 1 else { continue }
-            for number in try floats(of: source, tensor, rows: 0..<tensor.shape.rows) { sum += Double(number) }
+            guard case .norm = TensorKind(tensor.name), tensor.shape.rank == 1, isFloat(tensor) else { continue }
+            for number in try FloatVectors.floats(of: source, tensor, rows: 0..<tensor.shape.rows) {
+                sum += Double(number)
+            }
             count += tensor.shape.elementCount
         }
         return count > 0 ? sum / Double(count) : nil
@@ -72,29 +74,27 @@ enum DeltaRecognition {
         let ofBase = Dictionary(base.tensors.map { ($0.name, $0) }) { first, _ in first }
         let matrices = source.tensors.filter { tensor in
             guard case .linear = TensorKind(tensor.name) else { return false }
-            return tensor.shape.rank == 2 && ofBase[tensor.name]?.shape == tensor.shape
+            guard let baseTensor = ofBase[tensor.name], isFloat(tensor), isFloat(baseTensor) else { return false }
+            return tensor.shape.rank == 2 && baseTensor.shape == tensor.shape
         }
         var squares = (source: 0.0, base: 0.0)
         for sample in 0..<min(8, matrices.count) {
             let tensor = matrices[sample * matrices.count / min(8, matrices.count)]
             guard let baseTensor = ofBase[tensor.name] else { continue }
             let rows = 0..<min(16, tensor.shape.rows)
-            for number in try floats(of: source, tensor, rows: rows) { squares.source += Double(number * number) }
-            for number in try floats(of: base, baseTensor, rows: rows) { squares.base += Double(number * number) }
+            for number in try FloatVectors.floats(of: source, tensor, rows: rows) {
+                squares.source += Double(number * number)
+            }
+            for number in try FloatVectors.floats(of: base, baseTensor, rows: rows) {
+                squares.base += Double(number * number)
+            }
         }
         guard squares.base > 0 else { return nil }
         return (squares.source / squares.base).squareRoot()
     }
 
-    private static func floats(
-        of source: any TensorSource, _ tensor: TensorDescription, rows: Range<Int>
-    ) throws -> [Float] {
-        guard [.f16, .bf16, .f32].contains(tensor.elementType) else { return [] }
-        let bytes = try source.bytes(ofRows: rows, of: tensor)
-        var result = [Float](repeating: 0, count: bytes.count / tensor.elementType.byteCount)
-        var span = result.mutableSpan
-        try FloatVectors.widen(bytes.span.bytes, tensor.elementType, into: &span)
-        return result
+    private static func isFloat(_ tensor: TensorDescription) -> Bool {
+        [.f16, .bf16, .f32].contains(tensor.elementType)
     }
 
     /// What in the names around a checkpoint says that it is a delta, or nil.

@@ -53,6 +53,9 @@ final class OrderedSink<Piece: Sendable>: @unchecked Sendable {
         state.change { if $0.failure == nil { $0.failure = error } }
     }
 
+    /// The first failure, if there was one.
+    var failure: (any Error)? { state.change { $0.failure } }
+
     /// The piece that is due, or nil when it has not come: then this thread no longer consumes.
     private func nextDue() throws -> Piece? {
         try state.change { state in

@@ -6,10 +6,12 @@ import Tensors
 struct Provenance {
     private let checkpoint: Checkpoint
     private let options: QuantizeOptions
+    private let usesProbe: Bool
 
-    init(of checkpoint: Checkpoint, options: QuantizeOptions) {
+    init(of checkpoint: Checkpoint, options: QuantizeOptions, plan: QuantizePlan) {
         self.checkpoint = checkpoint
         self.options = options
+        usesProbe = plan.usesProbe
     }
 
     /// About how many bytes metadata and attachments take at most.
@@ -70,7 +72,7 @@ struct Provenance {
         [
             "source": .string(checkpoint.format), "type": .string(options.type.description),
             "overrides": .array(options.overrides.map { .string($0.description) }),
-            "profile": .string(options.profile.rawValue),
+            "profile": .string(options.profile.rawValue), "importance": usesProbe ? "random tokens" : "none",
         ]
     }
 }

@@ -1,6 +1,7 @@
 import Checkpoints
 import Container
 import Parallelism
+import Quantization
 import SystemPackage
 import Tensors
 
@@ -34,7 +35,7 @@ public enum Quantize {
     ) throws -> Report {
         try DeltaRecognition.requireModel(checkpoint, role: "source")
         let plan = try QuantizePlan(for: checkpoint, options: options)
-        let provenance = Provenance(of: checkpoint, options: options)
+        let provenance = Provenance(of: checkpoint, options: options, plan: plan)
         try DiskSpace.require(plan.byteCount + provenance.byteCount, for: output)
         let assembler = try ContainerAssembler(path: output, plan: plan)
         let hasher = try SourceHasher(files: checkpoint.sourceFiles)
@@ -63,21 +64,39 @@ public enum Quantize {
             (0..<plan.entries[entry].layout.tileCount).map { (entry: entry, tile: $0) }
         }
         let pool = ThreadPool(threadCount: threadCount)
-        let producers = (0..<pool.threadCount).map { _ in Exclusive(TileProducer(source: source)) }
+        let probe = try probe(for: plan, source)
+        let producers = (0..<pool.threadCount).map { _ in Exclusive(TileProducer(source: source, probe: probe)) }
         let sink = OrderedSink<FinishedTile>(window: pool.threadCount * tilesPerThread) { tile in
             try afterTile(try assembler.append(tile))
         }
-        try pool.parallelFor(tiles.count) { range, worker in
-            for number in range {
-                do {
-                    let tile = try producers[worker].value.tile(
-                        tiles[number].tile, of: plan.entries[tiles[number].entry])
-                    try sink.submit(number, tile)
-                } catch {
-                    sink.fail(error)
-                    throw error
+        do {
+            try pool.parallelFor(tiles.count) { range, worker in
+                for number in range {
+                    let tile = tiles[number]
+                    do {
+                        try sink.submit(number, producers[worker].value.tile(tile.tile, of: plan.entries[tile.entry]))
+                    } catch {
+                        sink.fail(error)
+                        probe?.abandon()
+                        throw error
+                    }
                 }
             }
+        } catch {
+            // Other threads were stopped by the first failure and have errors of their own.
+            throw sink.failure ?? error
+        }
+    }
+
+    /// What estimates which columns of matrices matter; nil when no matrix is quantized or the model's sizes are too odd.
+    private static func probe(for plan: QuantizePlan, _ source: any TensorSource) throws -> ActivationProbe? {
+        guard plan.usesProbe else { return nil }
+        let tensors = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.tensor.name, $0.tensor) })
+        return try ActivationProbe(plan.probe) { name, rows in
+            guard let tensor = tensors[name] else {
+                throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: name)
+            }
+            return try FloatVectors.floats(of: source, tensor, rows: rows)
         }
     }
 }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Container
+import Quantization
 import Tensors
 
 /// What a container will hold, decided before a weight is read.
@@ -24,6 +25,18 @@ public struct QuantizePlan: Sendable {
     /// Tensors of the source that are left out, as nobody reads them.
     public let leftOut: [TensorName]
 
+    /// The sizes of a pass of a few tokens through the model, which estimates which columns of matrices matter.
+    let probe: ProbeArchitecture
+
+    /// Whether that pass is worth while and possible: some matrix of a layer is quantized.
+    public var usesProbe: Bool {
+        probe.isUsable
+            && entries.contains { entry in
+                guard case .linear = TensorKind(entry.tensor.name) else { return false }
+                return entry.encoding.isQuantized
+            }
+    }
+
     /// About how large the container will be at most, in bytes, without metadata.
     public var byteCount: UInt64 { entries.reduce(0) { $0 + UInt64($1.layout.byteCount) + 8192 } }
 
@@ -46,6 +59,7 @@ public struct QuantizePlan: Sendable {
                 remedy: "put the model's config.json beside its weights")
         }
         let architecture = try LlamaArchitecture(config: config)
+        probe = architecture.probe
         let source = checkpoint.weights.tensors
         try architecture.check(source)
         var wanted = source.filter { TensorKind($0.name) != .rotaryFrequencies }

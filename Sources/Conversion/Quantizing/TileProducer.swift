@@ -1,5 +1,6 @@
 import Checkpoints
 import Container
+import Quantization
 import Tensors
 
 /// A tile that is ready to be appended to a container.
@@ -9,14 +10,26 @@ struct FinishedTile: Sendable {
     let statistics: ErrorStatistics
 }
 
+/// The bytes of a tile before they are compressed.
+private struct Content {
+    let bytes: [UInt8]
+    let scale: Float
+    let statistics: ErrorStatistics
+}
+
 /// Turns rows of a source into tiles of a container. Each thread has its own, with memory that it reuses.
 struct TileProducer {
     private let source: any TensorSource
+    private let probe: ActivationProbe?
     private var sourceBytes: [UInt8] = []
     private var originals: [Float] = []
     private var decoded: [Float] = []
 
-    init(source: any TensorSource) { self.source = source }
+    /// - Parameter probe: Estimates which columns matter; nil counts all the same.
+    init(source: any TensorSource, probe: ActivationProbe?) {
+        self.source = source
+        self.probe = probe
+    }
 
     /// Reads, converts and compresses the rows of one tile.
     ///
@@ -26,15 +39,17 @@ struct TileProducer {
         let tensor = entry.tensor
         do {
             try read(rows, of: tensor)
-            var result: (content: [UInt8], scale: Float, statistics: ErrorStatistics)
-            switch entry.encoding {
-            case .plain(let type): result = try plainContent(type, of: tensor, rows: rows)
-            case .q8, .q4: result = try quantizedContent(entry.encoding, of: tensor, rows: rows)
-            }
+            // The probe has to see every matrix, also those that are not quantized.
+            let importance = try probe?.observe(rows, of: tensor.name, weights: originals.span)
+            let result =
+                switch entry.encoding {
+                case .plain(let type): try plainContent(type, of: tensor, rows: rows)
+                case .q8, .q4: try quantizedContent(entry.encoding, of: tensor, rows: rows, importance: importance)
+                }
             let encoded = try TileEncoder.encode(
-                result.content.span.bytes, encoding: entry.encoding, scale: result.scale,
+                result.bytes.span.bytes, encoding: entry.encoding, scale: result.scale,
                 compression: entry.compression)
-            return FinishedTile(content: result.content, encoded: encoded, statistics: result.statistics)
+            return FinishedTile(content: result.bytes, encoded: encoded, statistics: result.statistics)
         } catch let error as PVITError {
             throw error.located(tensor: tensor.name)
         }
@@ -47,7 +62,7 @@ struct TileProducer {
         if let place = FloatVectors.firstNotFinite(sourceBytes.span.bytes, tensor.elementType) {
             let row = rows.lowerBound + place / max(tensor.shape.elementsPerRow, 1)
             throw PVITError(
-                .numberNotFinite, "row \(row) has a number that is infinite or not a number",
+                .weightNotFinite, "row \(row) has a number that is infinite or not a number",
                 remedy: "the checkpoint is damaged: download or copy it again")
         }
         try Self.widen(sourceBytes, tensor.elementType, into: &originals)
@@ -70,11 +85,22 @@ struct TileProducer {
         try FloatVectors.widen(packed.span.bytes, type, into: &span)
     }
 
+    private func quantizedContent(
+        _ encoding: TensorEncoding, of tensor: TensorDescription, rows: Range<Int>, importance: [Float]?
+    ) throws -> Content {
+        let quantizer = try TileQuantizer(
+            encoding: encoding, columns: tensor.shape.elementsPerRow, importance: importance)
+        let tile = try quantizer.encode(rows: originals.span, firstRow: rows.lowerBound)
+        return Content(bytes: tile.bytes, scale: tile.scale, statistics: tile.statistics)
+    }
+
     private mutating func plainContent(
         _ type: ElementType, of tensor: TensorDescription, rows: Range<Int>
-    ) throws -> (content: [UInt8], scale: Float, statistics: ErrorStatistics) {
+    ) throws -> Content {
         guard type != tensor.elementType else {
-            return (sourceBytes, 1, FloatVectors.statistics(of: originals.span, decoded: originals.span))
+            return Content(
+                bytes: sourceBytes, scale: 1,
+                statistics: FloatVectors.statistics(of: originals.span, decoded: originals.span))
         }
         let content = try Self.narrow(originals, type)
         if let place = FloatVectors.firstNotFinite(content.span.bytes, type) {
@@ -84,7 +110,8 @@ struct TileProducer {
                 remedy: "choose bf16 or f32 for this tensor, such as with --override '\(tensor.name)=bf16'")
         }
         try Self.widen(content, type, into: &decoded)
-        return (content, 1, FloatVectors.statistics(of: originals.span, decoded: decoded.span))
+        return Content(
+            bytes: content, scale: 1, statistics: FloatVectors.statistics(of: originals.span, decoded: decoded.span))
     }
 
     private static func narrow(_ floats: [Float], _ type: ElementType) throws -> [UInt8] {

@@ -78,10 +78,13 @@ struct SpecialTokenNames {
     /// vocabulary that the file does not list.
     func mark(_ tokens: [AddedToken], idOf: (String) -> TokenID?) -> [AddedToken] {
         var tokens = tokens
+        var placeOfContent = Self.places(tokens)
         for name in all {
-            if let place = tokens.firstIndex(where: { $0.content.utf8.elementsEqual(name.content.utf8) }) {
+            let content = Array(name.content.utf8)
+            if let place = placeOfContent[content] {
                 tokens[place].isSpecial = true
             } else if let id = idOf(name.content) {
+                placeOfContent[content] = tokens.count
                 var token = name.flags ?? AddedToken(id: id, content: name.content)
                 token.id = id
                 token.isSpecial = true
@@ -122,8 +125,7 @@ struct SpecialTokenNames {
             }.tokens
             tokens = AddedTokenList.merge(more, tokens)
         }
-        var placeOfContent = Dictionary(
-            tokens.enumerated().map { (Array($1.content.utf8), $0) }, uniquingKeysWith: { first, _ in first })
+        var placeOfContent = Self.places(tokens)
         for name in all {
             let content = Array(name.content.utf8)
             if let place = placeOfContent[content] {
@@ -138,6 +140,11 @@ struct SpecialTokenNames {
             }
         }
         return tokens
+    }
+
+    /// From contents to places in the list; of equal contents the first counts.
+    static func places(_ tokens: [AddedToken]) -> [[UInt8]: Int] {
+        Dictionary(tokens.enumerated().map { (Array($1.content.utf8), $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     private func setStrips(of token: inout AddedToken, _ name: Name) {

@@ -5,28 +5,26 @@
 /// waits: a run of byte tokens of a tokenizer.json with `ByteFallback` until the run ends, and with special tokens kept
 /// in the legacy SentencePiece convention until the next of them or the end.
 public struct StreamDecoder: Sendable {
-    private enum State: Sendable {
-        case byteLevel(UTF8Stream)
-        case chain(DecoderChainStream)
-        case joinedBySpaces(isFirst: Bool)
-        case sentencePiece(SentencePieceStream)
-    }
-
     private let tokenizer: Tokenizer
     private let skipSpecial: Bool
-    private var state: State
+    // One of these is in use; side by side they can be changed in place.
+    private var byteLevel: UTF8Stream?
+    private var chain: DecoderChainStream?
+    private var sentencePiece: SentencePieceStream?
+    /// Whether a token has been joined by spaces.
+    private var hasTokens = false
 
     init(_ tokenizer: Tokenizer, skipSpecial: Bool) {
         self.tokenizer = tokenizer
         self.skipSpecial = skipSpecial
         switch tokenizer.engine {
         case .sentencePiece(_, let convention):
-            state = .sentencePiece(SentencePieceStream(convention, skipSpecial: skipSpecial))
+            sentencePiece = SentencePieceStream(convention, skipSpecial: skipSpecial)
         case .bytePair(let json):
             switch json.decoding {
-            case .byteLevel: state = .byteLevel(UTF8Stream(.maximalSubparts))
-            case .chain(let chain): state = .chain(DecoderChainStream(chain))
-            case .joinedBySpaces: state = .joinedBySpaces(isFirst: true)
+            case .byteLevel: byteLevel = UTF8Stream(.maximalSubparts)
+            case .chain(let chain): self.chain = DecoderChainStream(chain)
+            case .joinedBySpaces: break
             }
         }
     }
@@ -49,40 +47,28 @@ public struct StreamDecoder: Sendable {
         guard let piece = tokenizer.pieceBytes(of: id) else { return }
         let isSpecial = tokenizer.isSpecial(id)
         if isSpecial && skipSpecial { return }
-        switch state {
-        case .byteLevel(var stream):
-            stream.append(ByteAlphabet.decode(piece.span), to: &output)
-            state = .byteLevel(stream)
-        case .chain(var stream):
-            stream.append(piece, to: &output)
-            state = .chain(stream)
-        case .joinedBySpaces(let isFirst):
-            if !isFirst { output.append(0x20) }
-            output.append(contentsOf: piece)
-            state = .joinedBySpaces(isFirst: false)
-        case .sentencePiece(var stream):
-            guard case .sentencePiece(let model, _) = tokenizer.engine else { return }
+        switch tokenizer.engine {
+        case .sentencePiece(let model, _):
             if Int(id.rawValue) < model.file.pieces.count {
-                stream.append(piece, isSpecial: isSpecial, in: model.file, to: &output)
+                sentencePiece?.append(piece, isSpecial: isSpecial, in: model.file, to: &output)
             } else {
-                stream.appendAdded(piece, to: &output)
+                sentencePiece?.appendAdded(piece, to: &output)
             }
-            state = .sentencePiece(stream)
+        case .bytePair(let json):
+            switch json.decoding {
+            case .byteLevel: byteLevel?.append(ByteAlphabet.decode(piece.span), to: &output)
+            case .chain: chain?.append(piece, to: &output)
+            case .joinedBySpaces:
+                if hasTokens { output.append(0x20) }
+                output.append(contentsOf: piece)
+                hasTokens = true
+            }
         }
     }
 
     mutating func finish(into output: inout [UInt8]) {
-        switch state {
-        case .byteLevel(var stream):
-            stream.finish(into: &output)
-            state = .byteLevel(stream)
-        case .chain(var stream):
-            stream.finish(into: &output)
-            state = .chain(stream)
-        case .joinedBySpaces: break
-        case .sentencePiece(var stream):
-            stream.finish(into: &output)
-            state = .sentencePiece(stream)
-        }
+        byteLevel?.finish(into: &output)
+        chain?.finish(into: &output)
+        sentencePiece?.finish(into: &output)
     }
 }

@@ -93,22 +93,23 @@ struct BytePairMerger: Sendable {
             scratch.queue.append(merge(of: symbols[place], symbols[place + 1]), at: place)
         }
         scratch.queue.order()
-        while let candidate = scratch.queue.popFirst() {
-            let left = candidate.place
+        while let (rank, left) = scratch.queue.popFirst() {
             guard scratch.links[left].isAlive, case let right = Int(scratch.links[left].next), right >= 0 else {
                 continue
             }
-            // A candidate is out of date when its pair has become another one in the meantime.
+            // An entry is out of date when its pair has become another one in the meantime, which only grows: were the rank
+            // the same, so would be the place in the queue.
             let current = merge(of: scratch.symbols[left], scratch.symbols[right])
-            guard current != Self.none, Symbol(truncatingIfNeeded: current) == candidate.merged else { continue }
-            scratch.symbols[left] = candidate.merged
+            guard current != Self.none, current >> 32 == rank else { continue }
+            let merged = Symbol(truncatingIfNeeded: current)
+            scratch.symbols[left] = merged
             scratch.unlink(right, after: left)
             let previous = Int(scratch.links[left].previous)
             if previous >= 0 {
-                scratch.queue.push(merge(of: scratch.symbols[previous], candidate.merged), at: previous)
+                scratch.queue.push(merge(of: scratch.symbols[previous], merged), at: previous)
             }
             let next = Int(scratch.links[left].next)
-            if next >= 0 { scratch.queue.push(merge(of: candidate.merged, scratch.symbols[next]), at: left) }
+            if next >= 0 { scratch.queue.push(merge(of: merged, scratch.symbols[next]), at: left) }
         }
         var place = 0
         while place >= 0 {
@@ -151,63 +152,58 @@ struct MergeScratch {
     }
 }
 
-/// A binary heap of possible merges: lowest rank first, then leftmost.
+/// A heap of possible merges with four children to a node: lowest rank first, then leftmost.
+///
+/// Entries are `rank << 32 | place`, no more, so that the four children of a node lie in half a cache line.
 private struct MergeQueue {
-    struct Candidate {
-        /// `rank << 32 | place`.
-        var order: UInt64
-        var merged: Symbol
-        var place: Int { Int(order & 0xFFFF_FFFF) }
-    }
-
-    private var heap: [Candidate] = []
+    private var heap: [UInt64] = []
 
     mutating func removeAll() { heap.removeAll(keepingCapacity: true) }
 
     /// Adds without keeping the order, which `order()` then makes. `merge` is `rank << 32 | merged symbol` or all ones.
     mutating func append(_ merge: UInt64, at place: Int) {
         guard merge != .max else { return }
-        heap.append(Candidate(order: (merge >> 32) << 32 | UInt64(place), merged: Symbol(truncatingIfNeeded: merge)))
+        heap.append((merge >> 32) << 32 | UInt64(place))
     }
 
     mutating func order() {
-        for place in stride(from: heap.count / 2 - 1, through: 0, by: -1) { sink(from: place) }
+        guard heap.count > 1 else { return }
+        for place in stride(from: (heap.count - 2) / 4, through: 0, by: -1) { sink(heap[place], from: place) }
     }
 
     mutating func push(_ merge: UInt64, at place: Int) {
         guard merge != .max else { return }
         append(merge, at: place)
         var child = heap.count - 1
-        let candidate = heap[child]
+        let entry = heap[child]
         while child > 0 {
-            let parent = (child - 1) / 2
-            guard candidate.order < heap[parent].order else { break }
+            let parent = (child - 1) / 4
+            guard entry < heap[parent] else { break }
             heap[child] = heap[parent]
             child = parent
         }
-        heap[child] = candidate
+        heap[child] = entry
     }
 
-    mutating func popFirst() -> Candidate? {
+    mutating func popFirst() -> (rank: UInt64, place: Int)? {
         guard let first = heap.first, let last = heap.popLast() else { return nil }
-        if !heap.isEmpty {
-            heap[0] = last
-            sink(from: 0)
-        }
-        return first
+        if !heap.isEmpty { sink(last, from: 0) }
+        return (first >> 32, Int(first & 0xFFFF_FFFF))
     }
 
-    private mutating func sink(from start: Int) {
+    private mutating func sink(_ entry: UInt64, from start: Int) {
         var parent = start
-        let candidate = heap[parent]
         while true {
-            var child = parent * 2 + 1
-            guard child < heap.count else { break }
-            if child + 1 < heap.count, heap[child + 1].order < heap[child].order { child += 1 }
-            guard heap[child].order < candidate.order else { break }
+            let first = parent * 4 + 1
+            guard first < heap.count else { break }
+            var child = first
+            for other in first + 1..<max(first + 1, min(first + 4, heap.count)) where heap[other] < heap[child] {
+                child = other
+            }
+            guard heap[child] < entry else { break }
             heap[parent] = heap[child]
             parent = child
         }
-        heap[parent] = candidate
+        heap[parent] = entry
     }
 }

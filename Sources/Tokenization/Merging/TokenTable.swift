@@ -3,11 +3,12 @@
 /// Strings are compared byte by byte. (`String` would take canonically equivalent pieces for the same piece.)
 struct TokenTable: Sendable {
     private static let seed = UInt64.random(in: .min ... .max)
-    private static let free = UInt32.max
+    private static let free = UInt64.max
 
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
-    private var slots: [UInt32] = []
+    /// The upper half of the hash, so that few other strings are ever looked at, and the number of the string.
+    private var slots: [UInt64] = []
     private var indexedCount = 0
     /// The length of the longest string, in bytes.
     private(set) var longest = 0
@@ -46,9 +47,10 @@ struct TokenTable: Sendable {
     @discardableResult
     mutating func index(_ number: Int) -> Bool {
         if (indexedCount + 1) * 2 > slots.count { resizeSlots(toHold: max(8, indexedCount * 2)) }
-        let place = slot(of: bytes.span.extracting(range(of: number)))
+        let hash = withString(number) { Self.hash($0) }
+        let place = withString(number) { slot(of: $0, hash: hash) }
         guard slots[place] == Self.free else { return false }
-        slots[place] = UInt32(truncatingIfNeeded: number)
+        slots[place] = hash & Self.tagMask | UInt64(number)
         indexedCount += 1
         return true
     }
@@ -56,16 +58,19 @@ struct TokenTable: Sendable {
     /// The number of a findable string, or nil. Complexity: O(length).
     func number(of string: Span<UInt8>) -> Int? {
         guard string.count <= longest, indexedCount > 0 else { return nil }
-        let found = slots[slot(of: string)]
-        return found == Self.free ? nil : Int(found)
+        let found = slots[slot(of: string, hash: Self.hash(string))]
+        return found == Self.free ? nil : Int(found & ~Self.tagMask)
     }
 
+    private static let tagMask: UInt64 = 0xFFFF_FFFF_0000_0000
+
     /// The slot where the string is or would be.
-    private func slot(of string: Span<UInt8>) -> Int {
+    private func slot(of string: Span<UInt8>, hash: UInt64) -> Int {
         let mask = slots.count - 1
-        var place = Self.hash(string) & mask
+        var place = Int(truncatingIfNeeded: hash) & mask
         while slots[place] != Self.free {
-            if equals(Int(slots[place]), string) { return place }
+            let slot = slots[place]
+            if (slot ^ hash) & Self.tagMask == 0, equals(Int(slot & ~Self.tagMask), string) { return place }
             place = (place + 1) & mask
         }
         return place
@@ -78,13 +83,13 @@ struct TokenTable: Sendable {
         return true
     }
 
-    private static func hash(_ string: Span<UInt8>) -> Int {
+    private static func hash(_ string: Span<UInt8>) -> UInt64 {
         var state = seed
         for place in string.indices {
             state = (state ^ UInt64(string[place])) &* 0x9E37_79B9_7F4A_7C15
             state ^= state >> 29
         }
-        return Int(truncatingIfNeeded: state ^ state >> 32)
+        return state ^ state >> 32
     }
 
     private mutating func resizeSlots(toHold capacity: Int) {
@@ -92,6 +97,9 @@ struct TokenTable: Sendable {
         while size < capacity * 2 { size *= 2 }
         let present = slots.filter { $0 != Self.free }
         slots = Array(repeating: Self.free, count: size)
-        for number in present { slots[slot(of: bytes.span.extracting(range(of: Int(number))))] = number }
+        for slot in present {
+            let place = withString(Int(slot & ~Self.tagMask)) { self.slot(of: $0, hash: Self.hash($0)) }
+            slots[place] = slot
+        }
     }
 }

@@ -2,9 +2,9 @@ import Tensors
 
 /// Reads the wire format of Protocol Buffers: fields one after the other, each a number, a type and a content.
 /// (https://protobuf.dev/programming-guides/encoding)
-struct ProtobufReader {
+package struct ProtobufReader {
     /// The content of a field.
-    enum Content: Equatable {
+    package enum Content: Equatable {
         /// A varint, as unsigned 64 bits.
         case integer(UInt64)
         /// Eight bytes.
@@ -15,15 +15,15 @@ struct ProtobufReader {
         case fixed32(UInt32)
     }
 
-    let bytes: [UInt8]
+    package let bytes: [UInt8]
     private var place: Int
     private let end: Int
 
     /// Reads a whole message.
-    init(_ bytes: [UInt8]) { self.init(bytes, 0..<bytes.count) }
+    package init(_ bytes: [UInt8]) { self.init(bytes, 0..<bytes.count) }
 
     /// Reads the message in a part of `bytes`.
-    init(_ bytes: [UInt8], _ range: Range<Int>) {
+    package init(_ bytes: [UInt8], _ range: Range<Int>) {
         self.bytes = bytes
         place = range.lowerBound
         end = range.upperBound
@@ -33,7 +33,7 @@ struct ProtobufReader {
     ///
     /// - Throws: `tokenizer.invalid` for anything that is cut short or malformed, and for groups, which the formats read
     ///   here do not use.
-    mutating func next() throws -> (field: UInt64, content: Content)? {
+    package mutating func next() throws -> (field: UInt64, content: Content)? {
         guard place < end else { return nil }
         let start = place
         let tag = try varint(from: start)

@@ -82,9 +82,9 @@ struct SentencePieceStream: Sendable {
         _ piece: [UInt8], isSpecial: Bool, in file: SentencePieceFile, to output: inout [UInt8]
     ) {
         let isFirst = pieces == nil
-        var stream = pieces ?? PieceStream()
         if isFirst {
             beginStretch(&output)
+            pieces = PieceStream()
             pieceCount = 0
             previousIsSpecial = false
         }
@@ -93,23 +93,23 @@ struct SentencePieceStream: Sendable {
             piece.removeFirst(SentencePieceNormalizer.spaceSymbol.count)
         }
         if isSpecial && convention != .sentencePiece {
-            stream.finish(into: &held)
+            pieces?.finish(into: &held)
             if convention == .legacy, !previousIsSpecial, pieceCount > 0 { output.append(0x20) }
-            output.append(contentsOf: held)
-            held.removeAll()
+            giveOut(into: &output)
             output.append(contentsOf: piece)
-            stream = PieceStream()
+            pieces = PieceStream()
         } else {
             let hasPrefix = file.addsDummyPrefix && convention != .current
-            stream.append(piece, in: file, hasPrefix: hasPrefix, to: &held)
-            if !holdsText {
-                output.append(contentsOf: held)
-                held.removeAll()
-            }
+            pieces?.append(piece, in: file, hasPrefix: hasPrefix, to: &held)
+            if !holdsText { giveOut(into: &output) }
         }
         previousIsSpecial = isSpecial
         pieceCount += 1
-        pieces = stream
+    }
+
+    private mutating func giveOut(into output: inout [UInt8]) {
+        output.append(contentsOf: held)
+        held.removeAll(keepingCapacity: true)
     }
 
     /// Appends to `output` what is left.
@@ -122,8 +122,7 @@ struct SentencePieceStream: Sendable {
 
     private mutating func endStretch(into output: inout [UInt8]) {
         pieces?.finish(into: &held)
-        output.append(contentsOf: held)
-        held.removeAll()
+        giveOut(into: &output)
         pieces = nil
     }
 }

@@ -44,17 +44,24 @@ struct SentencePieceFile: Sendable {
             )
         }
         var isBPE = false
+        var hasNormalizer = false
         var reader = ProtobufReader(bytes)
         while let (field, content) = try reader.next() {
             switch (field, content) {
             case (1, .bytes(let range)): try addPiece(ProtobufReader(bytes, range))
             case (2, .bytes(let range)): isBPE = try readTrainer(ProtobufReader(bytes, range), isBPE: isBPE)
-            case (3, .bytes(let range)): try readNormalizer(ProtobufReader(bytes, range))
+            case (3, .bytes(let range)):
+                try readNormalizer(ProtobufReader(bytes, range))
+                hasNormalizer = true
             case (5, .bytes(let range)): try refuseDenormalizer(ProtobufReader(bytes, range))
             case (1, _), (2, _), (3, _), (5, _):
                 throw PVITError.badTokenizer("tokenizer.model has a field \(field) of the wrong type")
             default: break
             }
+        }
+        // It comes last; every program that trains models writes it.
+        guard hasNormalizer else {
+            throw PVITError.badTokenizer("tokenizer.model has no normalizer_spec; it may be cut off")
         }
         guard pieces.count > 0 else { throw PVITError.badTokenizer("tokenizer.model has no pieces") }
         guard isBPE else {

@@ -76,6 +76,9 @@ enum VocabularyReader {
                 throw PVITError.badTokenizer(
                     "the token \"\(member.key)\" has the id \(describe(member.value)) in a vocabulary of \(limit)")
             }
+            guard member.key.utf8.count <= TokenizerLimits.tokenByteCount else {
+                throw PVITError.badTokenizer("the token \(id) is longer than \(TokenizerLimits.tokenByteCount) bytes")
+            }
             guard memberOfID[id] < 0 else {
                 throw PVITError.badTokenizer(
                     "\"\(vocabulary.members[memberOfID[id]].key)\" and \"\(member.key)\" both have the id \(id)")
@@ -126,15 +129,15 @@ enum VocabularyReader {
             let right: Int?
             let merged: Int?
             if let text = entry.string {
-                let bytes = Array(text.utf8)
+                var bytes = Array(text.utf8)
                 if bytes.starts(with: "#version".utf8) { continue }
                 guard let space = bytes.firstIndex(of: 0x20), bytes.lastIndex(of: 0x20) == space else {
                     throw PVITError.badTokenizer("merge \(line), \"\(text)\", is not two tokens with a space between")
                 }
                 left = vocabulary.number(of: bytes.span.extracting(0..<space))
                 right = vocabulary.number(of: bytes.span.extracting(space + 1..<bytes.count))
-                let joined = Array(bytes[..<space] + bytes[(space + 1)...])
-                merged = vocabulary.number(of: joined.span)
+                bytes.remove(at: space)
+                merged = vocabulary.number(of: bytes.span)
             } else if let pair = entry.array, pair.count == 2, let first = pair[0].string, let second = pair[1].string {
                 left = vocabulary.number(of: first.utf8.span)
                 right = vocabulary.number(of: second.utf8.span)

@@ -1,0 +1,96 @@
+import Tensors
+
+/// A `llama` tokenizer of a GGUF file, SentencePiece BPE, as the tokenizer.model that it was made from.
+struct GGUFSentencePieceTokenizer {
+    /// The content of tokenizer.model.
+    let modelProto: [UInt8]
+    /// The beginnings of tokenizer_config.json.
+    let config: JSONObject
+
+    init(_ tokenizer: GGUFTokenizer, _ file: GGUFFile) throws {
+        guard let scores = try file.numbers("tokenizer.ggml.scores"), scores.count == tokenizer.tokens.count else {
+            throw GGUFTokenizer.failure(file, "the file does not have a score for each token")
+        }
+        // Behind the pieces of the model come tokens that were added to it, and tokens that only fill the table up to the
+        // size of the embeddings.
+        let pieceCount = (tokenizer.kinds.lastIndex { $0 == .normal || $0 == .byte } ?? -1) + 1
+        let used = (tokenizer.kinds.lastIndex { $0 != .unused } ?? -1) + 1
+        guard pieceCount > 0 else { throw GGUFTokenizer.failure(file, "there is no token of type NORMAL") }
+        let roles = try tokenizer.roles(fallbacks: ["bos": 1, "eos": 2, "unknown": 0])
+        let prefix = try file.bool("tokenizer.ggml.add_space_prefix") ?? true
+        let removesSpaces = try file.bool("tokenizer.ggml.remove_extra_whitespaces") ?? false
+
+        var proto = ProtobufWriter()
+        for id in 0..<pieceCount {
+            var piece = ProtobufWriter()
+            piece.bytes(1, tokenizer.tokens[id].utf8)
+            piece.fixed32(2, Float(scores[id]).bitPattern)
+            if tokenizer.kinds[id] != .normal { piece.integer(3, tokenizer.kinds[id].rawValue) }
+            proto.bytes(1, piece.output)
+        }
+        var trainer = ProtobufWriter()
+        trainer.integer(3, 2)  // model_type: BPE
+        trainer.integer(4, pieceCount)
+        trainer.integer(35, tokenizer.kinds.contains(.byte) ? 1 : 0)  // byte_fallback
+        let ids = [(40, "unknown", 0), (41, "bos", 1), (42, "eos", 2), (43, "padding", -1)]
+        for (field, name, standard) in ids {
+            let id = try tokenizer.id(name) ?? standard
+            trainer.integer(field, id < pieceCount ? id : -1)
+        }
+        trainer.bytes(44, " \u{2047} ".utf8)  // unk_surface
+        for (field, role) in [(45, "unk_token"), (46, "bos_token"), (47, "eos_token")] {
+            if let text = roles[role]?.string { trainer.bytes(field, text.utf8) }
+        }
+        proto.bytes(2, trainer.output)
+        var normalizer = ProtobufWriter()
+        normalizer.bytes(1, "identity".utf8)
+        normalizer.bytes(2, [])  // precompiled_charsmap
+        normalizer.integer(3, prefix ? 1 : 0)  // add_dummy_prefix
+        normalizer.integer(4, removesSpaces ? 1 : 0)  // remove_extra_whitespaces
+        normalizer.integer(5, 1)  // escape_whitespaces
+        proto.bytes(3, normalizer.output)
+        modelProto = proto.output
+
+        var config: JSONObject = ["tokenizer_class": "LlamaTokenizer", "legacy": true]
+        config["add_bos_token"] = .bool(try file.bool("tokenizer.ggml.add_bos_token") ?? true)
+        config["add_eos_token"] = .bool(try file.bool("tokenizer.ggml.add_eos_token") ?? false)
+        for role in GGUFTokenizer.roles.prefix(3) { config[role.transformers] = .null }
+        for role in roles.members { config[role.key] = role.value }
+        var added = JSONObject()
+        for id in 0..<used where id >= pieceCount || [.control, .unknown].contains(tokenizer.kinds[id]) {
+            added["\(id)"] = .object(tokenizer.addedToken(id))
+        }
+        config["added_tokens_decoder"] = .object(added)
+        self.config = config
+    }
+}
+
+/// Writes the wire format of Protocol Buffers (https://protobuf.dev/programming-guides/encoding).
+private struct ProtobufWriter {
+    var output: [UInt8] = []
+
+    mutating func integer(_ field: Int, _ value: Int) {
+        varint(UInt64(field) << 3)
+        varint(UInt64(bitPattern: Int64(value)))
+    }
+
+    mutating func fixed32(_ field: Int, _ bits: UInt32) {
+        varint(UInt64(field) << 3 | 5)
+        output.appendLittleEndian(bits)
+    }
+
+    mutating func bytes(_ field: Int, _ content: some Collection<UInt8>) {
+        varint(UInt64(field) << 3 | 2)
+        varint(UInt64(content.count))
+        output += content
+    }
+
+    private mutating func varint(_ value: UInt64) {
+        var value = value
+        while value >= 0x80 {
+            output.append(UInt8(truncatingIfNeeded: value) | 0x80)
+            value >>= 7
+        }
+        output.append(UInt8(value))
+    }
+}

@@ -1,0 +1,73 @@
+import SystemPackage
+import Tensors
+
+/// The files of a model that was split: `NAME-00001-of-0000N.gguf`, of which the first has the metadata.
+enum GGUFSplit {
+    /// Opens all files of the model that `path` is a part of.
+    ///
+    /// - Throws: `checkpoint.missing-shards`, `gguf.split` for files that do not belong together, and a file's own errors.
+    static func open(partAt path: FilePath) throws -> [GGUFFile] {
+        let file = try GGUFFile(path: path)
+        guard let count = try file.integer("split.count"), count > 1 else { return [file] }
+        guard let name = path.lastComponent.flatMap({ SplitName($0.string) }), name.count == count else {
+            throw PVITError(
+                .ggufSplit, "the file is one of \(count) parts, but its name does not say which", file: path,
+                remedy: "give the parts the names that they were published under, NAME-00001-of-0000N.gguf")
+        }
+        let folder = path.parentFolder
+        let entries = Set(try folderEntries(folder))
+        let names = (1...count).map { name.sibling($0) }
+        let missing = names.filter { !entries.contains($0) }
+        guard missing.isEmpty else {
+            throw PVITError(
+                .missingShards, "\(missing.count) of \(count) parts are absent: \(missing.listed())", file: path,
+                remedy: "download the missing files into the same folder")
+        }
+        var files: [GGUFFile] = []
+        for (place, part) in names.enumerated() {
+            let opened = place + 1 == name.number ? file : try GGUFFile(path: folder.appending(part))
+            guard try opened.integer("split.count") == count, try opened.integer("split.no") == place else {
+                throw PVITError(
+                    .ggufSplit, "the file does not say that it is part \(place + 1) of \(count)", file: opened.path,
+                    remedy: "the parts are not of one model, or were renamed")
+            }
+            files.append(opened)
+        }
+        let total = files.reduce(0) { $0 + $1.tensors.count }
+        if let announced = try files[0].integer("split.tensors.count"), announced != total {
+            throw PVITError(
+                .ggufSplit, "the parts have \(total) tensors, where the first says \(announced)", file: files[0].path,
+                remedy: "the parts are not of one model")
+        }
+        return files
+    }
+
+    /// The file by which a folder's only GGUF model can be opened; nil when it has none or several.
+    static func onlyModel(among entries: [String]) -> String? {
+        let files = entries.filter { $0.hasSuffix(".gguf") }
+        let firsts = files.filter { SplitName($0).map { $0.number == 1 } ?? true }
+        return firsts.count == 1 ? firsts[0] : firsts.isEmpty && files.count == 1 ? files[0] : nil
+    }
+}
+
+/// A name such as `model-00002-of-00003.gguf`.
+private struct SplitName {
+    let number: Int
+    let count: Int
+    private let stem: Substring
+
+    init?(_ name: String) {
+        guard let match = name.wholeMatch(of: /(.*)-(\d{5})-of-(\d{5})\.gguf/), let number = Int(match.2),
+            let count = Int(match.3), count > 0, (1...count).contains(number)
+        else { return nil }
+        stem = match.1
+        self.number = number
+        self.count = count
+    }
+
+    /// The name of another part.
+    func sibling(_ number: Int) -> String {
+        func fiveDigits(_ number: Int) -> String { String(String(100_000 + number).dropFirst()) }
+        return "\(stem)-\(fiveDigits(number))-of-\(fiveDigits(count)).gguf"
+    }
+}

@@ -1,0 +1,64 @@
+import Tensors
+
+/// What a tensor of a Meta LLaMA file is: its name in the `transformers` library, and how it is split over the files of a
+/// model that was trained in parallel.
+struct MetaTensorRole: Hashable {
+    enum Split: Hashable {
+        /// Every file has all of it.
+        case replicated
+        /// Each file has some of the rows, in order.
+        case rows
+        /// Each file has some of the columns, in order.
+        case columns
+        /// By columns in LLaMA 1 and 2, by rows in LLaMA 3; the width of the parts tells.
+        case rowsOrColumns
+    }
+
+    /// The kinds of tensors that differ in shape.
+    enum Kind: Hashable {
+        case embedding, output, norm, query, key, value, attentionOutput, gate, up, down
+    }
+
+    let name: TensorName
+    let kind: Kind
+
+    var split: Split {
+        switch kind {
+        case .norm: .replicated
+        case .query, .key, .value, .gate, .up, .output: .rows
+        case .attentionOutput, .down: .columns
+        case .embedding: .rowsOrColumns
+        }
+    }
+
+    /// The tensors of each layer: Meta's name, that of `transformers`, kind.
+    private static let layerParts: [(meta: String, name: String, kind: Kind)] = [
+        ("attention_norm", "input_layernorm", .norm), ("attention.wq", "self_attn.q_proj", .query),
+        ("attention.wk", "self_attn.k_proj", .key), ("attention.wv", "self_attn.v_proj", .value),
+        ("attention.wo", "self_attn.o_proj", .attentionOutput), ("ffn_norm", "post_attention_layernorm", .norm),
+        ("feed_forward.w1", "mlp.gate_proj", .gate), ("feed_forward.w3", "mlp.up_proj", .up),
+        ("feed_forward.w2", "mlp.down_proj", .down),
+    ]
+
+    /// All tensors of a model by their names in Meta's files.
+    static func all(layerCount: Int) -> [TensorName: MetaTensorRole] {
+        var roles: [TensorName: MetaTensorRole] = [
+            "tok_embeddings.weight": MetaTensorRole(name: "model.embed_tokens.weight", kind: .embedding),
+            "norm.weight": MetaTensorRole(name: "model.norm.weight", kind: .norm),
+            outputName: MetaTensorRole(name: "lm_head.weight", kind: .output),
+        ]
+        for layer in 0..<layerCount {
+            for part in layerParts {
+                roles[TensorName("layers.\(layer).\(part.meta).weight")] = MetaTensorRole(
+                    name: TensorName("model.layers.\(layer).\(part.name).weight"), kind: part.kind)
+            }
+        }
+        return roles
+    }
+
+    /// The output layer, which models with tied embeddings may lack.
+    static let outputName: TensorName = "output.weight"
+
+    /// Whether nobody reads the tensor: tables of rotary frequencies.
+    static func isIgnored(_ name: TensorName) -> Bool { name.rawValue.hasSuffix("rope.freqs") }
+}

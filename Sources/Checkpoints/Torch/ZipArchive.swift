@@ -1,0 +1,83 @@
+import Tensors
+
+/// The directory of a ZIP archive whose entries are stored, not compressed, so that they can be read in place.
+///
+/// Reads ZIP and ZIP64 (PKWARE APPNOTE 6.3.9) as `torch.save` writes them: one disk, no archive comment games, nothing in
+/// front of the archive. A value of this type satisfies: the directory ends exactly where the end records begin; every
+/// name is proper UTF-8, relative, without `.` and `..`, and occurs once; every entry's local header says the same as
+/// the directory; and no two entries share a byte.
+struct ZipArchive {
+    struct Entry: Sendable {
+        /// The name with its folders.
+        let name: String
+        /// Where the content lies in the file.
+        let bytes: Range<Int>
+        /// The CRC-32 of the content.
+        let checksum: UInt32
+        /// Where the local header begins.
+        fileprivate let headerOffset: Int
+    }
+
+    /// The entries in the order of the directory.
+    let entries: [Entry]
+    private let places: [String: Int]
+
+    /// The most bytes that a name may have.
+    private static let maximumNameLength = 1024
+
+    /// Reads and checks the directory.
+    ///
+    /// - Throws: A `torch.archive*` error or `torch.compressed`, naming bytes.
+    init(of file: borrowing MappedFile) throws {
+        let end = try ZipEndRecord(of: file)
+        var entries: [Entry] = []
+        var places: [String: Int] = [:]
+        entries.reserveCapacity(end.entryCount)
+        var position = end.directory.lowerBound
+        for _ in 0..<end.entryCount {
+            let record = try ZipDirectoryRecord(in: file, at: position, before: end.directory.upperBound)
+            position = record.end
+            try Self.checkName(record.name, at: record.range)
+            guard places.updateValue(entries.count, forKey: record.name) == nil else {
+                throw PVITError(
+                    .torchArchiveDuplicate, "the archive has two entries called \(record.name)", bytes: record.range)
+            }
+            let bytes = try record.contentRange(in: file, before: end.directory.lowerBound)
+            entries.append(
+                Entry(name: record.name, bytes: bytes, checksum: record.checksum, headerOffset: record.headerOffset))
+        }
+        guard position == end.directory.upperBound else {
+            throw PVITError(
+                .torchArchive, "the archive's directory has bytes after its last entry",
+                bytes: UInt64(position)..<UInt64(end.directory.upperBound))
+        }
+        try Self.checkOverlap(entries)
+        self.entries = entries
+        self.places = places
+    }
+
+    /// The entry of a name, or nil.
+    func entry(named name: String) -> Entry? { places[name].map { entries[$0] } }
+
+    private static func checkName(_ name: String, at bytes: Range<UInt64>) throws {
+        let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        let isProper =
+            name.utf8.count <= maximumNameLength && !name.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\\") })
+            && parts.allSatisfy { !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8) }
+        guard isProper else {
+            throw PVITError(
+                .torchArchiveName, "the archive has an entry with the improper name \"\(name.prefix(80))\"",
+                bytes: bytes, remedy: "this file was not written by torch.save; do not trust it")
+        }
+    }
+
+    private static func checkOverlap(_ entries: [Entry]) throws {
+        let sorted = entries.sorted { $0.headerOffset < $1.headerOffset }
+        for (entry, next) in zip(sorted, sorted.dropFirst()) where entry.bytes.upperBound > next.headerOffset {
+            throw PVITError(
+                .torchArchiveOverlap, "the entries \(entry.name) and \(next.name) share bytes",
+                bytes: UInt64(next.headerOffset)..<UInt64(entry.bytes.upperBound),
+                remedy: "this file was not written by torch.save; do not trust it")
+        }
+    }
+}

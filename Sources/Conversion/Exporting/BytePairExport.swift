@@ -1,0 +1,68 @@
+import Checkpoints
+import Tensors
+
+/// A byte-level BPE tokenizer.json as the tables of a GGUF file (`gpt2`).
+enum BytePairExport {
+    /// - Parameter limit: The number of rows of the embeddings.
+    static func table(_ json: JSONObject, limit: Int) throws -> TokenTableForGGUF {
+        guard let model = json["model"]?.object, let vocabulary = model["vocab"]?.object,
+            let merges = model["merges"]?.array, (model["type"]?.string ?? "BPE") == "BPE"
+        else { throw failure("its model is not BPE") }
+        let preTokenizer = json["pre_tokenizer"] ?? .null
+        let ignoresMerges = model["ignore_merges"]?.bool ?? false
+        guard let kind = BytePairPreTokenizer(json: preTokenizer),
+            let name = kind.ggufName(ignoresMerges: ignoresMerges)
+        else {
+            let text = String(decoding: preTokenizer.encoded(), as: UTF8.self)
+            throw failure("its way to cut texts into words has no name in GGUF: \(text.prefix(200))")
+        }
+        guard json["normalizer"] == nil || json["normalizer"] == .null else {
+            throw failure("it normalizes texts, which GGUF has no place for")
+        }
+        var table = TokenTableForGGUF(
+            limit: limit, hasScores: false,
+            head: [("tokenizer.ggml.model", .string("gpt2")), ("tokenizer.ggml.pre", .string(name))])
+        for member in vocabulary.members {
+            try table.put(
+                TokenTableForGGUF.Token(text: member.key, kind: .normal), at: try id(member.value, member.key))
+        }
+        for entry in json["added_tokens"]?.array ?? [] {
+            guard let content = entry["content"]?.string else { throw failure("an added token has no content") }
+            let kind: TokenTableForGGUF.Kind = entry["special"]?.bool == true ? .control : .userDefined
+            try table.put(TokenTableForGGUF.Token(text: content, kind: kind), at: try id(entry["id"], content))
+        }
+        table.tail = [("tokenizer.ggml.merges", .strings(try merges.map(merge)))]
+        let template = template(json["post_processor"] ?? .null)
+        table.addsBeginning = template?.first?["SpecialToken"] != nil
+        table.addsEnd = template?.last?["SpecialToken"] != nil
+        return table
+    }
+
+    private static func id(_ value: JSONValue?, _ token: String) throws -> Int {
+        guard let id = value?.integer, id >= 0 else {
+            throw failure("the token \"\(token)\" has no id")
+        }
+        return id
+    }
+
+    /// A merge as one text: the two parts with a space between.
+    private static func merge(_ value: JSONValue) throws -> String {
+        if let text = value.string { return text }
+        guard let pair = value.array, pair.count == 2, let left = pair[0].string, let right = pair[1].string,
+            !left.contains(" "), !right.contains(" ")
+        else { throw failure("a merge is not a pair of tokens without spaces") }
+        return "\(left) \(right)"
+    }
+
+    /// What is put around a single text.
+    private static func template(_ processor: JSONValue) -> [JSONValue]? {
+        let parts = processor["type"]?.string == "Sequence" ? processor["processors"]?.array ?? [] : [processor]
+        return parts.first { $0["type"]?.string == "TemplateProcessing" }?["single"]?.array
+    }
+
+    private static func failure(_ what: String) -> PVITError {
+        PVITError(
+            .exportTokenizer, "tokenizer.json cannot be written as GGUF metadata: \(what)",
+            remedy: "put the model's tokenizer.model beside it, if it has one")
+    }
+}

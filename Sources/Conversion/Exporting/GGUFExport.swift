@@ -1,0 +1,119 @@
+import Checkpoints
+import Parallelism
+import SystemPackage
+import Tensors
+
+/// Writes models of the LLaMA family as GGUF files for llama.cpp.
+public enum GGUFExport {
+    /// What was written.
+    public struct Report: Sendable {
+        /// The size of the file in bytes.
+        public let byteCount: UInt64
+        /// The number of tensors in the file.
+        public let tensorCount: Int
+        /// Tensors that such a file has no place for: PVIT's projections.
+        public let leftOut: [TensorName]
+    }
+
+    /// Pieces for each thread that may wait for the one that is due.
+    private static let piecesPerThread = 3
+
+    /// Writes a checkpoint as one GGUF file, version 3, with its configuration, tokenizer and conversation template.
+    ///
+    /// The tensors are read, converted and written in pieces: in memory are a few pieces for each thread, whatever the size
+    /// of the model. The same checkpoint and type give the same bytes, whatever the number of threads. The file appears
+    /// whole or not at all.
+    ///
+    /// - Throws: `model.is-delta`; `checkpoint.config`, `checkpoint.tensors` and `checkpoint.unsupported-model` for models
+    ///   that are not LLaMA's; `export.tokenizer` for a tokenizer that llama.cpp has no name for; `quantize.*` for numbers
+    ///   that the type cannot hold; `work.cancelled`; the errors of reading and writing.
+    public static func write(
+        _ checkpoint: Checkpoint, to path: FilePath, type: GGUFWeightType, threadCount: Int = 1,
+        monitor: WorkMonitor = WorkMonitor()
+    ) throws -> Report {
+        try DeltaRecognition.requireModel(checkpoint, role: "source")
+        let plan = try GGUFExportPlan(for: checkpoint, type: type)
+        let metadata = try GGUFModelMetadata(of: checkpoint, type: type)
+        var tensors = plan.entries.map(\.written)
+        if let factors = try metadata.rotaryFactors() { tensors.insert(factors.tensor, at: 0) }
+        try DiskSpace.require(UInt64(GGUFWriter.dataByteCount(tensors)) + 64 << 20, for: path)
+        let output = Output(try GGUFWriter(path: path, metadata: metadata.pairs, tensors: tensors))
+        if let factors = try metadata.rotaryFactors() { try output.append(factors.bytes) }
+        let total = plan.entries.reduce(0) { $0 + UInt64($1.source.byteCount) }
+        var done: UInt64 = 0
+        try convert(checkpoint.weights, plan, threadCount: threadCount) { piece in
+            try monitor.checkCancellation()
+            try output.append(piece.bytes)
+            done += UInt64(piece.sourceByteCount)
+            monitor.report(done, total)
+        }
+        return Report(byteCount: try output.finish(), tensorCount: tensors.count, leftOut: plan.leftOut)
+    }
+
+    /// A part of a tensor as the file has it.
+    private struct Piece: Sendable {
+        let bytes: [UInt8]
+        let sourceByteCount: Int
+    }
+
+    private static func convert(
+        _ source: any TensorSource, _ plan: GGUFExportPlan, threadCount: Int,
+        consume: @escaping (Piece) throws -> Void
+    ) throws {
+        let pieces = plan.entries.flatMap { entry in entry.pieces.map { (entry: entry, rows: $0) } }
+        let pool = ThreadPool(threadCount: threadCount)
+        let sink = OrderedSink<Piece>(window: pool.threadCount * piecesPerThread, consume: consume)
+        try pool.parallelFor(pieces.count) { range, _ in
+            for number in range {
+                do {
+                    try sink.submit(number, try piece(pieces[number].rows, of: pieces[number].entry, source))
+                } catch {
+                    sink.fail(error)
+                    throw error
+                }
+            }
+        }
+    }
+
+    /// Reads and converts some rows of a tensor.
+    private static func piece(
+        _ rows: Range<Int>, of entry: GGUFExportPlan.Entry, _ source: any TensorSource
+    ) throws -> Piece {
+        let tensor = entry.source
+        do {
+            var bytes = try source.bytes(ofRows: rows, of: tensor)
+            if let order = entry.order { bytes = reordered(bytes, rows: rows, bytesPerRow: tensor.bytesPerRow, order) }
+            let written = try FloatConversion.convert(bytes, from: tensor.elementType, to: entry.written.type)
+            return Piece(bytes: written, sourceByteCount: bytes.count)
+        } catch let error as PVITError {
+            throw error.located(tensor: tensor.name)
+        }
+    }
+
+    /// Rows of whole heads in the order of GGUF files.
+    private static func reordered(
+        _ bytes: [UInt8], rows: Range<Int>, bytesPerRow: Int, _ order: RotaryRowOrder
+    ) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        for row in rows {
+            let start = (order.transformersRow(of: row) - rows.lowerBound) * bytesPerRow
+            result += bytes[start..<start + bytesPerRow]
+        }
+        return result
+    }
+}
+
+/// The file that is written; one thread at a time appends to it.
+private final class Output {
+    private var writer: GGUFWriter?
+
+    init(_ writer: consuming GGUFWriter) { self.writer = consume writer }
+
+    func append(_ bytes: [UInt8]) throws { try writer?.append(bytes) }
+
+    func finish() throws -> UInt64 {
+        guard let writer = writer.take() else { throw PVITError(.internalDefect, "a file was finished twice") }
+        return try writer.finish()
+    }
+}

@@ -1,0 +1,142 @@
+import Checkpoints
+import Tensors
+
+extension PVITError.Code {
+    /// The tokenizer cannot be written in the other format.
+    public static let exportTokenizer = Self("export.tokenizer", .badData)
+}
+
+/// The tokenizer of a checkpoint as the metadata of a GGUF file.
+struct GGUFTokenizerMetadata {
+    /// Keys and values.
+    let pairs: [(key: String, value: GGUFValue)]
+
+    /// Reads the tokenizer's files: tokenizer.model where there is one, else tokenizer.json. A checkpoint without either
+    /// gives no pairs but `tokenizer.ggml.model` = `none`.
+    ///
+    /// - Parameter vocabulary: The number of rows of the embeddings, which the table of tokens is filled up to.
+    /// - Throws: `export.tokenizer`, `tokenizer.invalid`, JSON errors.
+    init(of checkpoint: Checkpoint, vocabulary: Int) throws {
+        let files = checkpoint.sideFiles
+        let config = try files.object(SideFiles.tokenizerConfig) ?? [:]
+        let table: TokenTableForGGUF
+        if let model = files[SideFiles.sentencePieceModel] {
+            table = try SentencePieceExport.table(model, files, config, limit: vocabulary)
+        } else if let json = try files.object(SideFiles.tokenizerJSON) {
+            table = try BytePairExport.table(json, limit: vocabulary)
+        } else {
+            pairs = [("tokenizer.ggml.model", .string("none"))]
+            return
+        }
+        var tokens = table.tokens
+        while tokens.count < vocabulary {
+            tokens.append(TokenTableForGGUF.Token(text: "[PAD\(tokens.count)]", score: -10000, kind: .unused))
+        }
+        var pairs = table.head
+        pairs.append(("tokenizer.ggml.tokens", .strings(tokens.map(\.text))))
+        if table.hasScores { pairs.append(("tokenizer.ggml.scores", .f32s(tokens.map(\.score)))) }
+        pairs.append(("tokenizer.ggml.token_type", .i32s(tokens.map(\.kind.rawValue))))
+        pairs += table.tail
+        pairs += try Self.roles(tokens, checkpoint, config, table.defaultRoles)
+        pairs.append(("tokenizer.ggml.add_bos_token", .bool(config["add_bos_token"]?.bool ?? table.addsBeginning)))
+        pairs.append(("tokenizer.ggml.add_eos_token", .bool(config["add_eos_token"]?.bool ?? table.addsEnd)))
+        if let template = Self.chatTemplate(files, config) {
+            pairs.append(("tokenizer.chat_template", .string(template)))
+        }
+        self.pairs = pairs
+    }
+
+    /// The ids of the tokens with a role: by their texts in tokenizer_config.json or special_tokens_map.json, else by their
+    /// ids in config.json.
+    private static func roles(
+        _ tokens: [TokenTableForGGUF.Token], _ checkpoint: Checkpoint, _ config: JSONObject, _ defaults: [String: Int]
+    ) throws -> [(key: String, value: GGUFValue)] {
+        var idOfText: [[UInt8]: Int] = [:]
+        for (id, token) in tokens.enumerated() where token.kind != .unused { idOfText[Array(token.text.utf8)] = id }
+        let map = try checkpoint.sideFiles.object(SideFiles.specialTokensMap) ?? [:]
+        let names = [
+            ("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("sep", "seperator"), ("pad", "padding"),
+            ("cls", "cls"), ("mask", "mask"),
+        ]
+        return names.compactMap { name, key in
+            let entry = config["\(name)_token"] ?? map["\(name)_token"]
+            let text = entry?.string ?? entry?["content"]?.string
+            let number = checkpoint.config?["\(name)_token_id"]
+            let id =
+                text.flatMap { idOfText[Array($0.utf8)] } ?? number?.integer ?? number?.array?.first?.integer
+                ?? defaults[name]
+            guard let id, tokens.indices.contains(id) else { return nil }
+            return ("tokenizer.ggml.\(key)_token_id", .u32(UInt32(id)))
+        }
+    }
+
+    /// The conversation template: the default one where there are several.
+    private static func chatTemplate(_ files: SideFiles, _ config: JSONObject) -> String? {
+        if let text = config["chat_template"]?.string { return text }
+        if let list = config["chat_template"]?.array {
+            let standard = list.first { $0["name"]?.string == "default" } ?? list.first
+            if let text = standard?["template"]?.string { return text }
+        }
+        return files[SideFiles.chatTemplate].map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+/// What the two kinds of tokenizers have in common in a GGUF file.
+struct TokenTableForGGUF {
+    /// The types of tokens (`llama_token_type` of llama.h).
+    enum Kind: Int32 {
+        case normal = 1
+        case unknown = 2
+        case control = 3
+        case userDefined = 4
+        case unused = 5
+        case byte = 6
+    }
+
+    struct Token {
+        var text: String
+        var score: Float = 0
+        var kind: Kind
+    }
+
+    /// The tokens; the place is the id.
+    private(set) var tokens: [Token] = []
+    /// The number of rows of the embeddings.
+    let limit: Int
+    /// Whether the scores mean something.
+    let hasScores: Bool
+    /// What comes before the tables.
+    let head: [(key: String, value: GGUFValue)]
+    /// What comes behind the tables.
+    var tail: [(key: String, value: GGUFValue)] = []
+    /// Ids of roles that no file names.
+    var defaultRoles: [String: Int] = [:]
+    /// Whether the token that begins a text is put in front of it, unless tokenizer_config.json says otherwise.
+    var addsBeginning = false
+    /// Whether the token that ends a text is put behind it.
+    var addsEnd = false
+
+    /// Creates an empty table.
+    init(limit: Int, hasScores: Bool, head: [(key: String, value: GGUFValue)]) {
+        self.limit = limit
+        self.hasScores = hasScores
+        self.head = head
+    }
+
+    /// Puts a token in its place. Gaps are filled with tokens that are never used; added tokens for which the embeddings
+    /// have no row are ignored, as llama.cpp's converter does.
+    ///
+    /// - Throws: `export.tokenizer` for another token without a row.
+    mutating func put(_ token: Token, at id: Int) throws {
+        guard id < limit else {
+            guard token.kind == .normal else { return }
+            throw PVITError(
+                .exportTokenizer, "the token \"\(token.text)\" has the id \(id), but the embeddings have \(limit) rows",
+                remedy: "the tokenizer is not that of the model")
+        }
+        while tokens.count <= id {
+            tokens.append(Token(text: "[PAD\(tokens.count)]", score: -10000, kind: .unused))
+        }
+        tokens[id] = token
+    }
+}

@@ -1,0 +1,126 @@
+import Checkpoints
+import Tensors
+import Tokenization
+
+/// A SentencePiece BPE tokenizer.model, with the tokens added to it, as the tables of a GGUF file (`llama`).
+enum SentencePieceExport {
+    /// The score of added tokens, as llama.cpp's converter has it.
+    private static let addedScore: Float = -1000
+
+    /// - Parameters:
+    ///   - model: The content of tokenizer.model.
+    ///   - config: The content of tokenizer_config.json.
+    ///   - limit: The number of rows of the embeddings.
+    static func table(
+        _ model: [UInt8], _ files: SideFiles, _ config: JSONObject, limit: Int
+    ) throws -> TokenTableForGGUF {
+        var table = TokenTableForGGUF(
+            limit: limit, hasScores: true,
+            head: [("tokenizer.ggml.model", .string("llama")), ("tokenizer.ggml.pre", .string("default"))])
+        table.addsBeginning = true
+        var addsPrefix = true
+        var isBPE = false
+        table.defaultRoles = ["unk": 0, "bos": 1, "eos": 2]
+        var reader = ProtobufReader(model)
+        while let (field, content) = try reader.next() {
+            guard case .bytes(let range) = content else { continue }
+            let message = ProtobufReader(model, range)
+            switch field {
+            case 1: try table.put(try piece(message), at: table.tokens.count)
+            case 2: isBPE = try readTrainer(message, &table.defaultRoles)
+            case 3: addsPrefix = try readNormalizer(message)
+            default: break
+            }
+        }
+        guard isBPE else { throw failure("it is not a BPE model") }
+        try addTokens(files, config, to: &table)
+        table.tail = [("tokenizer.ggml.add_space_prefix", .bool(addsPrefix))]
+        return table
+    }
+
+    private static func piece(_ message: ProtobufReader) throws -> TokenTableForGGUF.Token {
+        var reader = message
+        var token = TokenTableForGGUF.Token(text: "", score: 0, kind: .normal)
+        while let (field, content) = try reader.next() {
+            switch (field, content) {
+            case (1, .bytes(let range)):
+                guard let text = String(validating: message.bytes[range], as: UTF8.self) else {
+                    throw failure("a piece is not UTF-8")
+                }
+                token.text = text
+            case (2, .fixed32(let bits)): token.score = Float(bitPattern: bits)
+            case (3, .integer(let number)):
+                guard let kind = Int32(exactly: number).flatMap(TokenTableForGGUF.Kind.init) else {
+                    throw failure("a piece has the unknown type \(number)")
+                }
+                token.kind = kind
+            default: break
+            }
+        }
+        return token
+    }
+
+    /// Reads TrainerSpec; returns whether the model is BPE.
+    private static func readTrainer(_ message: ProtobufReader, _ roles: inout [String: Int]) throws -> Bool {
+        var reader = message
+        var isBPE = false
+        let fields: [UInt64: String] = [40: "unk", 41: "bos", 42: "eos", 43: "pad"]
+        while let (field, content) = try reader.next() {
+            guard case .integer(let number) = content else { continue }
+            if field == 3 { isBPE = number == 2 }
+            if let role = fields[field] { roles[role] = Int(exactly: Int32(truncatingIfNeeded: number)) }
+        }
+        return isBPE
+    }
+
+    /// Reads NormalizerSpec; returns whether a space is put in front of a text.
+    private static func readNormalizer(_ message: ProtobufReader) throws -> Bool {
+        var reader = message
+        var addsPrefix = true
+        while let (field, content) = try reader.next() {
+            switch (field, content) {
+            case (2, .bytes(let range)):
+                guard range.isEmpty else { throw failure("it normalizes texts by a table") }
+            case (3, .integer(let flag)): addsPrefix = flag != 0
+            default: break
+            }
+        }
+        return addsPrefix
+    }
+
+    /// Tokens of added_tokens.json and of `added_tokens_decoder`.
+    private static func addTokens(
+        _ files: SideFiles, _ config: JSONObject, to table: inout TokenTableForGGUF
+    ) throws {
+        for member in try files.object(SideFiles.addedTokens)?.members ?? [] {
+            try table.put(
+                TokenTableForGGUF.Token(text: member.key, score: addedScore, kind: .userDefined),
+                at: try id(member.value, member.key))
+        }
+        for member in config["added_tokens_decoder"]?.object?.members ?? [] {
+            guard let content = member.value["content"]?.string else { throw failure("an added token has no content") }
+            let id = try id(Int(member.key).map { .integer($0) }, content)
+            let isSpecial = member.value["special"]?.bool ?? false
+            // Pieces of the model that are listed again keep what the model says of them.
+            if table.tokens.indices.contains(id), table.tokens[id].text.utf8.elementsEqual(content.utf8),
+                ![.normal, .userDefined].contains(table.tokens[id].kind)
+            {
+                continue
+            }
+            try table.put(
+                TokenTableForGGUF.Token(
+                    text: content, score: addedScore, kind: isSpecial ? .control : .userDefined), at: id)
+        }
+    }
+
+    private static func id(_ value: JSONValue?, _ token: String) throws -> Int {
+        guard let id = value?.integer, id >= 0 else {
+            throw failure("the added token \"\(token)\" has no id")
+        }
+        return id
+    }
+
+    private static func failure(_ what: String) -> PVITError {
+        PVITError(.exportTokenizer, "tokenizer.model cannot be written as GGUF metadata: \(what)")
+    }
+}

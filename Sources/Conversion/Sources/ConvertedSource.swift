@@ -1,0 +1,75 @@
+import Checkpoints
+import Tensors
+
+/// A source whose floating-point tensors are delivered in another floating-point type, rounded to nearest even.
+public struct ConvertedSource: TensorSource {
+    /// The tensors of the original; f16, bf16 and f32 ones with the new type.
+    public let tensors: [TensorDescription]
+    private let original: any TensorSource
+    private let originalTensors: [TensorName: TensorDescription]
+    private let type: GGUFType
+
+    /// Creates a source that reads `original`.
+    ///
+    /// - Parameter type: f16, bf16 or f32.
+    /// - Throws: `tensor.mismatch` for other types, or when a tensor becomes too large to address.
+    public init(_ original: any TensorSource, as type: ElementType) throws {
+        switch type {
+        case .f16: self.type = .f16
+        case .bf16: self.type = .bf16
+        case .f32: self.type = .f32
+        default: throw PVITError(.tensorMismatch, "tensors cannot be converted to \(type)")
+        }
+        self.original = original
+        tensors = try original.tensors.map { tensor in
+            guard Self.isConverted(tensor) else { return tensor }
+            return try TensorDescription(name: tensor.name, elementType: type, shape: tensor.shape)
+        }
+        originalTensors = Dictionary(original.tensors.map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    private static func isConverted(_ tensor: TensorDescription) -> Bool {
+        [.f16, .bf16, .f32].contains(tensor.elementType)
+    }
+
+    /// Reads and converts rows (`TensorSource.readRows`).
+    ///
+    /// - Throws: Also `quantize.overflow` for a number that the type cannot hold and `quantize.not-finite`.
+    public func readRows(
+        _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
+    ) throws {
+        guard let originalTensor = originalTensors[tensor.name], originalTensor.shape == tensor.shape else {
+            throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: tensor.name)
+        }
+        guard originalTensor.elementType != tensor.elementType else {
+            return try original.readRows(rows, of: tensor, into: &destination)
+        }
+        try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
+        do {
+            let bytes = try original.bytes(ofRows: rows, of: originalTensor)
+            let converted = try FloatConversion.convert(bytes, from: originalTensor.elementType, to: type)
+            converted.withUnsafeBytes { source in
+                destination.withUnsafeMutableBytes { $0.copyMemory(from: source) }
+            }
+        } catch let error as PVITError {
+            throw error.located(tensor: tensor.name)
+        }
+    }
+}
+
+extension Checkpoint {
+    /// The same checkpoint with its floating-point tensors in another type, which `torch_dtype` of its configuration then
+    /// names.
+    ///
+    /// - Throws: As `ConvertedSource.init`.
+    public func converted(to type: ElementType) throws -> Checkpoint {
+        var files = sideFiles
+        if var config {
+            config["torch_dtype"] = type == .f16 ? "float16" : type == .bf16 ? "bfloat16" : "float32"
+            files[SideFiles.config] = JSONValue.object(config).encoded(indentation: 2) + [UInt8(ascii: "\n")]
+        }
+        return try Checkpoint(
+            path: path, format: format, weights: try ConvertedSource(weights, as: type), sideFiles: files,
+            sourceFiles: sourceFiles)
+    }
+}

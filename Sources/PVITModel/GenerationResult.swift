@@ -1,0 +1,71 @@
+import LanguageModel
+import Tokenization
+
+/// How a text is continued.
+public struct GenerationOptions: Sendable {
+    /// The most tokens that are made; nil for as many as fit the context.
+    public var maximumTokens: Int?
+    /// How tokens are drawn.
+    public var sampling: SamplingOptions
+    /// Texts that end the answer and are not part of it.
+    public var stops: [String]
+
+    /// Creates options; the defaults draw greedily until the model ends.
+    public init(maximumTokens: Int? = nil, sampling: SamplingOptions = SamplingOptions(), stops: [String] = []) {
+        self.maximumTokens = maximumTokens
+        self.sampling = sampling
+        self.stops = stops
+    }
+}
+
+/// Why an answer ended.
+public enum StopReason: String, Sendable, Hashable {
+    /// The model chose a token that ends texts or turns.
+    case endOfText = "eos"
+    /// A stop text came.
+    case stop
+    /// The most tokens that were asked for were made.
+    case length
+    /// The context is full.
+    case context
+}
+
+/// An answer and how it came about.
+public struct GenerationResult: Sendable {
+    /// The answer, as it was streamed.
+    public let text: String
+    /// The tokens that were made, the one that ended the answer included.
+    public let tokens: [TokenID]
+    /// How many tokens the model was given.
+    public let promptTokenCount: Int
+    /// How many of them were in the cache already, from the conversation before.
+    public let reusedTokenCount: Int
+    /// Why the answer ended.
+    public let stopReason: StopReason
+    /// From the beginning until the first token can be drawn.
+    public let prefillTime: Duration
+    /// From there to the end.
+    public let decodeTime: Duration
+    /// How many tokens went through the model after the prompt: one less than were drawn.
+    public let decodedTokenCount: Int
+
+    /// Prompt tokens that were computed for each second.
+    public var prefillTokensPerSecond: Double {
+        Self.rate(promptTokenCount - reusedTokenCount, prefillTime)
+    }
+
+    /// Tokens that were made for each second.
+    public var decodeTokensPerSecond: Double { Self.rate(decodedTokenCount, decodeTime) }
+
+    private static func rate(_ count: Int, _ time: Duration) -> Double {
+        let seconds = time.seconds
+        return seconds > 0 ? Double(count) / seconds : 0
+    }
+}
+
+extension Duration {
+    /// The length in seconds.
+    public var seconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+    }
+}

@@ -1,0 +1,106 @@
+import Container
+import LanguageModel
+import SystemPackage
+import Tensors
+import Tokenization
+
+/// A model from a container: weights, tokenizer and template, ready to use.
+public final class LoadedModel {
+    /// The file.
+    public let container: Container
+    /// The decoder.
+    public let llama: Llama
+    /// The tokenizer.
+    public let tokenizer: Tokenizer
+    /// The tokens that end a text, by the model's configurations and its tokenizer.
+    public let endTokens: Set<TokenID>
+    /// How long opening took.
+    public let loadTime: Duration
+    private let template: Result<ChatTemplate, any Error>
+
+    /// Opens a container.
+    ///
+    /// - Parameter engine: What computes.
+    /// - Throws: What `Container`, `LlamaConfiguration`, `Llama` and `Tokenizer` throw; `model.config` when the container
+    ///   has no configuration.
+    public init(opening path: FilePath, engine: ComputeEngine) throws {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let container = try Container(opening: path)
+        do {
+            let metadata = try container.metadata
+            guard let config = metadata["model.config"]?.object else {
+                throw PVITError(.modelConfig, "the file has no model configuration: it holds tensors, but no model")
+            }
+            let configuration = try LlamaConfiguration(parsing: config)
+            let files = try TokenizerFiles(of: container, metadata)
+            let tokenizer = try Tokenizer(files: files)
+            self.tokenizer = tokenizer
+            try Self.check(tokenizer, configuration)
+            llama = try Llama(configuration, in: container, engine: engine)
+            endTokens = Self.endTokens(tokenizer, configuration, metadata)
+            template = Result { try Self.template(metadata, config, tokenizer) }
+        } catch let error as PVITError {
+            throw error.located(file: path)
+        }
+        self.container = container
+        loadTime = clock.now - start
+    }
+
+    /// How conversations are put to the model.
+    ///
+    /// - Throws: `chat.template` when the model has no template, or an unknown one.
+    public var chatTemplate: ChatTemplate {
+        get throws { try template.get() }
+    }
+
+    private static func check(_ tokenizer: Tokenizer, _ configuration: LlamaConfiguration) throws {
+        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+            throw PVITError(
+                .modelConfig,
+                "the tokenizer has \(tokenizer.vocabularySize) tokens, and the model knows only "
+                    + "\(configuration.vocabularySize)",
+                remedy: "convert the checkpoint again with the tokenizer that belongs to it")
+        }
+    }
+
+    private static func endTokens(
+        _ tokenizer: Tokenizer, _ configuration: LlamaConfiguration, _ metadata: JSONObject
+    ) -> Set<TokenID> {
+        var result = Set(configuration.endOfText)
+        if let end = tokenizer.endOfText { result.insert(end) }
+        let generation = metadata["model.generation_config"]?["eos_token_id"]
+        for value in generation?.array ?? [generation].compactMap(\.self) {
+            if let id = value.integer.flatMap({ TokenID(exactly: $0) }) { result.insert(id) }
+        }
+        return result
+    }
+
+    private static func template(
+        _ metadata: JSONObject, _ config: JSONObject, _ tokenizer: Tokenizer
+    ) throws -> ChatTemplate {
+        let beginning = tokenizer.beginningOfText.flatMap { tokenizer.piece(of: $0) } ?? ""
+        let end = tokenizer.endOfText.flatMap { tokenizer.piece(of: $0) } ?? ""
+        if let text = metadata["chat.template"]?.string {
+            return try ChatTemplate(recognising: text, beginningText: beginning, endText: end)
+        }
+        // LLaVA's first family of checkpoints, PVIT among them, has its template in code only.
+        if config["model_type"]?.string == "llava", config["mm_vision_tower"]?.string != nil {
+            return try ChatTemplate.vicuna(beginningText: beginning, endText: end)
+        }
+        throw PVITError(
+            .chatTemplate, "the model has no chat template", remedy: "use --raw to give the model a text as it is")
+    }
+}
+
+extension TokenizerFiles {
+    /// The tokenizer files that travel in a container.
+    public init(of container: Container, _ metadata: JSONObject) throws {
+        self.init(
+            tokenizerJSON: try container.attachment("tokenizer.json"),
+            sentencePieceModel: try container.attachment("tokenizer.model"),
+            config: metadata["tokenizer.config"]?.object,
+            specialTokensMap: metadata["tokenizer.special_tokens_map"]?.object,
+            addedTokens: metadata["tokenizer.added_tokens"]?.object)
+    }
+}

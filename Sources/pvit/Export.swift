@@ -1,0 +1,61 @@
+import ArgumentParser
+import Checkpoints
+import Conversion
+import SystemPackage
+import Tensors
+
+/// `pvit export`: a model as a GGUF file or a Hugging Face folder.
+struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write a model for other programs: as a GGUF file, or as a Hugging Face folder (safetensors).",
+        discussion: """
+            An output whose name ends in .gguf becomes a GGUF file for llama.cpp, with configuration, tokenizer and \
+            conversation template; PVIT's projections have no place there and are left out. Any other output becomes a \
+            folder with safetensors files.
+
+            Examples:
+              pvit export model.pvq --output model.gguf --type q8_0
+              pvit export model.gguf --output folder --type f16
+            """)
+
+    @Argument(help: "The model: a .pvq file, a Hugging Face folder, a .safetensors or a GGUF file.")
+    var source: FilePath
+
+    @Option(name: .shortAndLong, help: "The .gguf file or the folder to write.")
+    var output: FilePath
+
+    @Option(help: "The type of the weights; by default f16 in a GGUF file and the source's own in a folder.")
+    var type: GGUFWeightType?
+
+    @Option(help: "Start another safetensors file when one would grow past this size.")
+    var shardSize = ByteCount(rawValue: 5_000_000_000)
+
+    @OptionGroup var threads: ThreadOptions
+    @OptionGroup var display: OutputOptions
+
+    private var isGGUF: Bool { output.extension == "gguf" }
+
+    func validate() throws {
+        if !isGGUF, let type, type.elementType == nil {
+            throw ValidationError("--type \(type.rawValue) is for GGUF files: end the name of the output in .gguf")
+        }
+    }
+
+    func run() throws {
+        let model = try ModelSource.open(source)
+        guard isGGUF else {
+            let converted = try type?.elementType.map { try model.converted(to: $0) } ?? model
+            return try writeFolder(converted, label: "exporting", to: output, shardSize: shardSize, display)
+        }
+        let report = try withProgress("exporting", display) { monitor in
+            try GGUFExport.write(
+                model, to: output, type: type ?? .f16, threadCount: threads.count, monitor: monitor)
+        }
+        if !report.leftOut.isEmpty {
+            display.note("left out: \(report.leftOut.map(\.rawValue).listed())")
+        }
+        display.note("wrote \(output): \(report.tensorCount) tensors, \(ByteCount(report.byteCount))")
+    }
+}
+
+extension GGUFWeightType: ExpressibleByArgument {}

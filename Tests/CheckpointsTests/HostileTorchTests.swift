@@ -1,0 +1,82 @@
+import CheckpointTestSupport
+import Checkpoints
+import Foundation
+import SystemPackage
+import Tensors
+import Testing
+
+@Suite("Hostile and broken PyTorch files")
+struct HostileTorchTests {
+    @Test(
+        "is refused with one error that says why",
+        arguments: otherPickles + bombs + badTensors + hostileArchives + hostileLegacyFiles)
+    func refused(file: HostileFile) throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("pytorch_model.bin", file.bytes)
+        let error = try #require(throws: PVITError.self) { try TorchFile(path: path) }
+        #expect(error.code.name == file.code, "\(error)")
+        #expect(error.code.category == .badData)
+        #expect(error.file == path.string)
+        #expect(file.words.isEmpty || "\(error)".contains(file.words), "\(error)")
+        #expect("\(error)".utf8.count < 1000)
+        // The same through a folder, as a user gives it.
+        let again = try #require(throws: PVITError.self) { try CheckpointSource.open(folder.path) }
+        #expect(again.code == error.code)
+    }
+
+    @Test(
+        "a pickle that runs code is refused by the name of what it calls, and does not run",
+        arguments: codeRunningPickles)
+    func codeDoesNotRun(pickle: CodeRunningPickle) throws {
+        let folder = try TemporaryFolder()
+        let marker = folder.path.appending("marker").string
+        try folder.write("pytorch_model.bin", pickle.file(marker))
+        let error = try #require(throws: PVITError.self) { try CheckpointSource.open(folder.path) }
+        #expect(error.code == .torchPickleGlobal)
+        #expect("\(error)".contains(pickle.words), "\(error)")
+        #expect(try folder.entries == ["pytorch_model.bin"])
+    }
+
+    @Test(
+        "those pickles do run code in Python", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"),
+        arguments: codeRunningPickles)
+    func codeRunsInPython(pickle: CodeRunningPickle) throws {
+        let folder = try TemporaryFolder()
+        let marker = folder.path.appending("marker").string
+        let path = try folder.write("data.pkl", pickle.pickle(marker))
+        _ = try Python.run(
+            """
+            import pickle, sys, time, os
+            try: pickle.load(open(sys.argv[1], "rb"))
+            except Exception: pass
+            for _ in range(200):
+                if os.path.exists(sys.argv[2]): break
+                time.sleep(0.05)
+            """, path.string, marker)
+        #expect(try folder.entries == ["data.pkl", "marker"])
+    }
+
+    @Test(
+        "a file cut anywhere is refused",
+        arguments: ["zip_torch1.13.bin", "zip_torch2.bin", "legacy_pickle.bin", "nested_checkpoint.pth"])
+    func cuts(name: String) throws {
+        let folder = try TemporaryFolder()
+        let whole = try contents(of: torchFixture(name))
+        for part in 0..<200 {
+            let length = whole.count * part / 200
+            let path = try folder.write("cut.bin", Array(whole.prefix(length)))
+            let error = try #require(throws: PVITError.self, "cut at \(length)") { try TorchFile(path: path) }
+            #expect(error.code.category == .badData)
+        }
+    }
+
+    @Test("a Git LFS pointer in place of a shard is named as what it is")
+    func pointer() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(
+            "pytorch_model.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9877989586\n")
+        let error = try #require(throws: PVITError.self) { try CheckpointSource.open(folder.path) }
+        #expect(error.code == .lfsPointer)
+        #expect("\(error)".contains("git lfs pull"))
+    }
+}

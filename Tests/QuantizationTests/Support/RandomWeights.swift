@@ -1,0 +1,56 @@
+import Foundation
+import Tensors
+
+@testable import Quantization
+
+/// A repeatable source of random numbers: SplitMix64.
+struct RandomWeights {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func bits() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// In [0, 1).
+    mutating func uniform() -> Double { Double(bits() >> 11) * 0x1p-53 }
+
+    /// Normally distributed, by the method of Box and Muller.
+    mutating func gaussian() -> Double {
+        (-2 * log(1 - uniform())).squareRoot() * cos(2 * .pi * uniform())
+    }
+
+    /// Student's t with 4 degrees of freedom: heavy tails.
+    mutating func heavyTailed() -> Double {
+        let squares = (0..<4).reduce(0.0) { sum, _ in
+            let x = gaussian()
+            return sum + x * x
+        }
+        return gaussian() / (squares / 4).squareRoot()
+    }
+
+    mutating func gaussian(_ count: Int, scale: Double = 0.02) -> [Float] {
+        (0..<count).map { _ in Float(gaussian() * scale) }
+    }
+}
+
+extension TileQuantizer.Tile {
+    /// The decoded rows.
+    func decoded(_ encoding: TensorEncoding, rows: Int, columns: Int) throws -> [Float] {
+        var numbers = [Float](repeating: .nan, count: rows * columns)
+        var span = numbers.mutableSpan
+        try TileDecoder(encoding: encoding, columns: columns).decode(bytes.span.bytes, scale: scale, into: &span)
+        return numbers
+    }
+}
+
+/// sqrt(sum (y - x)² / sum x²).
+func relativeRMSE(_ decoded: [Float], _ originals: [Float]) -> Double {
+    let error = zip(decoded, originals).reduce(0.0) { $0 + pow(Double($1.0) - Double($1.1), 2) }
+    return (error / originals.reduce(0.0) { $0 + Double($1) * Double($1) }).squareRoot()
+}

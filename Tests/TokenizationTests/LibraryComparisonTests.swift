@@ -1,0 +1,58 @@
+import Foundation
+import Tensors
+import Testing
+import Tokenization
+
+@Suite("Against the sentencepiece and tokenizers libraries", .enabled(if: PythonLibraries.interpreter != nil))
+struct LibraryComparisonTests {
+    private static let size = 1_000_000
+    /// Bytes of text for those whose parts other tests cover at full size.
+    private static let smallSize = 100_000
+
+    private func fixture(_ name: String) throws -> String {
+        try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/\(name)").path
+    }
+
+    private func tokenizer(_ path: String) throws -> Tokenizer {
+        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        if path.hasSuffix(".model") { return try Tokenizer(sentencePieceModel: bytes) }
+        return try Tokenizer(tokenizerJSON: bytes)
+    }
+
+    @Test("LLaMA's tokenizer.model gives sentencepiece's ids and texts on 1 MB of mixed text")
+    func sentencePiece() throws {
+        let path = try fixture("tokenizer.model")
+        try PythonLibraries.compare(tokenizer(path), with: path, size: Self.size)
+        try PythonLibraries.compare(tokenizer(path), with: path, size: Self.smallSize, options: ["--word"])
+    }
+
+    @Test(
+        "LLaMA's tokenizer as tokenizer.json gives the library's ids and texts",
+        arguments: [([], size), (["--metaspace"], smallSize)])
+    func llamaJSON(options: [String], size: Int) throws {
+        let model = try fixture("tokenizer.model")
+        try PythonLibraries.run("convert", [model] + options, output: "tokenizer.json") { path in
+            try PythonLibraries.compare(tokenizer(path), with: path, size: size)
+        }
+    }
+
+    @Test(
+        "a tokenizer.json of each kind gives the library's ids and texts",
+        arguments: [
+            ("gpt2", smallSize), ("gpt2-prefix", smallSize), ("smollm", smallSize), ("llama3", size),
+            ("qwen2", smallSize),
+            ("metaspace-split", smallSize), ("added", smallSize), ("unknown", smallSize), ("bytes-partly", smallSize),
+        ])
+    func trained(kind: String, size: Int) throws {
+        try PythonLibraries.run("train", [kind], output: "tokenizer.json") { path in
+            try PythonLibraries.compare(tokenizer(path), with: path, size: size)
+            try PythonLibraries.compare(tokenizer(path), with: path, size: Self.smallSize, options: ["--word"])
+        }
+    }
+
+    @Test("other tokenizer files give the library's ids and texts", arguments: PythonLibraries.moreFiles)
+    func more(path: String) throws {
+        try PythonLibraries.compare(tokenizer(path), with: path, size: Self.size)
+        try PythonLibraries.compare(tokenizer(path), with: path, size: Self.size, options: ["--word"])
+    }
+}
