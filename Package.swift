@@ -52,7 +52,8 @@ let package = Package(
             dependencies: ["CheckpointTestSupport", "CKernels", "Quantization", "Tensors", systemPackage]),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+        .testTarget(
+            name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors", crypto, systemPackage]),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport"],
             resources: [.copy("Fixtures")]),
