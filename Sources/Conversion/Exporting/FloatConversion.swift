@@ -1,4 +1,5 @@
 import Checkpoints
+import Quantization
 import Tensors
 
 /// Converts packed floating-point numbers to another type.
@@ -13,7 +14,7 @@ enum FloatConversion {
     static func convert(_ bytes: [UInt8], from source: ElementType, to type: GGUFType) throws -> [UInt8] {
         if let place = FloatVectors.firstNotFinite(bytes.span.bytes, source) {
             throw PVITError(
-                .numberNotFinite, "number \(place) of the rows that were read is infinite or not a number",
+                .weightNotFinite, "number \(place) of the rows that were read is infinite or not a number",
                 remedy: "the checkpoint is damaged: download or copy it again")
         }
         if !type.isQuantized, type.elementType == source { return bytes }
