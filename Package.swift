@@ -8,6 +8,10 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 
 let package = Package(
     name: "pvit",
+    products: [
+        .executable(name: "pvit", targets: ["pvit"]),
+        .library(name: "PVITModel", targets: ["PVITModel"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -23,9 +27,14 @@ let package = Package(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
-        .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
+        .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
+        .target(
+            name: "LanguageModel",
+            dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
+        .target(
+            name: "PVITModel", dependencies: ["Container", "LanguageModel", "Tensors", "Tokenization", systemPackage]),
         .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
         .target(
             name: "Conversion",
@@ -33,14 +42,12 @@ let package = Package(
                 "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors", "Tokenization",
                 crypto, systemPackage,
             ]),
-        .target(
-            name: "LanguageModel",
-            dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
-        .target(
-            name: "PVITModel", dependencies: ["Container", "LanguageModel", "Tensors", "Tokenization", systemPackage]),
         .executableTarget(
             name: "pvit",
-            dependencies: ["Checkpoints", "Container", "Conversion", "Tensors", argumentParser, systemPackage]),
+            dependencies: [
+                "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors", "Tokenization",
+                argumentParser, systemPackage,
+            ]),
 
         .target(
             name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", systemPackage],
@@ -49,11 +56,11 @@ let package = Package(
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .testTarget(
+            name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors", crypto, systemPackage]),
+        .testTarget(
             name: "QuantizationTests",
             dependencies: ["CheckpointTestSupport", "CKernels", "Quantization", "Tensors", systemPackage]),
-        .testTarget(
-            name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors"]),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport", "Tokenization"],
             resources: [.copy("Fixtures")]),
@@ -77,5 +84,6 @@ let package = Package(
                 "Tensors", "Tokenization", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "pvit", systemPackage]),
     ]
 )

@@ -42,26 +42,23 @@ extension Container {
     }
 
     /// Lends the stored bytes of a tile, whose checksum is verified before the first use.
-    func withStoredBytes<Result: ~Copyable>(
+    private func withStoredBytes<Result: ~Copyable>(
         of tile: StoredTile, tensor: StoredTensor, _ body: (RawSpan) throws -> Result
     ) throws -> Result {
-        try file.withBytes(Int(tile.storedRange.lowerBound)..<Int(tile.storedRange.upperBound)) { stored in
-            let place = tensor.firstTile + tile.index
-            if !verifiedTiles.contains(place) {
-                try check(stored, of: tile, tensor: tensor)
-                verifiedTiles.insert(place)
-            }
-            return try body(stored)
-        }
+        if !verifiedTiles.contains(tensor.firstTile + tile.index) { try checkAgain(tile, of: tensor) }
+        return try file.withBytes(Int(tile.storedRange.lowerBound)..<Int(tile.storedRange.upperBound), body)
     }
 
-    /// Throws unless `stored` has the checksum of `tile`.
-    func check(_ stored: RawSpan, of tile: StoredTile, tensor: StoredTensor) throws {
-        guard xxh3(stored) == tile.checksum else {
-            throw PVITError(
-                .tileChecksum, "tile \(tile.index) is damaged", file: path, tensor: tensor.name,
-                bytes: tile.storedRange, remedy: .copyAgain)
+    /// Throws unless the stored bytes of a tile have its checksum, whether that was verified before or not.
+    func checkAgain(_ tile: StoredTile, of tensor: StoredTensor) throws {
+        try file.withBytes(Int(tile.storedRange.lowerBound)..<Int(tile.storedRange.upperBound)) { stored in
+            guard xxh3(stored) == tile.checksum else {
+                throw PVITError(
+                    .tileChecksum, "tile \(tile.index) is damaged", file: path, tensor: tensor.name,
+                    bytes: tile.storedRange, remedy: .copyAgain)
+            }
         }
+        verifiedTiles.insert(tensor.firstTile + tile.index)
     }
 
     /// Tells the operating system how a part of the file will be used, such as the stored bytes of a tile or tensor.

@@ -45,7 +45,8 @@ extension Container {
             let tile = try tile(number, of: tensor)
             // Padding between the tiles of a tensor is the tensor's; that before its first tile is nobody's.
             try verifyPadding(position..<tile.storedRange.lowerBound, tensor: number == 0 ? nil : tensor.name)
-            try withStoredBytes(of: tile, tensor: tensor) { try check($0, of: tile, tensor: tensor) }
+            // Also a tile that was checked before: the disk may have changed its mind.
+            try checkAgain(tile, of: tensor)
             try withTile(number, of: tensor, scratch: scratch) { content, _ in
                 digester.update(tile: content, scale: tile.scale)
             }

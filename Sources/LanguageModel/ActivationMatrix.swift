@@ -12,6 +12,8 @@ final class ActivationMatrix {
     let stride: Int
     let start: UnsafeMutablePointer<Float>
     private(set) lazy var quantized = QuantizedActivations(capacity: capacity, columns: columns)
+    /// What `quantized` leaves out, in 8 bits of its own.
+    private(set) lazy var residual = QuantizedActivations(capacity: capacity, columns: columns)
 
     init(capacity: Int, columns: Int) {
         self.capacity = capacity

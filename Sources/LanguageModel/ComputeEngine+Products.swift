@@ -12,7 +12,7 @@ extension ComputeEngine {
     ) throws {
         precondition(outputs.count == projection.matrices.count)
         for output in outputs { output.rows = input.rows }
-        if projection.needsQuantizedInput { try quantize(input) }
+        if projection.needsQuantizedInput { try quantize(input, withResidual: projection.needsResidual) }
         if input.rows == 1 {
             try forEach(projection.vectorPieces.count) { range, scratch in
                 for piece in projection.vectorPieces[range] {
@@ -28,15 +28,29 @@ extension ComputeEngine {
         }
     }
 
-    private func quantize(_ input: ActivationMatrix) throws {
-        let (result, columns) = (input.quantized, input.columns)
-        try forEach(input.rows, operations: 8 * columns) { rows, _ in
+    private func quantize(_ input: ActivationMatrix, withResidual: Bool) throws {
+        let columns = input.columns
+        let quantized = input.quantized
+        let residual = withResidual ? input.residual : nil
+        try forEach(input.rows, operations: 8 * columns) { rows, scratch in
             for row in rows {
-                kernels.quantizeActivations(
-                    input.row(row), columns, result.codes + row * columns, result.scales + row * (columns / 32),
-                    result.sums + row * (columns / 16))
+                quantize(input.row(row), columns, into: quantized, row)
+                guard let residual else { continue }
+                let rest = scratch.floats(columns)
+                kernels.activationResidual(
+                    input.row(row), columns, quantized.codes + row * columns, quantized.scales + row * (columns / 32),
+                    rest)
+                quantize(rest, columns, into: residual, row)
             }
         }
+    }
+
+    private func quantize(
+        _ values: UnsafeMutablePointer<Float>, _ columns: Int, into result: QuantizedActivations, _ row: Int
+    ) {
+        kernels.quantizeActivations(
+            values, columns, result.codes + row * columns, result.scales + row * (columns / 32),
+            result.sums + row * (columns / 16))
     }
 
     private func multiplyVector(
@@ -50,7 +64,12 @@ extension ComputeEngine {
         try matrix.withRows(piece.rows, ofTile: piece.tile, scratch.tile) { bytes, scale in
             switch matrix.layout {
             case .q4: kernels.gemvQ4(bytes.as(UInt8.self), groups, columns, scale, input.quantized.pointers, y)
-            case .q8: kernels.gemvQ8(bytes.as(UInt8.self), groups, columns, scale, input.quantized.pointers, y)
+            case .q8:
+                // The second product finds the rows in the cache.
+                let rest = scratch.floats(groups * Self.groupRows)
+                kernels.gemvQ8(bytes.as(UInt8.self), groups, columns, scale, input.quantized.pointers, y)
+                kernels.gemvQ8(bytes.as(UInt8.self), groups, columns, scale, input.residual.pointers, rest)
+                kernels.add(y, rest, rows)
             case .f32: kernels.gemvF32(bytes.as(Float.self), rows, columns, x, y)
             case .f16: kernels.gemvF16(bytes.as(UInt16.self), rows, columns, x, y)
             case .bf16: kernels.gemvBF16(bytes.as(UInt16.self), rows, columns, x, y)
@@ -67,11 +86,18 @@ extension ComputeEngine {
         }
         let groups = (piece.rows.count + Self.groupRows - 1) / Self.groupRows
         let y = output.start + piece.rows.lowerBound
-        let product = matrix.layout == .q4 ? kernels.gemmQ4 : kernels.gemmQ8
         try matrix.withRows(piece.rows, ofTile: piece.tile, scratch.tile) { bytes, scale in
-            product(
-                bytes.as(UInt8.self), groups, matrix.columns, scale, input.quantized.pointers, input.rows, y,
-                output.stride)
+            let weights = bytes.as(UInt8.self)
+            let columns = matrix.columns
+            guard matrix.layout == .q8 else {
+                return kernels.gemmQ4(
+                    weights, groups, columns, scale, input.quantized.pointers, input.rows, y, output.stride)
+            }
+            let stride = groups * Self.groupRows
+            let rest = scratch.floats(input.rows * stride)
+            kernels.gemmQ8(weights, groups, columns, scale, input.quantized.pointers, input.rows, y, output.stride)
+            kernels.gemmQ8(weights, groups, columns, scale, input.residual.pointers, input.rows, rest, stride)
+            for row in 0..<input.rows { kernels.add(y + row * output.stride, rest + row * stride, piece.rows.count) }
         }
     }
 

@@ -14,6 +14,16 @@ public struct EvaluationWindows: Sendable {
     /// How many tokens are scored in all windows together.
     public var scoredCount: Int { windows.count * scored.count }
 
+    /// The first `count` windows; all of them when `count` is nil.
+    public func prefix(_ count: Int?) -> EvaluationWindows {
+        EvaluationWindows(windows: Array(windows.prefix(count ?? windows.count)), context: context)
+    }
+
+    private init(windows: [[TokenID]], context: Int) {
+        self.windows = windows
+        self.context = context
+    }
+
     /// Cuts a text.
     ///
     /// - Parameter beginning: What replaces the first token of each window: the token that begins texts, when the tokenizer

@@ -42,6 +42,7 @@ struct Kernels: Sendable {
     let widenBF16: Widen
     let quantizeActivations:
         @convention(c) (Values, Int, UnsafeMutablePointer<Int8>?, Result, UnsafeMutablePointer<Int32>?) -> Void
+    let activationResidual: @convention(c) (Values, Int, UnsafePointer<Int8>?, Values, Result) -> Void
     let gemvQ8: QuantizedVectorProduct
     let gemvQ4: QuantizedVectorProduct
     let gemmQ8: QuantizedMatrixProduct
@@ -72,6 +73,7 @@ struct Kernels: Sendable {
         let kernels = table.pointee
         guard let widenF16 = kernels.f16_to_f32, let widenBF16 = kernels.bf16_to_f32,
             let quantizeActivations = kernels.quantize_activations,
+            let activationResidual = kernels.activation_residual,
             let gemvQ8 = kernels.gemv_q8, let gemvQ4 = kernels.gemv_q4,
             let gemmQ8 = kernels.gemm_q8, let gemmQ4 = kernels.gemm_q4,
             let rowQ8 = kernels.row_q8, let rowQ4 = kernels.row_q4,
@@ -85,6 +87,7 @@ struct Kernels: Sendable {
         self.widenF16 = widenF16
         self.widenBF16 = widenBF16
         self.quantizeActivations = quantizeActivations
+        self.activationResidual = activationResidual
         self.gemvQ8 = gemvQ8
         self.gemvQ4 = gemvQ4
         self.gemmQ8 = gemmQ8

@@ -17,6 +17,8 @@ struct Projection: Sendable {
     /// For many tokens: large enough to pay for reading the activations again.
     let matrixPieces: [Piece]
     let needsQuantizedInput: Bool
+    /// Whether what 8 bits leave out of the activations counts too: beside 8-bit weights it would be the larger error.
+    let needsResidual: Bool
 
     init(_ matrices: WeightMatrix...) {
         self.matrices = matrices
@@ -32,6 +34,7 @@ struct Projection: Sendable {
             return Self.floatPieces(matrix).map { Piece(matrix: index, tile: $0.tile, rows: $0.rows) }
         }
         needsQuantizedInput = matrices.contains { $0.layout.isQuantized }
+        needsResidual = matrices.contains { $0.layout == .q8 }
     }
 
     /// Cuts tiles into pieces of some groups of rows; a tile that has to be decoded is one piece.

@@ -95,7 +95,7 @@ public final class LoadedModel {
 
 extension TokenizerFiles {
     /// The tokenizer files that travel in a container.
-    init(of container: Container, _ metadata: JSONObject) throws {
+    public init(of container: Container, _ metadata: JSONObject) throws {
         self.init(
             tokenizerJSON: try container.attachment("tokenizer.json"),
             sentencePieceModel: try container.attachment("tokenizer.model"),

@@ -33,10 +33,12 @@ public struct Shape: Hashable, Sendable {
     /// The number of elements in one row, which is all that lies below the outermost dimension.
     public var elementsPerRow: Int { dimensions.dropFirst().reduce(1, *) }
 
-    /// The size in bytes when packed densely, or nil when it does not fit `Int`.
+    /// The size in bytes when packed densely, or nil when it, or the size of a single row, does not fit `Int`.
     public func byteCount(of type: ElementType) -> Int? {
-        let (bytes, overflow) = elementCount.multipliedReportingOverflow(by: type.byteCount)
-        return overflow ? nil : bytes
+        // An empty tensor may have rows too long to address. The product of the extents but 0 fits: see `init`.
+        let bound = dimensions.reduce(1) { $0 * max($1, 1) }
+        guard !bound.multipliedReportingOverflow(by: type.byteCount).overflow else { return nil }
+        return elementCount * type.byteCount
     }
 }
 

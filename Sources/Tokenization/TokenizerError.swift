@@ -28,6 +28,14 @@ enum TokenizerLimits {
     /// The longest added token and the longest piece that merges may build in a SentencePiece model, in bytes. Matching
     /// costs at most this many steps for each byte of text.
     static let pieceByteCount = 512
+    /// The longest token of a tokenizer.json, in bytes.
+    static let tokenByteCount = 1 << 16
+    /// The most steps that a component of a tokenizer.json may have.
+    static let stepCount = 32
+    /// How many times longer the replacements of a component of a tokenizer.json may make a text.
+    static let expansion = 64
+    /// The most ids that a tokenizer may put around a text.
+    static let templateCount = 64
     /// The longest `tokenizer.model`, in bytes.
-    static let sentencePieceByteCount = 16 << 20
+    static let sentencePieceByteCount = 8 << 20
 }

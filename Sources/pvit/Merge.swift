@@ -31,7 +31,7 @@ struct Merge: ParsableCommand {
     @OptionGroup var display: OutputOptions
 
     func run() throws {
-        let result = try DeltaMerge.merge(base: CheckpointSource.open(base), delta: CheckpointSource.open(delta))
+        let result = try DeltaMerge.merge(base: ModelSource.open(base), delta: ModelSource.open(delta))
         for line in result.summary { display.note(line) }
         try writeFolder(result.checkpoint, label: "merging", to: output, shardSize: shardSize, display)
     }
@@ -61,7 +61,7 @@ struct Delta: ParsableCommand {
     @OptionGroup var display: OutputOptions
 
     func run() throws {
-        let result = try DeltaMerge.difference(base: CheckpointSource.open(base), target: CheckpointSource.open(target))
+        let result = try DeltaMerge.difference(base: ModelSource.open(base), target: ModelSource.open(target))
         for line in result.summary { display.note(line) }
         try writeFolder(result.checkpoint, label: "subtracting", to: output, shardSize: shardSize, display)
     }

@@ -60,3 +60,18 @@ struct OutputOptions: ParsableArguments {
         if !quiet { StandardError.write(text + "\n") }
     }
 }
+
+/// Whole numbers from 1 on, divided by commas.
+struct NumberList: ExpressibleByArgument {
+    let values: [Int]
+
+    init(_ values: [Int]) { self.values = values }
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+        values = parts.compactMap { Int($0) }.filter { $0 > 0 && $0 <= 1_000_000 }
+        guard values.count == parts.count else { return nil }
+    }
+
+    var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
+}

@@ -1,10 +1,10 @@
 import Glibc
 
-/// What the operating system says of this process (`/proc/self/status`).
+/// What the operating system says of this process (`/proc/self`).
 enum ProcessStatus {
     /// The number of processors that this process may run on.
     static var availableProcessors: Int {
-        let mask = field("Cpus_allowed") ?? ""
+        let mask = field("Cpus_allowed", of: "status") ?? ""
         let allowed = mask.reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
         let online = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         return allowed > 0 ? min(allowed, online) : online
@@ -12,12 +12,15 @@ enum ProcessStatus {
 
     /// The largest resident size so far, in bytes; 0 when it is unknown.
     static var peakResidentBytes: UInt64 {
-        let kilobytes = field("VmHWM")?.split(separator: " ").first.flatMap { UInt64($0) }
+        let kilobytes = field("VmHWM", of: "status")?.split(separator: " ").first.flatMap { UInt64($0) }
         return (kilobytes ?? 0) * 1024
     }
 
-    private static func field(_ name: String) -> String? {
-        guard let file = fopen("/proc/self/status", "r") else { return nil }
+    /// The bytes that were fetched from disks for this process so far; 0 when that is unknown.
+    static var bytesReadFromDisk: UInt64 { field("read_bytes", of: "io").flatMap { UInt64($0) } ?? 0 }
+
+    private static func field(_ name: String, of document: String) -> String? {
+        guard let file = fopen("/proc/self/\(document)", "r") else { return nil }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 4096)
         while fgets(&line, Int32(line.count), file) != nil {

@@ -195,6 +195,24 @@ struct QuantizedProductTests {
         }
     }
 
+    @Test("the residual is what the codes leave out, rounded once", arguments: InstructionSet.all)
+    func residual(set: InstructionSet) {
+        let columns = 96
+        var random = SystemRandomNumberGenerator()
+        let x = GuardedBuffer((0..<columns).map { _ in Float.random(in: -3...3, using: &random) })
+        let codes = GuardedBuffer<Int8>(repeating: 0, count: columns)
+        let scales = GuardedBuffer<Float>(repeating: 0, count: columns / 32)
+        let sums = GuardedBuffer<Int32>(repeating: 0, count: columns / 16)
+        let rest = GuardedBuffer<Float>(repeating: 99, count: columns)
+        set.kernels.quantize_activations(x.pointer, columns, codes.pointer, scales.pointer, sums.pointer)
+        set.kernels.activation_residual(x.pointer, columns, codes.pointer, scales.pointer, rest.pointer)
+        for index in 0..<columns {
+            let exact = Double(x.pointer[index]) - Double(scales.pointer[index / 32]) * Double(codes.pointer[index])
+            #expect(rest.pointer[index] == Float(exact))
+            #expect(abs(rest.pointer[index]) <= scales.pointer[index / 32] * 0.5001)
+        }
+    }
+
     @Test("activations that are not finite do not trap", arguments: InstructionSet.all)
     func notFinite(set: InstructionSet) {
         for value in [Float.nan, .infinity, -.infinity, .greatestFiniteMagnitude] {

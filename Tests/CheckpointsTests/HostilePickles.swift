@@ -68,7 +68,7 @@ let codeRunningPickles: [CodeRunningPickle] = [
             + P.call(P.global("subprocess", "Popen"), touchWords($0))
     },
     CodeRunningPickle("BUILD of an object that was given a __setstate__", "os.system") {
-        P.global("types", "SimpleNamespace") + [0x29, 0x52] + P.dictionary(("__setstate__", system)) + [0x62]
+        P.global("collections", "OrderedDict") + [0x29, 0x52] + P.dictionary(("__setstate__", system)) + [0x62]
             + touch($0)
             + [0x62]
     },

@@ -135,6 +135,10 @@ let malformedFiles: [MalformedFile] = [
     MalformedFile(
         "bytes past 2^63", "shape", header: entry(#""dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,0]"#)),
     MalformedFile(
+        "no rows, each of 2^65 bytes", "shape",
+        header: entry(#""dtype":"F32","shape":[0,9223372036854775807],"data_offsets":[0,0]"#),
+        isAcceptedElsewhere: true),
+    MalformedFile(
         "nine extents", "shape", header: entry(#""dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,1]"#),
         data: 1, isAcceptedElsewhere: true),
     // Offsets.

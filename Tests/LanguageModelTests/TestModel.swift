@@ -130,7 +130,7 @@ struct QuantizedMatrix {
     private(set) var values: [Float]
 
     private static let codebook: [Float] = [
-        -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+        -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 72, 97, 121,
     ]
 
     init(_ floats: [Float], _ shape: Shape, _ encoding: TensorEncoding) {
@@ -174,7 +174,7 @@ struct QuantizedMatrix {
     }
 
     private static func scale(of block: [Float], _ encoding: TensorEncoding) -> (field: [UInt8], scale: Float) {
-        let largest = block.reduce(0) { max($0, abs($1)) } / (encoding == .q8 ? 127 : 113) / tileScale(encoding)
+        let largest = block.reduce(0) { max($0, abs($1)) } / (encoding == .q8 ? 127 : 121) / tileScale(encoding)
         var bits = Float16(largest).bitPattern
         guard encoding == .q4 else {
             var field: [UInt8] = []

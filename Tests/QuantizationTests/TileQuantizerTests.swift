@@ -97,7 +97,7 @@ struct TileQuantizerTests {
         let large = try TileQuantizer(encoding: encoding, columns: 32).encode(rows: extreme.span)
         #expect(large.statistics.relativeRMSE < bound)
         // Too small to matter: zeros.
-        let tiny = [Float](repeating: 1e-42, count: 32)
+        let tiny = [Float](repeating: .leastNonzeroMagnitude * 700, count: 32)
         let small = try TileQuantizer(encoding: encoding, columns: 32).encode(rows: tiny.span)
         #expect(try small.decoded(encoding, rows: 1, columns: 32) == [Float](repeating: 0, count: 32))
         #expect(small.statistics.maximumError == Double(tiny[0]))

@@ -23,6 +23,13 @@ struct JSONValueTests {
         #expect(throws: PVITError.self) { try JSONValue(parsing: Array(text.utf8)) }
     }
 
+    @Test("names are compared by their bytes, not by canonical equivalence")
+    func names() throws {
+        let value = try JSONValue(parsing: Array("{\"\u{E9}\": 1, \"e\u{301}\": 2}".utf8))
+        #expect(value["\u{E9}"] == 1 && value["e\u{301}"] == 2)
+        #expect(throws: PVITError.self) { try JSONValue(parsing: Array("{\"\u{E9}\": 1, \"\\u00e9\": 2}".utf8)) }
+    }
+
     @Test("what is written reads back the same")
     func roundTrip() throws {
         let value: JSONValue = ["b": [1, 2.5, "a\"\\\n\u{7F}é"], "a": ["": .null, "t": false]]

@@ -129,6 +129,35 @@ struct MalformedJSONTests {
         expect(["post_processor": ["type": "BertProcessing"]], names: "BertProcessing")
     }
 
+    @Test("components that would blow up texts or time are refused")
+    func bounds() {
+        let long = JSONValue.string(String(repeating: "a", count: 1000))
+        let replace: JSONValue = ["type": "Replace", "pattern": ["String": "a"], "content": "aaaaaaaaaa"]
+        let parts: [JSONObject] = [
+            ["normalizer": ["type": "Prepend", "prepend": long]],
+            ["normalizer": ["type": "Replace", "pattern": ["String": long], "content": ""]],
+            ["normalizer": ["type": "Replace", "pattern": ["String": "a"], "content": long]],
+            ["normalizer": ["type": "Sequence", "normalizers": [replace, replace]]],
+            ["decoder": ["type": "Sequence", "decoders": [replace, replace]]],
+            ["decoder": ["type": "Sequence", "decoders": .array(Array(repeating: ["type": "Fuse"], count: 100))]],
+            [
+                "pre_tokenizer": [
+                    "type": "Sequence", "pretokenizers": .array(Array(repeating: ["type": "Digits"], count: 100)),
+                ]
+            ],
+            [
+                "post_processor": [
+                    "type": "TemplateProcessing", "single": [["SpecialToken": ["id": "x"]], ["Sequence": ["id": "A"]]],
+                    "special_tokens": ["x": ["ids": .array(Array(repeating: 0, count: 100))]],
+                ]
+            ],
+        ]
+        for part in parts { #expect(error(file(part))?.code == .unsupportedTokenizer, "\(part)") }
+        var vocabulary: JSONObject = ["a": 0, "b": 1, "ab": 2, "<unk>": 3]
+        vocabulary[String(repeating: "a", count: 100_000)] = 4
+        #expect(error(file(model: ["vocab": .object(vocabulary)]))?.code == .badTokenizer)
+    }
+
     private let llama3Pattern =
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"#
         + #"|\s*[\r\n]+|\s+(?!\S)|\s+"#

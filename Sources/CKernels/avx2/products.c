@@ -50,15 +50,17 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
     __m256 unbias = _mm256_mul_ps(_mm256_add_ps(scale0, scale1), _mm256_set1_ps(-PVIT_INTEGER_BIAS));
     PVIT_UNROLL
     for (int block = 0; block < 2; block++) {
-        __m256i shift = _mm256_and_si256(q4_shifted(fields + 16 * block), _mm256_set1_epi8(PVIT_Q4_SHIFT));
+        __m256i shifted = q4_shifted(fields + 16 * block);
         __m256i dots[TOKENS];
         PVIT_UNROLL
-        for (int t = 0; t < tokens; t++) dots[t] = _mm256_set1_epi32(PVIT_INTEGER_BIAS_BITS);
+        for (int t = 0; t < tokens; t++) {
+            __m256i shift = _mm256_set1_epi32(PVIT_Q4_SHIFT * x.sums[(size_t)t * (columns / 16) + (size_t)block]);
+            dots[t] = _mm256_add_epi32(_mm256_set1_epi32(PVIT_INTEGER_BIAS_BITS), _mm256_and_si256(shifted, shift));
+        }
         PVIT_UNROLL
         for (int j = 2 * block; j < 2 * block + 2; j++) {
             __m256i bytes = _mm256_loadu_si256((const __m256i *)(codes + j * 64));
-            __m256i values[2] = {_mm256_add_epi8(low_values(bytes, codebook), shift),
-                                 _mm256_add_epi8(high_values(bytes, codebook), shift)};
+            __m256i values[2] = {low_values(bytes, codebook), high_values(bytes, codebook)};
             PVIT_UNROLL
             for (int k = 0; k < 2; k++) {
                 __m256i magnitudes = _mm256_abs_epi8(values[k]);
@@ -115,10 +117,10 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
         width = pvit_superblock_columns(columns, start);
         const uint8_t *scales = w, *codes = w + width;
         w += width * (blocks == 2 ? PVIT_Q4_COLUMN_BYTES : PVIT_Q8_COLUMN_BYTES);
-        for (const uint8_t *line = scales; line < w; line += 64)
-            _mm_prefetch((const char *)line + PVIT_PREFETCH_DISTANCE, _MM_HINT_T0);
+        pvit_prefetch_stream(scales, (size_t)(w - scales));
         for (size_t i = 0; i < width; i += 32, scales += 32, codes += unit_codes) {
-            pvit_activations part = {x.codes + start + i, x.scales + (start + i) / 32, NULL};
+            size_t column = start + i;
+            pvit_activations part = {x.codes + column, x.scales + column / 32, x.sums + column / 16};
             PVIT_UNROLL
             for (int half = 0; half < 2; half++)
                 if (blocks == 2)

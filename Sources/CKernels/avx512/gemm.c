@@ -8,11 +8,14 @@
 #define TOKEN_BLOCK 128
 #define PAIR_BLOCK 4
 #define CHUNK_UNITS 16 // of 32 columns
+_Static_assert(CHUNK_UNITS % 16 == 0, "prepare_starts writes 16 at a time");
 #define Q4_TILE 4
 #define Q8_TILE 6
 
 // Without this the compiler loads activations far ahead of their use and runs out of registers.
 #define KEEP_IN_ORDER(value) __asm__ volatile("" : "+v"(value)::"memory")
+
+#define FOUR_SHIFTS ((int)((PVIT_Q4_SHIFT & 0xFF) * 0x01010101u)) // one in each byte
 
 // 32 columns of 16 rows, unpacked. In q4 there are two blocks; in q8 one, whose scale is scales[0].
 typedef struct {
@@ -44,7 +47,7 @@ PVIT_INLINE void unpack_q4(const uint8_t *fields, const uint8_t *codes, __m512i 
     PVIT_UNROLL
     for (int j = 0; j < 4; j++) {
         __m512i bytes = _mm512_loadu_si512(codes + j * 64);
-        __m512i shift = _mm512_maskz_set1_epi32(pvit_q4_shifted(fields + j / 2 * 16), PVIT_Q4_SHIFT * 0x01010101);
+        __m512i shift = _mm512_maskz_set1_epi32(pvit_q4_shifted(fields + j / 2 * 16), FOUR_SHIFTS);
         _mm512_store_si512(result->codes[2 * j], _mm512_add_epi8(pvit_q4_low(bytes, codebook), shift));
         _mm512_store_si512(result->codes[2 * j + 1], _mm512_add_epi8(pvit_q4_high(bytes, codebook), shift));
     }

@@ -5,10 +5,6 @@
 #include "avx512/quantized_weights.h"
 
 
-PVIT_INLINE void prefetch_lines(const uint8_t *bytes, size_t count) {
-    for (size_t i = 0; i < count; i += 64) _mm_prefetch((const char *)bytes + PVIT_PREFETCH_DISTANCE + i, _MM_HINT_T0);
-}
-
 // 32 columns of q4 times `tokens` tokens.
 PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_activations x, size_t columns,
                              size_t start, __m512i codebook, __m512 sums[PVIT_GEMV_TOKENS], int tokens) {
@@ -86,7 +82,7 @@ PVIT_INLINE void multiply_q4(const uint8_t *w, size_t groups, size_t columns, fl
         for (int t = 0; t < tokens; t++) sums[t] = _mm512_setzero_ps();
         size_t start = 0;
         for (; start + 64 <= columns; start += 64, w += 576) {
-            prefetch_lines(w, 576);
+            pvit_prefetch_stream(w, 576);
             add_q4_unit(w, w + 64, x, columns, start, codebook, sums, tokens);
             add_q4_unit(w + 32, w + 320, x, columns, start + 32, codebook, sums, tokens);
         }
@@ -106,7 +102,7 @@ PVIT_INLINE void multiply_q8(const uint8_t *w, size_t groups, size_t columns, fl
         for (int t = 0; t < tokens; t++) sums[t] = _mm512_setzero_ps();
         size_t start = 0;
         for (; start + 64 <= columns; start += 64, w += 1088) {
-            prefetch_lines(w, 1088);
+            pvit_prefetch_stream(w, 1088);
             add_q8_unit(w, w + 64, x, columns, start, sums, tokens);
             add_q8_unit(w + 32, w + 576, x, columns, start + 32, sums, tokens);
         }

@@ -117,3 +117,13 @@ PVIT_TARGET static void quantize_activations(const float *restrict x, size_t col
         }
     }
 }
+
+PVIT_TARGET static void activation_residual(const float *restrict x, size_t columns, const int8_t *restrict codes,
+                                            const float *restrict scales, float *restrict result) {
+    for (size_t start = 0; start < columns; start += 16) {
+        i8x16 part;
+        memcpy(&part, codes + start, sizeof part);
+        f32x16 values = __builtin_convertvector(__builtin_convertvector(part, i32x16), f32x16);
+        store_f32(PVIT_MULTIPLY_ADD(values, splat(-scales[start / 32]), load_f32(x + start)), result + start);
+    }
+}

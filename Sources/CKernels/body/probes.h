@@ -2,19 +2,19 @@
 
 #define PROBE_CHAINS 12 // independent sums, enough to hide the latency of a dot product
 
-// Ahead by as much as the products of quantized weights prefetch.
 PVIT_TARGET static uint64_t read_probe(const void *bytes, size_t count) {
     const uint8_t *next = bytes;
     u32x16 sums[4] = {0};
     size_t i = 0;
-    for (; i + 256 <= count; i += 256)
+    for (; i + 256 <= count; i += 256) {
+        pvit_prefetch_stream(next + i, 256);
         PVIT_UNROLL
         for (int line = 0; line < 4; line++) {
             u32x16 part;
             memcpy(&part, next + i + 64 * line, sizeof part);
-            _mm_prefetch((const char *)next + i + 64 * line + PVIT_PREFETCH_DISTANCE, _MM_HINT_T0);
             sums[line] += part;
         }
+    }
     for (; i + 64 <= count; i += 64) {
         u32x16 part;
         memcpy(&part, next + i, sizeof part);

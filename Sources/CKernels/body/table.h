@@ -8,6 +8,7 @@
 .subtract_f16 = subtract_f16,
 .subtract_bf16 = subtract_bf16,
 .quantize_activations = quantize_activations,
+.activation_residual = activation_residual,
 .row_q8 = row_q8,
 .row_q4 = row_q4,
 .gemv_f32 = gemv_f32,

@@ -63,11 +63,10 @@ PVIT_INLINE float add_pairwise(f32x16 x) {
 }
 
 PVIT_INLINE float largest(f32x16 x) {
-    float lanes[16];
-    store_f32(x, lanes);
-    float result = lanes[0];
-    for (int i = 1; i < 16; i++) result = lanes[i] > result ? lanes[i] : result;
-    return result;
+    x = larger(x, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    x = larger(x, __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+    float pair[2] = {x[0] > x[2] ? x[0] : x[2], x[1] > x[3] ? x[1] : x[3]};
+    return pair[0] > pair[1] ? pair[0] : pair[1];
 }
 
 // As pvit_exp.

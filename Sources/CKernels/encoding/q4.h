@@ -116,7 +116,7 @@ PVIT_ENCODER_INLINE void encode_q4_block(const nearest_table *table, const float
             int_lanes index = nearest_index(table, x[half * 8 + i] * inverse - shift);
             word |= index << (i % 4 * 8 + i / 4 * 4);
             lanes value = lookup16(table->values, index) + shift;
-            count_error(errors, load_lanes(columns + (half * 8 + i) * 16), (tile_scale * scale) * value);
+            count_error(errors, load_lanes(columns + (half * 8 + i) * 16), (value * scale) * tile_scale);
         }
         memcpy(codes + half * 64, &word, sizeof word);
     }

@@ -65,7 +65,7 @@ PVIT_ENCODER_INLINE void encode_q8_block(const float *restrict columns, const fl
             lanes original = load_lanes(columns + (i + k) * 16);
             lanes value = q8_value(original * inverse_tile_scale, inverse);
             word |= __builtin_convertvector(value + 128.0f, int_lanes) << (k * 8);
-            count_error(errors, original, (tile_scale * scale) * value);
+            count_error(errors, original, (value * scale) * tile_scale);
         }
         memcpy(codes + i * 16, &word, sizeof word);
     }

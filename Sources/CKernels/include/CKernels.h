@@ -80,13 +80,20 @@ typedef struct {
     // One token's activations to int8; `columns` is a multiple of 32. Not finite input gives unspecified codes, no trap.
     void (*quantize_activations)(const float *restrict x, size_t columns, int8_t *restrict codes, float *restrict scales,
                                  int32_t *restrict sums);
+    // result[i] = x[i] - scales[i / 32] * codes[i], in one rounding: what the codes leave out. Quantized in turn, it makes the
+    // activations about as exact as 15 bits.
+    void (*activation_residual)(const float *restrict x, size_t columns, const int8_t *restrict codes,
+                                const float *restrict scales, float *restrict result);
 
-    // y[16 * groups] = W x for `groups` groups of 16 rows (decode). Uses the first token of `x`.
+    // y[16 * groups] = W x for `groups` groups of 16 rows (decode). Uses the first token of `x`. Integer dot products are
+    // exact; in q4 the scaled sum of each 32 columns is rounded to about one integer (a weight of 1 times an activation
+    // code of 1), far below what the activations' own rounding leaves.
     void (*gemv_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
                     float *restrict y);
     void (*gemv_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
                     float *restrict y);
-    // y[token * stride + row] for all tokens and 16 * groups rows (prefill).
+    // y[token * stride + row] for all tokens and 16 * groups rows (prefill). Each token gets the bits that it would get
+    // alone. Needs about 110 KB of stack.
     void (*gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
                     size_t tokens, float *restrict y, size_t stride);
     void (*gemm_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
@@ -106,7 +113,8 @@ typedef struct {
     // Rotates `heads` heads of `width` floats in place, halves apart: (x[i], x[i + width/2]) by the angle whose cosine and
     // sine are cosines[i], sines[i]. RoFormer, arXiv 2104.09864, section 3.4.2, in Hugging Face's order of channels.
     void (*rope)(float *x, size_t heads, size_t width, const float *cosines, const float *sines);
-    // result[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. SwiGLU, arXiv 2002.05202. `result` may be `gate` or `up`.
+    // result[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. SwiGLU, arXiv 2002.05202. `result` may be `gate` or `up`. Gates
+    // below -88.7 give zero.
     void (*swiglu)(const float *gate, const float *up, size_t count, float *result);
     // x[i] += y[i].
     void (*add)(float *restrict x, const float *restrict y, size_t count);
@@ -116,7 +124,7 @@ typedef struct {
     // Softmax attention of `queries` query vectors that share one key/value head, over rows 0..<positions:
     //   result[q] = sum_p softmax_p(scale * <query[q], key[p]>) * value[p].
     // query, result: [queries, width], `query_stride` and `result_stride` floats apart. scores: scratch of
-    // queries * positions floats. Vectorised exp is accurate to 2 units in the last place.
+    // queries * positions floats. exp is accurate to 2 units in the last place. No positions give zeros.
     void (*attend)(const float *restrict query, size_t queries, size_t query_stride, const void *restrict keys,
                    const void *restrict values, pvit_kv_type type, size_t width, size_t positions, float scale,
                    float *restrict scores, float *restrict result, size_t result_stride);

@@ -23,6 +23,11 @@ void pvit_scalar_quantize_activations(const float *restrict x, size_t columns, i
     }
 }
 
+void pvit_scalar_activation_residual(const float *restrict x, size_t columns, const int8_t *restrict codes,
+                                     const float *restrict scales, float *restrict result) {
+    for (size_t i = 0; i < columns; i++) result[i] = fmaf((float)codes[i], -scales[i / 32], x[i]);
+}
+
 // The dot product of 16 columns of one row of a q4 group, shift included. `fields` and `codes` are the block's own.
 static int32_t dot_q4_block(const uint8_t *fields, const uint8_t *codes, size_t row, const int8_t *x, int32_t sum) {
     int32_t dot = 0;

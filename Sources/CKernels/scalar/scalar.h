@@ -14,6 +14,8 @@ void pvit_scalar_subtract_bf16(const uint16_t *a, const uint16_t *b, uint16_t *r
 
 void pvit_scalar_quantize_activations(const float *restrict x, size_t columns, int8_t *restrict codes,
                                       float *restrict scales, int32_t *restrict sums);
+void pvit_scalar_activation_residual(const float *restrict x, size_t columns, const int8_t *restrict codes,
+                                     const float *restrict scales, float *restrict result);
 void pvit_scalar_gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
                          pvit_activations x, float *restrict y);
 void pvit_scalar_gemv_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,

@@ -13,6 +13,7 @@ const pvit_kernels pvit_scalar_kernels = {
     .subtract_f16 = pvit_scalar_subtract_f16,
     .subtract_bf16 = pvit_scalar_subtract_bf16,
     .quantize_activations = pvit_scalar_quantize_activations,
+    .activation_residual = pvit_scalar_activation_residual,
     .gemv_q8 = pvit_scalar_gemv_q8,
     .gemv_q4 = pvit_scalar_gemv_q4,
     .gemm_q8 = pvit_scalar_gemm_q8,

@@ -69,7 +69,7 @@ enum JinjaFunctions {
             guard !arguments.isEmpty else {
                 return .list(text.split(whereSeparator: \.isWhitespace).map { .string(String($0)) })
             }
-            return .list(try split(text, by: try argument(0)).map { .string($0) })
+            return .list(try split(text, by: argument(0)).map { .string($0) })
         default: throw JinjaError.runtime("the method \(name) is not supported")
         }
     }

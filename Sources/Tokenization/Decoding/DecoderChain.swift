@@ -38,6 +38,14 @@ struct DecoderChain: Sendable, Equatable {
             && left.isFused == right.isFused && left.strips.elementsEqual(right.strips) { $0 == $1 }
     }
 
+    /// The replacements in all tokens.
+    var replacements: [TextNormalizer.Step] {
+        (first + second).compactMap { step in
+            guard case .replace(let pattern, let content) = step else { return nil }
+            return .replace(pattern, with: content)
+        }
+    }
+
     /// Adds a component at the end; false when it cannot stand there.
     mutating func append(_ step: Step) -> Bool {
         switch step {

@@ -70,8 +70,8 @@ struct SentencePieceModel: Sendable {
     /// piece in two is a merge.
     private static func makeMerger(_ file: SentencePieceFile, _ characters: CharacterSymbols) -> BytePairMerger {
         let ranks = rankScores(file)
-        var merges = IntegerTable(capacity: file.pieces.count * 4)
-        var bridges = IntegerTable(capacity: file.pieces.count / 2)
+        var merges = IntegerTable(capacity: file.pieces.count)
+        var bridges = IntegerTable(capacity: file.pieces.count / 4)
         for id in file.kinds.indices where file.kinds[id] == .normal {
             file.pieces.withString(id) { piece in
                 var cut = UTF8Scalars.length(startingWith: piece[0])

@@ -6,13 +6,21 @@ enum ComponentReader {
     /// `normalizer`.
     static func normalizer(_ value: JSONValue?) throws -> [TextNormalizer.Step] {
         guard let component = try component(value, "normalizer") else { return [] }
+        let steps = try steps(of: component)
+        try component.requireBound(steps.count, steps.map(\.expansion))
+        return steps
+    }
+
+    private static func steps(of component: Component) throws -> [TextNormalizer.Step] {
         switch component.type {
         case "Sequence": return try component.list("normalizers").flatMap { try normalizer($0) }
-        case "Prepend": return [.prepend(Array(try component.string("prepend").utf8))]
+        case "Prepend":
+            let prefix = Array(try component.string("prepend").utf8)
+            guard prefix.count <= TokenizerLimits.pieceByteCount else { throw component.unsupported("so long a text") }
+            return [.prepend(prefix)]
         case "Replace":
-            let pattern = Array(try component.literalPattern().utf8)
-            guard !pattern.isEmpty else { throw component.invalid("an empty pattern") }
-            return [.replace(pattern, with: Array(try component.string("content").utf8))]
+            let (pattern, content) = try component.replacement()
+            return [.replace(pattern, with: content)]
         default: throw component.unsupported()
         }
     }
@@ -20,6 +28,14 @@ enum ComponentReader {
     /// `pre_tokenizer`: its steps, and whether the words then go through the byte alphabet.
     static func preTokenizer(_ value: JSONValue?) throws -> (steps: [PreTokenizer.Step], isByteLevel: Bool) {
         guard let component = try component(value, "pre_tokenizer") else { return ([], false) }
+        let (steps, isByteLevel) = try preTokenizerSteps(component)
+        try component.requireBound(steps.count, [])
+        return (steps, isByteLevel)
+    }
+
+    private static func preTokenizerSteps(
+        _ component: Component
+    ) throws -> (steps: [PreTokenizer.Step], isByteLevel: Bool) {
         switch component.type {
         case "Sequence":
             var steps: [PreTokenizer.Step] = []
@@ -86,6 +102,9 @@ enum ComponentReader {
                 let outer = try postProcessor(part, vocabularyCount: vocabularyCount)
                 whole.prefix = outer.prefix + whole.prefix
                 whole.suffix += outer.suffix
+                guard whole.prefix.count + whole.suffix.count <= TokenizerLimits.templateCount else {
+                    throw component.unsupported("so many ids")
+                }
             }
         case "ByteLevel": return TokenizerJSON.Template()
         case "TemplateProcessing": return try template(component, vocabularyCount)
@@ -108,6 +127,9 @@ enum ComponentReader {
                 guard let id = number.integer, id >= 0, id < vocabularyCount else {
                     throw component.invalid("the id \(describe(number)) for \"\(name)\"")
                 }
+                guard template.prefix.count + template.suffix.count < TokenizerLimits.templateCount else {
+                    throw component.unsupported("so many ids")
+                }
                 let token = TokenID(rawValue: Int32(id))
                 if hasText { template.suffix.append(token) } else { template.prefix.append(token) }
             }
@@ -123,10 +145,12 @@ enum ComponentReader {
         var chain = DecoderChain()
         let parts = component.type == "Sequence" ? try component.list("decoders") : [component.value]
         if parts.count == 1, parts[0]["type"]?.string == "ByteLevel" { return .byteLevel }
+        try component.requireBound(parts.count, [])
         for part in parts {
             guard let part = try Self.component(part, "decoder") else { throw component.invalid("a part that is null") }
             try append(part, to: &chain)
         }
+        try component.requireBound(parts.count, chain.replacements.map(\.expansion))
         return .chain(chain)
     }
 
@@ -134,9 +158,8 @@ enum ComponentReader {
         let step: DecoderChain.Step
         switch component.type {
         case "Replace":
-            let pattern = Array(try component.literalPattern().utf8)
-            guard !pattern.isEmpty else { throw component.invalid("an empty pattern") }
-            step = .replace(pattern, with: Array(try component.string("content").utf8))
+            let (pattern, content) = try component.replacement()
+            step = .replace(pattern, with: content)
         case "Metaspace":
             let metaspace = try metaspace(component)
             step = .metaspace(metaspace.replacement, hasPrefix: metaspace.prefix != .never)
@@ -200,11 +223,24 @@ private struct Component {
         return list
     }
 
-    /// A pattern that is plain text.
-    func literalPattern() throws -> String {
+    /// A pattern that is plain text, and what replaces it.
+    func replacement() throws -> (pattern: [UInt8], content: [UInt8]) {
         guard let text = object["pattern"]?["String"]?.string else {
             throw unsupported("the pattern \(describe(object["pattern"]))")
         }
-        return text
+        let pattern = Array(text.utf8)
+        guard !pattern.isEmpty else { throw invalid("an empty pattern") }
+        guard pattern.count <= TokenizerLimits.pieceByteCount else { throw unsupported("so long a pattern") }
+        return (pattern, Array(try string("content").utf8))
+    }
+
+    /// Refuses components that would take very long or make texts very much longer.
+    func requireBound(_ stepCount: Int, _ expansions: [Int]) throws {
+        guard stepCount <= TokenizerLimits.stepCount else { throw unsupported("so many steps") }
+        var whole = 1
+        for expansion in expansions {
+            guard expansion <= TokenizerLimits.expansion / whole else { throw unsupported("replacements that long") }
+            whole *= expansion
+        }
     }
 }

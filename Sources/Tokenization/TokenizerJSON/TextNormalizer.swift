@@ -6,6 +6,12 @@ struct TextNormalizer: Sendable {
         case prepend([UInt8])
         /// Replaces each occurrence of a text.
         case replace([UInt8], with: [UInt8])
+
+        /// How many times longer the step can make a text, rounded up.
+        var expansion: Int {
+            guard case .replace(let pattern, let content) = self else { return 1 }
+            return max(1, (content.count + pattern.count - 1) / max(1, pattern.count))
+        }
     }
 
     let steps: [Step]

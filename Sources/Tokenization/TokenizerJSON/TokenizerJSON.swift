@@ -76,6 +76,9 @@ enum VocabularyReader {
                 throw PVITError.badTokenizer(
                     "the token \"\(member.key)\" has the id \(describe(member.value)) in a vocabulary of \(limit)")
             }
+            guard member.key.utf8.count <= TokenizerLimits.tokenByteCount else {
+                throw PVITError.badTokenizer("the token \(id) is longer than \(TokenizerLimits.tokenByteCount) bytes")
+            }
             guard memberOfID[id] < 0 else {
                 throw PVITError.badTokenizer(
                     "\"\(vocabulary.members[memberOfID[id]].key)\" and \"\(member.key)\" both have the id \(id)")

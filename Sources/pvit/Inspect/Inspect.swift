@@ -52,7 +52,7 @@ struct Inspect: ParsableCommand {
 
     private func open() throws -> (report: ModelReport, source: any TensorSource) {
         if !isFolder(path), let container = try openIfContainer() {
-            return (try ModelReport(of: container), try CheckpointSource.open(path).weights)
+            return (try ModelReport(of: container), try ContainerSource(container))
         }
         let checkpoint = try CheckpointSource.open(path)
         return (try ModelReport(of: checkpoint), checkpoint.weights)

@@ -81,7 +81,7 @@ struct ModelReport {
     var parts: [(part: ModelPart, total: Total)] {
         ModelPart.allCases.compactMap { part in
             let rows = tensors.filter { $0.part == part }
-            return rows.isEmpty ? nil : (part, Total(rows))
+            return rows.allSatisfy { $0.aliasOf != nil } ? nil : (part, Total(rows))
         }
     }
 

@@ -6,6 +6,7 @@ import Tensors
 /// Nothing is shown unless standard error is a terminal. May be updated from any thread.
 final class ProgressLine: Sendable {
     private let label: String
+    private let unit: String?
     private let isShown: Bool
     private let start = ContinuousClock.now
     private let lastUpdate = Mutex<ContinuousClock.Instant?>(nil)
@@ -14,13 +15,15 @@ final class ProgressLine: Sendable {
     ///
     /// - Parameters:
     ///   - label: What is being done, such as `quantizing`.
+    ///   - unit: What is counted, such as `windows`; nil for bytes.
     ///   - quiet: Whether the user wants no progress.
-    init(_ label: String, quiet: Bool) {
+    init(_ label: String, unit: String? = nil, quiet: Bool) {
         self.label = label
+        self.unit = unit
         isShown = !quiet && StandardError.isTerminal
     }
 
-    /// Shows that `done` of `total` bytes are finished; at most ten times a second.
+    /// Shows that `done` of `total` units are finished; at most ten times a second.
     func update(done: UInt64, total: UInt64) {
         guard isShown else { return }
         let now = ContinuousClock.now
@@ -30,14 +33,17 @@ final class ProgressLine: Sendable {
             let seconds = Double((now - start) / .milliseconds(1)) / 1000
             let rate = seconds > 0 ? Double(done) / seconds : 0
             let percent = total > 0 ? Double(done) / Double(total) * 100 : 100
-            var line = "\(label) \(percent.formatted(decimals: 0))%  \(ByteCount(done)) of \(ByteCount(total))"
+            var line = "\(label) \(percent.formatted(decimals: 0))%  \(text(done)) of \(text(total))"
             if rate > 0 {
                 let left = Int(Double(total - min(done, total)) / rate)
-                line += "  \(ByteCount(UInt64(rate)))/s  \(left / 60):\(left % 60 < 10 ? "0" : "")\(left % 60) left"
+                if unit == nil { line += "  \(text(UInt64(rate)))/s" }
+                line += "  \(left / 60):\(left % 60 < 10 ? "0" : "")\(left % 60) left"
             }
             StandardError.write("\r\u{1B}[K\(line)")
         }
     }
+
+    private func text(_ count: UInt64) -> String { unit.map { "\(count) \($0)" } ?? "\(ByteCount(count))" }
 
     /// Removes the line.
     func finish() {

@@ -1,0 +1,34 @@
+import ArgumentParser
+import Glibc
+import SystemPackage
+import Tensors
+
+/// `pvit evaluate`: figures about a model's predictions.
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure a model: logits, perplexity, divergence from another one.",
+        subcommands: [EvaluateLogits.self, EvaluatePerplexity.self, EvaluateDivergence.self])
+}
+
+/// A text to evaluate on, in windows.
+struct TextOptions: ParsableArguments {
+    @Option(help: "The text to evaluate on.")
+    var text: FilePath
+
+    @Option(help: ArgumentHelp("The length of a window in tokens; its second half is scored.", valueName: "n"))
+    var context = 512
+
+    @Option(help: ArgumentHelp("Evaluate only the first windows.", valueName: "n"))
+    var windows: Int?
+
+    func validate() throws {
+        if context < 4 { throw ValidationError("--context takes 4 or more") }
+        if let windows, windows < 1 { throw ValidationError("--windows takes 1 or more") }
+    }
+
+    /// The bytes of the text.
+    func read() throws -> [UInt8] {
+        let file = try MappedFile(path: text)
+        return try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
+    }
+}

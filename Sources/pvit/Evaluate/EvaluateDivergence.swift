@@ -1,0 +1,75 @@
+import ArgumentParser
+import Container
+import LanguageModel
+import PVITModel
+import SystemPackage
+import Tensors
+
+/// `pvit evaluate divergence`: how far the predictions of a quantized model are from those of its original.
+struct EvaluateDivergence: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "divergence",
+        abstract: "Measure how far a model's predictions are from a reference's (Kullback-Leibler divergence).",
+        discussion: """
+            Example:
+              pvit evaluate divergence smollm2-q4.pvq --reference smollm2-f16.pvq --text persuasion.txt
+            """)
+
+    @OptionGroup var model: ModelOptions
+
+    @Option(help: "The container to compare with, such as the same model in f16.")
+    var reference: FilePath
+
+    @OptionGroup var text: TextOptions
+
+    @Option(help: "How keys and values are kept: f32, f16 or q8.")
+    var kvCache: KVCache.Storage = .f16
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var display: OutputOptions
+
+    func run() throws {
+        let loaded = try model.load()
+        let other = try model.load(reference)
+        try loaded.checkSameVocabulary(as: other)
+        let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
+        let result = try withWindowProgress(windows, display) { progress in
+            try loaded.llama.divergence(from: other.llama, over: windows, storage: kvCache, progress: progress)
+        }
+        let bits = try linearBitsPerWeight(of: loaded.container)
+        if json {
+            try StandardOutput.write(json: [
+                "perplexity": .number(result.perplexity),
+                "reference_perplexity": .number(result.referencePerplexity),
+                "mean_kl": .number(result.meanKL), "p99_kl": .number(result.p99KL),
+                "top1_agreement": .number(result.top1Agreement), "tokens": .integer(result.tokenCount),
+                "bits_per_weight": .number(bits),
+            ])
+        } else {
+            try StandardOutput.write(
+                """
+                bits a weight         \(bits.formatted(decimals: 3)) in the linear matrices
+                mean KL divergence    \(result.meanKL.formatted(decimals: 5))
+                99th percentile       \(result.p99KL.formatted(decimals: 4))
+                same top token        \((result.top1Agreement * 100).formatted(decimals: 1)) %
+                perplexity            \(result.perplexity.formatted(decimals: 3)) against \
+                \(result.referencePerplexity.formatted(decimals: 3))
+                tokens                \(result.tokenCount)
+
+                """)
+        }
+    }
+}
+
+/// The stored bits for each weight of the linear matrices of all layers, which are what a type is about.
+func linearBitsPerWeight(of container: Container) throws -> Double {
+    let matrices = try container.tensors().filter { tensor in
+        let part = ModelPart(tensor.name)
+        return tensor.aliasOf == nil && (part == .attention || part == .feedForward)
+    }
+    let bytes = matrices.reduce(0) { $0 + $1.storedByteCount }
+    let weights = matrices.reduce(0) { $0 + $1.shape.elementCount }
+    return weights > 0 ? Double(bytes) * 8 / Double(weights) : 0
+}

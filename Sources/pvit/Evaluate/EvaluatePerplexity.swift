@@ -1,0 +1,60 @@
+import ArgumentParser
+import LanguageModel
+import PVITModel
+import Tensors
+
+/// `pvit evaluate perplexity`: how well a model predicts a text.
+struct EvaluatePerplexity: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "perplexity",
+        abstract: "Measure how well a model predicts a text; lower is better.",
+        discussion: """
+            The text is cut into windows as llama.cpp's perplexity tool cuts it, so figures can be compared.
+
+            Example:
+              pvit evaluate perplexity smollm2.pvq --text persuasion.txt
+            """)
+
+    @OptionGroup var model: ModelOptions
+    @OptionGroup var text: TextOptions
+
+    @Option(help: "How keys and values are kept: f32, f16 or q8.")
+    var kvCache: KVCache.Storage = .f16
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var display: OutputOptions
+
+    func run() throws {
+        let loaded = try model.load()
+        let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
+        let result = try withWindowProgress(windows, display) { progress in
+            try loaded.llama.perplexity(over: windows, storage: kvCache, progress: progress)
+        }
+        if json {
+            try StandardOutput.write(json: [
+                "perplexity": .number(result.perplexity), "standard_error": .number(result.standardError),
+                "tokens": .integer(result.tokenCount), "windows": .integer(windows.windows.count),
+                "context": .integer(windows.context),
+            ])
+        } else {
+            try StandardOutput.write(
+                "perplexity \(result.perplexity.formatted(decimals: 4)) ± "
+                    + "\(result.standardError.formatted(decimals: 4)) over \(result.tokenCount) tokens\n")
+        }
+    }
+}
+
+/// Runs an evaluation with a line that tells how many windows are done, and with Ctrl-C as its end.
+func withWindowProgress<Result>(
+    _ windows: EvaluationWindows, _ display: OutputOptions, _ evaluate: ((Int) throws -> Void) throws -> Result
+) throws -> Result {
+    Interruption.watch()
+    let line = ProgressLine("evaluating", unit: "windows", quiet: display.quiet)
+    defer { line.finish() }
+    return try evaluate { done in
+        try Interruption.check()
+        line.update(done: UInt64(done), total: UInt64(windows.windows.count))
+    }
+}

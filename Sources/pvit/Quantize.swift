@@ -1,0 +1,69 @@
+import ArgumentParser
+import Checkpoints
+import Conversion
+import SystemPackage
+import Tensors
+
+/// `pvit quantize`: a checkpoint, or the sum of a base and a delta, as a container.
+struct Quantize: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Turn a checkpoint into a .pvq container, in one pass.",
+        discussion: """
+            With --delta, base and delta are added while they are read. The linear matrices get the type; embeddings and \
+            output get q8 when the type is q4 or q8; norms and projectors keep their own type. --override changes that by name.
+
+            Examples:
+              pvit quantize llama-7b --delta pvit-delta --type q4 --output pvit.pvq
+              pvit quantize smollm2 --type q4 --override 'model.embed_tokens.*=f16' --output smollm2.pvq
+            """)
+
+    @Argument(help: "The checkpoint: a Hugging Face folder or a .safetensors file.")
+    var source: FilePath
+
+    @Option(name: .shortAndLong, help: "The container to write.")
+    var output: FilePath
+
+    @Option(help: "A delta to add to the checkpoint.")
+    var delta: FilePath?
+
+    @Option(help: "The type of the linear matrices: q4, q8, f16, bf16 or f32.")
+    var type: TensorEncoding = .q4
+
+    @Option(
+        help: ArgumentHelp(
+            "The type of the tensors whose name fits a pattern (* and ?); the last that fits counts.",
+            valueName: "pattern=type"))
+    var override: [String] = []
+
+    @Option(help: "fast: what each token needs is stored as kernels read it; small: everything is compressed.")
+    var profile: QuantizeOptions.Profile = .fast
+
+    @OptionGroup var threads: ThreadOptions
+    @OptionGroup var display: OutputOptions
+
+    func run() throws {
+        let options = QuantizeOptions(
+            type: type, overrides: try override.map(QuantizeOptions.Override.init(parsing:)), profile: profile,
+            threadCount: threads.count, tool: ("pvit", PVITCommand.version))
+        var checkpoint = try ModelSource.open(source)
+        if let delta {
+            let merged = try DeltaMerge.merge(base: checkpoint, delta: ModelSource.open(delta))
+            for line in merged.summary { display.note(line) }
+            checkpoint = merged.checkpoint
+        }
+        let start = ContinuousClock.now
+        let report = try withProgress("quantizing", display) { monitor in
+            try Conversion.Quantize.write(checkpoint, to: output, options: options, monitor: monitor)
+        }
+        if !report.plan.keptFloat.isEmpty {
+            let names = report.plan.keptFloat.map(\.rawValue).listed()
+            display.note("stay float, for their rows are not a multiple of 32: \(names)")
+        }
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        display.note(
+            "wrote \(output): \(ByteCount(report.byteCount)) in \(seconds.formatted(decimals: 1)) s, "
+                + "model digest \(report.digest)")
+    }
+}
+
+extension QuantizeOptions.Profile: ExpressibleByArgument {}

@@ -1,0 +1,121 @@
+import ArgumentParser
+import Glibc
+import LanguageModel
+import PVITModel
+import SystemPackage
+import Tensors
+
+/// `pvit run`: an answer to a prompt, or a conversation.
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer a prompt, or hold a conversation.",
+        discussion: """
+            The prompt goes through the model's own chat template; with --raw it is the text to continue, special tokens \
+            recognised. Without a prompt it is read from standard input; on a terminal that is a conversation.
+
+            Examples:
+              pvit run smollm2.pvq "What is the capital of France?"
+              pvit run smollm2.pvq --raw "Once upon a time" --max-tokens 100 --temperature 0.8 --seed 7
+              pvit run smollm2.pvq "Name three rivers." --json
+            """)
+
+    @OptionGroup var model: ModelOptions
+
+    @Argument(help: "The prompt.")
+    var prompt: String?
+
+    @Option(help: ArgumentHelp("The most tokens to make; by default until the context is full.", valueName: "n"))
+    var maxTokens: Int?
+
+    @Option(help: ArgumentHelp("Instructions for the whole conversation.", valueName: "text"))
+    var system: String?
+
+    @Option(help: ArgumentHelp("End the answer before this text; may be given several times.", valueName: "text"))
+    var stop: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Room for prompt and answer together, in tokens; by default what the model was trained for.",
+            valueName: "n"))
+    var context: Int?
+
+    @Option(help: "How keys and values are kept: f32, f16 or q8.")
+    var kvCache: KVCache.Storage = .f16
+
+    @Flag(help: "Give the model the prompt as it is, without its chat template.")
+    var raw = false
+
+    @Flag(help: "Print one JSON object with text, tokens, stop reason and timings.")
+    var json = false
+
+    @OptionGroup var sampling: SamplingArguments
+
+    func validate() throws {
+        if let maxTokens, maxTokens < 0 { throw ValidationError("--max-tokens takes 0 or more") }
+        if let context, context < 1 { throw ValidationError("--context takes 1 or more") }
+        if raw, system != nil { throw ValidationError("--system is part of a chat template, and --raw uses none") }
+        if stop.contains("") { throw ValidationError("--stop takes a text") }
+    }
+
+    func run() throws {
+        let loaded = try model.load()
+        let generator = try Generator(loaded, contextLength: context, storage: kvCache)
+        if prompt == nil, isatty(STDIN_FILENO) == 1, !json {
+            return try Conversation(generator: generator, system: system, isRaw: raw, options: options).run()
+        }
+        let text = try prompt ?? standardInputText()
+        Interruption.watch()
+        let result = try generator.respond(to: text, system: system, isRaw: raw, options: options) { part in
+            try Interruption.check()
+            if !json { try StandardOutput.write(part) }
+        }
+        if json {
+            try StandardOutput.write(json: result.json(loadTime: loaded.loadTime))
+        } else {
+            try StandardOutput.write("\n")
+        }
+    }
+
+    private var options: GenerationOptions {
+        GenerationOptions(maximumTokens: maxTokens, sampling: sampling.options, stops: stop)
+    }
+
+    /// All of standard input as text, without the line feed at its end.
+    private func standardInputText() throws -> String {
+        var bytes = try readStandardInput()
+        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension Generator {
+    /// Answers a single prompt.
+    func respond(
+        to prompt: String, system: String?, isRaw: Bool, options: GenerationOptions, emit: (String) throws -> Void
+    ) throws -> GenerationResult {
+        if isRaw { return try generate(tokens(ofRaw: prompt), options, emit: emit) }
+        let messages = (system.map { [ChatMessage(.system, $0)] } ?? []) + [ChatMessage(.user, prompt)]
+        return try answer(messages, options, emit: emit)
+    }
+}
+
+extension GenerationResult {
+    /// The answer and how it came about, for a program.
+    func json(loadTime: Duration) -> JSONValue {
+        [
+            "text": .string(text),
+            "tokens": .array(tokens.map { .integer(Int($0.rawValue)) }),
+            "prompt_tokens": .integer(promptTokenCount),
+            "stop_reason": .string(stopReason.rawValue),
+            "timings": [
+                "load_s": .number(loadTime.seconds),
+                "prefill_s": .number(prefillTime.seconds),
+                "prefill_tokens_per_s": .number(prefillTokensPerSecond),
+                "decode_s": .number(decodeTime.seconds),
+                "decode_tokens_per_s": .number(decodeTokensPerSecond),
+                "peak_rss_bytes": .integer(Int(clamping: ProcessStatus.peakResidentBytes)),
+                "file_bytes_read": .integer(Int(clamping: ProcessStatus.bytesReadFromDisk)),
+            ],
+        ]
+    }
+}

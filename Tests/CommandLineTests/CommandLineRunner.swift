@@ -1,0 +1,74 @@
+import CheckpointTestSupport
+import Foundation
+import SystemPackage
+
+/// The built `pvit`, run as a user would.
+enum CommandLineRunner {
+    /// What a finished run left.
+    struct Outcome {
+        /// The exit status, or the number of the signal that ended the program.
+        let status: Int32
+        let output: String
+        let errors: String
+        /// Whether a signal, such as that of a trap, ended the program.
+        let wasSignalled: Bool
+
+        /// Whether the program ended as it does for bad input: with this status and one line that says why.
+        func isOneLineError(_ status: Int32) -> Bool {
+            !wasSignalled && self.status == status && errors.hasPrefix("pvit: error: ")
+                && errors.filter { $0 == "\n" }.count == 1
+        }
+    }
+
+    /// The top folder of the package.
+    static let packageRoot = FilePath(#filePath).removingLastComponent().removingLastComponent()
+        .removingLastComponent()
+    private static let program = packageRoot.appending(".build/debug/pvit").string
+
+    /// Runs `pvit` and waits for it.
+    static func run(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    ) throws -> Outcome {
+        let running = try start(arguments, input: input, environment: environment)
+        running.process.waitUntilExit()
+        return try running.outcome
+    }
+
+    /// A run that may not have ended.
+    struct Running {
+        let process: Process
+        fileprivate let folder: TemporaryFolder
+
+        /// What it left, once it has ended.
+        var outcome: Outcome {
+            get throws {
+                Outcome(
+                    status: process.terminationStatus,
+                    output: try String(contentsOfFile: folder.path.appending("output").string, encoding: .utf8),
+                    errors: try String(contentsOfFile: folder.path.appending("errors").string, encoding: .utf8),
+                    wasSignalled: process.terminationReason == .uncaughtSignal)
+            }
+        }
+    }
+
+    /// Starts `pvit`.
+    static func start(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    ) throws -> Running {
+        let folder = try TemporaryFolder()
+        func stream(_ name: String, _ content: String = "") -> FileHandle? {
+            let path = folder.path.appending(name).string
+            _ = FileManager.default.createFile(atPath: path, contents: Data(content.utf8))
+            return FileHandle(forUpdatingAtPath: path)
+        }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = stream("input", input)
+        process.standardOutput = stream("output")
+        process.standardError = stream("errors")
+        try process.run()
+        return Running(process: process, folder: folder)
+    }
+}

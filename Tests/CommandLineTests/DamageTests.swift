@@ -1,0 +1,105 @@
+import CheckpointTestSupport
+import Foundation
+import SystemPackage
+import Testing
+
+@Suite("Damaged files and failing disks", .enabled(if: GeneratedFixtures.arePresent))
+struct DamageTests {
+    @Test("a truncated container gives one line and status 65, wherever it is cut")
+    func truncated() throws {
+        let folder = try TemporaryFolder()
+        let bytes = try Models.bytes("gqa-q4.pvq")
+        let path = folder.path.appending("cut.pvq").string
+        let cuts = [0, 1, 63, 64, 65, 4096] + (1..<20).map { bytes.count * $0 / 20 } + [bytes.count - 1]
+        for cut in cuts {
+            try Data(bytes[..<cut]).write(to: URL(fileURLWithPath: path))
+            for arguments in [["run", path, "--raw", "a"], ["verify", path], ["inspect", path]] {
+                let outcome = try CommandLineRunner.run(arguments)
+                #expect(outcome.isOneLineError(65), "cut at \(cut), \(arguments[0]): \(outcome.errors)")
+                #expect(outcome.output.isEmpty)
+            }
+        }
+    }
+
+    @Test("a flipped bit in a tile is named by verify, and run makes no token from it")
+    func flipped() throws {
+        let folder = try TemporaryFolder()
+        var bytes = try Models.bytes("gqa-q4.pvq")
+        let path = folder.path.appending("flipped.pvq").string
+        let listing = try CommandLineRunner.run(["inspect", Models.path("gqa-q4.pvq"), "--tensors", "--json"])
+        #expect(listing.output.contains("model.layers.1.mlp.down_proj.weight"))
+        // Tensors lie in the order of a forward pass, so the middle of the file is in some layer.
+        let place = bytes.count / 2
+        bytes[place] ^= 0x10
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        let verified = try CommandLineRunner.run(["verify", path])
+        #expect(verified.isOneLineError(65) && verified.errors.contains("tensor model."), "\(verified.errors)")
+        let run = try CommandLineRunner.run(["run", path, "--raw", "Once upon a time", "--max-tokens", "4"])
+        #expect(run.isOneLineError(65) && run.errors.contains("tensor model."), "\(run.errors)")
+        #expect(run.output.isEmpty)
+    }
+
+    @Test(
+        "a killed quantize leaves nothing under the name, and an earlier file as it was", arguments: [SIGKILL, SIGTERM])
+    func killed(signal: Int32) throws {
+        let folder = try TemporaryFolder()
+        let output = folder.path.appending("model.pvq")
+        try Data("earlier".utf8).write(to: URL(fileURLWithPath: output.string))
+        for delay in [0.0, 0.05, 0.1, 0.2, 0.4] {
+            let running = try CommandLineRunner.start([
+                "quantize", GeneratedFixtures.path("mini-llama-base-st").string, "--type", "q4", "--output",
+                output.string,
+            ])
+            Thread.sleep(forTimeInterval: delay)
+            kill(running.process.processIdentifier, signal)
+            running.process.waitUntilExit()
+            let content = try Data(contentsOf: URL(fileURLWithPath: output.string))
+            if running.process.terminationReason == .exit, running.process.terminationStatus == 0 {
+                #expect(content.count > 1000, "it was done before the signal came")
+                try Data("earlier".utf8).write(to: URL(fileURLWithPath: output.string))
+            } else {
+                #expect(content == Data("earlier".utf8))
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path.string) == ["model.pvq"])
+        }
+    }
+
+    @Test("a killed merge leaves no folder under the name")
+    func killedMerge() throws {
+        for delay in [0.02, 0.1, 0.2] {
+            let folder = try TemporaryFolder()
+            let output = folder.path.appending("merged")
+            let running = try CommandLineRunner.start([
+                "merge", GeneratedFixtures.path("mini-llama-base-st").string,
+                GeneratedFixtures.path("mini-pvit-delta-st").string, "--output", output.string,
+            ])
+            Thread.sleep(forTimeInterval: delay)
+            kill(running.process.processIdentifier, SIGKILL)
+            running.process.waitUntilExit()
+            if running.process.terminationReason == .uncaughtSignal {
+                #expect(!FileManager.default.fileExists(atPath: output.string))
+            }
+        }
+    }
+
+    @Test("a full disk is said, and leaves what was there", .enabled(if: SmallDisk.isPossible))
+    func fullDisk() throws {
+        let disk = try SmallDisk(byteCount: 4 << 20)
+        let output = disk.path.appending("model.pvq")
+        try Data("earlier".utf8).write(to: URL(fileURLWithPath: output.string))
+        let checkpoint = GeneratedFixtures.path("mini-llama-base-st").string
+        for arguments in [
+            ["quantize", checkpoint, "--type", "q8", "--output", output.string],
+            [
+                "merge", checkpoint, GeneratedFixtures.path("mini-pvit-delta-st").string, "--output",
+                output.string + "-m",
+            ],
+        ] {
+            let outcome = try CommandLineRunner.run(arguments)
+            #expect(outcome.isOneLineError(73) || outcome.isOneLineError(74), "\(outcome.errors)")
+            #expect(outcome.errors.contains("space"))
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: output.string)) == Data("earlier".utf8))
+        #expect(try disk.entries == ["model.pvq"])
+    }
+}

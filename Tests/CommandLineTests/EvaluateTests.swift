@@ -1,0 +1,85 @@
+import CheckpointTestSupport
+import Foundation
+import SystemPackage
+import Testing
+
+@Suite("Evaluating models from the command line", .enabled(if: GeneratedFixtures.arePresent))
+struct EvaluateTests {
+    private static let comparison = """
+        import json, sys, numpy as np
+        ours, folder = np.load(sys.argv[1]), sys.argv[2]
+        last = np.load(folder + "/prefill_logits_last.npy")
+        best = np.load(folder + "/prefill_argmax_all_positions.npy")
+        assert ours.dtype == np.float32, ours.dtype
+        print(json.dumps({"shape": ours.shape, "difference": float(np.abs(ours[-1] - last.reshape(-1)).max()),
+                          "agreement": int((ours.argmax(1) == best.reshape(-1)).sum()), "positions": len(ours)}))
+        """
+
+    @Test(
+        "logits are the reference's within 2e-4",
+        .enabled(if: Python.isPresent), arguments: [("gqa-text", "gqa-f32.pvq"), ("base-text", "base-f16.pvq")])
+    func logits(golden: String, model: String) throws {
+        struct Comparison: Decodable {
+            let shape: [Int]
+            let difference: Double
+            let agreement: Int
+            let positions: Int
+        }
+        let folder = try TemporaryFolder()
+        let output = folder.path.appending("logits.npy").string
+        let text = try GoldenText(golden)
+        let outcome = try CommandLineRunner.run([
+            "evaluate", "logits", Models.path(model), "--tokens", text.inputIDs.map(String.init).joined(separator: ","),
+            "--output", output,
+        ])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let printed = try Python.run(Self.comparison, output, GoldenText.folder(golden).string)
+        let comparison = try JSONDecoder().decode(Comparison.self, from: Data(printed.utf8))
+        #expect(comparison.shape == [text.inputIDs.count, 32000])
+        #expect(comparison.difference < 2e-4)
+        #expect(comparison.agreement == comparison.positions)
+    }
+
+    @Test("a model does not diverge from itself, and q4 diverges more than q8")
+    func divergence() throws {
+        struct Divergence: Decodable {
+            let perplexity: Double
+            let reference_perplexity: Double
+            let mean_kl: Double
+            let top1_agreement: Double
+            let tokens: Int
+            let bits_per_weight: Double
+        }
+        func divergence(_ model: String) throws -> Divergence {
+            let text = CommandLineRunner.packageRoot.appending("LICENSE").string
+            let outcome = try CommandLineRunner.run([
+                "evaluate", "divergence", Models.path(model), "--reference", Models.path("gqa-f32.pvq"), "--text", text,
+                "--context", "32", "--windows", "2", "--json",
+            ])
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return try JSONDecoder().decode(Divergence.self, from: Data(outcome.output.utf8))
+        }
+        let same = try divergence("gqa-f32.pvq")
+        #expect(same.mean_kl < 1e-9 && same.top1_agreement == 1 && same.tokens == 30)
+        #expect(same.perplexity == same.reference_perplexity)
+        let (q8, q4) = (try divergence("gqa-q8.pvq"), try divergence("gqa-q4.pvq"))
+        #expect(0 < q8.mean_kl && q8.mean_kl < q4.mean_kl)
+        #expect(q8.bits_per_weight <= 8.5 && q4.bits_per_weight <= 4.5)
+    }
+
+    @Test("perplexity is that of the windows' second halves")
+    func perplexity() throws {
+        struct Perplexity: Decodable {
+            let perplexity: Double
+            let tokens: Int
+            let windows: Int
+        }
+        let outcome = try CommandLineRunner.run([
+            "evaluate", "perplexity", Models.path("gqa-q8.pvq"), "--text",
+            CommandLineRunner.packageRoot.appending("LICENSE").string, "--context", "64", "--windows", "3", "--json",
+        ])
+        let result = try JSONDecoder().decode(Perplexity.self, from: Data(outcome.output.utf8))
+        #expect(result.windows == 3 && result.tokens == 3 * 31)
+        #expect(result.perplexity > 1)
+    }
+}

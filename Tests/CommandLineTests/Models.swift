@@ -1,0 +1,63 @@
+import CheckpointTestSupport
+import Foundation
+import SystemPackage
+
+/// Containers made once from the generated checkpoints, by the command line itself.
+final class Models: Sendable {
+    /// The folder with them; it is removed when the tests end.
+    private let folder: TemporaryFolder
+
+    /// The models of this run of the tests.
+    static let shared = Result { try Models() }
+
+    private init() throws {
+        folder = try TemporaryFolder()
+        for (name, checkpoint, type) in [
+            ("gqa-f32.pvq", "mini-llama-gqa", "f32"), ("gqa-q4.pvq", "mini-llama-gqa", "q4"),
+            ("gqa-q8.pvq", "mini-llama-gqa", "q8"), ("base-f16.pvq", "mini-llama-base-st", "f16"),
+        ] {
+            let outcome = try CommandLineRunner.run([
+                "quantize", GeneratedFixtures.path(checkpoint).string, "--type", type, "--output", path(name),
+            ])
+            guard outcome.status == 0 else { throw Failure(description: outcome.errors) }
+        }
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private func path(_ name: String) -> String { folder.path.appending(name).string }
+
+    /// The path of a container: `gqa-f32.pvq`, `gqa-q4.pvq`, `gqa-q8.pvq` or `base-f16.pvq`.
+    static func path(_ name: String) throws -> String { try shared.get().path(name) }
+
+    /// The bytes of a container.
+    static func bytes(_ name: String) throws -> [UInt8] {
+        Array(try Data(contentsOf: URL(fileURLWithPath: try path(name))))
+    }
+}
+
+/// The reference's numbers on a prompt for a text model.
+struct GoldenText: Decodable {
+    let prompt: String
+    let inputIDs: [Int]
+    let greedyIDs: [Int]
+
+    private enum CodingKeys: String, CodingKey {
+        case prompt
+        case inputIDs = "input_ids"
+        case greedyIDs = "greedy_ids"
+    }
+
+    /// The folder of a case.
+    static func folder(_ name: String) -> FilePath {
+        CommandLineRunner.packageRoot.appending("Tests/LanguageModelTests/Fixtures/text").appending(name)
+    }
+
+    /// Reads a case.
+    init(_ name: String) throws {
+        let url = URL(fileURLWithPath: Self.folder(name).appending("case.json").string)
+        self = try JSONDecoder().decode(Self.self, from: Data(contentsOf: url))
+    }
+}

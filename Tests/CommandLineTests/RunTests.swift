@@ -1,0 +1,116 @@
+import CheckpointTestSupport
+import Foundation
+import Testing
+
+@Suite("Running models from the command line", .enabled(if: GeneratedFixtures.arePresent))
+struct RunTests {
+    private struct Answer: Decodable {
+        let text: String
+        let tokens: [Int]
+        let prompt_tokens: Int
+        let stop_reason: String
+        let timings: [String: Double]
+    }
+
+    private func answer(_ arguments: [String], environment: [String: String] = [:]) throws -> Answer {
+        let outcome = try CommandLineRunner.run(["run"] + arguments + ["--json"], environment: environment)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return try JSONDecoder().decode(Answer.self, from: Data(outcome.output.utf8))
+    }
+
+    @Test("an f32 container continues a prompt as the reference does, with every set of kernels")
+    func greedy() throws {
+        let golden = try GoldenText("gqa-text")
+        for kernels in ["scalar", ""] {
+            let answer = try answer(
+                [Models.path("gqa-f32.pvq"), golden.prompt, "--raw", "--max-tokens", "24", "--kv-cache", "f32"],
+                environment: ["PVIT_KERNELS": kernels])
+            #expect(answer.tokens == golden.greedyIDs)
+            #expect(answer.prompt_tokens == golden.inputIDs.count)
+            #expect(answer.stop_reason == "length")
+            #expect(
+                Set(answer.timings.keys).isSuperset(of: [
+                    "load_s", "prefill_s", "prefill_tokens_per_s", "decode_s", "decode_tokens_per_s", "peak_rss_bytes",
+                    "file_bytes_read",
+                ]))
+        }
+    }
+
+    @Test("streamed text is the text of the JSON, and threads change nothing", arguments: ["gqa-q4.pvq", "gqa-q8.pvq"])
+    func streamed(model: String) throws {
+        let arguments = [try Models.path(model), "Once upon a time", "--raw", "--max-tokens", "16"]
+        let streamed = try CommandLineRunner.run(["run"] + arguments + ["--threads", "1"])
+        let answer = try answer(arguments + ["--threads", "3"])
+        #expect(streamed.output == answer.text + "\n")
+    }
+
+    @Test("a seed makes drawing repeatable")
+    func seed() throws {
+        let arguments = [
+            try Models.path("gqa-q8.pvq"), "Once", "--raw", "--max-tokens", "8", "--temperature", "1.5", "--seed",
+        ]
+        let first = try answer(arguments + ["7"])
+        #expect(try answer(arguments + ["7"]).tokens == first.tokens)
+        #expect(try answer(arguments + ["8"]).tokens != first.tokens)
+    }
+
+    @Test("a stop text ends the answer and is not part of it")
+    func stop() throws {
+        let golden = try GoldenText("gqa-text")
+        let arguments = [try Models.path("gqa-f32.pvq"), golden.prompt, "--raw", "--max-tokens", "24"]
+        let whole = try answer(arguments).text
+        let place = whole.index(whole.startIndex, offsetBy: whole.count / 2)
+        let stop = String(whole[place...].prefix(3))
+        let cut = try answer(arguments + ["--stop", stop])
+        #expect(cut.stop_reason == "stop")
+        #expect(cut.text == String(whole.prefix(upTo: try #require(whole.firstRange(of: stop)).lowerBound)))
+    }
+
+    @Test("a prompt is read from standard input when none is given")
+    func standardInput() throws {
+        let model = try Models.path("gqa-q8.pvq")
+        let given = try CommandLineRunner.run(["run", model, "Once upon a time", "--raw", "--max-tokens", "4"])
+        let piped = try CommandLineRunner.run(
+            ["run", model, "--raw", "--max-tokens", "4"], input: "Once upon a time\n")
+        #expect(piped.output == given.output)
+    }
+
+    @Test("a model without a chat template points to --raw, and a full context says so")
+    func refused() throws {
+        let model = try Models.path("gqa-q8.pvq")
+        let template = try CommandLineRunner.run(["run", model, "Hello"])
+        #expect(template.isOneLineError(65) && template.errors.contains("--raw"))
+        let full = try CommandLineRunner.run(["run", model, "Once upon a time", "--raw", "--context", "3"])
+        #expect(full.isOneLineError(64), "\(full.errors)")
+    }
+
+    @Test("tokens of the command line are those of the reference")
+    func tokenize() throws {
+        struct Tokens: Decodable { let ids: [Int] }
+        let golden = try GoldenText("gqa-text")
+        let outcome = try CommandLineRunner.run(["tokenize", Models.path("gqa-q8.pvq"), golden.prompt, "--json"])
+        let tokens = try JSONDecoder().decode(Tokens.self, from: Data(outcome.output.utf8))
+        #expect(tokens.ids == golden.inputIDs)
+    }
+
+    @Test("bench prints a figure for each test, length and number of threads")
+    func bench() throws {
+        struct Figure: Decodable {
+            let test: String
+            let tokens: Int
+            let threads: Int
+            let tokens_per_s: Double
+            let spread: Double
+            let weight_gb_per_s: Double
+        }
+        let outcome = try CommandLineRunner.run([
+            "bench", Models.path("gqa-q4.pvq"), "--prompt-tokens", "8,16", "--generate-tokens", "2", "--threads", "1,2",
+            "--runs", "2", "--json",
+        ])
+        let figures = try JSONDecoder().decode([Figure].self, from: Data(outcome.output.utf8))
+        #expect(figures.map(\.test) == ["prefill", "prefill", "decode", "prefill", "prefill", "decode"])
+        #expect(figures.map(\.tokens) == [8, 16, 2, 8, 16, 2])
+        #expect(figures.map(\.threads) == [1, 1, 1, 2, 2, 2])
+        #expect(figures.allSatisfy { $0.tokens_per_s > 0 && $0.weight_gb_per_s > 0 })
+    }
+}
