@@ -57,9 +57,9 @@ struct GGUFTokenizerTests {
             name, pre, texts = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
             t = Tokenizer(BPE(ignore_merges=name == "llama-bpe"))
             t.pre_tokenizer = eval(pre)
-            corpus = [s * 3 for s in texts] + ["the quick brown fox don't 12345 jump we'll " * 4]
+            corpus = ["the quick brown fox don't jump we'll let him 12345 67 main world space user café 日本 " * 4]
             t.train_from_iterator(corpus, BpeTrainer(
-                vocab_size=420, show_progress=False, initial_alphabet=ByteLevel.alphabet(),
+                vocab_size=340, show_progress=False, initial_alphabet=ByteLevel.alphabet(),
                 special_tokens=["<|begin|>", "<|im_start|>"]))
             t.add_tokens([AddedToken("main()", normalized=False)])
             if name == "llama-bpe":
@@ -174,7 +174,7 @@ struct GGUFTokenizerTests {
         #expect(tokenizer.vocabularySize == 32002)
         for (text, expected) in zip(Self.texts, expected) {
             let own = tokenizer.encode(text, addBeginning: false, recogniseSpecial: false)
-            #expect(own.map { Int($0.rawValue) } == expected + [2], "\(text)")
+            #expect(own.map { Int($0.rawValue) } == expected, "\(text)")
         }
         let marked = tokenizer.encode("a<im_patch>b<|special|>", addBeginning: true, recogniseSpecial: true)
         #expect(marked.map(\.rawValue) == [1, 263, 32000, 289, 32001, 2])

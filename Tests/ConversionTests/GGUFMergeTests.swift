@@ -12,7 +12,7 @@ struct GGUFMergeTests {
     /// Writes a safetensors folder as a GGUF file with the gguf library, in the manner of llama.cpp's converter: rows of
     /// queries and keys in rotary order, norms in f32.
     private static let writeGGUF = """
-        import json, sys, numpy as np
+        import glob, json, sys, numpy as np
         from gguf import GGUFWriter
         from safetensors import safe_open
         from sentencepiece import SentencePieceProcessor
@@ -38,17 +38,18 @@ struct GGUFMergeTests {
         writer.add_token_scores([p.get_score(i) for i in ids])
         writer.add_token_types(
             [2 if p.is_unknown(i) else 3 if p.is_control(i) else 6 if p.is_byte(i) else 1 for i in ids])
-        with safe_open(sys.argv[1] + "/model.safetensors", "np") as f:
-            for name in f.keys():
-                w = f.get_tensor(name)
-                if name in whole:
-                    new = whole[name]
-                else:
-                    layer, part = name.removeprefix("model.layers.").removesuffix(".weight").split(".", 1)
-                    new = f"blk.{layer}.{parts[part]}.weight"
-                    if parts[part] in ("attn_q", "attn_k"):
-                        w = w.reshape(heads, 2, -1, w.shape[1]).swapaxes(1, 2).reshape(w.shape)
-                writer.add_tensor(new, np.ascontiguousarray(w.astype(np.float32 if w.ndim == 1 else np.float16)))
+        for file in sorted(glob.glob(sys.argv[1] + "/*.safetensors")):
+            with safe_open(file, "np") as f:
+                for name in f.keys():
+                    w = f.get_tensor(name)
+                    if name in whole:
+                        new = whole[name]
+                    else:
+                        layer, part = name.removeprefix("model.layers.").removesuffix(".weight").split(".", 1)
+                        new = f"blk.{layer}.{parts[part]}.weight"
+                        if parts[part] in ("attn_q", "attn_k"):
+                            w = w.reshape(heads, 2, -1, w.shape[1]).swapaxes(1, 2).reshape(w.shape)
+                    writer.add_tensor(new, np.ascontiguousarray(w.astype(np.float32 if w.ndim == 1 else np.float16)))
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
