@@ -92,7 +92,7 @@ struct DamageTests {
             ["quantize", checkpoint, "--type", "q8", "--output", output.string],
             [
                 "merge", checkpoint, GeneratedFixtures.path("mini-pvit-delta-st").string, "--output",
-                output.string + "-m",
+                output.string + "-m", "--quiet",
             ],
         ] {
             let outcome = try CommandLineRunner.run(arguments)

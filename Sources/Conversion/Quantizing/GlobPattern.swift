@@ -4,6 +4,9 @@ struct GlobPattern: Sendable, Hashable {
 
     init(_ text: String) { pattern = Array(text) }
 
+    /// Whether the pattern is a name without wildcards.
+    var isName: Bool { !pattern.contains { $0 == "*" || $0 == "?" } }
+
     /// Whether the whole of `text` fits. Takes time proportional to the product of both lengths.
     func matches(_ text: String) -> Bool {
         let text = Array(text)

@@ -101,10 +101,15 @@ private struct TypePolicy {
                 .typeNotPossible, "weights of type \(tensor.elementType) are not supported",
                 remedy: "convert the checkpoint to F16, BF16 or F32")
         }
-        let fitting = overrides.indices.filter { overrides[$0].pattern.matches(tensor.name.rawValue) }
+        // A pattern with wildcards is meant for those tensors it fits that can have its type; a whole name is meant anyway.
+        let fitting = overrides.indices.filter { place in
+            let (pattern, override) = overrides[place]
+            return pattern.matches(tensor.name.rawValue)
+                && (pattern.isName || Self.isPossible(override.encoding, for: tensor))
+        }
         usedOverrides.formUnion(fitting)
-        guard let last = fitting.last else { return ordinaryEncoding(for: tensor) }
-        let override = overrides[last].override
+        guard let meant = fitting.last else { return ordinaryEncoding(for: tensor) }
+        let override = overrides[meant].override
         guard Self.isPossible(override.encoding, for: tensor) else {
             throw PVITError(
                 .typeNotPossible,
