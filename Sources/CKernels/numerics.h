@@ -132,3 +132,10 @@ static inline pvit_activations pvit_activations_from(pvit_activations x, size_t 
     x.sums += token * (columns / 16);
     return x;
 }
+
+static inline pvit_wide_activations pvit_wide_activations_from(pvit_wide_activations x, size_t columns, size_t token) {
+    x.codes += token * columns;
+    x.scales += token * (columns / 32);
+    x.sums += token * (columns / 32);
+    return x;
+}

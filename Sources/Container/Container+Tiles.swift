@@ -27,12 +27,19 @@ extension Container {
         _ body: (_ content: RawSpan, _ tile: StoredTile) throws -> Result
     ) throws -> Result {
         let tile = try tile(number, of: tensor)
-        return try withStoredBytes(of: tile, tensor: tensor) { stored in
-            if tile.codec == .stored { return try body(stored, tile) }
+        return try withTile(tile, of: tensor, scratch: scratch) { try body($0, tile) }
+    }
+
+    /// The same for a tile of a tensor of this container that was looked up before.
+    public func withTile<Result: ~Copyable>(
+        _ tile: StoredTile, of tensor: StoredTensor, scratch: TileScratch, _ body: (_ content: RawSpan) throws -> Result
+    ) throws -> Result {
+        try withStoredBytes(of: tile, tensor: tensor) { stored in
+            if tile.codec == .stored { return try body(stored) }
             do {
                 return try scratch.withDecoded(
                     stored, codec: tile.codec, encoding: tensor.encoding, byteCount: tile.decodedByteCount
-                ) { try body($0, tile) }
+                ) { try body($0) }
             } catch let error as PVITError where error.code == .tileContent {
                 var error = error.located(file: path, tensor: tensor.name)
                 error.bytes = tile.storedRange

@@ -11,9 +11,10 @@ final class ActivationMatrix {
     let columns: Int
     let stride: Int
     let start: UnsafeMutablePointer<Float>
-    private(set) lazy var quantized = QuantizedActivations(capacity: capacity, columns: columns)
-    /// What `quantized` leaves out, in 8 bits of its own.
-    private(set) lazy var residual = QuantizedActivations(capacity: capacity, columns: columns)
+    /// In 8 bits, for 4-bit weights.
+    private(set) lazy var quantized = QuantizedActivations<Int8>(capacity: capacity, columns: columns)
+    /// In 16 bits, for 8-bit weights.
+    private(set) lazy var wide = QuantizedActivations<Int16>(capacity: capacity, columns: columns)
 
     init(capacity: Int, columns: Int) {
         self.capacity = capacity
@@ -27,6 +28,13 @@ final class ActivationMatrix {
     deinit { start.deallocate() }
 
     func row(_ index: Int) -> UnsafeMutablePointer<Float> { start + index * stride }
+
+    /// Makes rows `kept` the only ones.
+    func keepRows(_ kept: Range<Int>) {
+        precondition(kept.upperBound <= rows)
+        if kept.lowerBound > 0 { start.update(from: row(kept.lowerBound), count: kept.count * stride) }
+        rows = kept.count
+    }
 
     /// Lends the numbers of one row: `[columns]`.
     func withRow<Result>(_ index: Int, _ body: (Span<Float>) throws -> Result) rethrows -> Result {
@@ -42,22 +50,27 @@ final class ActivationMatrix {
     }
 }
 
-/// The same activations in 8 bits (`pvit_activations`): what quantized weights are multiplied by.
-final class QuantizedActivations {
+/// The same activations as integers (`pvit_activations`, `pvit_wide_activations`): what quantized weights are multiplied by.
+final class QuantizedActivations<Code: FixedWidthInteger> {
     let columns: Int
-    let codes: UnsafeMutablePointer<Int8>
+    /// How many columns share a scale.
+    static var scaleBlock: Int { 32 }
+    /// How many columns share a sum of codes.
+    static var sumBlock: Int { Code.self == Int8.self ? 16 : 32 }
+    let codes: UnsafeMutablePointer<Code>
     let scales: UnsafeMutablePointer<Float>
     let sums: UnsafeMutablePointer<Int32>
 
     init(capacity: Int, columns: Int) {
         self.columns = columns
         let count = max(capacity * columns, 1)
-        codes = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 64)
-            .bindMemory(to: Int8.self, capacity: count)
-        scales = UnsafeMutableRawPointer.allocate(byteCount: count / 8 + 64, alignment: 64)
-            .bindMemory(to: Float.self, capacity: count / 32 + 16)
-        sums = UnsafeMutableRawPointer.allocate(byteCount: count / 4 + 64, alignment: 64)
-            .bindMemory(to: Int32.self, capacity: count / 16 + 16)
+        func memory<Number>(_ count: Int, _ type: Number.Type) -> UnsafeMutablePointer<Number> {
+            UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Number>.size, alignment: 64)
+                .bindMemory(to: Number.self, capacity: count)
+        }
+        codes = memory(count, Code.self)
+        scales = memory(count / Self.scaleBlock + 16, Float.self)
+        sums = memory(count / Self.sumBlock + 16, Int32.self)
     }
 
     deinit {

@@ -40,60 +40,74 @@ extension ComputeEngine {
         }
     }
 
-    /// Rotates every head of queries `[tokens, heads * width]` and keys, and appends keys and values
-    /// `[tokens, key/value heads * width]` to a layer of the cache.
+    /// Rotates every head of queries `[tokens, heads * headWidth]`.
+    func rotate(_ query: ActivationMatrix, angles: ActivationMatrix, headWidth: Int) throws {
+        try forEach(query.rows, operations: 4 * query.columns) { rows, _ in
+            for row in rows {
+                let cosines = angles.row(row)
+                kernels.rope(query.row(row), query.columns / headWidth, headWidth, cosines, cosines + headWidth / 2)
+            }
+        }
+    }
+
+    /// Rotates every head of keys `[tokens, key/value heads * width]`, and appends keys and values to a layer of the cache.
     func rotateAndStore(
-        query: ActivationMatrix, key: ActivationMatrix, value: ActivationMatrix, angles: ActivationMatrix,
-        layer: Int, cache: borrowing KVCache
+        key: ActivationMatrix, value: ActivationMatrix, angles: ActivationMatrix, layer: Int, cache: borrowing KVCache
     ) throws {
         let (width, heads, first) = (cache.headWidth, cache.headCount, cache.count)
         let storage = cache.storage.code
         let rowBytes = cache.rowBytes
-        let keys = (0..<heads).map { cache.keys(layer: layer, head: $0) + first * rowBytes }
-        let values = (0..<heads).map { cache.values(layer: layer, head: $0) + first * rowBytes }
-        try forEach(query.rows, operations: 4 * (query.columns + 2 * key.columns)) { rows, _ in
+        let keys = (0..<heads).map { cache.keys(layer: layer, head: $0) }
+        let values = (0..<heads).map { cache.values(layer: layer, head: $0) }
+        let groupRows = Int(PVIT_KEY_GROUP)
+        try forEach(key.rows, operations: 8 * key.columns) { rows, _ in
             for row in rows {
                 let cosines = angles.row(row)
-                let sines = cosines + width / 2
-                kernels.rope(query.row(row), query.columns / width, width, cosines, sines)
-                kernels.rope(key.row(row), heads, width, cosines, sines)
+                kernels.rope(key.row(row), heads, width, cosines, cosines + width / 2)
                 for head in 0..<heads {
-                    kernels.storeKeyValue(key.row(row) + head * width, width, storage, keys[head] + row * rowBytes)
-                    kernels.storeKeyValue(value.row(row) + head * width, width, storage, values[head] + row * rowBytes)
+                    let (group, place) = (first + row).quotientAndRemainder(dividingBy: groupRows)
+                    kernels.storeKey(
+                        key.row(row) + head * width, width, storage, keys[head] + group * groupRows * rowBytes, place)
+                    kernels.storeValue(
+                        value.row(row) + head * width, width, storage, values[head] + (first + row) * rowBytes)
                 }
             }
         }
     }
 
-    /// Causal attention of the newest positions over all up to their own:
+    /// Causal attention of the positions from `first` on over all up to their own:
     /// result = softmax(query keysᵀ / sqrt(width)) values, `[tokens, heads * width]`.
     ///
-    /// Each task takes one key/value head and some tokens, and needs scores for one of these tokens at a time.
+    /// Each task takes one key/value head and some tokens, whose queries visit each block of positions together.
     func attend(
-        query: ActivationMatrix, layer: Int, cache: borrowing KVCache, into result: ActivationMatrix
+        query: ActivationMatrix, from first: Int, layer: Int, cache: borrowing KVCache, into result: ActivationMatrix
     ) throws {
         result.rows = query.rows
-        let (width, heads, first) = (cache.headWidth, cache.headCount, cache.count)
+        let (width, heads) = (cache.headWidth, cache.headCount)
         let storage = cache.storage.code
         let keys = (0..<heads).map { cache.keys(layer: layer, head: $0) }
         let values = (0..<heads).map { cache.values(layer: layer, head: $0) }
         let queriesPerHead = query.columns / width / heads
         let scale = 1 / Float(width).squareRoot()
-        let tokensPerTask = 8
-        let tasks = (query.rows + tokensPerTask - 1) / tokensPerTask * heads
-        let operations = min(query.rows, tokensPerTask) * queriesPerHead * (first + query.rows) * width
-        try forEach(tasks, operations: operations) { range, scratch in
-            let scores = scratch.floats(queriesPerHead * (first + query.rows))
+        let tokensPerTask = max(Self.queriesPerTask / queriesPerHead, 1)
+        let blocks = (query.rows + tokensPerTask - 1) / tokensPerTask
+        let queries = min(query.rows, tokensPerTask) * queriesPerHead
+        let operations = queries * (first + query.rows) * width
+        try forEach(blocks * heads, operations: operations) { range, scratch in
+            let memory = scratch.floats(pvit_attention_scratch(queries, width))
             for task in range {
+                // The last tokens see most positions: they go first, so that threads end at about the same time.
                 let head = task % heads
-                let token = task / heads * tokensPerTask
-                for row in token..<min(token + tokensPerTask, query.rows) {
-                    let offset = head * queriesPerHead * width
-                    kernels.attend(
-                        query.row(row) + offset, queriesPerHead, width, keys[head], values[head], storage, width,
-                        first + row + 1, scale, scores, result.row(row) + offset, width)
-                }
+                let token = (blocks - 1 - task / heads) * tokensPerTask
+                let offset = head * queriesPerHead * width
+                kernels.attend(
+                    query.row(token) + offset, min(tokensPerTask, query.rows - token), queriesPerHead, query.stride,
+                    keys[head], values[head], storage, width, first + token + 1, scale, memory,
+                    result.row(token) + offset)
             }
         }
     }
+
+    /// A multiple of what kernels take together; more would not stay in the second-level cache.
+    private static let queriesPerTask = 48
 }

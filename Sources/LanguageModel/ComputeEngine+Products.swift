@@ -12,7 +12,7 @@ extension ComputeEngine {
     ) throws {
         precondition(outputs.count == projection.matrices.count)
         for output in outputs { output.rows = input.rows }
-        if projection.needsQuantizedInput { try quantize(input, withResidual: projection.needsResidual) }
+        try quantize(input, for: projection)
         if input.rows == 1 {
             try forEach(projection.vectorPieces.count) { range, scratch in
                 for piece in projection.vectorPieces[range] {
@@ -28,29 +28,25 @@ extension ComputeEngine {
         }
     }
 
-    private func quantize(_ input: ActivationMatrix, withResidual: Bool) throws {
+    private func quantize(_ input: ActivationMatrix, for projection: Projection) throws {
+        guard projection.needsQuantizedInput || projection.needsWideInput else { return }
         let columns = input.columns
-        let quantized = input.quantized
-        let residual = withResidual ? input.residual : nil
-        try forEach(input.rows, operations: 8 * columns) { rows, scratch in
+        let narrow = projection.needsQuantizedInput ? input.quantized : nil
+        let wide = projection.needsWideInput ? input.wide : nil
+        try forEach(input.rows, operations: 8 * columns) { rows, _ in
             for row in rows {
-                quantize(input.row(row), columns, into: quantized, row)
-                guard let residual else { continue }
-                let rest = scratch.floats(columns)
-                kernels.activationResidual(
-                    input.row(row), columns, quantized.codes + row * columns, quantized.scales + row * (columns / 32),
-                    rest)
-                quantize(rest, columns, into: residual, row)
+                let (codes, scales) = (row * columns, row * (columns / 32))
+                if let narrow {
+                    kernels.quantizeActivations(
+                        input.row(row), columns, narrow.codes + codes, narrow.scales + scales,
+                        narrow.sums + row * (columns / 16))
+                }
+                if let wide {
+                    kernels.quantizeWideActivations(
+                        input.row(row), columns, wide.codes + codes, wide.scales + scales, wide.sums + scales)
+                }
             }
         }
-    }
-
-    private func quantize(
-        _ values: UnsafeMutablePointer<Float>, _ columns: Int, into result: QuantizedActivations, _ row: Int
-    ) {
-        kernels.quantizeActivations(
-            values, columns, result.codes + row * columns, result.scales + row * (columns / 32),
-            result.sums + row * (columns / 16))
     }
 
     private func multiplyVector(
@@ -64,12 +60,7 @@ extension ComputeEngine {
         try matrix.withRows(piece.rows, ofTile: piece.tile, scratch.tile) { bytes, scale in
             switch matrix.layout {
             case .q4: kernels.gemvQ4(bytes.as(UInt8.self), groups, columns, scale, input.quantized.pointers, y)
-            case .q8:
-                // The second product finds the rows in the cache.
-                let rest = scratch.floats(groups * Self.groupRows)
-                kernels.gemvQ8(bytes.as(UInt8.self), groups, columns, scale, input.quantized.pointers, y)
-                kernels.gemvQ8(bytes.as(UInt8.self), groups, columns, scale, input.residual.pointers, rest)
-                kernels.add(y, rest, rows)
+            case .q8: kernels.gemvQ8(bytes.as(UInt8.self), groups, columns, scale, input.wide.pointers, y)
             case .f32: kernels.gemvF32(bytes.as(Float.self), rows, columns, x, y)
             case .f16: kernels.gemvF16(bytes.as(UInt16.self), rows, columns, x, y)
             case .bf16: kernels.gemvBF16(bytes.as(UInt16.self), rows, columns, x, y)
@@ -88,16 +79,13 @@ extension ComputeEngine {
         let y = output.start + piece.rows.lowerBound
         try matrix.withRows(piece.rows, ofTile: piece.tile, scratch.tile) { bytes, scale in
             let weights = bytes.as(UInt8.self)
-            let columns = matrix.columns
-            guard matrix.layout == .q8 else {
-                return kernels.gemmQ4(
-                    weights, groups, columns, scale, input.quantized.pointers, input.rows, y, output.stride)
+            if matrix.layout == .q4 {
+                kernels.gemmQ4(
+                    weights, groups, matrix.columns, scale, input.quantized.pointers, input.rows, y, output.stride)
+            } else {
+                kernels.gemmQ8(
+                    weights, groups, matrix.columns, scale, input.wide.pointers, input.rows, y, output.stride)
             }
-            let stride = groups * Self.groupRows
-            let rest = scratch.floats(input.rows * stride)
-            kernels.gemmQ8(weights, groups, columns, scale, input.quantized.pointers, input.rows, y, output.stride)
-            kernels.gemmQ8(weights, groups, columns, scale, input.residual.pointers, input.rows, rest, stride)
-            for row in 0..<input.rows { kernels.add(y + row * output.stride, rest + row * stride, piece.rows.count) }
         }
     }
 
@@ -183,9 +171,14 @@ extension ComputeEngine {
     }
 }
 
-extension QuantizedActivations {
+extension QuantizedActivations<Int8> {
     /// The activations as kernels take them.
     var pointers: pvit_activations { pvit_activations(codes: codes, scales: scales, sums: sums) }
+}
+
+extension QuantizedActivations<Int16> {
+    /// The activations as kernels take them.
+    var pointers: pvit_wide_activations { pvit_wide_activations(codes: codes, scales: scales, sums: sums) }
 }
 
 extension UnsafeRawPointer {

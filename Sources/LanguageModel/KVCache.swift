@@ -42,6 +42,7 @@ public struct KVCache: ~Copyable {
     let headCount: Int
     let headWidth: Int
     let rowBytes: Int
+    private let rowsPerHead: Int
     private let base: UnsafeMutableRawPointer
     private let byteCount: Int
 
@@ -63,7 +64,9 @@ public struct KVCache: ~Copyable {
         let rowBytes = pvit_kv_row_bytes(storage.code, width)
         // At most 2^10 layers, 2^10 heads and 2^12 bytes: no overflow before the capacity comes in.
         let bytesPerPosition = 2 * configuration.layerCount * configuration.keyValueHeadCount * rowBytes
-        let (size, overflow) = bytesPerPosition.multipliedReportingOverflow(by: capacity)
+        // Keys of 16 positions lie in groups: whole ones.
+        let rows = (capacity + Int(PVIT_KEY_GROUP) - 1) / Int(PVIT_KEY_GROUP) * Int(PVIT_KEY_GROUP)
+        let (size, overflow) = bytesPerPosition.multipliedReportingOverflow(by: rows)
         guard !overflow,
             let memory = mmap(
                 nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
@@ -77,6 +80,7 @@ public struct KVCache: ~Copyable {
         madvise(memory, size, MADV_NOHUGEPAGE)
         self.storage = storage
         self.capacity = capacity
+        rowsPerHead = rows
         count = 0
         self.bytesPerPosition = bytesPerPosition
         layerCount = configuration.layerCount
@@ -106,14 +110,14 @@ public struct KVCache: ~Copyable {
     /// Counts the positions that have been written after the last ones.
     mutating func append(_ positions: Int) { count += positions }
 
-    /// Row 0 of the keys of a head; the rows of the other positions follow, `rowBytes` apart.
+    /// The keys of a head: groups of 16 positions, `16 * rowBytes` apart.
     func keys(layer: Int, head: Int) -> UnsafeMutableRawPointer {
-        base + (layer * headCount + head) * capacity * rowBytes
+        base + (layer * headCount + head) * rowsPerHead * rowBytes
     }
 
-    /// Row 0 of the values of a head.
+    /// The values of a head: rows of one position each, `rowBytes` apart.
     func values(layer: Int, head: Int) -> UnsafeMutableRawPointer {
-        base + ((layerCount + layer) * headCount + head) * capacity * rowBytes
+        base + ((layerCount + layer) * headCount + head) * rowsPerHead * rowBytes
     }
 }
 

@@ -32,9 +32,11 @@ struct Kernels: Sendable {
     typealias Bytes = UnsafePointer<UInt8>?
     typealias Halves = UnsafePointer<UInt16>?
     typealias Widen = @convention(c) (Halves, Result, Int) -> Void
-    typealias QuantizedVectorProduct = @convention(c) (Bytes, Int, Int, Float, pvit_activations, Result) -> Void
-    typealias QuantizedMatrixProduct =
-        @convention(c) (Bytes, Int, Int, Float, pvit_activations, Int, Result, Int) -> Void
+    typealias VectorProduct = @convention(c) (Bytes, Int, Int, Float, pvit_activations, Result) -> Void
+    typealias WideVectorProduct = @convention(c) (Bytes, Int, Int, Float, pvit_wide_activations, Result) -> Void
+    typealias MatrixProduct = @convention(c) (Bytes, Int, Int, Float, pvit_activations, Int, Result, Int) -> Void
+    typealias WideMatrixProduct =
+        @convention(c) (Bytes, Int, Int, Float, pvit_wide_activations, Int, Result, Int) -> Void
     typealias QuantizedRow = @convention(c) (Bytes, Int, Int, Float, Result) -> Void
 
     let name: String
@@ -42,11 +44,12 @@ struct Kernels: Sendable {
     let widenBF16: Widen
     let quantizeActivations:
         @convention(c) (Values, Int, UnsafeMutablePointer<Int8>?, Result, UnsafeMutablePointer<Int32>?) -> Void
-    let activationResidual: @convention(c) (Values, Int, UnsafePointer<Int8>?, Values, Result) -> Void
-    let gemvQ8: QuantizedVectorProduct
-    let gemvQ4: QuantizedVectorProduct
-    let gemmQ8: QuantizedMatrixProduct
-    let gemmQ4: QuantizedMatrixProduct
+    let quantizeWideActivations:
+        @convention(c) (Values, Int, UnsafeMutablePointer<Int16>?, Result, UnsafeMutablePointer<Int32>?) -> Void
+    let gemvQ8: WideVectorProduct
+    let gemvQ4: VectorProduct
+    let gemmQ8: WideMatrixProduct
+    let gemmQ4: MatrixProduct
     let rowQ8: QuantizedRow
     let rowQ4: QuantizedRow
     let gemvF32: @convention(c) (Values, Int, Int, Values, Result) -> Void
@@ -56,10 +59,11 @@ struct Kernels: Sendable {
     let rope: @convention(c) (Result, Int, Int, Values, Values) -> Void
     let swiglu: @convention(c) (Values, Values, Int, Result) -> Void
     let add: @convention(c) (Result, Values, Int) -> Void
-    let storeKeyValue: @convention(c) (Values, Int, pvit_kv_type, UnsafeMutableRawPointer?) -> Void
+    let storeKey: @convention(c) (Values, Int, pvit_kv_type, UnsafeMutableRawPointer?, Int) -> Void
+    let storeValue: @convention(c) (Values, Int, pvit_kv_type, UnsafeMutableRawPointer?) -> Void
     let attend:
         @convention(c) (
-            Values, Int, Int, UnsafeRawPointer?, UnsafeRawPointer?, pvit_kv_type, Int, Int, Float, Result, Result, Int
+            Values, Int, Int, Int, UnsafeRawPointer?, UnsafeRawPointer?, pvit_kv_type, Int, Int, Float, Result, Result
         ) -> Void
 
     /// The kernels of `set`, or the best ones for this machine.
@@ -73,13 +77,14 @@ struct Kernels: Sendable {
         let kernels = table.pointee
         guard let widenF16 = kernels.f16_to_f32, let widenBF16 = kernels.bf16_to_f32,
             let quantizeActivations = kernels.quantize_activations,
-            let activationResidual = kernels.activation_residual,
+            let quantizeWideActivations = kernels.quantize_wide_activations,
             let gemvQ8 = kernels.gemv_q8, let gemvQ4 = kernels.gemv_q4,
             let gemmQ8 = kernels.gemm_q8, let gemmQ4 = kernels.gemm_q4,
             let rowQ8 = kernels.row_q8, let rowQ4 = kernels.row_q4,
             let gemvF32 = kernels.gemv_f32, let gemvF16 = kernels.gemv_f16, let gemvBF16 = kernels.gemv_bf16,
             let rmsNorm = kernels.rms_norm, let rope = kernels.rope, let swiglu = kernels.swiglu,
-            let add = kernels.add, let storeKeyValue = kernels.kv_store, let attend = kernels.attend
+            let add = kernels.add, let storeKey = kernels.store_key, let storeValue = kernels.store_value,
+            let attend = kernels.attend
         else {
             throw PVITError(.internalDefect, "a kernel is missing from its table")
         }
@@ -87,7 +92,7 @@ struct Kernels: Sendable {
         self.widenF16 = widenF16
         self.widenBF16 = widenBF16
         self.quantizeActivations = quantizeActivations
-        self.activationResidual = activationResidual
+        self.quantizeWideActivations = quantizeWideActivations
         self.gemvQ8 = gemvQ8
         self.gemvQ4 = gemvQ4
         self.gemmQ8 = gemmQ8
@@ -101,7 +106,8 @@ struct Kernels: Sendable {
         self.rope = rope
         self.swiglu = swiglu
         self.add = add
-        self.storeKeyValue = storeKeyValue
+        self.storeKey = storeKey
+        self.storeValue = storeValue
         self.attend = attend
     }
 }

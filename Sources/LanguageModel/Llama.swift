@@ -61,8 +61,11 @@ public final class Llama {
         for start in stride(from: 0, to: input.count, by: Self.batchSize) {
             let range = start..<min(start + Self.batchSize, input.count)
             try embed(input, range)
-            try runLayers(&cache, trace, from: start)
-            try computeLogits(selected.clamped(to: range), of: range, trace, consume)
+            let wanted = selected.clamped(to: range)
+            // A trace sees the last layer's output at all positions; logits need it where they are wanted.
+            let kept = trace == nil ? wanted : range
+            try runLayers(&cache, trace, from: start, keeping: kept)
+            try computeLogits(wanted, of: kept, trace, consume)
         }
     }
 
@@ -93,22 +96,38 @@ public final class Llama {
         }
     }
 
-    /// Takes `state.residual` through all layers: `[tokens, hidden]`.
-    private func runLayers(_ cache: inout KVCache, _ trace: HiddenStateTrace?, from start: Int) throws {
+    /// Takes `state.residual` through all layers: `[tokens, hidden]`, from position `start` of the input on. Of the last layer's
+    /// output only the positions `kept` are computed, and stay.
+    private func runLayers(
+        _ cache: inout KVCache, _ trace: HiddenStateTrace?, from start: Int, keeping kept: Range<Int>
+    ) throws {
         let (x, s) = (state.residual, state)
         let epsilon = configuration.normEpsilon
-        s.angles.rows = x.rows
+        let tokens = x.rows
+        s.angles.rows = tokens
         try engine.rotaryAngles(rotary, from: cache.count, into: s.angles)  // [tokens, width]
         try trace?(.embedding, start, x)
 
         for (index, layer) in weights.layers.enumerated() {
             // x += o(attention(rotate(q(norm(x))), rotate(k(norm(x))), v(norm(x))))
             try engine.rmsNorm(x, layer.attentionNorm, epsilon: epsilon, into: s.normed)  // [tokens, hidden]
-            // [tokens, heads * width], 2 x [tokens, key/value heads * width]
-            try engine.multiply(layer.queryKeyValue, s.normed, into: s.query, s.key, s.value)
-            try engine.rotateAndStore(
-                query: s.query, key: s.key, value: s.value, angles: s.angles, layer: index, cache: cache)
-            try engine.attend(query: s.query, layer: index, cache: cache, into: s.attended)  // [tokens, heads * width]
+            let isLast = index == weights.layers.count - 1
+            var skipped = 0
+            if isLast, kept.count < tokens {
+                try engine.multiply(layer.keyValue, s.normed, into: s.key, s.value)
+                try engine.rotateAndStore(key: s.key, value: s.value, angles: s.angles, layer: index, cache: cache)
+                guard !kept.isEmpty else { break }
+                skipped = kept.lowerBound - start
+                for matrix in [x, s.normed, s.angles] { matrix.keepRows(skipped..<kept.upperBound - start) }
+                try engine.multiply(layer.query, s.normed, into: s.query)
+            } else {
+                // [tokens, heads * width], 2 x [tokens, key/value heads * width]
+                try engine.multiply(layer.queryKeyValue, s.normed, into: s.query, s.key, s.value)
+                try engine.rotateAndStore(key: s.key, value: s.value, angles: s.angles, layer: index, cache: cache)
+            }
+            try engine.rotate(s.query, angles: s.angles, headWidth: configuration.headWidth)
+            try engine.attend(  // [tokens, heads * width]
+                query: s.query, from: cache.count + skipped, layer: index, cache: cache, into: s.attended)
             try engine.multiply(layer.attentionOutput, s.attended, into: s.update)  // [tokens, hidden]
             try engine.add(s.update, to: x)
 
@@ -118,12 +137,12 @@ public final class Llama {
             try engine.swiglu(s.gate, s.up)
             try engine.multiply(layer.down, s.gate, into: s.update)  // [tokens, hidden]
             try engine.add(s.update, to: x)
-            if index < weights.layers.count - 1 { try trace?(.layer(index), start, x) }
+            if !isLast { try trace?(.layer(index), start, x) }
         }
-        cache.append(x.rows)
+        cache.append(tokens)
     }
 
-    /// logits = output(norm(x)) for the positions `selected` of the batch `range`, some rows at a time.
+    /// logits = output(norm(x)) for the positions `selected` of `range`, which are x, some rows at a time.
     private func computeLogits(
         _ selected: Range<Int>, of range: Range<Int>, _ trace: HiddenStateTrace?,
         _ consume: (Range<Int>, ActivationMatrix) throws -> Void

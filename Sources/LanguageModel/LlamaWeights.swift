@@ -7,6 +7,8 @@ struct LlamaWeights: Sendable {
     struct Layer: Sendable {
         let attentionNorm: [Float]  // [hidden]
         let queryKeyValue: Projection  // [heads * width, hidden], 2 x [key/value heads * width, hidden]
+        let query: Projection  // the first of them alone
+        let keyValue: Projection  // the others
         let attentionOutput: Projection  // [hidden, heads * width]
         let feedForwardNorm: [Float]  // [hidden]
         let gateUp: Projection  // 2 x [intermediate, hidden]
@@ -31,13 +33,15 @@ struct LlamaWeights: Sendable {
         for index in 0..<configuration.layerCount {
             let prefix = "model.layers.\(index)"
             let (attention, feedForward) = (prefix + ".self_attn", prefix + ".mlp")
+            let attentionNorm = try container.vector("\(prefix).input_layernorm.weight", count: hidden)
+            let query = try matrix("\(attention).q_proj.weight", queryRows, hidden)
+            let key = try matrix("\(attention).k_proj.weight", keyRows, hidden)
+            let value = try matrix("\(attention).v_proj.weight", keyRows, hidden)
             layers.append(
                 Layer(
-                    attentionNorm: try container.vector("\(prefix).input_layernorm.weight", count: hidden),
-                    queryKeyValue: Projection(
-                        try matrix("\(attention).q_proj.weight", queryRows, hidden),
-                        try matrix("\(attention).k_proj.weight", keyRows, hidden),
-                        try matrix("\(attention).v_proj.weight", keyRows, hidden)),
+                    attentionNorm: attentionNorm,
+                    queryKeyValue: Projection(query, key, value), query: Projection(query),
+                    keyValue: Projection(key, value),
                     attentionOutput: Projection(try matrix("\(attention).o_proj.weight", hidden, queryRows)),
                     feedForwardNorm: try container.vector("\(prefix).post_attention_layernorm.weight", count: hidden),
                     gateUp: Projection(

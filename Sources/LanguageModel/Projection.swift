@@ -16,9 +16,9 @@ struct Projection: Sendable {
     let vectorPieces: [Piece]
     /// For many tokens: large enough to pay for reading the activations again.
     let matrixPieces: [Piece]
+    /// Whether the input is needed in 8 bits, for 4-bit weights, and in 16 bits, for 8-bit weights.
     let needsQuantizedInput: Bool
-    /// Whether what 8 bits leave out of the activations counts too: beside 8-bit weights it would be the larger error.
-    let needsResidual: Bool
+    let needsWideInput: Bool
 
     init(_ matrices: WeightMatrix...) {
         self.matrices = matrices
@@ -33,8 +33,8 @@ struct Projection: Sendable {
             }
             return Self.floatPieces(matrix).map { Piece(matrix: index, tile: $0.tile, rows: $0.rows) }
         }
-        needsQuantizedInput = matrices.contains { $0.layout.isQuantized }
-        needsResidual = matrices.contains { $0.layout == .q8 }
+        needsQuantizedInput = matrices.contains { $0.layout == .q4 }
+        needsWideInput = matrices.contains { $0.layout == .q8 }
     }
 
     /// Cuts tiles into pieces of some groups of rows; a tile that has to be decoded is one piece.

@@ -5,7 +5,7 @@ import Tensors
 ///
 /// Where the bytes come from is the container's business: a stored tile is used in place from the mapped file, a compressed
 /// one is decoded into the scratch of the thread that uses it.
-struct WeightMatrix: Sendable {
+final class WeightMatrix: Sendable {
     /// How the numbers lie in a tile.
     enum Layout: Sendable {
         case f32
@@ -28,6 +28,7 @@ struct WeightMatrix: Sendable {
     let rowsPerGroup: Int
     private let container: Container
     private let tensor: StoredTensor
+    private let tiles: [StoredTile]
 
     var name: TensorName { tensor.name }
     var tileCount: Int { isInPlace.count }
@@ -64,6 +65,7 @@ struct WeightMatrix: Sendable {
         self.bytesPerGroup = bytesPerGroup
         var starts: [Int] = []
         var inPlace: [Bool] = []
+        var tiles: [StoredTile] = []
         var next = 0
         for index in 0..<tensor.tileCount {
             let tile = try container.tile(index, of: tensor)
@@ -72,6 +74,7 @@ struct WeightMatrix: Sendable {
             }
             starts.append(next)
             inPlace.append(tile.codec == .stored)
+            tiles.append(tile)
             next = tile.rows.upperBound
         }
         guard next == rows else { throw PVITError(.tensorMismatch, "the tiles do not hold all rows", tensor: name) }
@@ -79,6 +82,7 @@ struct WeightMatrix: Sendable {
         isInPlace = inPlace
         self.container = container
         self.tensor = tensor
+        self.tiles = tiles
     }
 
     /// The tile that holds a row.
@@ -96,7 +100,8 @@ struct WeightMatrix: Sendable {
         _ rows: Range<Int>, ofTile tile: Int, _ scratch: TileScratch,
         _ body: (UnsafeRawPointer, _ scale: Float) throws -> Result
     ) throws -> Result {
-        try container.withTile(tile, of: tensor, scratch: scratch) { bytes, stored in
+        let stored = tiles[tile]
+        return try container.withTile(stored, of: tensor, scratch: scratch) { bytes in
             let first = (rows.lowerBound - tileStarts[tile]) / rowsPerGroup
             let end = (rows.upperBound - tileStarts[tile] + rowsPerGroup - 1) / rowsPerGroup
             guard first >= 0, first < end, end * bytesPerGroup <= bytes.byteCount else {

@@ -71,8 +71,7 @@ public final class ThreadPool: Sendable {
             return
         }
         try withoutActuallyEscaping(body) { body in
-            try shared.run(
-                Loop(count: count, chunk: chunk, body: body), helpers: min(workers.count, (count - 1) / chunk))
+            try shared.run(count, chunk: max(chunk, 1), helpers: min(workers.count, (count - 1) / chunk), body)
         }
     }
 }
@@ -87,49 +86,31 @@ private final class WorkerStart {
     }
 }
 
-/// One loop, alive from its start until the last helper has left it.
-private final class Loop: @unchecked Sendable {
-    // Set until the caller, having waited for every helper to leave, takes it away: it must not outlive the call.
-    private var body: ((Range<Int>, Int) throws -> Void)?
-    let count: Int
-    let chunk: Int
-    let next = Atomic<Int>(0)
-    let failure = Mutex<(start: Int, error: any Error)?>(nil)
-
-    init(count: Int, chunk: Int, body: @escaping (Range<Int>, Int) throws -> Void) {
-        self.count = count
-        self.chunk = max(chunk, 1)
-        self.body = body
-    }
-
-    func work(worker: Int) {
-        guard let body else { return }
-        while true {
-            let start = next.add(chunk, ordering: .relaxed).oldValue
-            guard start < count else { return }
-            do {
-                try body(start..<min(start + chunk, count), worker)
-            } catch {
-                failure.withLock { if start < $0?.start ?? .max { $0 = (start, error) } }
-                next.store(count, ordering: .relaxed)
-            }
-        }
-    }
-
-    func releaseBody() { body = nil }
-}
-
 /// What the calling thread and the helpers share.
+///
+/// A loop is open while the gate has seats. Helpers that find it so take a seat, work, and count themselves out; the caller
+/// closes the gate when there is no more work, and waits for those that had taken seats. Helpers that are not running at that
+/// time have no seat and are not waited for. Nobody takes the lock unless somebody sleeps.
 private final class SharedState: @unchecked Sendable {
-    // Guarded by `lock`, except that `generation` and `pending` are read while spinning.
-    private var loop: Loop?
-    private var seats = 0
-    private var stopping = false
-    private let generation = Atomic<Int>(0)
-    private let pending = Atomic<Int>(0)
+    // The loop: written by the caller while the gate is closed and no helper is inside.
+    private var body: ((Range<Int>, Int) throws -> Void)?
+    private var count = 0
+    private var chunk = 1
+    private let next = Atomic<Int>(0)
+    private let failure = Mutex<(start: Int, error: any Error)?>(nil)
+
+    /// The free seats in the low 16 bits, and above them the number of the loop.
+    private let gate = Atomic<UInt64>(0)
+    /// Helpers that have left the loop.
+    private let departed = Atomic<Int>(0)
+    private let sleepingHelpers = Atomic<Int>(0)
+    private let callerSleeps = Atomic<Bool>(false)
+    private let stopping = Atomic<Bool>(false)
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let wake: UnsafeMutablePointer<pthread_cond_t>
     private let finished: UnsafeMutablePointer<pthread_cond_t>
+    private static let seatMask: UInt64 = 0xFFFF
+    /// Some 50 µs: longer than what lies between the loops of a model, too short to be seen in the use of the processor.
     private static let spins = 4000
 
     init() {
@@ -150,71 +131,103 @@ private final class SharedState: @unchecked Sendable {
         finished.deallocate()
     }
 
-    /// Offers the loop to `helpers` threads, works on it, and waits for those that took a seat.
-    func run(_ loop: Loop, helpers: Int) throws {
-        pthread_mutex_lock(lock)
-        self.loop = loop
-        seats = helpers
-        generation.add(1, ordering: .releasing)
-        pthread_cond_broadcast(wake)
-        pthread_mutex_unlock(lock)
-
-        loop.work(worker: 0)
-
-        // Seats that nobody has taken by now are withdrawn: a helper that is not running is not waited for.
-        pthread_mutex_lock(lock)
-        seats = 0
-        self.loop = nil
-        pthread_mutex_unlock(lock)
-        var spins = 0
-        while pending.load(ordering: .acquiring) > 0, spins < Self.spins {
-            spins += 1
-            pvit_spin_pause()
-        }
-        if pending.load(ordering: .acquiring) > 0 {
+    /// Offers a loop to `helpers` threads, works on it, and waits for those that took a seat.
+    func run(_ count: Int, chunk: Int, helpers: Int, _ body: @escaping (Range<Int>, Int) throws -> Void) throws {
+        let helpers = min(helpers, Int(Self.seatMask))
+        self.body = body
+        self.count = count
+        self.chunk = chunk
+        next.store(0, ordering: .relaxed)
+        departed.store(0, ordering: .relaxed)
+        let number = (gate.load(ordering: .relaxed) >> 16) &+ 1
+        gate.store(number << 16 | UInt64(helpers), ordering: .sequentiallyConsistent)
+        if sleepingHelpers.load(ordering: .sequentiallyConsistent) > 0 {
             pthread_mutex_lock(lock)
-            while pending.load(ordering: .acquiring) > 0 { pthread_cond_wait(finished, lock) }
+            pthread_cond_broadcast(wake)
             pthread_mutex_unlock(lock)
         }
-        loop.releaseBody()
-        if let failure = loop.failure.withLock({ $0 }) { throw failure.error }
+        work(body, worker: 0)
+        let free = gate.bitwiseAnd(~Self.seatMask, ordering: .acquiringAndReleasing).oldValue & Self.seatMask
+        waitForDeparture(of: helpers - Int(free))
+        self.body = nil
+        if let failure = failure.withLock({ $0.take() }) { throw failure.error }
+    }
+
+    private func waitForDeparture(of helpers: Int) {
+        var spins = 0
+        while departed.load(ordering: .acquiring) < helpers {
+            spins += 1
+            guard spins > Self.spins else {
+                pvit_spin_pause()
+                continue
+            }
+            pthread_mutex_lock(lock)
+            callerSleeps.store(true, ordering: .sequentiallyConsistent)
+            while departed.load(ordering: .sequentiallyConsistent) < helpers { pthread_cond_wait(finished, lock) }
+            callerSleeps.store(false, ordering: .relaxed)
+            pthread_mutex_unlock(lock)
+        }
+    }
+
+    private func work(_ body: (Range<Int>, Int) throws -> Void, worker: Int) {
+        while true {
+            let start = next.add(chunk, ordering: .relaxed).oldValue
+            guard start < count else { return }
+            do {
+                try body(start..<min(start + chunk, count), worker)
+            } catch {
+                failure.withLock { if start < $0?.start ?? .max { $0 = (start, error) } }
+                next.store(count, ordering: .relaxed)
+            }
+        }
     }
 
     func serve(worker: Int) {
-        var seen = 0
-        while true {
-            var spins = 0
-            while generation.load(ordering: .acquiring) == seen, spins < Self.spins {
+        var seen: UInt64 = 0
+        var spins = 0
+        while !stopping.load(ordering: .relaxed) {
+            let state = gate.load(ordering: .acquiring)
+            if isOpen(state, after: seen) {
+                spins = 0
+                let taken = gate.compareExchange(
+                    expected: state, desired: state - 1, ordering: .acquiringAndReleasing)
+                guard taken.exchanged else { continue }
+                seen = state >> 16
+                if let body { work(body, worker: worker) }
+                departed.add(1, ordering: .sequentiallyConsistent)
+                if callerSleeps.load(ordering: .sequentiallyConsistent) {
+                    pthread_mutex_lock(lock)
+                    pthread_cond_signal(finished)
+                    pthread_mutex_unlock(lock)
+                }
+            } else if spins < Self.spins {
                 spins += 1
                 pvit_spin_pause()
-            }
-            pthread_mutex_lock(lock)
-            while generation.load(ordering: .acquiring) == seen, !stopping { pthread_cond_wait(wake, lock) }
-            if stopping {
-                pthread_mutex_unlock(lock)
-                return
-            }
-            seen = generation.load(ordering: .acquiring)
-            var taken: Loop?
-            if seats > 0, let loop {
-                seats -= 1
-                pending.add(1, ordering: .relaxed)
-                taken = loop
-            }
-            pthread_mutex_unlock(lock)
-            guard let taken else { continue }
-            taken.work(worker: worker)
-            if pending.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
-                pthread_mutex_lock(lock)
-                pthread_cond_signal(finished)
-                pthread_mutex_unlock(lock)
+            } else {
+                sleep(after: seen)
+                // Woken too late for one loop, it will be in time for the next.
+                spins = 0
             }
         }
+    }
+
+    private func isOpen(_ state: UInt64, after seen: UInt64) -> Bool {
+        state & Self.seatMask > 0 && state >> 16 != seen
+    }
+
+    private func sleep(after seen: UInt64) {
+        pthread_mutex_lock(lock)
+        sleepingHelpers.add(1, ordering: .sequentiallyConsistent)
+        if !isOpen(gate.load(ordering: .sequentiallyConsistent), after: seen), !stopping.load(ordering: .relaxed) {
+            pthread_cond_wait(wake, lock)
+        }
+        sleepingHelpers.subtract(1, ordering: .relaxed)
+        pthread_mutex_unlock(lock)
     }
 
     func stop() {
         pthread_mutex_lock(lock)
-        stopping = true
+        stopping.store(true, ordering: .relaxed)
         pthread_cond_broadcast(wake)
         pthread_mutex_unlock(lock)
     }

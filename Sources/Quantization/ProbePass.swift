@@ -140,20 +140,33 @@ struct ProbePass {
         let shared = architecture.heads / architecture.keyValueHeads
         let queryWidth = architecture.heads * width
         var result = [Float](repeating: 0, count: tokens * queryWidth)
-        var scores = [Float](repeating: 0, count: shared * length)
+        var scratch = [Float](repeating: 0, count: pvit_attention_scratch(shared * length, width))
         for sequence in 0..<ActivationProbe.sequences {
             for head in 0..<architecture.keyValueHeads {
-                let keys = rows(of: outputs[1], sequence: sequence, head: head)
+                let keys = keyGroups(of: rows(of: outputs[1], sequence: sequence, head: head))
                 let values = rows(of: outputs[2], sequence: sequence, head: head)
-                for position in 0..<length {
-                    let start = (sequence * length + position) * queryWidth + head * shared * width
-                    let query = Array(outputs[0][start..<start + shared * width])
-                    result.withUnsafeMutableBufferPointer {
+                let start = sequence * length * queryWidth + head * shared * width
+                outputs[0].withUnsafeBufferPointer { query in
+                    result.withUnsafeMutableBufferPointer { result in
                         kernels.attend(
-                            query, shared, width, keys, values, PVIT_KV_F32, width, position + 1,
-                            1 / Float(width).squareRoot(), &scores, $0.baseAddress?.advanced(by: start), width)
+                            query.baseAddress?.advanced(by: start), length, shared, queryWidth, keys, values,
+                            PVIT_KV_F32, width, 1, 1 / Float(width).squareRoot(), &scratch,
+                            result.baseAddress?.advanced(by: start))
                     }
                 }
+            }
+        }
+        return result
+    }
+
+    /// The keys `[length, headWidth]` in groups of positions, as attention takes them.
+    private func keyGroups(of keys: [Float]) -> [Float] {
+        let (width, group) = (architecture.headWidth, Int(PVIT_KEY_GROUP))
+        let length = keys.count / width
+        var result = [Float](repeating: 0, count: (length + group - 1) / group * group * width)
+        for position in 0..<length {
+            for column in 0..<width {
+                result[(position / group * width + column) * group + position % group] = keys[position * width + column]
             }
         }
         return result

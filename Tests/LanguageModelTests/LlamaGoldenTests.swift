@@ -96,8 +96,13 @@ struct LlamaGoldenTests {
             var rows: [Float] = []
             for head in 0..<configuration.keyValueHeadCount {
                 let start = isKey ? cache.keys(layer: 0, head: head) : cache.values(layer: 0, head: head)
-                let count = golden.tokens.count * configuration.headWidth
-                rows += (0..<count).map { start.load(fromByteOffset: 4 * $0, as: Float.self) }
+                let width = configuration.headWidth
+                rows += (0..<golden.tokens.count * width).map { index in
+                    let (position, column) = index.quotientAndRemainder(dividingBy: width)
+                    // Keys lie in groups of 16 positions, column by column.
+                    let place = isKey ? (position / 16 * width + column) * 16 + position % 16 : index
+                    return start.load(fromByteOffset: 4 * place, as: Float.self)
+                }
             }
             #expect(largestDistance(rows, expected.values) < 1e-4)
         }

@@ -23,8 +23,9 @@ PVIT_INLINE u16x16 to_f16(f32x16 x) {
 }
 PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
 
-// 16 registers hold the sums of one query.
-#define PVIT_ATTENTION_QUERIES 1
+// As many as 16 registers, two for sixteen lanes, hold the sums of.
+#define PVIT_ATTENTION_QUERIES 2
+#define PVIT_ATTENTION_GROUPS 2
 
 #include "body/conversions.h"
 #include "body/layers.h"

@@ -42,27 +42,27 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
 }
 
 // 32 columns of q8 times `tokens` tokens.
-PVIT_INLINE void add_q8_unit(const uint8_t *scales, const uint8_t *codes, pvit_activations x, size_t columns,
+PVIT_INLINE void add_q8_unit(const uint8_t *scales, const uint8_t *codes, pvit_wide_activations x, size_t columns,
                              size_t start, __m512 sums[PVIT_GEMV_TOKENS], int tokens) {
     __m512 scale = pvit_q8_scales(scales);
-    __m512 unbias = _mm512_mul_ps(scale, _mm512_set1_ps(-PVIT_INTEGER_BIAS));
     __m512i dots[PVIT_GEMV_TOKENS];
     PVIT_UNROLL
-    for (int t = 0; t < tokens; t++) {
-        const int32_t *sum = x.sums + ((size_t)t * columns + start) / 16;
-        dots[t] = pvit_dot_start(sum[0] + sum[1]);
-    }
+    for (int t = 0; t < tokens; t++)
+        dots[t] = _mm512_set1_epi32(-128 * x.sums[((size_t)t * columns + start) / 32]);
     PVIT_UNROLL
     for (int j = 0; j < 8; j++) {
         __m512i bytes = _mm512_loadu_si512(codes + j * 64);
+        __m512i first = pvit_q8_first(bytes), second = pvit_q8_second(bytes);
         PVIT_UNROLL
-        for (int t = 0; t < tokens; t++)
-            dots[t] = _mm512_dpbusd_epi32(
-                dots[t], bytes, pvit_four_codes(x.codes + (size_t)t * columns + start + 4 * (size_t)j));
+        for (int t = 0; t < tokens; t++) {
+            const int16_t *four = x.codes + (size_t)t * columns + start + 4 * (size_t)j;
+            dots[t] = _mm512_dpwssd_epi32(dots[t], first, pvit_two_codes(four));
+            dots[t] = _mm512_dpwssd_epi32(dots[t], second, pvit_two_codes(four + 2));
+        }
     }
     PVIT_UNROLL
     for (int t = 0; t < tokens; t++) {
-        __m512 term = _mm512_fmadd_ps(_mm512_castsi512_ps(dots[t]), scale, unbias);
+        __m512 term = _mm512_mul_ps(_mm512_cvtepi32_ps(dots[t]), scale);
         sums[t] = _mm512_fmadd_ps(term, _mm512_set1_ps(x.scales[((size_t)t * columns + start) / 32]), sums[t]);
     }
 }
@@ -94,7 +94,7 @@ PVIT_INLINE void multiply_q4(const uint8_t *w, size_t groups, size_t columns, fl
     }
 }
 
-PVIT_INLINE void multiply_q8(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+PVIT_INLINE void multiply_q8(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
                              float *y, size_t stride, int tokens) {
     for (size_t group = 0; group < groups; group++, y += 16) {
         __m512 sums[PVIT_GEMV_TOKENS];
@@ -124,8 +124,8 @@ PVIT_TARGET void pvit_avx512_gemv_q4_tokens(const uint8_t *w, size_t groups, siz
     }
 }
 
-PVIT_TARGET void pvit_avx512_gemv_q8_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
-                                size_t tokens, float *y, size_t stride) {
+PVIT_TARGET void pvit_avx512_gemv_q8_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale,
+                                            pvit_wide_activations x, size_t tokens, float *y, size_t stride) {
     switch (tokens) {
     case 1: multiply_q8(w, groups, columns, tile_scale, x, y, stride, 1); break;
     case 2: multiply_q8(w, groups, columns, tile_scale, x, y, stride, 2); break;
@@ -140,7 +140,7 @@ PVIT_TARGET void pvit_avx512_gemv_q4(const uint8_t *restrict w, size_t groups, s
 }
 
 PVIT_TARGET void pvit_avx512_gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                         pvit_activations x, float *restrict y) {
+                         pvit_wide_activations x, float *restrict y) {
     multiply_q8(w, groups, columns, tile_scale, x, y, 0, 1);
 }
 

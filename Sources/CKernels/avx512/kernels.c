@@ -9,8 +9,9 @@ PVIT_INLINE f32x16 from_f16(u16x16 x) { return (f32x16)_mm512_cvtph_ps((__m256i)
 PVIT_INLINE u16x16 to_f16(f32x16 x) { return (u16x16)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT); }
 PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
 
-// Queries that share the loads of keys and values: as many as 32 registers hold.
-#define PVIT_ATTENTION_QUERIES 4
+// As many as 32 registers hold the sums of.
+#define PVIT_ATTENTION_QUERIES 6
+#define PVIT_ATTENTION_GROUPS 4
 
 #include "body/conversions.h"
 #include "body/layers.h"

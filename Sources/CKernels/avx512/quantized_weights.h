@@ -32,6 +32,23 @@ PVIT_INLINE __m512 pvit_q8_scales(const uint8_t *scales) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales));
 }
 
+// The first two and the last two of the four codes of each row, in 16 bits.
+#define PAIR(byte) (int)(0x80008000u | ((byte) + 1) << 16 | (byte)) // of a shuffle: byte, 0, next byte, 0
+PVIT_INLINE __m512i pvit_q8_first(__m512i codes) {
+    return _mm512_shuffle_epi8(codes, _mm512_set4_epi32(PAIR(12), PAIR(8), PAIR(4), PAIR(0)));
+}
+PVIT_INLINE __m512i pvit_q8_second(__m512i codes) {
+    return _mm512_shuffle_epi8(codes, _mm512_set4_epi32(PAIR(14), PAIR(10), PAIR(6), PAIR(2)));
+}
+#undef PAIR
+
+// Two consecutive 16-bit activations in every lane.
+PVIT_INLINE __m512i pvit_two_codes(const int16_t *codes) {
+    int32_t two;
+    memcpy(&two, codes, sizeof two);
+    return _mm512_set1_epi32(two);
+}
+
 // Four consecutive activations in every lane.
 PVIT_INLINE __m512i pvit_four_codes(const int8_t *codes) {
     int32_t four;

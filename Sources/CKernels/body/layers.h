@@ -118,12 +118,22 @@ PVIT_TARGET static void quantize_activations(const float *restrict x, size_t col
     }
 }
 
-PVIT_TARGET static void activation_residual(const float *restrict x, size_t columns, const int8_t *restrict codes,
-                                            const float *restrict scales, float *restrict result) {
-    for (size_t start = 0; start < columns; start += 16) {
-        i8x16 part;
-        memcpy(&part, codes + start, sizeof part);
-        f32x16 values = __builtin_convertvector(__builtin_convertvector(part, i32x16), f32x16);
-        store_f32(PVIT_MULTIPLY_ADD(values, splat(-scales[start / 32]), load_f32(x + start)), result + start);
+PVIT_TARGET static void quantize_wide_activations(const float *restrict x, size_t columns, int16_t *restrict codes,
+                                                  float *restrict scales, int32_t *restrict sums) {
+    typedef int16_t i16x16 __attribute__((ext_vector_type(16)));
+    for (size_t start = 0; start < columns; start += 32) {
+        f32x16 halves[2] = {load_f32(x + start), load_f32(x + start + 16)};
+        float maximum = largest(larger(magnitude(halves[1]), larger(magnitude(halves[0]), splat(0))));
+        int occupied = maximum >= PVIT_ACTIVATION_MINIMUM;
+        float inverse = occupied ? PVIT_WIDE_MAXIMUM / maximum : 0;
+        scales[start / 32] = occupied ? maximum / PVIT_WIDE_MAXIMUM : 0;
+        i32x16 sum = {0};
+        for (int half = 0; half < 2; half++) {
+            i32x16 biased = (i32x16)(halves[half] * splat(inverse) + splat(PVIT_INTEGER_BIAS));
+            i16x16 part = __builtin_convertvector(biased, i16x16);
+            memcpy(codes + start + 16 * half, &part, sizeof part);
+            sum += __builtin_convertvector(part, i32x16);
+        }
+        sums[start / 32] = __builtin_reduce_add(sum);
     }
 }

@@ -39,11 +39,27 @@ typedef struct {
     const int32_t *sums;    // [tokens, columns / 16]
 } pvit_activations;
 
+// The same in 16 bits (absolute maximum / PVIT_WIDE_MAXIMUM), with the sum of the codes of each 32 columns. Beside weights of 8 bits
+// the rounding of activations to 8 bits would be the larger error.
+#define PVIT_WIDE_MAXIMUM 32639 // 127 * 256 + 127: a code is 256 times a signed byte and a signed byte
+typedef struct {
+    const int16_t *codes;   // [tokens, columns]
+    const float *scales;    // [tokens, columns / 32]
+    const int32_t *sums;    // [tokens, columns / 32]
+} pvit_wide_activations;
+
 // ---- Key/value cache --------------------------------------------------------------------------------------------------
 //
-// The keys (or values) of one head of one layer are rows of one position each, `pvit_kv_row_bytes` apart.
+// The values of one head of one layer are rows of one position each, `pvit_kv_row_bytes` apart.
 // f32, f16: `width` numbers. q8: `width` int8 codes, then width/32 binary16 scales (width is a multiple of 32).
+//
+// The keys are groups of 16 positions, 16 * pvit_kv_row_bytes apart, so that scores of 16 positions grow in the lanes of a
+// register. f32, f16: [width][16]. q8: codes [width][16], then binary16 scales [width/32][16].
+#define PVIT_KEY_GROUP 16
 typedef enum { PVIT_KV_F32 = 0, PVIT_KV_F16 = 1, PVIT_KV_Q8 = 2 } pvit_kv_type;
+
+// Positions that attention takes together: a multiple of PVIT_KEY_GROUP. Results depend on it.
+#define PVIT_ATTENTION_BLOCK 64
 
 static inline size_t pvit_kv_row_bytes(pvit_kv_type type, size_t width) {
     switch (type) {
@@ -52,6 +68,11 @@ static inline size_t pvit_kv_row_bytes(pvit_kv_type type, size_t width) {
     case PVIT_KV_Q8: return width + width / 32 * 2;
     }
     return 0;
+}
+
+// The floats of scratch memory that attention needs for `queries` = tokens * heads.
+static inline size_t pvit_attention_scratch(size_t queries, size_t width) {
+    return queries * width + 8 * PVIT_ATTENTION_BLOCK;
 }
 
 typedef enum {
@@ -80,21 +101,19 @@ typedef struct {
     // One token's activations to int8; `columns` is a multiple of 32. Not finite input gives unspecified codes, no trap.
     void (*quantize_activations)(const float *restrict x, size_t columns, int8_t *restrict codes, float *restrict scales,
                                  int32_t *restrict sums);
-    // result[i] = x[i] - scales[i / 32] * codes[i], in one rounding: what the codes leave out. Quantized in turn, it makes the
-    // activations about as exact as 15 bits.
-    void (*activation_residual)(const float *restrict x, size_t columns, const int8_t *restrict codes,
-                                const float *restrict scales, float *restrict result);
+    void (*quantize_wide_activations)(const float *restrict x, size_t columns, int16_t *restrict codes,
+                                      float *restrict scales, int32_t *restrict sums);
 
     // y[16 * groups] = W x for `groups` groups of 16 rows (decode). Uses the first token of `x`. Integer dot products are
     // exact; in q4 the scaled sum of each 32 columns is rounded to about one integer (a weight of 1 times an activation
     // code of 1), far below what the activations' own rounding leaves.
-    void (*gemv_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+    void (*gemv_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
                     float *restrict y);
     void (*gemv_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
                     float *restrict y);
     // y[token * stride + row] for all tokens and 16 * groups rows (prefill). Each token gets the bits that it would get
     // alone. Needs about 110 KB of stack.
-    void (*gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+    void (*gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
                     size_t tokens, float *restrict y, size_t stride);
     void (*gemm_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
                     size_t tokens, float *restrict y, size_t stride);
@@ -119,15 +138,19 @@ typedef struct {
     // x[i] += y[i].
     void (*add)(float *restrict x, const float *restrict y, size_t count);
 
-    // Writes one row of a key/value cache (layout above).
-    void (*kv_store)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict row);
-    // Softmax attention of `queries` query vectors that share one key/value head, over rows 0..<positions:
-    //   result[q] = sum_p softmax_p(scale * <query[q], key[p]>) * value[p].
-    // query, result: [queries, width], `query_stride` and `result_stride` floats apart. scores: scratch of
-    // queries * positions floats. exp is accurate to 2 units in the last place. No positions give zeros.
-    void (*attend)(const float *restrict query, size_t queries, size_t query_stride, const void *restrict keys,
+    // Writes the key of one position into its group, and the value of one position into its row (layouts above).
+    void (*store_key)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict group, size_t position);
+    void (*store_value)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict row);
+    // Causal softmax attention of consecutive tokens, each with `heads` queries that share one key/value head:
+    //   result[t][h] = sum_p softmax_p(scale * <query[t][h], key[p]>) * value[p] over positions p < positions + t.
+    // query, result: [tokens, heads, width], tokens `stride` floats apart. scratch: pvit_attention_scratch floats.
+    // Positions are visited once, in blocks, under a running maximum (arXiv 2205.14135, algorithm 1; blocks start at
+    // multiples of PVIT_ATTENTION_BLOCK): a token's result does not depend on the tokens beside it. exp is accurate to 2
+    // units in the last place. `positions` is at least 1; keys after the last position are read, up to the end of their
+    // group, and may be any numbers.
+    void (*attend)(const float *restrict query, size_t tokens, size_t heads, size_t stride, const void *restrict keys,
                    const void *restrict values, pvit_kv_type type, size_t width, size_t positions, float scale,
-                   float *restrict scores, float *restrict result, size_t result_stride);
+                   float *restrict scratch, float *restrict result);
 
     // What the processor can do at most, for benchmarks. Each returns a value that depends on all the work.
     // Reads `count` bytes once, in order, in whole lines of 64; returns their checksum.

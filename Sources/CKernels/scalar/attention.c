@@ -20,7 +20,7 @@ static void store_q8_block(const float *x, int8_t *codes, uint8_t *scale) {
     }
 }
 
-void pvit_scalar_kv_store(const float *restrict x, size_t width, pvit_kv_type type, void *restrict row) {
+void pvit_scalar_store_value(const float *restrict x, size_t width, pvit_kv_type type, void *restrict row) {
     switch (type) {
     case PVIT_KV_F32: memcpy(row, x, width * sizeof *x); break;
     case PVIT_KV_F16: pvit_scalar_f32_to_f16(x, row, width); break;
@@ -31,72 +31,92 @@ void pvit_scalar_kv_store(const float *restrict x, size_t width, pvit_kv_type ty
     }
 }
 
-// Number `i` of a row of floats; beyond the end 0.
-static float element(const uint8_t *row, pvit_kv_type type, size_t width, size_t i) {
-    if (i >= width) return 0;
-    if (type == PVIT_KV_F32) {
-        float value;
-        memcpy(&value, row + i * sizeof value, sizeof value);
-        return value;
+void pvit_scalar_store_key(const float *restrict x, size_t width, pvit_kv_type type, void *restrict group,
+                           size_t position) {
+    switch (type) {
+    case PVIT_KV_F32:
+        for (size_t i = 0; i < width; i++) ((float *)group)[16 * i + position] = x[i];
+        break;
+    case PVIT_KV_F16:
+        for (size_t i = 0; i < width; i++) ((uint16_t *)group)[16 * i + position] = pvit_f32_to_f16(x[i]);
+        break;
+    case PVIT_KV_Q8:
+        for (size_t start = 0; start < width; start += 32) {
+            int8_t codes[32];
+            store_q8_block(x + start, codes, (uint8_t *)group + 16 * width + start + 2 * position);
+            for (size_t i = 0; i < 32; i++) ((int8_t *)group)[16 * (start + i) + position] = codes[i];
+        }
+        break;
     }
+}
+
+static float half_at(const uint8_t *bytes) {
     uint16_t half;
-    memcpy(&half, row + i * sizeof half, sizeof half);
+    memcpy(&half, bytes, sizeof half);
     return pvit_f16_to_f32(half);
 }
 
-static float q8_scale(const uint8_t *row, size_t width, size_t block) {
-    uint16_t half;
-    memcpy(&half, row + width + block * sizeof half, sizeof half);
-    return pvit_f16_to_f32(half);
+static float float_at(const uint8_t *bytes) {
+    float value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
 }
 
-static float dot_key(const float *query, const uint8_t *key, pvit_kv_type type, size_t width) {
-    float partial[16] = {0};
-    if (type == PVIT_KV_Q8) {
-        const int8_t *codes = (const int8_t *)key;
-        for (size_t start = 0; start < width; start += 32)
-            for (size_t i = 0; i < 16; i++) {
-                float term = (float)codes[start + i] * query[start + i];
-                term = fmaf((float)codes[start + 16 + i], query[start + 16 + i], term);
-                partial[i] = fmaf(term, q8_scale(key, width, start / 32), partial[i]);
-            }
-    } else {
-        for (size_t i = 0; i < (width + 15) / 16 * 16; i++)
-            partial[i % 16] = fmaf(element(key, type, width, i), i < width ? query[i] : 0, partial[i % 16]);
+static float key_number(const uint8_t *keys, pvit_kv_type type, size_t width, size_t position, size_t i) {
+    const uint8_t *group = keys + position / 16 * 16 * pvit_kv_row_bytes(type, width);
+    size_t place = 16 * i + position % 16;
+    switch (type) {
+    case PVIT_KV_F32: return float_at(group + 4 * place);
+    case PVIT_KV_F16: return half_at(group + 2 * place);
+    case PVIT_KV_Q8: return (float)(int8_t)group[place] * half_at(group + 16 * width + i / 32 * 32 + 2 * (position % 16));
     }
-    return pvit_add_pairwise(partial);
+    return 0;
 }
 
-static void add_value(float weight, const uint8_t *value, pvit_kv_type type, size_t width, float *result) {
-    if (type == PVIT_KV_Q8) {
-        const int8_t *codes = (const int8_t *)value;
-        for (size_t i = 0; i < width; i++)
-            result[i] = fmaf((float)codes[i], weight * q8_scale(value, width, i / 32), result[i]);
-    } else {
-        for (size_t i = 0; i < width; i++) result[i] = fmaf(element(value, type, width, i), weight, result[i]);
+static float value_number(const uint8_t *row, pvit_kv_type type, size_t width, size_t i) {
+    switch (type) {
+    case PVIT_KV_F32: return float_at(row + 4 * i);
+    case PVIT_KV_F16: return half_at(row + 2 * i);
+    case PVIT_KV_Q8: return (float)(int8_t)row[i] * half_at(row + width + i / 32 * 2);
     }
+    return 0;
 }
 
-void pvit_scalar_attend(const float *restrict query, size_t queries, size_t query_stride, const void *restrict keys,
-                        const void *restrict values, pvit_kv_type type, size_t width, size_t positions, float scale,
-                        float *restrict scores, float *restrict result, size_t result_stride) {
-    size_t row_bytes = pvit_kv_row_bytes(type, width);
-    for (size_t q = 0; q < queries; q++, scores += positions) {
-        float maximum = -INFINITY;
-        for (size_t p = 0; p < positions; p++) {
-            scores[p] = scale * dot_key(query + q * query_stride, (const uint8_t *)keys + p * row_bytes, type, width);
+// One query over `positions` positions. `scores`: a block of them.
+static void attend(const float *query, const uint8_t *keys, const uint8_t *values, pvit_kv_type type, size_t width,
+                   size_t positions, float scale, float *scores, float *result) {
+    float maximum = -INFINITY, partial[16] = {0};
+    for (size_t i = 0; i < width; i++) result[i] = 0;
+    for (size_t start = 0; start < positions; start += PVIT_ATTENTION_BLOCK) {
+        size_t count = positions - start < PVIT_ATTENTION_BLOCK ? positions - start : PVIT_ATTENTION_BLOCK;
+        float before = maximum;
+        for (size_t p = 0; p < count; p++) {
+            scores[p] = 0;
+            for (size_t i = 0; i < width; i++)
+                scores[p] = fmaf(key_number(keys, type, width, start + p, i), scale * query[i], scores[p]);
             maximum = scores[p] > maximum ? scores[p] : maximum;
         }
-        float partial[16] = {0};
-        for (size_t p = 0; p < positions; p++) {
+        float factor = pvit_exp(before - maximum);
+        for (size_t i = 0; i < 16; i++) partial[i] *= factor;
+        for (size_t i = 0; i < width; i++) result[i] *= factor;
+        for (size_t p = 0; p < count; p++) {
             scores[p] = pvit_exp(scores[p] - maximum);
             partial[p % 16] += scores[p];
+            const uint8_t *row = values + (start + p) * pvit_kv_row_bytes(type, width);
+            for (size_t i = 0; i < width; i++)
+                result[i] = fmaf(value_number(row, type, width, i), scores[p], result[i]);
         }
-        float inverse = positions ? 1.0f / pvit_add_pairwise(partial) : 0;
-        float *output = result + q * result_stride;
-        for (size_t i = 0; i < width; i++) output[i] = 0;
-        for (size_t p = 0; p < positions; p++)
-            add_value(scores[p], (const uint8_t *)values + p * row_bytes, type, width, output);
-        for (size_t i = 0; i < width; i++) output[i] *= inverse;
     }
+    float inverse = 1.0f / pvit_add_pairwise(partial);
+    for (size_t i = 0; i < width; i++) result[i] *= inverse;
+}
+
+void pvit_scalar_attend(const float *restrict query, size_t tokens, size_t heads, size_t stride,
+                        const void *restrict keys, const void *restrict values, pvit_kv_type type, size_t width,
+                        size_t positions, float scale, float *restrict scratch, float *restrict result) {
+    for (size_t token = 0; token < tokens; token++)
+        for (size_t head = 0; head < heads; head++) {
+            size_t place = token * stride + head * width;
+            attend(query + place, keys, values, type, width, positions + token, scale, scratch, result + place);
+        }
 }

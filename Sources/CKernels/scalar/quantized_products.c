@@ -23,9 +23,24 @@ void pvit_scalar_quantize_activations(const float *restrict x, size_t columns, i
     }
 }
 
-void pvit_scalar_activation_residual(const float *restrict x, size_t columns, const int8_t *restrict codes,
-                                     const float *restrict scales, float *restrict result) {
-    for (size_t i = 0; i < columns; i++) result[i] = fmaf((float)codes[i], -scales[i / 32], x[i]);
+void pvit_scalar_quantize_wide_activations(const float *restrict x, size_t columns, int16_t *restrict codes,
+                                           float *restrict scales, int32_t *restrict sums) {
+    for (size_t start = 0; start < columns; start += 32) {
+        float maximum = 0;
+        for (size_t i = start; i < start + 32; i++) {
+            float magnitude = fabsf(x[i]);
+            maximum = magnitude > maximum ? magnitude : maximum;
+        }
+        int occupied = maximum >= PVIT_ACTIVATION_MINIMUM;
+        float inverse = occupied ? PVIT_WIDE_MAXIMUM / maximum : 0;
+        int32_t sum = 0;
+        for (size_t i = start; i < start + 32; i++) {
+            codes[i] = (int16_t)(uint16_t)pvit_float_bits(x[i] * inverse + PVIT_INTEGER_BIAS);
+            sum += codes[i];
+        }
+        scales[start / 32] = occupied ? maximum / PVIT_WIDE_MAXIMUM : 0;
+        sums[start / 32] = sum;
+    }
 }
 
 // The dot product of 16 columns of one row of a q4 group, shift included. `fields` and `codes` are the block's own.
@@ -61,8 +76,8 @@ static float dot_q4(const uint8_t *group, size_t row, size_t columns, pvit_activ
     return sum;
 }
 
-// The same with one block of 32 columns; here the result of taking the bias out is the rounded product.
-static float dot_q8(const uint8_t *group, size_t row, size_t columns, pvit_activations x) {
+// The same with one block of 32 columns. Its integer dot product has up to 27 bits and is rounded to a float.
+static float dot_q8(const uint8_t *group, size_t row, size_t columns, pvit_wide_activations x) {
     float sum = 0;
     for (size_t start = 0; start < columns; start += 32) {
         size_t superblock = start / PVIT_SUPERBLOCK * PVIT_SUPERBLOCK;
@@ -74,8 +89,7 @@ static float dot_q8(const uint8_t *group, size_t row, size_t columns, pvit_activ
         int32_t dot = 0;
         for (size_t i = 0; i < 32; i++)
             dot += (codes[i / 4 * 64 + row * 4 + i % 4] - 128) * x.codes[start + i];
-        float term = fmaf(PVIT_INTEGER_BIAS + (float)dot, scale, scale * -PVIT_INTEGER_BIAS);
-        sum = fmaf(term, x.scales[start / 32], sum);
+        sum = fmaf((float)dot * scale, x.scales[start / 32], sum);
     }
     return sum;
 }
@@ -87,7 +101,7 @@ void pvit_scalar_gemv_q4(const uint8_t *restrict w, size_t groups, size_t column
 }
 
 void pvit_scalar_gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                         pvit_activations x, float *restrict y) {
+                         pvit_wide_activations x, float *restrict y) {
     for (size_t row = 0; row < groups * 16; row++)
         y[row] = dot_q8(w + row / 16 * columns * PVIT_Q8_COLUMN_BYTES, row % 16, columns, x) * tile_scale;
 }
@@ -100,9 +114,9 @@ void pvit_scalar_gemm_q4(const uint8_t *restrict w, size_t groups, size_t column
 }
 
 void pvit_scalar_gemm_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                         pvit_activations x, size_t tokens, float *restrict y, size_t stride) {
+                         pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
     for (size_t token = 0; token < tokens; token++)
-        pvit_scalar_gemv_q8(w, groups, columns, tile_scale, pvit_activations_from(x, columns, token),
+        pvit_scalar_gemv_q8(w, groups, columns, tile_scale, pvit_wide_activations_from(x, columns, token),
                             y + token * stride);
 }
 
