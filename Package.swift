@@ -27,6 +27,8 @@ let package = Package(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
+        .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
+        .target(name: "Vision", dependencies: ["Container", "MatrixProducts", "Tensors"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
         .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
@@ -48,6 +50,11 @@ let package = Package(
                 "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors", "Tokenization",
                 argumentParser, systemPackage,
             ]),
+        .executableTarget(
+            name: "time-vision",
+            dependencies: [
+                "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", argumentParser, systemPackage,
+            ], path: "tools/TimeVision"),
 
         .target(
             name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", systemPackage],
@@ -82,6 +89,19 @@ let package = Package(
             dependencies: [
                 "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel",
                 "Tensors", "Tokenization", systemPackage,
+            ],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "MatrixProductsTests",
+            dependencies: [
+                "CheckpointTestSupport", "CKernels", "Container", "MatrixProducts", "Parallelism", "Quantization",
+                "Tensors", systemPackage,
+            ]),
+        .testTarget(
+            name: "VisionTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision",
+                systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "pvit", systemPackage]),
