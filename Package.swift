@@ -21,14 +21,20 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
 
         .target(name: "Tensors", dependencies: [systemPackage]),
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
         .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
-        .target(name: "Vision", dependencies: ["Container", "MatrixProducts", "Tensors"]),
+        .target(
+            name: "Vision",
+            dependencies: ["CImageDecoders", "CWebP", "Container", "MatrixProducts", "Tensors", systemPackage]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
         .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
@@ -100,7 +106,7 @@ let package = Package(
         .testTarget(
             name: "VisionTests",
             dependencies: [
-                "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision",
+                "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", crypto,
                 systemPackage,
             ],
             resources: [.copy("Fixtures")]),
