@@ -42,7 +42,11 @@ let package = Package(
             name: "LanguageModel",
             dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
         .target(
-            name: "PVITModel", dependencies: ["Container", "LanguageModel", "Tensors", "Tokenization", systemPackage]),
+            name: "PVITModel",
+            dependencies: [
+                "Container", "LanguageModel", "MatrixProducts", "Tensors", "Tokenization", "Vision", crypto,
+                systemPackage,
+            ]),
         .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
         .target(
             name: "Conversion",
@@ -54,7 +58,7 @@ let package = Package(
             name: "pvit",
             dependencies: [
                 "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors", "Tokenization",
-                argumentParser, systemPackage,
+                "Vision", argumentParser, systemPackage,
             ]),
         .executableTarget(
             name: "time-vision",
@@ -94,7 +98,7 @@ let package = Package(
             name: "PVITModelTests",
             dependencies: [
                 "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel",
-                "Tensors", "Tokenization", systemPackage,
+                "Tensors", "Tokenization", "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(

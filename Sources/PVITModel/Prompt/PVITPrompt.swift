@@ -48,14 +48,16 @@ public struct PVITPrompt: Sendable, Hashable {
     }
 
     private static func mismatch(marks: Int, images: Int) -> PVITError {
-        func counted(_ count: Int, _ one: String) -> String { count == 1 ? "one \(one)" : "\(count) \(one)s" }
+        func counted(_ count: Int, _ one: String) -> String {
+            count == 0 ? "no \(one)" : count == 1 ? "one \(one)" : "\(count) \(one)s"
+        }
         let remedy =
             images == 0
             ? "give an image, or leave \(PVITTokens.imageText) out"
             : "write \(PVITTokens.imageText) once for each image"
         return PVITError(
             .promptImages,
-            "there \(images == 1 ? "is" : "are") \(images == 0 ? "no image" : counted(images, "image")), but the text has "
+            "there \(images > 1 ? "are" : "is") \(counted(images, "image")), but the text has "
                 + (marks == 0 ? "no \(PVITTokens.imageText)" : counted(marks, "\(PVITTokens.imageText) mark")),
             remedy: remedy)
     }
