@@ -21,11 +21,15 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
 
         .target(name: "Tensors", dependencies: [systemPackage]),
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
         .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
         .target(name: "Vision", dependencies: ["Container", "MatrixProducts", "Tensors"]),
@@ -35,6 +39,7 @@ let package = Package(
         .target(
             name: "LanguageModel",
             dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
+        .target(name: "Vision", dependencies: ["CImageDecoders", "CWebP", "Tensors", systemPackage]),
         .target(
             name: "PVITModel", dependencies: ["Container", "LanguageModel", "Tensors", "Tokenization", systemPackage]),
         .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
@@ -83,6 +88,9 @@ let package = Package(
                 "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "Tensors",
                 "Tokenization", systemPackage,
             ],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "VisionTests", dependencies: ["CheckpointTestSupport", "Tensors", "Vision", crypto, systemPackage],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "PVITModelTests",
