@@ -33,10 +33,8 @@ public final class RegionEncoder {
     public struct ImageFeatures: Sendable {
         /// The output of layer 3: `[1, height / 16, width / 16, 16 * width]`, sides rounded down at each stage.
         public let map: FeatureMaps
-        /// The height of the encoded image in pixels.
-        public let imageHeight: Int
-        /// The width of the encoded image in pixels.
-        public let imageWidth: Int
+        /// The size of the encoded image: what the pixels of boxes count in.
+        public let size: PixelSize
     }
 
     /// Encodes an image up to layer 3.
@@ -55,7 +53,7 @@ public final class RegionEncoder {
         // The block of memory that x is in may be larger than it.
         let map = FeatureMaps(height: x.height, width: x.width, channels: x.channels)
         for row in 0..<map.pixels.rows { map.pixels.row(row).update(from: x.pixels.row(row), count: x.channels) }
-        return ImageFeatures(map: map, imageHeight: height, imageWidth: width)
+        return ImageFeatures(map: map, size: PixelSize(width: width, height: height))
     }
 
     /// The features of regions of an encoded image: `[boxes, featureCount]`.
