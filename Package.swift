@@ -31,16 +31,16 @@ let package = Package(
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
-        .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
-        .target(
-            name: "Vision",
-            dependencies: ["CImageDecoders", "CWebP", "Container", "MatrixProducts", "Tensors", systemPackage]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
         .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
+        .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
         .target(
             name: "LanguageModel",
             dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
+        .target(
+            name: "Vision",
+            dependencies: ["CImageDecoders", "CWebP", "Container", "MatrixProducts", "Tensors", systemPackage]),
         .target(
             name: "PVITModel",
             dependencies: [
@@ -95,6 +95,13 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
+            name: "VisionTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", crypto,
+                systemPackage,
+            ],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
             name: "PVITModelTests",
             dependencies: [
                 "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel",
@@ -107,13 +114,6 @@ let package = Package(
                 "CheckpointTestSupport", "CKernels", "Container", "MatrixProducts", "Parallelism", "Quantization",
                 "Tensors", systemPackage,
             ]),
-        .testTarget(
-            name: "VisionTests",
-            dependencies: [
-                "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", crypto,
-                systemPackage,
-            ],
-            resources: [.copy("Fixtures")]),
         .testTarget(name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "pvit", systemPackage]),
     ]
 )

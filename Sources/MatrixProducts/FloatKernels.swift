@@ -12,7 +12,7 @@ struct FloatKernels: Sendable {
     let widenBF16: Widen
     let rowQ8: DecodeRow
     let rowQ4: DecodeRow
-    let packRows: @convention(c) (Values, Int, Int, Int, Int, Int, Result) -> Void
+    let packRows: @convention(c) (UnsafeRawPointer?, pvit_float_type, Int, Int, Int, Int, Int, Result) -> Void
     let multiplyPanel: @convention(c) (Values, Int, Int, Values, Int, Int, Int32, Result, Int) -> Void
     let finish: @convention(c) (Values, Int, Int, Int, pvit_epilogue, Result, Int) -> Void
     let layerNorm: @convention(c) (Values, Values, Values, Int, Float, Result) -> Void

@@ -3,14 +3,6 @@
 /// Rows are `stride` numbers apart, `columns` rounded up to 16: kernels write whole groups of 16 columns. A matrix is a
 /// reference to its memory, and so are the parts that `rows` gives. Several threads may write different elements.
 public struct FloatMatrix: @unchecked Sendable {
-    private final class Memory {
-        let start: UnsafeMutableRawPointer
-
-        init(count: Int) { start = .allocate(byteCount: max(count, 1) * MemoryLayout<Float>.stride, alignment: 64) }
-
-        deinit { start.deallocate() }
-    }
-
     /// The number of rows.
     public let rows: Int
     /// The numbers in each row.
@@ -19,15 +11,17 @@ public struct FloatMatrix: @unchecked Sendable {
     public let stride: Int
     /// The first number of the first row; valid while this value or another part of the same memory is.
     public let start: UnsafeMutablePointer<Float>
-    private let memory: Memory
+    private let memory: MatrixMemory
 
     /// A matrix whose content is anything.
-    public init(rows: Int, columns: Int) {
+    ///
+    /// - Parameter pool: Where memory is taken from and goes back to; nil for memory of its own.
+    public init(rows: Int, columns: Int, pool: MatrixPool? = nil) {
         precondition(rows >= 0 && columns >= 0)
         self.rows = rows
         self.columns = columns
         stride = (columns + 15) / 16 * 16
-        memory = Memory(count: rows * stride)
+        memory = MatrixMemory(count: rows * stride, pool: pool)
         start = memory.start.bindMemory(to: Float.self, capacity: rows * stride)
     }
 

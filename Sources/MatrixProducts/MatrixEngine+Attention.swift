@@ -51,18 +51,20 @@ extension MatrixEngine {
         for row in 0..<query.rows {
             kernels.softmax(scores + row * scoreStride, positions, 1 / Float(width).squareRoot())
         }
+        let stride = Int(PVIT_PANEL_STRIDE)
+        let sums = memory.sums.grow(to: query.rows * stride)
         for groups in Parts(of: (width + 15) / 16, atMost: Int(PVIT_PANEL_DEPTH) / 16) {
             for (number, columns) in Parts(of: positions, atMost: Int(PVIT_PANEL_DEPTH)).enumerated() {
                 copy(scores, scoreStride, query.rows, columns, into: memory.panel)
                 kernels.multiplyPanel(
                     memory.panel.start, query.rows, columns.count,
                     values + (groups.lowerBound * positions + columns.lowerBound) * 16, groups.count, positions * 16,
-                    number == 0 ? 0 : 1, memory.sums.start, memory.sums.stride)
+                    number == 0 ? 0 : 1, sums, stride)
             }
             let first = groups.lowerBound * 16
             let count = min(groups.count * 16, width - first)
             for row in 0..<query.rows {
-                (result.row(row) + head * width + first).update(from: memory.sums.row(row), count: count)
+                (result.row(row) + head * width + first).update(from: sums + row * stride, count: count)
             }
         }
     }
@@ -76,7 +78,7 @@ extension MatrixEngine {
             let count = min(16, key.rows - first)
             let group = result + first * width
             if count < 16 { group.update(repeating: 0, count: 16 * width) }
-            kernels.packRows(key.row(first) + head * width, count, width, key.stride, 1, 0, group)
+            kernels.packRows(key.row(first) + head * width, PVIT_FLOAT_F32, count, width, key.stride, 1, 0, group)
         }
         return UnsafePointer(result)
     }

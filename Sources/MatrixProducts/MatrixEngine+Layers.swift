@@ -15,9 +15,11 @@ extension MatrixEngine {
     }
 
     /// The mean of each 2 × 2 pixels; a last odd row or column is left out.
-    public func averagePool(_ maps: FeatureMaps) throws -> FeatureMaps {
+    ///
+    /// - Parameter pool: Where the result's memory is taken from.
+    public func averagePool(_ maps: FeatureMaps, pool: MatrixPool? = nil) throws -> FeatureMaps {
         let result = FeatureMaps(
-            count: maps.count, height: maps.height / 2, width: maps.width / 2, channels: maps.channels)
+            count: maps.count, height: maps.height / 2, width: maps.width / 2, channels: maps.channels, pool: pool)
         let quarters = [Float](repeating: 0.25, count: 4)
         try forEachPart(of: result.count * result.height) { rows in
             for place in rows {

@@ -35,12 +35,9 @@ public struct Epilogue: Sendable {
 }
 
 extension MatrixEngine {
-    /// The most numbers of a right side that are packed at a time: 4 MiB, which stay in the third-level cache.
+    /// The most numbers of a right side that are packed at a time: 16 MiB. Tasks read them so seldom that they may well be
+    /// more than a cache holds.
     private static let groupCapacity = 1 << 20
-    private static let panelRows = Int(PVIT_PANEL_ROWS)
-    private static let panelDepth = Int(PVIT_PANEL_DEPTH)
-    /// The most groups of 16 outputs that a task computes at a time.
-    private static let taskGroups = panelDepth / 16
 
     /// result = epilogue(patches weightsᵀ): `[patches, depth]` × `[outputs, depth]` → `[patches, outputs]`.
     ///
@@ -84,25 +81,36 @@ extension MatrixEngine {
         into result: FloatMatrix
     ) throws {
         let depth = patches.depth
-        let rowParts = Parts(of: patches.count, atMost: Self.panelRows, multipleOf: 12)
-        let groupParts = Parts(of: (outputs.count + 15) / 16, atMost: Self.taskGroups)
-        let depthParts = Parts(of: depth, atMost: Self.panelDepth)
+        let (rowParts, groupParts) = Self.tasks(rows: patches.count, groups: (outputs.count + 15) / 16)
+        let depthParts = Parts(of: depth, atMost: Int(PVIT_PANEL_DEPTH))
         try forEach(rowParts.count * groupParts.count) { task, memory in
             let rows = rowParts[task / groupParts.count]
             let groups = groupParts[task % groupParts.count]
+            let stride = groups.count * 16 + 16
+            let sums = memory.sums.grow(to: rows.count * stride)
             for (number, columns) in depthParts.enumerated() {
                 patches.gather(rows, columns: columns, into: memory.panel)
                 kernels.multiplyPanel(
                     memory.panel.start, rows.count, columns.count,
                     block + (groups.lowerBound * depth + columns.lowerBound) * 16, groups.count, depth * 16,
-                    number == 0 ? 0 : 1, memory.sums.start, memory.sums.stride)
+                    number == 0 ? 0 : 1, sums, stride)
             }
             let first = outputs.lowerBound + groups.lowerBound * 16
             let count = min(groups.count * 16, outputs.upperBound - first)
             kernels.finish(
-                memory.sums.start, memory.sums.stride, rows.count, count,
-                epilogue.from(row: rows.lowerBound, output: first), result.row(rows.lowerBound) + first, result.stride)
+                sums, stride, rows.count, count, epilogue.from(row: rows.lowerBound, output: first),
+                result.row(rows.lowerBound) + first, result.stride)
         }
+    }
+
+    /// Cuts a product into tasks of at most 48 rows and 40 groups, or smaller ones until there are enough of them to keep a
+    /// few threads busy to the end. More groups in a task share the packing of rows; more rows share the reading of groups.
+    private static func tasks(rows: Int, groups: Int) -> (rows: Parts, groups: Parts) {
+        let sizes = [(48, 40), (48, 20), (24, 20), (24, 10), (12, 10), (12, 5)]
+        let cuts = sizes.map {
+            (rows: Parts(of: rows, atMost: $0.0, multipleOf: 12), groups: Parts(of: groups, atMost: $0.1))
+        }
+        return cuts.first { $0.rows.count * $0.groups.count >= 20 } ?? cuts[cuts.count - 1]
     }
 }
 

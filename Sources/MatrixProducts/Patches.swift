@@ -58,11 +58,11 @@ public struct FeatureMaps: Sendable {
     /// `[count * height * width, channels]`; pixels of less than 16 channels may lie in one row without gaps.
     public let pixels: FloatMatrix
 
-    /// Maps whose content is anything.
-    public init(count: Int = 1, height: Int, width: Int, channels: Int) {
+    /// Maps whose content is anything, in memory of a pool or of their own.
+    public init(count: Int = 1, height: Int, width: Int, channels: Int, pool: MatrixPool? = nil) {
         self.init(
             count: count, height: height, width: width,
-            pixels: FloatMatrix(rows: count * height * width, columns: channels))
+            pixels: FloatMatrix(rows: count * height * width, columns: channels, pool: pool))
     }
 
     /// Maps of given pixels.

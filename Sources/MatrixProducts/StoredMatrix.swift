@@ -70,17 +70,18 @@ public struct StoredMatrix: Sendable {
         _ piece: Piece, firstRow: Int, into groups: UnsafeMutablePointer<Float>, _ kernels: FloatKernels,
         _ memory: WorkerMemory
     ) throws {
-        try withRows(of: piece, kernels, memory) { rows, values in
+        try withRows(of: piece, kernels, memory) { rows, values, type in
             let first = rows.lowerBound
             kernels.packRows(
-                values, rows.count, depth, depth, taps, first % 16, groups + (first - firstRow) / 16 * 16 * depth)
+                values, type, rows.count, depth, depth, taps, first % 16,
+                groups + (first - firstRow) / 16 * 16 * depth)
         }
     }
 
-    /// Lends the rows of a piece as float32, at most 16 at a time, all of one group: `[rows, depth]`.
+    /// Lends the rows of a piece, at most 16 at a time, all of one group: `[rows, depth]`. Quantized rows are decoded.
     private func withRows(
         of piece: Piece, _ kernels: FloatKernels, _ memory: WorkerMemory,
-        _ body: (Range<Int>, UnsafePointer<Float>) throws -> Void
+        _ body: (Range<Int>, UnsafeRawPointer, pvit_float_type) throws -> Void
     ) throws {
         try container.withTile(piece.tile, of: tensor, scratch: memory.tile) { bytes, tile in
             guard
@@ -96,29 +97,21 @@ public struct StoredMatrix: Sendable {
                 while first < piece.rows.upperBound {
                     let rows = first..<min(piece.rows.upperBound, (first / 16 + 1) * 16)
                     let start = tileStart + (first - tile.rows.lowerBound) / rowsPerGroup * bytesPerGroup
-                    try body(rows, widen(start, rows: rows.count, scale: tile.scale, kernels, memory))
+                    switch tensor.encoding {
+                    case .plain(.f16): try body(rows, start, PVIT_FLOAT_F16)
+                    case .plain(.bf16): try body(rows, start, PVIT_FLOAT_BF16)
+                    case .plain: try body(rows, start, PVIT_FLOAT_F32)
+                    case .q8, .q4:
+                        let decode = tensor.encoding == .q8 ? kernels.rowQ8 : kernels.rowQ4
+                        let group = start.assumingMemoryBound(to: UInt8.self)
+                        let values = memory.rows.grow(to: rows.count * depth)
+                        for row in 0..<rows.count { decode(group, row, depth, tile.scale, values + row * depth) }
+                        try body(rows, values, PVIT_FLOAT_F32)
+                    }
                     first = rows.upperBound
                 }
             }
         }
-    }
-
-    /// Rows as float32: where they are, or in the thread's memory.
-    private func widen(
-        _ start: UnsafeRawPointer, rows: Int, scale: Float, _ kernels: FloatKernels, _ memory: WorkerMemory
-    ) -> UnsafePointer<Float> {
-        if tensor.encoding == .plain(.f32) { return start.assumingMemoryBound(to: Float.self) }
-        let result = memory.rows.grow(to: 16 * depth)
-        switch tensor.encoding {
-        case .plain(.f16): kernels.widenF16(start.assumingMemoryBound(to: UInt16.self), result, rows * depth)
-        case .plain(.bf16): kernels.widenBF16(start.assumingMemoryBound(to: UInt16.self), result, rows * depth)
-        default:
-            let decode = tensor.encoding == .q8 ? kernels.rowQ8 : kernels.rowQ4
-            for row in 0..<rows {
-                decode(start.assumingMemoryBound(to: UInt8.self), row, depth, scale, result + row * depth)
-            }
-        }
-        return UnsafePointer(result)
     }
 
     /// All rows as float32: `[outputs, depth]`, for tensors that are no right side of a product.
@@ -128,8 +121,18 @@ public struct StoredMatrix: Sendable {
         let result = FloatMatrix(rows: outputs, columns: depth)
         let (kernels, memory) = (try FloatKernels(), WorkerMemory())
         for piece in try pieces(of: 0..<outputs, step: outputs) {
-            try withRows(of: piece, kernels, memory) { rows, values in
-                for row in rows { result.row(row).update(from: values + (row - rows.lowerBound) * depth, count: depth) }
+            try withRows(of: piece, kernels, memory) { rows, values, type in
+                let (target, count) = (result.row(rows.lowerBound), rows.count)
+                for row in 0..<count {
+                    let halves = values.assumingMemoryBound(to: UInt16.self) + row * depth
+                    switch type {
+                    case PVIT_FLOAT_F16: kernels.widenF16(halves, target + row * result.stride, depth)
+                    case PVIT_FLOAT_BF16: kernels.widenBF16(halves, target + row * result.stride, depth)
+                    default:
+                        let floats = values.assumingMemoryBound(to: Float.self) + row * depth
+                        (target + row * result.stride).update(from: floats, count: depth)
+                    }
+                }
             }
         }
         return result

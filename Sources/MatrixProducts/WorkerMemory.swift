@@ -5,8 +5,8 @@ import Container
 final class WorkerMemory {
     /// The left side of a product: `[PVIT_PANEL_ROWS, PVIT_PANEL_STRIDE]`.
     let panel = FloatMatrix(rows: Int(PVIT_PANEL_ROWS), columns: Int(PVIT_PANEL_STRIDE))
-    /// Sums that are not finished: `[PVIT_PANEL_ROWS, PVIT_PANEL_STRIDE]`.
-    let sums = FloatMatrix(rows: Int(PVIT_PANEL_ROWS), columns: Int(PVIT_PANEL_STRIDE))
+    /// Sums that are not finished; about 128 KiB.
+    let sums = GrowingFloats()
     /// Rows of weights on their way into groups.
     let rows = GrowingFloats()
     /// For attention: a head's keys and values, and scores.

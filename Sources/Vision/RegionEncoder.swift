@@ -12,6 +12,8 @@ public final class RegionEncoder {
     let weights: RegionEncoderWeights
     let engine: MatrixEngine
     let align: ROIAlign
+    /// Feature maps of the stages that have been left, for the next ones; empty between calls.
+    private let memory = MatrixPool()
 
     /// Regions that go through the last stage together: each needs less than 10 MB.
     private static let regionsAtOnce = 8
@@ -31,10 +33,8 @@ public final class RegionEncoder {
     public struct ImageFeatures: Sendable {
         /// The output of layer 3: `[1, height / 16, width / 16, 16 * width]`, sides rounded down at each stage.
         public let map: FeatureMaps
-        /// The height of the encoded image in pixels.
-        public let imageHeight: Int
-        /// The width of the encoded image in pixels.
-        public let imageWidth: Int
+        /// The size of the encoded image: what the pixels of boxes count in.
+        public let size: PixelSize
     }
 
     /// Encodes an image up to layer 3.
@@ -47,9 +47,13 @@ public final class RegionEncoder {
             throw PVITError(
                 .visionInput, "\(planes.count) numbers are no image of 3 × \(height) × \(width) for the region encoder")
         }
+        defer { memory.drain() }
         var x = try stem(FeatureMaps(planes: planes, height: height, width: width, channels: 3))
         for stage in weights.stages.dropLast() { x = try run(stage, x) }
-        return ImageFeatures(map: x, imageHeight: height, imageWidth: width)
+        // The block of memory that x is in may be larger than it.
+        let map = FeatureMaps(height: x.height, width: x.width, channels: x.channels)
+        for row in 0..<map.pixels.rows { map.pixels.row(row).update(from: x.pixels.row(row), count: x.channels) }
+        return ImageFeatures(map: map, size: PixelSize(width: width, height: height))
     }
 
     /// The features of regions of an encoded image: `[boxes, featureCount]`.
@@ -57,6 +61,7 @@ public final class RegionEncoder {
     /// - Parameter boxes: In pixels of the encoded image.
     /// - Throws: `vision.input` for a box that is not finite; the errors of reading tiles.
     public func features(of image: ImageFeatures, boxes: [RegionBox]) throws -> FloatMatrix {
+        defer { memory.drain() }
         let result = FloatMatrix(rows: boxes.count, columns: featureCount)
         for start in stride(from: 0, to: boxes.count, by: Self.regionsAtOnce) {
             let batch = start..<min(start + Self.regionsAtOnce, boxes.count)
@@ -74,7 +79,7 @@ public final class RegionEncoder {
         var x = try convolve(image, weights.stem[0], step: 2, activation: .relu)
         x = try convolve(x, weights.stem[1], activation: .relu)
         x = try convolve(x, weights.stem[2], activation: .relu)
-        return try engine.averagePool(x)
+        return try engine.averagePool(x, pool: memory)
     }
 
     func run(_ stage: [RegionEncoderWeights.Bottleneck], _ input: FeatureMaps) throws -> FeatureMaps {
@@ -85,8 +90,8 @@ public final class RegionEncoder {
     private func bottleneck(_ block: RegionEncoderWeights.Bottleneck, _ x: FeatureMaps) throws -> FeatureMaps {
         var inner = try convolve(x, block.reduce, activation: .relu)
         inner = try convolve(inner, block.spatial, activation: .relu)
-        if block.pools { inner = try engine.averagePool(inner) }
-        var identity = block.pools ? try engine.averagePool(x) : x
+        if block.pools { inner = try engine.averagePool(inner, pool: memory) }
+        var identity = block.pools ? try engine.averagePool(x, pool: memory) : x
         if let shortcut = block.shortcut { identity = try convolve(identity, shortcut) }
         // The sum takes the place of the identity, which nobody reads again.
         return try convolve(inner, block.expand, addedTo: identity.pixels, activation: .relu, into: identity)
@@ -101,7 +106,8 @@ public final class RegionEncoder {
         let (height, width) = x.outputSize(kernel: convolution.side, step: step, padding: padding)
         let result =
             output
-            ?? FeatureMaps(count: x.count, height: height, width: width, channels: convolution.kernels.outputs)
+            ?? FeatureMaps(
+                count: x.count, height: height, width: width, channels: convolution.kernels.outputs, pool: memory)
         try engine.multiply(
             Patches(x, kernel: convolution.side, step: step, padding: padding), convolution.kernels,
             Epilogue(

@@ -20,7 +20,7 @@ struct FloatProductTests {
             for (columns, taps) in [(1, 1), (16, 1), (40, 1), (576, 9), (45, 9), (588, 196), (64, 1)] {
                 let w = GuardedBuffer(random.floats((rows - 1) * (columns + 3) + columns))
                 let group = GuardedBuffer<Float>(repeating: -7, count: columns * 16)
-                kernels.pack_rows(w.pointer, rows, columns, columns + 3, taps, lane, group.pointer)
+                kernels.pack_rows(w.pointer, PVIT_FLOAT_F32, rows, columns, columns + 3, taps, lane, group.pointer)
                 var expected = [Float](repeating: -7, count: columns * 16)
                 for row in 0..<rows {
                     for column in 0..<columns {

@@ -3,6 +3,7 @@
 //   TILE_GROUPS  groups of 16 outputs beside one another in the register tile, 1 or 2
 #pragma once
 
+#include "float/pack.h"
 #include "float/tables.h"
 
 // ---- Products -----------------------------------------------------------------------------------------------------------
@@ -74,10 +75,11 @@ static multiply_tile_function *const tiles[TILE_GROUPS][TILE_ROWS] = {{NAMES_OF_
 PVIT_TARGET static void multiply_panel(const float *restrict panel, size_t rows, size_t depth,
                                        const float *restrict groups_start, size_t groups, size_t group_stride,
                                        int accumulate, float *restrict sums, size_t sums_stride) {
-    for (size_t row = 0; row < rows; row += TILE_ROWS) {
-        size_t height = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
-        for (size_t group = 0; group < groups; group += TILE_GROUPS) {
-            size_t width = groups - group < TILE_GROUPS ? groups - group : TILE_GROUPS;
+    // Weights come from far away, the panel from near: each group is read once.
+    for (size_t group = 0; group < groups; group += TILE_GROUPS) {
+        size_t width = groups - group < TILE_GROUPS ? groups - group : TILE_GROUPS;
+        for (size_t row = 0; row < rows; row += TILE_ROWS) {
+            size_t height = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
             tiles[width - 1][height - 1](panel + row * PVIT_PANEL_STRIDE, depth, groups_start + group * group_stride,
                                          group_stride, accumulate, sums + row * sums_stride + 16 * group, sums_stride);
         }
@@ -122,13 +124,33 @@ PVIT_INLINE void transpose(f32x16 rows[16]) {
     }
 }
 
-PVIT_TARGET static void pack_rows(const float *restrict w, size_t rows, size_t columns, size_t stride, size_t taps,
-                                  size_t first_lane, float *restrict group) {
-    size_t channels = columns / taps, start = rows == 16 ? columns / 16 * 16 : 0;
-    for (size_t column = 0; column < start; column += 16) {
+typedef _Float16 f16x16 __attribute__((ext_vector_type(16)));
+
+PVIT_INLINE f32x16 load_number(const void *w, size_t index, pvit_float_type type) {
+    if (type == PVIT_FLOAT_F32) return load_f32((const float *)w + index);
+    const uint16_t *halves = (const uint16_t *)w + index;
+    if (type == PVIT_FLOAT_BF16) {
+        u16x16 bits;
+        memcpy(&bits, halves, sizeof bits);
+        return from_bf16(bits);
+    }
+    f16x16 numbers;
+    memcpy(&numbers, halves, sizeof numbers);
+    return __builtin_convertvector(numbers, f32x16);
+}
+
+PVIT_INLINE void pack_whole_group(const void *w, size_t columns, size_t stride, pvit_float_type type, size_t taps,
+                                  float *restrict group) {
+    size_t channels = columns / taps;
+    for (size_t column = 0; column < columns; column += 16) {
         f32x16 block[16];
         PVIT_UNROLL
-        for (size_t row = 0; row < 16; row++) block[row] = load_f32(w + row * stride + column);
+        for (size_t row = 0; row < 16; row++) {
+            // Sixteen streams are more than the processor's own prefetcher follows.
+            size_t bytes = type == PVIT_FLOAT_F32 ? 4 : 2;
+            __builtin_prefetch((const char *)w + (row * stride + column) * bytes + 512);
+            block[row] = load_number(w, row * stride + column, type);
+        }
         transpose(block);
         size_t tap = column % taps, channel = column / taps;
         PVIT_UNROLL
@@ -137,9 +159,16 @@ PVIT_TARGET static void pack_rows(const float *restrict w, size_t rows, size_t c
             if (++tap == taps) tap = 0, channel++;
         }
     }
-    for (size_t column = start; column < columns; column++)
-        for (size_t row = 0; row < rows; row++)
-            group[(column % taps * channels + column / taps) * 16 + first_lane + row] = w[row * stride + column];
+}
+
+PVIT_TARGET static void pack_rows(const void *restrict w, pvit_float_type type, size_t rows, size_t columns,
+                                  size_t stride, size_t taps, size_t first_lane, float *restrict group) {
+    if (rows < 16 || columns % 16 != 0) return pvit_pack_numbers(w, type, rows, columns, stride, taps, first_lane, group);
+    switch (type) {
+    case PVIT_FLOAT_F32: return pack_whole_group(w, columns, stride, PVIT_FLOAT_F32, taps, group);
+    case PVIT_FLOAT_F16: return pack_whole_group(w, columns, stride, PVIT_FLOAT_F16, taps, group);
+    case PVIT_FLOAT_BF16: return pack_whole_group(w, columns, stride, PVIT_FLOAT_BF16, taps, group);
+    }
 }
 
 // ---- After products -----------------------------------------------------------------------------------------------------

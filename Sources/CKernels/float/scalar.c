@@ -1,13 +1,6 @@
+#include "float/pack.h"
 #include "float/tables.h"
 #include "numerics.h"
-
-static void pack_rows(const float *restrict w, size_t rows, size_t columns, size_t stride, size_t taps, size_t first_lane,
-                      float *restrict group) {
-    size_t channels = columns / taps;
-    for (size_t row = 0; row < rows; row++)
-        for (size_t column = 0; column < columns; column++)
-            group[(column % taps * channels + column / taps) * 16 + first_lane + row] = w[row * stride + column];
-}
 
 static void multiply_panel(const float *restrict panel, size_t rows, size_t depth, const float *restrict groups_start,
                            size_t groups, size_t group_stride, int accumulate, float *restrict sums,
@@ -80,7 +73,7 @@ static uint64_t fma_probe(size_t iterations, float *checksum) {
 
 const pvit_float_kernels pvit_scalar_float_kernels = {
     .isa = PVIT_ISA_SCALAR,
-    .pack_rows = pack_rows,
+    .pack_rows = pvit_pack_numbers,
     .multiply_panel = multiply_panel,
     .finish = finish,
     .layer_norm = layer_norm,

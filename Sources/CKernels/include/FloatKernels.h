@@ -31,6 +31,8 @@ typedef struct {
 void pvit_gather_patches(const pvit_patches *patches, size_t first_row, size_t rows, size_t first_column, size_t depth,
                          float *restrict panel);
 
+typedef enum { PVIT_FLOAT_F32 = 0, PVIT_FLOAT_F16 = 1, PVIT_FLOAT_BF16 = 2 } pvit_float_type;
+
 typedef enum {
     PVIT_ACTIVATION_NONE = 0,
     PVIT_ACTIVATION_RELU = 1,
@@ -49,10 +51,10 @@ typedef struct {
 typedef struct {
     pvit_isa isa;
 
-    // Packs rows of w[rows, columns], `stride` apart, as lanes first_lane..<first_lane + rows (at most 16) of a group.
+    // Packs rows of w[rows, columns], `stride` numbers apart, as lanes first_lane..<first_lane + rows (at most 16) of a group.
     // Column c * taps + t goes to place t * (columns / taps) + c: kernels [outputs, channels, taps] in the order of patches.
-    void (*pack_rows)(const float *restrict w, size_t rows, size_t columns, size_t stride, size_t taps, size_t first_lane,
-                      float *restrict group);
+    void (*pack_rows)(const void *restrict w, pvit_float_type type, size_t rows, size_t columns, size_t stride, size_t taps,
+                      size_t first_lane, float *restrict group);
     // sums[row][16 * groups], rows `sums_stride` apart, (+)= panel[rows, depth] times groups `group_stride` floats apart.
     // `accumulate` 0 begins from zeros.
     void (*multiply_panel)(const float *restrict panel, size_t rows, size_t depth, const float *restrict groups_start,

@@ -7,7 +7,7 @@ final class ImageEncoding {
     var parts: [Float]?
     /// What the region encoder knows of the image.
     var features: RegionEncoder.ImageFeatures?
-    /// The embeddings of regions that were asked for: `[hidden]` each.
+    /// The embeddings of the regions that were asked for last: `[hidden]` each.
     var regions: [RegionLocation: [Float]] = [:]
 
     init(_ digest: ImageDigest) { self.digest = digest }

@@ -16,8 +16,6 @@ public final class PVITVision {
 
     private let container: Container
     private let engine: ComputeEngine
-    private let clip: CLIPVisionConfiguration
-    private let statistics: ChannelStatistics
     private let imageProjection: LinearLayer
     private let regionProjection: LinearLayer?
     private let placeProjection: LinearLayer?
@@ -36,7 +34,7 @@ public final class PVITVision {
         let metadata = try container.metadata
         guard metadata[CLIPVisionConfiguration.metadataKey] != nil else { return nil }
         let configuration = try PVITConfiguration(parsing: config)
-        clip = try CLIPVisionConfiguration(in: container)
+        let clip = try CLIPVisionConfiguration(in: container)
         guard clip.hiddenSize == configuration.imageFeatureWidth else {
             throw PVITError(
                 .modelConfig,
@@ -44,7 +42,6 @@ public final class PVITVision {
                     + "\(configuration.imageFeatureWidth)")
         }
         partCount = clip.patchCount
-        statistics = Self.statistics(metadata["vision_tower.preprocessor"])
         func layer(_ name: String, _ inputs: Int) throws -> LinearLayer {
             try LinearLayer("model.\(name)", inputs: inputs, outputs: hidden, in: container)
         }
@@ -63,18 +60,6 @@ public final class PVITVision {
         self.engine = engine
     }
 
-    /// The statistics that an image processor's configuration names, or CLIP's.
-    private static func statistics(_ preprocessor: JSONValue?) -> ChannelStatistics {
-        func channels(_ key: String) -> SIMD3<Float>? {
-            let numbers = (preprocessor?[key]?.array ?? []).compactMap(\.double).map { Float($0) }
-            return numbers.count == 3 ? SIMD3(numbers[0], numbers[1], numbers[2]) : nil
-        }
-        guard let mean = channels("image_mean"), let deviation = channels("image_std"), deviation.min() > 0 else {
-            return .clip
-        }
-        return ChannelStatistics(mean: mean, standardDeviation: deviation)
-    }
-
     /// The embeddings of the parts of an image: `[partCount, hidden]`.
     ///
     /// - Throws: `image.*` and errors of the container's tiles.
@@ -84,10 +69,9 @@ public final class PVITVision {
         let clock = ContinuousClock()
         let start = clock.now
         defer { timings.image += clock.now - start }
-        let scaled = try image.resized(
-            to: PixelSize(width: clip.imageSize, height: clip.imageSize), filter: .bicubic)
+        // The tower and its memory are gone when this is done.
         let tower = try CLIPVisionTower(in: container, engine: MatrixEngine(sharing: engine.pool))
-        let features = try tower.features(of: scaled.normalizedPlanes(statistics)).values()
+        let features = try tower.features(of: image).values()
         let parts = try imageProjection(features, engine)
         encoding.parts = parts
         return parts
@@ -101,39 +85,37 @@ public final class PVITVision {
         _ regions: [RegionLocation], of image: PixelImage, _ digest: ImageDigest, _ timings: inout VisionTimings
     ) throws -> [[Float]] {
         let encoding = encoding(digest)
-        let clock = ContinuousClock()
-        let start = clock.now
+        // Regions of earlier questions are forgotten: there is no end to them.
+        encoding.regions = encoding.regions.filter { regions.contains($0.key) }
         let new = Set(regions).filter { encoding.regions[$0] == nil }.sorted { "\($0)" < "\($1)" }
         if !new.isEmpty {
-            guard let regionProjection else {
-                throw PVITError(
-                    .modelNoVision, "the model has no region encoder, so it cannot be asked about regions",
-                    remedy: "quantize it again with --region-encoder, the file of a RegionCLIP")
-            }
-            // The encoder and its memory are gone when this is done.
-            let encoder = try RegionEncoder(in: container, engine: MatrixEngine(sharing: engine.pool))
-            let scaledSize = try image.size.fitting(
-                shortestEdge: encoder.configuration.shortestEdge, longestEdge: encoder.configuration.longestEdge)
-            if encoding.features == nil {
-                let planes = try image.resized(to: scaledSize, filter: .bilinear).normalizedPlanes(statistics)
-                encoding.features = try encoder.encode(
-                    planes: planes, height: scaledSize.height, width: scaledSize.width)
-            }
-            guard let features = encoding.features else {
-                throw PVITError(.internalDefect, "an image was not encoded")
-            }
-            let places = new.map { RegionGeometry($0, size: image.size, scaledSize: scaledSize) }
-            let looks = try regionProjection(
-                encoder.features(of: features, boxes: places.map(\.box)).values(), engine)
-            let positions = try placeProjection?(places.flatMap(\.fractions), engine)
-            let width = regionProjection.outputs
-            for (place, region) in new.enumerated() {
-                let columns = place * width..<(place + 1) * width
-                encoding.regions[region] = columns.map { looks[$0] + (positions?[$0] ?? 0) }
-            }
-            timings.regions += clock.now - start
+            let clock = ContinuousClock()
+            let start = clock.now
+            defer { timings.regions += clock.now - start }
+            try look(at: new, of: image, encoding)
         }
         return regions.compactMap { encoding.regions[$0] }
+    }
+
+    private func look(at regions: [RegionLocation], of image: PixelImage, _ encoding: ImageEncoding) throws {
+        guard let regionProjection else {
+            throw PVITError(
+                .modelNoVision, "the model has no region encoder, so it cannot be asked about regions",
+                file: container.path,
+                remedy: "quantize it again with --region-encoder, the file of a RegionCLIP")
+        }
+        // The encoder and its memory are gone when this is done.
+        let encoder = try RegionEncoder(in: container, engine: MatrixEngine(sharing: engine.pool))
+        let features = try encoding.features ?? encoder.encode(image)
+        encoding.features = features
+        let places = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
+        let looks = try regionProjection(encoder.features(of: features, boxes: places.map(\.box)).values(), engine)
+        let positions = try placeProjection?(places.flatMap(\.fractions), engine)
+        let width = regionProjection.outputs
+        for (place, region) in regions.enumerated() {
+            let columns = place * width..<(place + 1) * width
+            encoding.regions[region] = columns.map { looks[$0] + (positions?[$0] ?? 0) }
+        }
     }
 
     /// What is known of an image; the one that was not needed for longest is forgotten.
