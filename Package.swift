@@ -34,12 +34,19 @@ let package = Package(
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
         .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
+        .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
         .target(
             name: "LanguageModel",
             dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
-        .target(name: "Vision", dependencies: ["CImageDecoders", "CWebP", "Tensors", systemPackage]),
         .target(
-            name: "PVITModel", dependencies: ["Container", "LanguageModel", "Tensors", "Tokenization", systemPackage]),
+            name: "Vision",
+            dependencies: ["CImageDecoders", "CWebP", "Container", "MatrixProducts", "Tensors", systemPackage]),
+        .target(
+            name: "PVITModel",
+            dependencies: [
+                "Container", "LanguageModel", "MatrixProducts", "Tensors", "Tokenization", "Vision", crypto,
+                systemPackage,
+            ]),
         .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
         .target(
             name: "Conversion",
@@ -51,8 +58,13 @@ let package = Package(
             name: "pvit",
             dependencies: [
                 "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors", "Tokenization",
-                argumentParser, systemPackage,
+                "Vision", argumentParser, systemPackage,
             ]),
+        .executableTarget(
+            name: "time-vision",
+            dependencies: [
+                "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", argumentParser, systemPackage,
+            ], path: "tools/TimeVision"),
 
         .target(
             name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", systemPackage],
@@ -83,15 +95,25 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "VisionTests", dependencies: ["CheckpointTestSupport", "Tensors", "Vision", crypto, systemPackage],
+            name: "VisionTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", crypto,
+                systemPackage,
+            ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "PVITModelTests",
             dependencies: [
                 "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel",
-                "Tensors", "Tokenization", systemPackage,
+                "Tensors", "Tokenization", "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "MatrixProductsTests",
+            dependencies: [
+                "CheckpointTestSupport", "CKernels", "Container", "MatrixProducts", "Parallelism", "Quantization",
+                "Tensors", systemPackage,
+            ]),
         .testTarget(name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "pvit", systemPackage]),
     ]
 )

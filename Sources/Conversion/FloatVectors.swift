@@ -136,7 +136,7 @@ enum FloatVectors {
         }
     }
 
-    /// The first word that has all bits of `mask` set.
+    /// The first word that has all bits of `mask`, the bits of an exponent, set.
     private static func firstMasked<Word: FixedWidthInteger & BitwiseCopyable>(
         _ bytes: UnsafeRawBufferPointer, _ mask: Word
     ) -> Int? {
@@ -147,9 +147,9 @@ enum FloatVectors {
         var block = 0
         while block < count {
             let end = min(block + 4096, count)
-            var found = false
-            for place in block..<end { found = found || words[place] & mask == mask }
-            if found { return (block..<end).first { words[$0] & mask == mask } }
+            var found: Word = 0
+            for place in block..<end { found |= words[place] & mask == mask ? 1 : 0 }
+            if found != 0 { return (block..<end).first { words[$0] & mask == mask } }
             block = end
         }
         return nil

@@ -72,16 +72,17 @@ public final class ActivationProbe: Sendable {
         pass.abandon()
     }
 
-    /// [tokens, rows] = input [tokens, columns] times the transposed weights [rows, columns].
+    /// [tokens, rows] = input [tokens, columns + padding] times the transposed weights [rows, columns].
     private func project(_ weights: Span<Float>, rowCount: Int, columns: Int, input: [Float]) -> [Float] {
-        let tokens = input.count / columns
+        let inputStride = columns + ProbePass.inputPadding
+        let tokens = input.count / inputStride
         return weights.withUnsafeBufferPointer { weights in
             [Float](unsafeUninitializedCapacity: tokens * rowCount) { products, count in
                 withUnsafeTemporaryAllocation(of: Float.self, capacity: columns * groupRows) { scratch in
                     for first in stride(from: 0, to: rowCount, by: groupRows) {
                         encoders.project_rows(
                             weights.baseAddress?.advanced(by: first * columns), min(groupRows, rowCount - first),
-                            columns, columns, input, tokens, scratch.baseAddress,
+                            columns, columns, input, inputStride, tokens, scratch.baseAddress,
                             products.baseAddress?.advanced(by: first), rowCount)
                     }
                 }

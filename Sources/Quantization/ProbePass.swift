@@ -12,11 +12,15 @@ struct ProbePass {
     private let architecture: ProbeArchitecture
     private let reader: ActivationProbe.Reader
     private let kernels: pvit_kernels
+    /// Numbers between the rows of an input. Without them, rows of 4096 numbers start in the same set of the first cache
+    /// and push each other out.
+    static let inputPadding = 16
+
     private let tokens = ActivationProbe.sequences * ActivationProbe.sequenceLength
 
     private var step = 0
     private var residual: [Float]  // [tokens, hidden]
-    private var input: [Float] = []  // [tokens, columns]: what the matrices of this step read
+    private var input: [Float] = []  // [tokens, columns + inputPadding]: what the matrices of this step read
     private var importance: [Float] = []  // [columns]
     private var outputs: [[Float]] = []  // [tokens, rows] for each matrix of the step
     private var seen: [[Bool]] = []  // [rows] for each matrix of the step
@@ -87,15 +91,17 @@ struct ProbePass {
 
     /// Computes what the matrices of this step read.
     private mutating func begin() throws {
+        var activations: [Float]  // [tokens, columns]
         switch stage {
-        case .attentionInput: input = try normalized(by: "input_layernorm")
-        case .attentionOutput: input = attention()
-        case .feedForwardInput: input = try normalized(by: "post_attention_layernorm")
+        case .attentionInput: activations = try normalized(by: "input_layernorm")
+        case .attentionOutput: activations = attention()
+        case .feedForwardInput: activations = try normalized(by: "post_attention_layernorm")
         case .feedForwardOutput:
-            input = [Float](repeating: 0, count: outputs[0].count)
-            kernels.swiglu(outputs[0], outputs[1], input.count, &input)
+            activations = [Float](repeating: 0, count: outputs[0].count)
+            kernels.swiglu(outputs[0], outputs[1], activations.count, &activations)
         }
-        importance = meanSquares()
+        importance = meanSquares(of: activations)
+        input = padded(activations)
         let rows = architecture.rows(of: stage)
         outputs = rows.map { [Float](repeating: 0, count: tokens * $0) }
         seen = rows.map { [Bool](repeating: false, count: $0) }
@@ -179,16 +185,28 @@ struct ProbePass {
         }
     }
 
-    /// [columns]: the mean over tokens of the squares of this step's input.
+    /// [tokens, columns + inputPadding]
+    private func padded(_ activations: [Float]) -> [Float] {
+        let columns = architecture.columns(of: stage)
+        var result: [Float] = []
+        result.reserveCapacity(tokens * (columns + Self.inputPadding))
+        for token in 0..<tokens {
+            result += activations[token * columns..<(token + 1) * columns]
+            result += repeatElement(0, count: Self.inputPadding)
+        }
+        return result
+    }
+
+    /// [columns]: the mean over tokens of the squares of this step's input [tokens, columns].
     ///
     /// Random tokens say less about the inner activations of the feed-forward network than about all others; there the
     /// root of the mean square serves better.
-    private func meanSquares() -> [Float] {
+    private func meanSquares(of activations: [Float]) -> [Float] {
         let columns = architecture.columns(of: stage)
         var sums = [Float](repeating: 0, count: columns)
         for token in 0..<tokens {
             for column in 0..<columns {
-                let activation = input[token * columns + column]
+                let activation = activations[token * columns + column]
                 sums[column] += activation * activation
             }
         }

@@ -6,9 +6,10 @@
 
 #include "encoding/group.h"
 
-// Fields are tried from the one at or below this fraction of (largest magnitude / largest codebook value) upwards.
+// Every other field is tried from the one at or below this fraction of (largest magnitude / largest codebook value)
+// upwards, and then the two neighbours of the best.
 #define LOWEST_FRACTION 0.55f
-#define FIELDS_TRIED 22 // up to about 1.4 times that quotient
+#define FIELDS_SPANNED 22 // up to about 1.4 times that quotient
 
 // Finding the nearest codebook value. Values in [-128, 128) lie in 32 cells of width 8, and no cell holds more than one
 // of the 15 boundaries between neighbouring values. `boundaries[cell]` is that boundary (or a number above all values),
@@ -62,36 +63,47 @@ typedef struct {
     int_lanes shifted; // -1 or 0
 } block_choice;
 
+typedef struct {
+    block_choice best;
+    lanes error;
+} q4_search;
+
+// Tries a field (bounded to those there are) with and without the shift.
+PVIT_ENCODER_INLINE void try_q4_field(const nearest_table *table, const lanes x[16], const float *importance,
+                                      int_lanes field, q4_search *search) {
+    field = choose_int(field > 127, 127, choose_int(field < 1, 1, field));
+    lanes scale = scale_of_field(field), inverse = 1.0f / scale;
+    lanes error = 0, shifted_error = 0;
+    PVIT_ENCODER_UNROLL
+    for (int i = 0; i < 16; i++) {
+        lanes quotient = x[i] * inverse, shifted_quotient = quotient - (float)PVIT_Q4_SHIFT;
+        lanes difference = quotient - lookup16(table->values, nearest_index(table, quotient));
+        error += (difference * difference) * importance[i];
+        difference = shifted_quotient - lookup16(table->values, nearest_index(table, shifted_quotient));
+        shifted_error += (difference * difference) * importance[i];
+    }
+    int_lanes shifted = shifted_error < error;
+    error = choose(shifted, shifted_error, error) * (scale * scale);
+    int_lanes better = error < search->error;
+    search->error = choose(better, error, search->error);
+    search->best.field = choose_int(better, field, search->best.field);
+    search->best.shifted = choose_int(better, shifted, search->best.shifted);
+}
+
 PVIT_ENCODER_INLINE block_choice search_q4_block(const nearest_table *table, const lanes x[16], const float *importance) {
-    lanes largest = 0, best_error = 0;
+    lanes largest = 0, zero_error = 0; // the error of a scale of zero
     PVIT_ENCODER_UNROLL
     for (int i = 0; i < 16; i++) {
         largest = larger(magnitude(x[i]), largest);
-        best_error += (x[i] * x[i]) * importance[i]; // that of a scale of zero
+        zero_error += (x[i] * x[i]) * importance[i];
     }
-    block_choice best = {.field = 0, .shifted = 0};
+    q4_search search = {.error = zero_error};
     int_lanes first = field_below(largest * (LOWEST_FRACTION / 127));
-    for (int trial = 0; trial < FIELDS_TRIED; trial++) {
-        int_lanes field = first + trial;
-        field = choose_int(field > 127, 127, choose_int(field < 1, 1, field));
-        lanes scale = scale_of_field(field), inverse = 1.0f / scale;
-        lanes error = 0, shifted_error = 0;
-        PVIT_ENCODER_UNROLL
-        for (int i = 0; i < 16; i++) {
-            lanes quotient = x[i] * inverse, shifted_quotient = quotient - (float)PVIT_Q4_SHIFT;
-            lanes difference = quotient - lookup16(table->values, nearest_index(table, quotient));
-            error += (difference * difference) * importance[i];
-            difference = shifted_quotient - lookup16(table->values, nearest_index(table, shifted_quotient));
-            shifted_error += (difference * difference) * importance[i];
-        }
-        int_lanes shifted = shifted_error < error;
-        error = choose(shifted, shifted_error, error) * (scale * scale);
-        int_lanes better = error < best_error;
-        best_error = choose(better, error, best_error);
-        best.field = choose_int(better, field, best.field);
-        best.shifted = choose_int(better, shifted, best.shifted);
-    }
-    return best;
+    for (int trial = 0; trial < FIELDS_SPANNED; trial += 2) try_q4_field(table, x, importance, first + trial, &search);
+    int_lanes coarse = search.best.field;
+    try_q4_field(table, x, importance, coarse - 1, &search);
+    try_q4_field(table, x, importance, coarse + 1, &search);
+    return search.best;
 }
 
 // Encodes the block of 16 columns whose transposed weights are at `columns` for PVIT_LANES rows; `fields` and `codes`

@@ -168,10 +168,11 @@ typedef struct {
     ptrdiff_t (*scan_rows)(const float *w, size_t rows, size_t columns, size_t stride, float *maximum);
     pvit_encode_group *encode_q4;
     pvit_encode_group *encode_q8;
-    // result[token * result_stride + row] = <w[row], x[token]> for 1 to 16 rows. x: [tokens, columns]; scratch: 16 * columns
-    // floats. Columns are a multiple of 16.
+    // result[token * result_stride + row] = <w[row], x[token]> for 1 to 16 rows. x: [tokens, columns], rows x_stride apart;
+    // scratch: 16 * columns floats. Columns are a multiple of 16.
     void (*project_rows)(const float *restrict w, size_t rows, size_t columns, size_t stride, const float *restrict x,
-                         size_t tokens, float *restrict scratch, float *restrict result, size_t result_stride);
+                         size_t x_stride, size_t tokens, float *restrict scratch, float *restrict result,
+                         size_t result_stride);
 } pvit_encoders;
 
 // The encoders for an instruction set, or NULL when the processor or the operating system does not support it.
@@ -182,6 +183,10 @@ const pvit_encoders *pvit_encoders_best(void);
 // The scale of a tile whose largest |w| is `maximum`; 0 when that is below 2^-100, and then all codes decode to 0.
 float pvit_q4_tile_scale(float maximum);
 float pvit_q8_tile_scale(float maximum);
+
+// ---- Float products (FloatKernels.h) -------------------------------------------------------------------------------
+
+#include "FloatKernels.h"
 
 // A hint to the processor that the calling thread waits in a loop.
 static inline void pvit_spin_pause(void) {
