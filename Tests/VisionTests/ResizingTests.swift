@@ -13,9 +13,9 @@ struct ResizingTests {
         for entry in cases {
             let number = try #require(entry["i"]?.integer)
             let filter = entry["filter"]?.string == "bicubic" ? ResamplingFilter.bicubic : .bilinear
-            let image = try NumpyArray("resize/\(number)_in.npy").image()
+            let image = try NumpyArray("resize/\(number)_in").image()
             let result = try image.resized(to: #require(entry["out_wh"]?.pixelSize), filter: filter)
-            #expect(try result == NumpyArray("resize/\(number)_out.npy").image(), "case \(number)")
+            #expect(try result == NumpyArray("resize/\(number)_out").image(), "case \(number)")
         }
     }
 

@@ -20,27 +20,6 @@ enum Fixtures {
     static func json(_ name: String) throws -> JSONValue { try JSONValue(parsing: bytes(name)) }
 }
 
-/// An array from an `.npy` file of version 1.0.
-struct NumpyArray {
-    let shape: [Int]
-    /// The elements as they are stored, in C order.
-    let bytes: [UInt8]
-
-    init(_ name: String) throws {
-        let file = try Fixtures.bytes(name)
-        let end = 10 + Int(file[8]) + Int(file[9]) << 8
-        let header = String(decoding: file[10..<end], as: UTF8.self)
-        let extents = try #require(header.firstMatch(of: /'shape': \(([0-9, ]*)\)/)).1
-        shape = extents.split(separator: ",").compactMap { Int($0.filter(\.isNumber)) }
-        bytes = Array(file[end...])
-    }
-
-    /// The image of an array `[height, width, 3]` of bytes.
-    func image() throws -> PixelImage {
-        try PixelImage(size: PixelSize(width: shape[1], height: shape[0]), pixels: bytes)
-    }
-}
-
 extension PixelImage {
     init(decoding bytes: [UInt8]) throws { self = try bytes.withUnsafeBytes { try PixelImage(decoding: $0.bytes) } }
 
