@@ -57,6 +57,8 @@ pvit_png *pvit_png_open(const uint8_t *bytes, size_t count) {
         return NULL;
     }
     png_set_read_fn(self->png, self, read_bytes);
+    // The caller judges sizes.
+    png_set_user_limits(self->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_crc_action(self->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     // Text, colour profiles and the like are skipped, and so is transparency.
     png_set_keep_unknown_chunks(self->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);

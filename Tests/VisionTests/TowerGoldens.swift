@@ -9,29 +9,6 @@ import Testing
 
 @testable import Vision
 
-/// Numbers from an `.npy` file of version 1.0, float32 or uint8.
-struct NumpyArray {
-    let shape: [Int]
-    let values: [Float]
-
-    init(_ path: String) throws {
-        let bytes = Array(try Data(contentsOf: try towerFixture("\(path).npy")))
-        let headerEnd = 10 + Int(bytes[8]) + Int(bytes[9]) << 8
-        let header = String(decoding: bytes[10..<headerEnd], as: UTF8.self)
-        let extents = try #require(header.firstMatch(of: /'shape': \(([0-9, ]*)\)/)).1
-        shape = extents.split(separator: ",").compactMap { Int($0.filter(\.isNumber)) }
-        if header.contains("|u1") {
-            values = bytes[headerEnd...].map { Float($0) }
-        } else {
-            try #require(header.contains("<f4"))
-            values = stride(from: headerEnd, to: bytes.count, by: 4).map { offset in
-                Float(bitPattern: bytes[offset..<offset + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
-            }
-        }
-        try #require(values.count == shape.reduce(1, *))
-    }
-}
-
 /// A file of `Fixtures/towers`: what the original PyTorch code computed from generated weights.
 func towerFixture(_ path: String) throws -> URL {
     let url = Bundle.module.resourceURL?.appending(path: "Fixtures/towers/\(path)")

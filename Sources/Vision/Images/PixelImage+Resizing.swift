@@ -1,7 +1,8 @@
 extension PixelImage {
-    /// The image in another size, the same to the last bit as Pillow's `Image.resize(size, filter)`.
+    /// The image in another size, the same to the last bit as `Image.resize(size, filter)` of Pillow 9.4.
     ///
-    /// Columns are resampled first, only in the rows that are needed, and rounded to 8 bits; then rows.
+    /// Columns are resampled first, only in the rows that are needed, and rounded to 8 bits; then rows. Later versions of
+    /// Pillow take the faster order, which can change a sample by one.
     ///
     /// - Throws: `image.size` when a side is not positive, `image.too-large` when there would be too many pixels.
     public func resized(to newSize: PixelSize, filter: ResamplingFilter) throws -> PixelImage {
