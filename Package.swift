@@ -21,20 +21,32 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
 
         .target(name: "Tensors", dependencies: [systemPackage]),
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
         .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
+        .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
         .target(
             name: "LanguageModel",
             dependencies: ["CKernels", "COpenBLAS", "Container", "Parallelism", "Tensors", "Tokenization"]),
         .target(
-            name: "PVITModel", dependencies: ["Container", "LanguageModel", "Tensors", "Tokenization", systemPackage]),
+            name: "Vision",
+            dependencies: ["CImageDecoders", "CWebP", "Container", "MatrixProducts", "Tensors", systemPackage]),
+        .target(
+            name: "PVITModel",
+            dependencies: [
+                "Container", "LanguageModel", "MatrixProducts", "Tensors", "Tokenization", "Vision", crypto,
+                systemPackage,
+            ]),
         .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
         .target(
             name: "Conversion",
@@ -46,8 +58,13 @@ let package = Package(
             name: "pvit",
             dependencies: [
                 "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors", "Tokenization",
-                argumentParser, systemPackage,
+                "Vision", argumentParser, systemPackage,
             ]),
+        .executableTarget(
+            name: "time-vision",
+            dependencies: [
+                "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", argumentParser, systemPackage,
+            ], path: "tools/TimeVision"),
 
         .target(
             name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", systemPackage],
@@ -78,12 +95,25 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
+            name: "VisionTests",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", crypto,
+                systemPackage,
+            ],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
             name: "PVITModelTests",
             dependencies: [
                 "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel",
-                "Tensors", "Tokenization", systemPackage,
+                "Tensors", "Tokenization", "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "MatrixProductsTests",
+            dependencies: [
+                "CheckpointTestSupport", "CKernels", "Container", "MatrixProducts", "Parallelism", "Quantization",
+                "Tensors", systemPackage,
+            ]),
         .testTarget(name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "pvit", systemPackage]),
     ]
 )

@@ -25,6 +25,9 @@ public struct SideFiles: Sendable {
     /// The conversation template as a file of its own.
     public static let chatTemplate = "chat_template.jinja"
 
+    /// How images are prepared for a vision model. It belongs to such a model's folder and is not carried along with others.
+    public static let preprocessorConfig = "preprocessor_config.json"
+
     /// Every name that is carried along.
     public static let names = [
         config, generationConfig, tokenizerJSON, sentencePieceModel, tokenizerConfig, specialTokensMap, addedTokens,
@@ -44,11 +47,12 @@ public struct SideFiles: Sendable {
 
     /// Reads those of the files that lie in `folder`.
     ///
+    /// - Parameter names: Which files; by default those that are carried along.
     /// - Throws: `checkpoint.side-file` for one that is too large, `checkpoint.lfs-pointer`, or a `file.*` error.
-    public init(in folder: FilePath) throws {
+    public init(in folder: FilePath, names: [String] = Self.names) throws {
         contents = [:]
         let present = Set(try folderEntries(folder))
-        for name in Self.names where present.contains(name) {
+        for name in names where present.contains(name) {
             contents[name] = try Self.read(folder.appending(name))
         }
     }

@@ -7,6 +7,7 @@ public enum CheckpointDiagnosis {
     ///
     /// - Throws: What reading the norm weights throws.
     public static func findings(on checkpoint: Checkpoint) throws -> [String] {
+        if Tower.isOne(checkpoint) { return try [finding { _ = try Tower.recognise(checkpoint) }].compactMap(\.self) }
         var findings: [String] = []
         if let finding = try finding({ try DeltaRecognition.requireModel(checkpoint, role: "checkpoint") }) {
             findings.append(finding)
@@ -26,7 +27,9 @@ public enum CheckpointDiagnosis {
             return nil
         } catch let error as PVITError {
             switch error.code {
-            case .modelIsDelta, .checkpointConfig, .checkpointUnsupported, .checkpointTensors: return error.what
+            case .modelIsDelta, .checkpointConfig, .checkpointUnsupported, .checkpointTensors, .towerConfig,
+                .towerTensors:
+                return error.what
             default: throw error
             }
         }

@@ -12,6 +12,8 @@ enum TensorKind: Hashable, Sendable {
     case norm(layer: Int?)
     /// One of PVIT's projections into the decoder's space: `model.mm_projector`, `model.prompt_projector`, `model.bbox_fc`.
     case projector
+    /// A weight of the image encoder or of the region encoder, under the name that it has in a container.
+    case tower(Tower.Kind)
     /// A table of rotary frequencies, which old checkpoints carry and nobody reads.
     case rotaryFrequencies
     /// Anything else.
@@ -42,6 +44,8 @@ enum TensorKind: Hashable, Sendable {
                 self = part.hasSuffix("layernorm") ? .norm(layer: layer) : .linear(layer: layer)
             } else if Self.isProjector(name) {
                 self = .projector
+            } else if let tower = Tower.Kind.allCases.first(where: { name.rawValue.hasPrefix($0.prefix) }) {
+                self = .tower(tower)
             } else {
                 self = .other
             }
@@ -90,7 +94,7 @@ enum TensorKind: Hashable, Sendable {
         case .norm(nil): return [2]
         case .output: return [3]
         case .projector: return [4]
-        case .rotaryFrequencies, .other: return [5]
+        case .tower, .rotaryFrequencies, .other: return [5]
         }
     }
 }

@@ -12,8 +12,10 @@ public final class ComputeEngine {
     /// How many threads compute.
     public var threadCount: Int { pool.threadCount }
 
+    /// The threads. Others may use them while this engine does not.
+    public let pool: ThreadPool
+
     let kernels: Kernels
-    let pool: ThreadPool
     private let scratch: [WorkerScratch]
 
     /// Starts the threads.

@@ -99,7 +99,7 @@ public struct KVCache: ~Copyable {
     }
 
     /// Throws `model.context-full` unless `positions` more fit.
-    func checkRoom(for positions: Int) throws {
+    public func checkRoom(for positions: Int) throws {
         guard positions <= capacity - count else {
             throw PVITError(
                 .contextFull, "\(count + positions) positions do not fit the context of \(capacity)",

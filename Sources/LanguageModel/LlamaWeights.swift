@@ -61,7 +61,7 @@ extension Container {
     /// A vector of floats of any type, widened to float32.
     ///
     /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have `count` elements or they are not floats.
-    fileprivate func vector(_ text: String, count: Int) throws -> [Float] {
+    func vector(_ text: String, count: Int) throws -> [Float] {
         let name = TensorName(text)
         guard let tensor = try tensor(named: name) else {
             throw PVITError(.tensorNotFound, "the model lacks a tensor", tensor: name)

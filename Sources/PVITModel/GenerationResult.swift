@@ -40,9 +40,15 @@ public struct GenerationResult: Sendable {
     public let promptTokenCount: Int
     /// How many of them were in the cache already, from the conversation before.
     public let reusedTokenCount: Int
+    /// The regions that the prompt shows, in the order of the text.
+    public let regions: [RegionLocation]
+    /// How many tokens were cut off at the beginning of the prompt so that the answer has room.
+    public let cutTokenCount: Int
     /// Why the answer ended.
     public let stopReason: StopReason
-    /// From the beginning until the first token can be drawn.
+    /// How long it took to look at the image.
+    public let visionTimings: VisionTimings
+    /// From then, or from the beginning, until the first token can be drawn.
     public let prefillTime: Duration
     /// From there to the end.
     public let decodeTime: Duration

@@ -1,6 +1,7 @@
 import LanguageModel
 import Tensors
 import Tokenization
+import Vision
 
 /// Continues texts with a model, one after the other. What two consecutive prompts begin with in common is computed once.
 public final class Generator {
@@ -10,7 +11,7 @@ public final class Generator {
     public var contextLength: Int { cache.capacity }
     private var cache: KVCache
     /// What the cache holds.
-    private var cached: [TokenID] = []
+    private var cached: [ModelPrompt.Position] = []
 
     /// Makes room for a context.
     ///
@@ -33,21 +34,33 @@ public final class Generator {
     /// The tokens of a conversation in the model's own template.
     ///
     /// - Throws: `chat.template` when the model has no known template.
-    public func tokens(of messages: [ChatMessage]) throws -> [TokenID] {
-        model.tokenizer.encode(try model.chatTemplate.render(messages), addBeginning: false, recogniseSpecial: true)
-    }
+    public func tokens(of messages: [ChatMessage]) throws -> [TokenID] { try model.prompt(of: messages).tokens }
 
-    /// Answers a conversation: `generate` with its tokens, ending where the template ends a turn.
+    /// Answers a conversation, which may be about an image: `generate` with its prompt, ending where the template ends a
+    /// turn. A second question about the same image does not encode it again.
+    ///
+    /// - Throws: What `LoadedModel.prompt(of:image:room:)` and `generate` throw.
     public func answer(
-        _ messages: [ChatMessage], _ options: GenerationOptions = GenerationOptions(),
+        _ messages: [ChatMessage], image: PixelImage? = nil, _ options: GenerationOptions = GenerationOptions(),
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
-        let prompt = try tokens(of: messages)
+        let prompt = try model.prompt(of: messages, image: image, room: room(for: options))
         let stops = try model.chatTemplate.stopTexts
         var options = options
         options.stops += stops
         let turnEnds = stops.compactMap { model.tokenizer.id(ofAddedToken: $0) }
         return try generate(prompt, options, ends: model.endTokens.union(turnEnds), emit)
+    }
+
+    /// Continues a text as it is, in which `<image>` shows the image.
+    ///
+    /// - Throws: What `LoadedModel.prompt(ofRaw:image:room:)` and `generate` throw.
+    public func complete(
+        _ text: String, image: PixelImage? = nil, _ options: GenerationOptions = GenerationOptions(),
+        emit: (String) throws -> Void = { _ in }
+    ) throws -> GenerationResult {
+        try generate(
+            model.prompt(ofRaw: text, image: image, room: room(for: options)), options, ends: model.endTokens, emit)
     }
 
     /// Continues `prompt`.
@@ -60,22 +73,27 @@ public final class Generator {
         _ prompt: [TokenID], _ options: GenerationOptions = GenerationOptions(),
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
-        try generate(prompt, options, ends: model.endTokens, emit)
+        try generate(ModelPrompt(prompt), options, ends: model.endTokens, emit)
+    }
+
+    /// PVIT's worker makes 256 tokens unless it is asked for another number, and 1024 at most.
+    private func room(for options: GenerationOptions) -> PromptRoom {
+        PromptRoom(contextLength: contextLength, answerCount: min(max(options.maximumTokens ?? 256, 0), 1024))
     }
 
     private func generate(
-        _ prompt: [TokenID], _ options: GenerationOptions, ends: Set<TokenID>, _ emit: (String) throws -> Void
+        _ prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, _ emit: (String) throws -> Void
     ) throws -> GenerationResult {
         let clock = ContinuousClock()
         let start = clock.now
         var sampler = try Sampler(options.sampling)
-        var history = prompt
+        var history = prompt.tokens
         let limit = max(options.maximumTokens ?? .max, 0)
-        let reused = try readPrompt(prompt, history, &sampler, drawing: limit > 0)
+        let read = try readPrompt(prompt, history, &sampler, drawing: limit > 0)
         let prefillEnd = clock.now
 
         var answer = AnswerStream(model.tokenizer, ends: ends, stops: options.stops)
-        var next = reused.next
+        var next = read.next
         var made = 0
         var reason = StopReason.length
         while let token = next {
@@ -94,22 +112,25 @@ public final class Generator {
         }
         try answer.finish(emit)
         return GenerationResult(
-            text: answer.text, tokens: Array(history[prompt.count...]), promptTokenCount: prompt.count,
-            reusedTokenCount: reused.count, stopReason: reason, prefillTime: prefillEnd - start,
+            text: answer.text, tokens: Array(history[prompt.tokens.count...]), promptTokenCount: prompt.tokens.count,
+            reusedTokenCount: read.reused, regions: prompt.regions, cutTokenCount: prompt.cutTokenCount,
+            stopReason: reason,
+            visionTimings: read.vision, prefillTime: prefillEnd - start - read.vision.total,
             decodeTime: clock.now - prefillEnd, decodedTokenCount: max(made - 1, 0))
     }
 
     /// Reads what the cache does not hold of the prompt, and draws the first token.
     private func readPrompt(
-        _ prompt: [TokenID], _ history: [TokenID], _ sampler: inout Sampler, drawing: Bool
-    ) throws -> (count: Int, next: TokenID?) {
+        _ prompt: ModelPrompt, _ history: [TokenID], _ sampler: inout Sampler, drawing: Bool
+    ) throws -> (reused: Int, vision: VisionTimings, next: TokenID?) {
         // The last token is always read: its logits are needed.
-        let common = zip(cached, prompt.dropLast()).prefix { $0 == $1 }.count
+        let common = zip(cached, prompt.positions.dropLast()).prefix { $0 == $1 }.count
         truncate(to: common)
-        let rest = Array(prompt[common...])
+        try cache.checkRoom(for: prompt.tokens.count - common)
         var next: TokenID?
+        let (input, timings) = try model.input(for: prompt, from: common)
         do {
-            try model.llama.forward(.tokens(rest), cache: &cache) { _, logits in
+            try model.llama.forward(input, cache: &cache) { _, logits in
                 if drawing { next = try sampler.next(logits: logits, history: history) }
             }
         } catch {
@@ -117,8 +138,8 @@ public final class Generator {
             truncate(to: common)
             throw error
         }
-        cached = prompt
-        return (common, next)
+        cached = prompt.positions
+        return (common, timings, next)
     }
 
     private func decode(_ token: TokenID, _ history: [TokenID], _ sampler: inout Sampler) throws -> TokenID? {
@@ -126,7 +147,7 @@ public final class Generator {
         try model.llama.forward(.tokens([token]), cache: &cache) { _, logits in
             next = try sampler.next(logits: logits, history: history)
         }
-        cached.append(token)
+        cached.append(.token(token))
         return next
     }
 

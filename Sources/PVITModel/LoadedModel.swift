@@ -12,6 +12,10 @@ public final class LoadedModel {
     public let llama: Llama
     /// The tokenizer.
     public let tokenizer: Tokenizer
+    /// The tokens that show images and regions, of a PVIT model.
+    public let pvitTokens: PVITTokens?
+    /// What sees images, of a PVIT model whose container has a vision tower.
+    public let vision: PVITVision?
     /// The tokens that end a text, by the model's configurations and its tokenizer.
     public let endTokens: Set<TokenID>
     /// How long opening took.
@@ -38,6 +42,11 @@ public final class LoadedModel {
             self.tokenizer = tokenizer
             try Self.check(tokenizer, configuration)
             llama = try Llama(configuration, in: container, engine: engine)
+            let pvitTokens = config["model_type"]?.string == "llava" ? PVITTokens(of: tokenizer) : nil
+            self.pvitTokens = pvitTokens
+            vision =
+                pvitTokens == nil
+                ? nil : try PVITVision(config, hidden: configuration.hiddenSize, in: container, engine: engine)
             endTokens = Self.endTokens(tokenizer, configuration, metadata)
             template = Result { try Self.template(metadata, config, tokenizer) }
         } catch let error as PVITError {

@@ -1,10 +1,13 @@
 import PVITModel
+import Tensors
 
 /// A conversation on a terminal: a line from the person, an answer from the model, and so on.
 struct Conversation {
     let generator: Generator
     let system: String?
     let isRaw: Bool
+    /// What the conversation is about.
+    let picture: Picture?
     let options: GenerationOptions
 
     /// Talks until the person ends the input (Ctrl-D). Ctrl-C ends an answer, and between answers the program.
@@ -15,15 +18,20 @@ struct Conversation {
             try StandardOutput.write("> ")
             guard let line = readLine() else { break }
             guard !line.allSatisfy(\.isWhitespace) else { continue }
-            messages.append(ChatMessage(.user, line))
-            let answer = try self.answer(messages, line: line)
+            let text = try picture?.prompt(line, mustUseAll: false) ?? line
+            messages.append(ChatMessage(.user, text))
+            guard let answer = try self.answer(messages, line: text) else {
+                messages.removeLast()
+                continue
+            }
             messages.append(ChatMessage(.assistant, answer))
             try StandardOutput.write("\n")
         }
         try StandardOutput.write("\n")
     }
 
-    private func answer(_ messages: [ChatMessage], line: String) throws -> String {
+    /// The answer to the last message, or to the line alone; nil when the message was not understood.
+    private func answer(_ messages: [ChatMessage], line: String) throws -> String? {
         Interruption.watch()
         defer { Interruption.unwatch() }
         var text = ""
@@ -35,9 +43,14 @@ struct Conversation {
         do {
             let result =
                 isRaw
-                ? try generator.generate(generator.tokens(ofRaw: line), options, emit: emit)
-                : try generator.answer(messages, options, emit: emit)
+                ? try generator.complete(line, image: picture?.pixels, options, emit: emit)
+                : try generator.answer(messages, image: picture?.pixels, options, emit: emit)
             if result.stopReason == .context { StandardError.write("\n(the context is full)") }
+            result.noteCut()
+        } catch let error as PVITError where [.promptRegion, .promptImages].contains(error.code) {
+            // A slip of the pen does not end a conversation.
+            StandardError.write("\(error)\n")
+            return nil
         } catch is Interruption {
             StandardError.write(" (interrupted)")
         }

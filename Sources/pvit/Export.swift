@@ -11,7 +11,8 @@ struct Export: ParsableCommand {
         discussion: """
             An output whose name ends in .gguf becomes a GGUF file for llama.cpp, with configuration, tokenizer and \
             conversation template; PVIT's projections have no place there and are left out. Any other output becomes a \
-            folder with safetensors files.
+            folder with safetensors files. Neither has the towers of a .pvq file: other programs take them from their own \
+            checkpoints.
 
             Examples:
               pvit export model.pvq --output model.gguf --type q8_0
@@ -43,6 +44,7 @@ struct Export: ParsableCommand {
 
     func run() throws {
         let model = try ModelSource.open(source)
+        display.noteLeftOut(try Tower.all(inContainer: source))
         guard isGGUF else {
             let converted = try type?.elementType.map { try model.converted(to: $0) } ?? model
             return try writeFolder(converted, label: "exporting", to: output, shardSize: shardSize, display)
@@ -59,3 +61,11 @@ struct Export: ParsableCommand {
 }
 
 extension GGUFWeightType: ExpressibleByArgument {}
+
+extension OutputOptions {
+    /// Says that towers do not go into the output.
+    func noteLeftOut(_ towers: [Tower]) {
+        guard !towers.isEmpty else { return }
+        note("left out: the \(towers.map(\.kind.title).joined(separator: " and the "))")
+    }
+}

@@ -32,6 +32,7 @@ struct Merge: ParsableCommand {
 
     func run() throws {
         let result = try DeltaMerge.merge(base: ModelSource.open(base), delta: ModelSource.open(delta))
+        display.noteLeftOut(try Tower.all(inContainer: base))
         for line in result.summary { display.note(line) }
         try writeFolder(result.checkpoint, label: "merging", to: output, shardSize: shardSize, display)
     }

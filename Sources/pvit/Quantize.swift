@@ -12,8 +12,13 @@ struct Quantize: ParsableCommand {
             With --delta, base and delta are added while they are read. The linear matrices get the type; embeddings and \
             output get q8 when the type is q4 or q8; norms and projectors keep their own type. --override changes that by name.
 
+            A PVIT model needs two towers to see: --vision-tower, the folder of a CLIP, and --region-encoder, the file of a \
+            RegionCLIP. Their matrices and convolutions become f16, or f32 with --type f32. Towers of a SOURCE that is a .pvq \
+            file travel along; these options add or replace them.
+
             Examples:
-              pvit quantize llama-7b --delta pvit-delta --type q4 --output pvit.pvq
+              pvit quantize llama-7b --delta pvit-delta --vision-tower clip-vit-large-patch14 \
+                --region-encoder regionclip_pretrained-cc_rn50x4.pth --type q4 --output pvit.pvq
               pvit quantize smollm2 --type q4 --override 'model.embed_tokens.*=f16' --output smollm2.pvq
             """)
 
@@ -25,6 +30,12 @@ struct Quantize: ParsableCommand {
 
     @Option(help: "A delta to add to the checkpoint.")
     var delta: FilePath?
+
+    @Option(help: ArgumentHelp("The folder of the CLIP whose vision half sees images.", valueName: "dir"))
+    var visionTower: FilePath?
+
+    @Option(help: ArgumentHelp("The checkpoint of the RegionCLIP that sees regions.", valueName: "file"))
+    var regionEncoder: FilePath?
 
     @Option(help: "The type of the linear matrices: q4, q8, f16, bf16 or f32.")
     var type: TensorEncoding = .q4
@@ -51,9 +62,10 @@ struct Quantize: ParsableCommand {
             for line in merged.summary { display.note(line) }
             checkpoint = merged.checkpoint
         }
+        let towers = try towers()
         let start = ContinuousClock.now
         let report = try withProgress("quantizing", display) { monitor in
-            try Conversion.Quantize.write(checkpoint, to: output, options: options, monitor: monitor)
+            try Conversion.Quantize.write(checkpoint, towers: towers, to: output, options: options, monitor: monitor)
         }
         if !report.plan.keptFloat.isEmpty {
             let names = report.plan.keptFloat.map(\.rawValue).listed()
@@ -63,6 +75,14 @@ struct Quantize: ParsableCommand {
         display.note(
             "wrote \(output): \(ByteCount(report.byteCount)) in \(seconds.formatted(decimals: 1)) s, "
                 + "model digest \(report.digest)")
+    }
+
+    /// The towers of the source, replaced by those that options name.
+    private func towers() throws -> [Tower] {
+        var towers = Dictionary(try Tower.all(inContainer: source).map { ($0.kind, $0) }) { $1 }
+        if let visionTower { towers[.vision] = try Tower.vision(opening: visionTower) }
+        if let regionEncoder { towers[.region] = try Tower.region(opening: regionEncoder) }
+        return Tower.Kind.allCases.compactMap { towers[$0] }
     }
 }
 

@@ -4,6 +4,7 @@ import LanguageModel
 import PVITModel
 import SystemPackage
 import Tensors
+import Vision
 
 /// `pvit run`: an answer to a prompt, or a conversation.
 struct Run: ParsableCommand {
@@ -13,7 +14,14 @@ struct Run: ParsableCommand {
             The prompt goes through the model's own chat template; with --raw it is the text to continue, special tokens \
             recognised. Without a prompt it is read from standard input; on a terminal that is a conversation.
 
+            With --image a PVIT model is asked about an image. A region of it is named by --region and mentioned as {NAME}; \
+            the model reads <Region><L…><L…><L…><L…></Region>, the edges in thousandths, which a prompt may have itself. \
+            Further questions about the image do not look at it again.
+
             Examples:
+              pvit run pvit.pvq --image dogs.jpg "What is in the picture?"
+              pvit run pvit.pvq --image dogs.jpg --region left=20,80,310,366 "What is the dog in {left} doing?"
+              pvit run pvit.pvq --image dogs.jpg --region a=0.1,0.2,0.5,0.9 --region b=0.5,0.2,0.9,0.9 "Compare {a} and {b}."
               pvit run smollm2.pvq "What is the capital of France?"
               pvit run smollm2.pvq --raw "Once upon a time" --max-tokens 100 --temperature 0.8 --seed 7
               pvit run smollm2.pvq "Name three rivers." --json
@@ -23,6 +31,8 @@ struct Run: ParsableCommand {
 
     @Argument(help: "The prompt.")
     var prompt: String?
+
+    @OptionGroup var imageOptions: ImageOptions
 
     @Option(help: ArgumentHelp("The most tokens to make; by default until the context is full.", valueName: "n"))
     var maxTokens: Int?
@@ -60,20 +70,27 @@ struct Run: ParsableCommand {
     func run() throws {
         let loaded = try model.load()
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
+        let picture = try imageOptions.load()
         if prompt == nil, isatty(STDIN_FILENO) == 1, !json {
-            return try Conversation(generator: generator, system: system, isRaw: raw, options: options).run()
+            return try Conversation(
+                generator: generator, system: system, isRaw: raw, picture: picture, options: options
+            ).run()
         }
-        let text = try prompt ?? standardInputText()
+        var text = try prompt ?? standardInputText()
+        if let picture { text = try picture.prompt(text, mustUseAll: true) }
         Interruption.watch()
-        let result = try generator.respond(to: text, system: system, isRaw: raw, options: options) { part in
+        let result = try generator.respond(
+            to: text, image: picture?.pixels, system: system, isRaw: raw, options: options
+        ) { part in
             try Interruption.check()
             if !json { try StandardOutput.write(part) }
         }
         if json {
-            try StandardOutput.write(json: result.json(loadTime: loaded.loadTime))
+            try StandardOutput.write(json: result.json(loadTime: loaded.loadTime, picture: picture))
         } else {
             try StandardOutput.write("\n")
         }
+        result.noteCut()
     }
 
     private var options: GenerationOptions {
@@ -91,31 +108,49 @@ struct Run: ParsableCommand {
 extension Generator {
     /// Answers a single prompt.
     func respond(
-        to prompt: String, system: String?, isRaw: Bool, options: GenerationOptions, emit: (String) throws -> Void
+        to prompt: String, image: PixelImage?, system: String?, isRaw: Bool, options: GenerationOptions,
+        emit: (String) throws -> Void
     ) throws -> GenerationResult {
-        if isRaw { return try generate(tokens(ofRaw: prompt), options, emit: emit) }
+        if isRaw { return try complete(prompt, image: image, options, emit: emit) }
         let messages = (system.map { [ChatMessage(.system, $0)] } ?? []) + [ChatMessage(.user, prompt)]
-        return try answer(messages, options, emit: emit)
+        return try answer(messages, image: image, options, emit: emit)
     }
 }
 
 extension GenerationResult {
     /// The answer and how it came about, for a program.
-    func json(loadTime: Duration) -> JSONValue {
-        [
+    func json(loadTime: Duration, picture: Picture?) -> JSONValue {
+        var object: JSONObject = [
             "text": .string(text),
             "tokens": .array(tokens.map { .integer(Int($0.rawValue)) }),
             "prompt_tokens": .integer(promptTokenCount),
+            "cut_prompt_tokens": .integer(cutTokenCount),
             "stop_reason": .string(stopReason.rawValue),
-            "timings": [
-                "load_s": .number(loadTime.seconds),
-                "prefill_s": .number(prefillTime.seconds),
-                "prefill_tokens_per_s": .number(prefillTokensPerSecond),
-                "decode_s": .number(decodeTime.seconds),
-                "decode_tokens_per_s": .number(decodeTokensPerSecond),
-                "peak_rss_bytes": .integer(Int(clamping: ProcessStatus.peakResidentBytes)),
-                "file_bytes_read": .integer(Int(clamping: ProcessStatus.bytesReadFromDisk)),
-            ],
         ]
+        if let picture {
+            object["image"] = picture.json
+            object["regions"] = .array(
+                regions.map { [.integer($0.left), .integer($0.top), .integer($0.right), .integer($0.bottom)] })
+        }
+        object["timings"] = [
+            "load_s": .number(loadTime.seconds),
+            "vision_s": .number(visionTimings.total.seconds),
+            "clip_s": .number(visionTimings.image.seconds),
+            "region_s": .number(visionTimings.regions.seconds),
+            "prefill_s": .number(prefillTime.seconds),
+            "prefill_tokens_per_s": .number(prefillTokensPerSecond),
+            "decode_s": .number(decodeTime.seconds),
+            "decode_tokens_per_s": .number(decodeTokensPerSecond),
+            "peak_rss_bytes": .integer(Int(clamping: ProcessStatus.peakResidentBytes)),
+            "file_bytes_read": .integer(Int(clamping: ProcessStatus.bytesReadFromDisk)),
+        ]
+        return .object(object)
+    }
+
+    /// Says when the beginning of the prompt was cut off.
+    func noteCut() {
+        guard cutTokenCount > 0 else { return }
+        StandardError.write(
+            "note: the first \(cutTokenCount) tokens of the prompt were cut off to make room for the answer\n")
     }
 }

@@ -12,13 +12,19 @@ final class Models: Sendable {
 
     private init() throws {
         folder = try TemporaryFolder()
-        for (name, checkpoint, type) in [
-            ("gqa-f32.pvq", "mini-llama-gqa", "f32"), ("gqa-q4.pvq", "mini-llama-gqa", "q4"),
-            ("gqa-q8.pvq", "mini-llama-gqa", "q8"), ("base-f16.pvq", "mini-llama-base-st", "f16"),
+        func fixture(_ name: String) -> String { GeneratedFixtures.path(name).string }
+        let pvit = [fixture("mini-llama-base-st"), "--delta", fixture("mini-pvit-delta-st"), "--quiet"]
+        let towers = [
+            "--vision-tower", fixture("mini-clip"), "--region-encoder",
+            fixture("mini-regionclip/regionclip_narrow.pth"),
+        ]
+        for (name, source, type) in [
+            ("gqa-f32.pvq", [fixture("mini-llama-gqa")], "f32"), ("gqa-q4.pvq", [fixture("mini-llama-gqa")], "q4"),
+            ("gqa-q8.pvq", [fixture("mini-llama-gqa")], "q8"),
+            ("base-f16.pvq", [fixture("mini-llama-base-st")], "f16"), ("pvit-blind.pvq", pvit, "q8"),
+            ("pvit-f32.pvq", pvit + towers, "f32"),
         ] {
-            let outcome = try CommandLineRunner.run([
-                "quantize", GeneratedFixtures.path(checkpoint).string, "--type", type, "--output", path(name),
-            ])
+            let outcome = try CommandLineRunner.run(["quantize"] + source + ["--type", type, "--output", path(name)])
             guard outcome.status == 0 else { throw Failure(description: outcome.errors) }
         }
     }
@@ -29,7 +35,8 @@ final class Models: Sendable {
 
     private func path(_ name: String) -> String { folder.path.appending(name).string }
 
-    /// The path of a container: `gqa-f32.pvq`, `gqa-q4.pvq`, `gqa-q8.pvq` or `base-f16.pvq`.
+    /// The path of a container: `gqa-f32.pvq`, `gqa-q4.pvq`, `gqa-q8.pvq`, `base-f16.pvq`, and PVIT without towers
+    /// (`pvit-blind.pvq`) and with them (`pvit-f32.pvq`).
     static func path(_ name: String) throws -> String { try shared.get().path(name) }
 
     /// The bytes of a container.

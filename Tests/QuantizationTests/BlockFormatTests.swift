@@ -79,7 +79,7 @@ struct BlockFormatTests {
     @Test(
         "errors are below those of the gguf library's types of the same size",
         arguments: [
-            ("gaussian", "q4", "Q4_0", 0.75), ("gaussian", "q8", "Q8_0", 0.95), ("heavy", "q4", "Q4_0", 0.75),
+            ("gaussian", "q4", "Q4_0", 0.76), ("gaussian", "q8", "Q8_0", 0.95), ("heavy", "q4", "Q4_0", 0.75),
             ("heavy", "q8", "Q8_0", 0.95),
         ])
     func baselines(distribution: String, kind: String, theirs: String, ratio: Double) throws {

@@ -207,6 +207,10 @@ const pvit_encoders *pvit_encoders_best(void);
 float pvit_q4_tile_scale(float maximum);
 float pvit_q8_tile_scale(float maximum);
 
+// ---- Float products (FloatKernels.h) -------------------------------------------------------------------------------
+
+#include "FloatKernels.h"
+
 // A hint to the processor that the calling thread waits in a loop.
 static inline void pvit_spin_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)

@@ -5,14 +5,19 @@ import Tensors
 /// What a container says of where it came from, and the configuration it carries.
 struct Provenance {
     private let checkpoint: Checkpoint
+    private let towers: [Tower]
     private let options: QuantizeOptions
     private let usesProbe: Bool
 
-    init(of checkpoint: Checkpoint, options: QuantizeOptions, plan: QuantizePlan) {
+    init(of checkpoint: Checkpoint, towers: [Tower], options: QuantizeOptions, plan: QuantizePlan) {
         self.checkpoint = checkpoint
+        self.towers = towers
         self.options = options
         usesProbe = plan.usesProbe
     }
+
+    /// The files that weights come from, in the order in which they are read.
+    var sourceFiles: [Checkpoint.SourceFile] { checkpoint.sourceFiles + towers.flatMap(\.sourceFiles) }
 
     /// About how many bytes metadata and attachments take at most.
     var byteCount: UInt64 {
@@ -21,7 +26,7 @@ struct Provenance {
 
     /// The container's metadata.
     ///
-    /// - Parameter sourceDigests: SHA-256 of `checkpoint.sourceFiles`, in hexadecimal digits.
+    /// - Parameter sourceDigests: SHA-256 of `sourceFiles`, in hexadecimal digits.
     /// - Throws: A JSON error that names a side file.
     func metadata(sourceDigests: [String]) throws -> JSONObject {
         let files = checkpoint.sideFiles
@@ -32,6 +37,9 @@ struct Provenance {
         metadata["tokenizer.special_tokens_map"] = try files.json(SideFiles.specialTokensMap)
         metadata["tokenizer.added_tokens"] = try files.json(SideFiles.addedTokens)
         metadata["chat.template"] = chatTemplate(tokenizerConfig: metadata["tokenizer.config"]).map { .string($0) }
+        for tower in towers {
+            for member in tower.metadata.members { metadata[member.key] = member.value }
+        }
         metadata["provenance.sources"] = .array(sources(digests: sourceDigests))
         metadata["provenance.recipe"] = .object(recipe)
         metadata["provenance.tool"] = ["name": .string(options.tool.name), "version": .string(options.tool.version)]
@@ -48,7 +56,7 @@ struct Provenance {
     }
 
     private func sources(digests: [String]) -> [JSONValue] {
-        let weights = zip(checkpoint.sourceFiles, digests).map { file, digest in
+        let weights = zip(sourceFiles, digests).map { file, digest in
             source(file.path.lastComponent?.string ?? "", byteCount: file.byteCount, digest: digest, role: file.role)
         }
         let others = checkpoint.sideFiles.presentNames.compactMap { name in

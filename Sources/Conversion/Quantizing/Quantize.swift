@@ -22,7 +22,7 @@ public enum Quantize {
     /// Finished tiles for each thread that may wait for the one that is due.
     private static let tilesPerThread = 3
 
-    /// Converts `checkpoint`, which may be a merged one, to a container called `output`.
+    /// Converts `checkpoint`, which may be a merged one, and the towers that go with it to a container called `output`.
     ///
     /// Each thread reads the rows of a tile, encodes and compresses them; tiles are appended in order. In memory are a few
     /// tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
@@ -31,16 +31,18 @@ public enum Quantize {
     /// - Throws: `model.is-delta` for a delta, whatever `QuantizePlan` throws, `file.too-little-space`, `quantize.*` for
     ///   weights that a type cannot hold, `work.cancelled`, and the errors of reading and writing.
     public static func write(
-        _ checkpoint: Checkpoint, to output: FilePath, options: QuantizeOptions, monitor: WorkMonitor = WorkMonitor()
+        _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
+        monitor: WorkMonitor = WorkMonitor()
     ) throws -> Report {
         try DeltaRecognition.requireModel(checkpoint, role: "source")
-        let plan = try QuantizePlan(for: checkpoint, options: options)
-        let provenance = Provenance(of: checkpoint, options: options, plan: plan)
+        let plan = try QuantizePlan(for: checkpoint, towers: towers, options: options)
+        let provenance = Provenance(of: checkpoint, towers: towers, options: options, plan: plan)
         try DiskSpace.require(plan.byteCount + provenance.byteCount, for: output)
         let assembler = try ContainerAssembler(path: output, plan: plan)
-        let hasher = try SourceHasher(files: checkpoint.sourceFiles)
+        let hasher = try SourceHasher(files: provenance.sourceFiles)
+        let source = JoinedSource([checkpoint.weights] + towers.map(\.weights))
         do {
-            try convert(checkpoint.weights, plan, into: assembler, threadCount: options.threadCount) { done in
+            try convert(source, plan, into: assembler, threadCount: options.threadCount) { done in
                 try monitor.checkCancellation()
                 hasher.advance(toFraction: Double(done) / Double(max(plan.sourceByteCount, 1)))
                 monitor.report(done, plan.sourceByteCount)

@@ -47,12 +47,13 @@ public struct QuantizePlan: Sendable {
     ///
     /// Linear matrices get `options.type`. Input embeddings and output layer get q8 where that is q4 or q8, otherwise
     /// the same float type. Norms become f32 with type f32 and otherwise keep their source's type, as projectors always
-    /// do. Overrides come last.
+    /// do. Matrices and convolutions of towers are f32 with type f32 and otherwise f16, their vectors keep their type.
+    /// Overrides come last.
     ///
     /// - Throws: `checkpoint.config`, `checkpoint.unsupported-model` or `checkpoint.tensors` when the checkpoint is not a
-    ///   whole model of a supported family; `quantize.override` for a pattern that fits no tensor; `quantize.type` for a
-    ///   type that a tensor cannot have.
-    public init(for checkpoint: Checkpoint, options: QuantizeOptions) throws {
+    ///   whole model of a supported family; `tower.mismatch` for towers that do not suit the model; `quantize.override` for
+    ///   a pattern that fits no tensor; `quantize.type` for a type that a tensor cannot have.
+    public init(for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions) throws {
         guard let config = checkpoint.config else {
             throw PVITError(
                 .checkpointConfig, "there is no config.json", file: checkpoint.path,
@@ -65,7 +66,8 @@ public struct QuantizePlan: Sendable {
         var wanted = source.filter { TensorKind($0.name) != .rotaryFrequencies }
         if architecture.isTied { wanted.removeAll { $0.name == TensorKind.outputName } }
         var policy = TypePolicy(options: options)
-        entries = try TensorKind.executionOrder(wanted).map { tensor in
+        for tower in towers { try tower.checkSuits(config, of: checkpoint) }
+        entries = try (TensorKind.executionOrder(wanted) + towers.flatMap(\.storedTensors)).map { tensor in
             do {
                 let encoding = try policy.encoding(for: tensor)
                 return Entry(
@@ -114,7 +116,7 @@ private struct TypePolicy {
             throw PVITError(
                 .typeNotPossible,
                 "a tensor of shape \(tensor.shape) cannot be \(override.encoding) as \(override) says",
-                remedy: "only matrices with rows of a multiple of 32 elements can be quantized")
+                remedy: "only matrices of the language model with rows of a multiple of 32 elements can be quantized")
         }
         return override.encoding
     }
@@ -126,6 +128,9 @@ private struct TypePolicy {
         case .embedding, .output: wanted = options.type.isQuantized ? .q8 : options.type
         case .norm, .other: wanted = options.type == .plain(.f32) ? options.type : .plain(tensor.elementType)
         case .projector, .rotaryFrequencies: wanted = .plain(tensor.elementType)
+        case .tower:
+            let isVector = tensor.shape.rank < 2
+            wanted = options.type == .plain(.f32) ? options.type : .plain(isVector ? tensor.elementType : .f16)
         }
         if Self.isPossible(wanted, for: tensor) { return wanted }
         keptFloat.append(tensor.name)
@@ -134,6 +139,8 @@ private struct TypePolicy {
 
     private static func isPossible(_ encoding: TensorEncoding, for tensor: TensorDescription) -> Bool {
         guard encoding.isQuantized else { return true }
+        // Towers run in floating point.
+        if case .tower = TensorKind(tensor.name) { return false }
         return tensor.shape.rank == 2 && tensor.shape.rows > 0
             && encoding.supports(columns: tensor.shape.elementsPerRow)
     }
@@ -143,7 +150,7 @@ private struct TypePolicy {
         switch TensorKind(name) {
         case .linear, .output: return .none
         case .embedding: return isTied ? .none : .zstd
-        case .norm, .projector, .rotaryFrequencies, .other: return .zstd
+        case .norm, .projector, .tower, .rotaryFrequencies, .other: return .zstd
         }
     }
 

@@ -7,6 +7,8 @@ import Tensors
 public enum ModelSource {
     /// Opens a checkpoint folder, a checkpoint file or a container, recognised by content.
     ///
+    /// Of a container it is the language model; `Tower.all(inContainer:)` opens the towers.
+    ///
     /// - Throws: The errors of `CheckpointSource.open` and of `Container`.
     public static func open(_ path: FilePath) throws -> Checkpoint {
         guard !isFolder(path), path.extension != "safetensors" else { return try CheckpointSource.open(path) }
@@ -16,8 +18,12 @@ public enum ModelSource {
         } catch let error as PVITError where error.code == .notAContainer {
             return try CheckpointSource.open(path)
         }
+        let source = try ContainerSource(container)
+        let names = source.tensors.map(\.name).filter { name in
+            if case .tower = TensorKind(name) { false } else { true }
+        }
         return try Checkpoint(
-            path: path, format: "pvq container", weights: ContainerSource(container),
+            path: path, format: "pvq container", weights: SelectedSource(source, names.map { ($0, $0) }),
             sideFiles: sideFiles(of: container),
             sourceFiles: [Checkpoint.SourceFile(path: path, byteCount: UInt64(container.byteCount))])
     }

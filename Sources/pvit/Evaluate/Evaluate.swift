@@ -6,8 +6,10 @@ import Tensors
 /// `pvit evaluate`: figures about a model's predictions.
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure a model: logits, perplexity, divergence from another one.",
-        subcommands: [EvaluateLogits.self, EvaluatePerplexity.self, EvaluateDivergence.self])
+        abstract: "Measure a model: logits, perplexity, divergence from another one, answers to FineEval's questions.",
+        subcommands: [
+            EvaluateLogits.self, EvaluatePerplexity.self, EvaluateDivergence.self, EvaluateFineEval.self,
+        ])
 }
 
 /// A text to evaluate on, in windows.

@@ -11,8 +11,11 @@ struct EvaluateLogits: ParsableCommand {
         commandName: "logits",
         abstract: "Write the logits of every position as a NumPy file: float32 [tokens, vocabulary].",
         discussion: """
-            Example:
+            <image> in the text shows the image, and regions are written <Region><L…><L…><L…><L…></Region>.
+
+            Examples:
               pvit evaluate logits model.pvq --prompt "Once upon a time" --output logits.npy
+              pvit evaluate logits pvit.pvq --prompt "USER: <image> What is this? ASSISTANT:" --image dog.jpg --output logits.npy
             """)
 
     @OptionGroup var model: ModelOptions
@@ -23,6 +26,8 @@ struct EvaluateLogits: ParsableCommand {
     @Option(help: ArgumentHelp("A text, taken as it is; special tokens are recognised.", valueName: "text"))
     var prompt: String?
 
+    @OptionGroup var imageOptions: ImageOptions
+
     @Option(name: .shortAndLong, help: "The file to write.")
     var output: FilePath
 
@@ -32,18 +37,25 @@ struct EvaluateLogits: ParsableCommand {
     func validate() throws {
         if (tokens == nil) == (prompt == nil) { throw ValidationError("give either --tokens or --prompt") }
         _ = try tokens.map(parse)
+        if tokens != nil, !imageOptions.image.isEmpty {
+            throw ValidationError("--image needs --prompt, in which <image> shows it")
+        }
     }
 
     func run() throws {
         let loaded = try model.load()
-        let ids =
-            try tokens.map(parse)
-            ?? loaded.tokenizer.encode(prompt ?? "", addBeginning: true, recogniseSpecial: true)
+        let input = try tokens.map { LlamaInput.tokens(try parse($0)) } ?? promptInput(for: loaded)
         let llama = loaded.llama
-        var cache = try KVCache(for: llama.configuration, storage: kvCache, capacity: max(ids.count, 1))
-        var writer = try NumpyWriter(path: output, rows: ids.count, columns: llama.configuration.vocabularySize)
-        try llama.forward(.tokens(ids), cache: &cache, logits: .from(0)) { _, logits in try writer.append(logits) }
+        var cache = try KVCache(for: llama.configuration, storage: kvCache, capacity: max(input.count, 1))
+        var writer = try NumpyWriter(path: output, rows: input.count, columns: llama.configuration.vocabularySize)
+        try llama.forward(input, cache: &cache, logits: .from(0)) { _, logits in try writer.append(logits) }
         try writer.commit()
+    }
+
+    private func promptInput(for model: LoadedModel) throws -> LlamaInput {
+        let picture = try imageOptions.load()
+        let text = try picture?.prompt(prompt ?? "", mustUseAll: true) ?? prompt ?? ""
+        return try model.input(for: model.prompt(ofRaw: text, image: picture?.pixels)).input
     }
 
     private func parse(_ text: String) throws -> [TokenID] {

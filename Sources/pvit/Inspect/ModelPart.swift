@@ -17,9 +17,9 @@ enum ModelPart: String, CaseIterable {
     init(_ name: TensorName) {
         let name = name.rawValue
         self =
-            if name.contains("vision_tower") || name.hasPrefix("vision_model.") {
+            if name.hasPrefix("vision_tower.") || name.hasPrefix("vision_model.") {
                 .visionTower
-            } else if name.contains("region_encoder") || name.contains("backbone.") {
+            } else if name.hasPrefix("region_encoder.") || name.hasPrefix("backbone.") {
                 .regionEncoder
             } else if name.contains("_projector.") || name.contains("bbox_fc.") {
                 .projectors

@@ -14,6 +14,13 @@ extension ModelReport {
                 statistics: nil, aliasOf: nil)
         }
         var facts = checkpoint.config.map(ModelReport.architectureFacts) ?? []
+        let findings = try CheckpointDiagnosis.findings(on: checkpoint)
+        if let tower = findings.isEmpty ? try Tower.recognise(checkpoint) : nil {
+            facts.append(ModelReport.towerFact(tower.kind, tower.config))
+            if !tower.leftOut.isEmpty {
+                facts.append(Fact(name: "not part of it", value: tower.leftOut.map(\.rawValue).listed()))
+            }
+        }
         let sideFiles = checkpoint.sideFiles.presentNames
         if !sideFiles.isEmpty { facts.append(Fact(name: "files", value: sideFiles.joined(separator: ", "))) }
         self.init(
@@ -22,7 +29,24 @@ extension ModelReport {
             sources: checkpoint.sourceFiles.map {
                 SourceRow(path: $0.path.lastComponent?.string ?? $0.path.string, bytes: $0.byteCount, sha256: nil)
             },
-            notes: try CheckpointDiagnosis.findings(on: checkpoint))
+            notes: findings)
+    }
+
+    /// What is known of a tower, on one line.
+    static func towerFact(_ kind: Tower.Kind, _ config: JSONObject) -> Fact {
+        func number(_ key: String) -> String { config[key]?.integer.map(String.init) ?? "?" }
+        let value =
+            switch kind {
+            case .vision:
+                "CLIP, \(number("num_hidden_layers")) layers, hidden \(number("hidden_size")), "
+                    + "\(number("num_attention_heads")) heads, patches of \(number("patch_size")) pixels in "
+                    + "\(number("image_size")) × \(number("image_size"))"
+            case .region:
+                "RegionCLIP ResNet, width \(number("width")), blocks "
+                    + (config["blocks"]?.array ?? []).map { $0.integer.map(String.init) ?? "?" }.joined(separator: " ")
+                    + ", features of \(number("output_size"))"
+            }
+        return Fact(name: kind.title, value: value)
     }
 
     /// What a `config.json` says of the architecture.

@@ -1,4 +1,5 @@
 import Container
+import Conversion
 import Tensors
 
 extension ModelReport {
@@ -17,6 +18,10 @@ extension ModelReport {
                 decodedBytes: UInt64(tensor.decodedByteCount), statistics: tensor.statistics, aliasOf: tensor.aliasOf)
         }
         var facts = metadata["model.config"]?.object.map(ModelReport.architectureFacts) ?? []
+        for kind in Tower.Kind.allCases {
+            guard let config = metadata["\(kind.rawValue).config"]?.object else { continue }
+            facts.append(ModelReport.towerFact(kind, config))
+        }
         if let recipe = metadata["provenance.recipe"]?.object {
             facts.append(Fact(name: "recipe", value: ModelReport.oneLine(recipe)))
         }

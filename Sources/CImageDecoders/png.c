@@ -1,0 +1,113 @@
+#include "CImageDecoders.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <png.h>
+
+struct pvit_png {
+    png_structp png;
+    png_infop info;
+    const uint8_t *next;
+    size_t remaining;
+    jmp_buf failure;
+    char message[128];
+};
+
+static void fail(png_structp png, png_const_charp message) {
+    pvit_png *self = png_get_error_ptr(png);
+    snprintf(self->message, sizeof self->message, "%s", message);
+    longjmp(self->failure, 1);
+}
+
+static void ignore_warning(png_structp png, png_const_charp message) { (void)png, (void)message; }
+
+static void read_bytes(png_structp png, png_bytep destination, size_t count) {
+    pvit_png *self = png_get_io_ptr(png);
+    if (count > self->remaining) png_error(png, "The file ends too early");
+    memcpy(destination, self->next, count);
+    self->next += count;
+    self->remaining -= count;
+}
+
+// Grey levels of 16 bits, high byte first, become RGB. What exceeds 8 bits is white: levels keep their numbers.
+static void limit_grey(png_structp png, png_row_infop row, png_bytep data) {
+    (void)png;
+    for (size_t pixel = row->width; pixel-- > 0;) {
+        const png_byte level = data[2 * pixel] ? 255 : data[2 * pixel + 1];
+        memset(data + 3 * pixel, level, 3);
+    }
+}
+
+pvit_png *pvit_png_open(const uint8_t *bytes, size_t count) {
+    pvit_png *self = calloc(1, sizeof *self);
+    if (!self) return NULL;
+    self->next = bytes;
+    self->remaining = count;
+    if (setjmp(self->failure)) {
+        pvit_png_close(self);
+        return NULL;
+    }
+    self->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, self, fail, ignore_warning);
+    self->info = self->png ? png_create_info_struct(self->png) : NULL;
+    if (!self->info) {
+        pvit_png_close(self);
+        return NULL;
+    }
+    png_set_read_fn(self->png, self, read_bytes);
+    // The caller judges sizes.
+    png_set_user_limits(self->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_set_crc_action(self->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+    // Text, colour profiles and the like are skipped, and so is transparency.
+    png_set_keep_unknown_chunks(self->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+    png_set_keep_unknown_chunks(self->png, PNG_HANDLE_CHUNK_NEVER, (png_const_bytep) "tRNS", 1);
+    return self;
+}
+
+bool pvit_png_read_header(pvit_png *self, pvit_png_header *header) {
+    if (setjmp(self->failure)) return false;
+    png_read_info(self->png, self->info);
+    header->width = png_get_image_width(self->png, self->info);
+    header->height = png_get_image_height(self->png, self->info);
+    return true;
+}
+
+bool pvit_png_start(pvit_png *self, int *passes) {
+    if (setjmp(self->failure)) return false;
+    const bool is_grey = png_get_color_type(self->png, self->info) == PNG_COLOR_TYPE_GRAY;
+    if (is_grey && png_get_bit_depth(self->png, self->info) == 16) {
+        png_set_read_user_transform_fn(self->png, limit_grey);
+        png_set_user_transform_info(self->png, NULL, 8, 3);
+    } else {
+        png_set_strip_16(self->png);
+        png_set_strip_alpha(self->png);
+        png_set_expand(self->png);
+        png_set_gray_to_rgb(self->png);
+    }
+    *passes = png_set_interlace_handling(self->png);
+    png_read_update_info(self->png, self->info);
+    if (png_get_rowbytes(self->png, self->info) != 3 * (size_t)png_get_image_width(self->png, self->info))
+        png_error(self->png, "A row has another size than its pixels");
+    return true;
+}
+
+bool pvit_png_read_row(pvit_png *self, uint8_t *row) {
+    if (setjmp(self->failure)) return false;
+    png_read_row(self->png, row, NULL);
+    return true;
+}
+
+bool pvit_png_finish(pvit_png *self) {
+    if (setjmp(self->failure)) return false;
+    png_read_end(self->png, NULL);
+    return true;
+}
+
+const char *pvit_png_message(const pvit_png *self) { return self->message; }
+
+void pvit_png_close(pvit_png *self) {
+    if (self->png) png_destroy_read_struct(&self->png, &self->info, NULL);
+    free(self);
+}

@@ -1,0 +1,27 @@
+import Tensors
+
+/// Several sources, whose tensors have different names, one after the other.
+struct JoinedSource: TensorSource {
+    let tensors: [TensorDescription]
+    private let sources: [any TensorSource]
+    private let placeOfTensor: [TensorName: Int]
+
+    init(_ sources: [any TensorSource]) {
+        self.sources = sources
+        tensors = sources.flatMap(\.tensors)
+        var places: [TensorName: Int] = [:]
+        for (place, source) in sources.enumerated() {
+            for tensor in source.tensors { places[tensor.name] = place }
+        }
+        placeOfTensor = places
+    }
+
+    func readRows(
+        _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
+    ) throws {
+        guard let place = placeOfTensor[tensor.name] else {
+            throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: tensor.name)
+        }
+        try sources[place].readRows(rows, of: tensor, into: &destination)
+    }
+}

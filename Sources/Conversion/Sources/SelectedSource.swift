@@ -1,0 +1,35 @@
+import Tensors
+
+/// Some tensors of another source, in an order and under names of their own.
+struct SelectedSource: TensorSource {
+    let tensors: [TensorDescription]
+    private let original: any TensorSource
+    private let originals: [TensorName: TensorDescription]
+
+    /// Selects tensors.
+    ///
+    /// - Parameter names: Names in `original` and the new ones; those that `original` lacks are passed over.
+    init(_ original: any TensorSource, _ names: [(original: TensorName, new: TensorName)]) throws {
+        self.original = original
+        let present = Dictionary(original.tensors.map { ($0.name, $0) }) { first, _ in first }
+        var tensors: [TensorDescription] = []
+        var originals: [TensorName: TensorDescription] = [:]
+        for (name, newName) in names {
+            guard let tensor = present[name] else { continue }
+            tensors.append(
+                try TensorDescription(name: newName, elementType: tensor.elementType, shape: tensor.shape))
+            originals[newName] = tensor
+        }
+        self.tensors = tensors
+        self.originals = originals
+    }
+
+    func readRows(
+        _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
+    ) throws {
+        guard let originalTensor = originals[tensor.name] else {
+            throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: tensor.name)
+        }
+        try original.readRows(rows, of: originalTensor, into: &destination)
+    }
+}

@@ -1,0 +1,141 @@
+import Checkpoints
+import Container
+import SystemPackage
+import Tensors
+
+extension Tower {
+    /// Opens a CLIP: a folder as Hugging Face has them, of a whole CLIP or of its vision model.
+    ///
+    /// The text half, projections and tables of position numbers are left out.
+    ///
+    /// - Throws: `tower.config` and `tower.tensors` when it is not such a model, and the errors of `CheckpointSource.open`.
+    public static func vision(opening path: FilePath) throws -> Tower {
+        try vision(in: CheckpointSource.open(path))
+    }
+
+    /// Opens a RegionCLIP: a file of `torch.save` as its authors publish them, or a folder or file with the same tensors.
+    ///
+    /// The language encoder, the teacher, the region proposal network and heads are left out.
+    ///
+    /// - Throws: `tower.tensors` when there is no such encoder, and the errors of `CheckpointSource.open`.
+    public static func region(opening path: FilePath) throws -> Tower {
+        try region(in: CheckpointSource.open(path))
+    }
+
+    /// The encoder that a checkpoint consists of; nil when it is something else.
+    ///
+    /// - Throws: As `vision(opening:)` and `region(opening:)`.
+    public static func recognise(_ checkpoint: Checkpoint) throws -> Tower? {
+        switch kind(of: checkpoint) {
+        case .vision: try vision(in: checkpoint)
+        case .region: try region(in: checkpoint)
+        case nil: nil
+        }
+    }
+
+    /// Whether a checkpoint looks like that of an encoder, perhaps an incomplete one.
+    static func isOne(_ checkpoint: Checkpoint) -> Bool { kind(of: checkpoint) != nil }
+
+    private static func kind(of checkpoint: Checkpoint) -> Kind? {
+        let names = checkpoint.weights.tensors.lazy.map(\.name.rawValue)
+        if names.contains(where: { $0.hasPrefix(CLIPVisionArchitecture.namePrefix) }) { return .vision }
+        let pool = RegionCLIPArchitecture.namePrefix + "attnpool."
+        return names.contains { $0.hasPrefix(pool) } ? .region : nil
+    }
+
+    private static func vision(in checkpoint: Checkpoint) throws -> Tower {
+        let folder = isFolder(checkpoint.path) ? checkpoint.path : checkpoint.path.removingLastComponent()
+        let files = try SideFiles(in: folder.isEmpty ? "." : folder, names: [SideFiles.preprocessorConfig])
+        return try vision(in: checkpoint, preprocessor: files.object(SideFiles.preprocessorConfig))
+    }
+
+    private static func vision(in checkpoint: Checkpoint, preprocessor: JSONObject?) throws -> Tower {
+        guard let config = checkpoint.config else {
+            throw PVITError(
+                .towerConfig, "there is no config.json beside the weights", file: checkpoint.path,
+                remedy: "give the folder of a CLIP, such as openai/clip-vit-large-patch14, with its config.json")
+        }
+        do {
+            let architecture = try CLIPVisionArchitecture(config: config)
+            return try Tower(
+                .vision, checkpoint, config: architecture.config, preprocessor: preprocessor,
+                featureWidth: architecture.hidden, inventory: architecture.inventory
+            ) { name in
+                // Old files carry the numbers of the positions.
+                name.hasPrefix(CLIPVisionArchitecture.namePrefix) && !name.hasSuffix(".position_ids")
+            }
+        } catch let error as PVITError {
+            throw error.located(file: checkpoint.path)
+        }
+    }
+
+    private static func region(in checkpoint: Checkpoint) throws -> Tower {
+        do {
+            let architecture = try RegionCLIPArchitecture(tensors: checkpoint.weights.tensors)
+            return try Tower(
+                .region, checkpoint, config: architecture.config, preprocessor: nil,
+                featureWidth: architecture.outputWidth, inventory: architecture.inventory
+            ) { name in
+                name.hasPrefix(RegionCLIPArchitecture.namePrefix)
+                    && !name.hasSuffix(RegionCLIPArchitecture.ignoredSuffix)
+            }
+        } catch let error as PVITError {
+            throw error.located(file: checkpoint.path)
+        }
+    }
+
+    private init(
+        _ kind: Kind, _ checkpoint: Checkpoint, config: JSONObject, preprocessor: JSONObject?, featureWidth: Int,
+        inventory: TowerInventory, isPart: (String) -> Bool
+    ) throws {
+        let (parts, others) = checkpoint.weights.tensors.divided { isPart($0.name.rawValue) }
+        try inventory.check(parts, title: kind.title, file: checkpoint.path)
+        self.init(
+            kind: kind, path: checkpoint.path, format: checkpoint.format, config: config, preprocessor: preprocessor,
+            sourceFiles: checkpoint.sourceFiles.map {
+                Checkpoint.SourceFile(path: $0.path, byteCount: $0.byteCount, role: kind.title)
+            },
+            leftOut: others.map(\.name),
+            weights: try SelectedSource(
+                checkpoint.weights, inventory.expected.map { ($0.name, TensorName(kind.prefix + $0.name.rawValue)) }),
+            featureWidth: featureWidth)
+    }
+
+    /// The encoders that travel in a container; none when `path` is something else.
+    ///
+    /// - Throws: The container's errors, `tower.config` and `tower.tensors`.
+    public static func all(inContainer path: FilePath) throws -> [Tower] {
+        guard !isFolder(path), path.extension != "safetensors" else { return [] }
+        let container: Container
+        do {
+            container = try Container(opening: path)
+        } catch let error as PVITError where error.code == .notAContainer {
+            return []
+        }
+        let metadata = try container.metadata
+        let source = try ContainerSource(container)
+        return try Kind.allCases.compactMap { kind in
+            let names = source.tensors.map(\.name).filter { $0.rawValue.hasPrefix(kind.prefix) }
+            guard !names.isEmpty else { return nil }
+            var files = SideFiles()
+            files[SideFiles.config] = metadata["\(kind.rawValue).config"]?.encoded()
+            let checkpoint = try Checkpoint(
+                path: path, format: "pvq container",
+                weights: SelectedSource(
+                    source, names.map { ($0, TensorName(String($0.rawValue.dropFirst(kind.prefix.count)))) }),
+                // The container is a source file of the language model already.
+                sideFiles: files, sourceFiles: [])
+            return switch kind {
+            case .vision: try vision(in: checkpoint, preprocessor: metadata["vision_tower.preprocessor"]?.object)
+            case .region: try region(in: checkpoint)
+            }
+        }
+    }
+}
+
+extension Array {
+    /// The elements that satisfy a condition, and the others, in their order.
+    fileprivate func divided(_ condition: (Element) -> Bool) -> (fitting: [Element], others: [Element]) {
+        (filter(condition), filter { !condition($0) })
+    }
+}

@@ -1,0 +1,159 @@
+import LanguageModel
+import Tensors
+import Tokenization
+import Vision
+
+/// What a model is asked to continue: tokens, some of which may show an image.
+public struct ModelPrompt: Sendable {
+    /// The tokens.
+    public let tokens: [TokenID]
+    /// The regions that are shown, in the order of the text.
+    public let regions: [RegionLocation]
+    /// How many tokens were cut off at the beginning so that the answer has room.
+    public let cutTokenCount: Int
+    /// What each position reads.
+    let positions: [Position]
+    let image: PixelImage?
+
+    /// What a position reads: equal ones, after equal ones, give equal keys and values.
+    enum Position: Sendable, Hashable {
+        case token(TokenID)
+        case part(Int, ImageDigest)
+        case region(RegionLocation, ImageDigest)
+    }
+
+    /// A text without image.
+    init(_ tokens: [TokenID]) {
+        self.tokens = tokens
+        regions = []
+        cutTokenCount = 0
+        positions = tokens.map { .token($0) }
+        image = nil
+    }
+
+    init(_ prompt: PVITPrompt, _ places: PromptPlaces, image: PixelImage?) {
+        tokens = prompt.tokens
+        regions = prompt.regions
+        cutTokenCount = prompt.cutTokenCount
+        self.image = image
+        var positions = prompt.tokens.map { Position.token($0) }
+        if let image {
+            let digest = ImageDigest(of: image)
+            for (part, place) in (places.image ?? 0..<0).enumerated() { positions[place] = .part(part, digest) }
+            for (region, place) in zip(prompt.regions, places.regions) { positions[place] = .region(region, digest) }
+        }
+        self.positions = positions
+    }
+}
+
+/// How much room there is for a prompt.
+public struct PromptRoom: Sendable, Hashable {
+    /// The most positions that prompt and answer take together.
+    public var contextLength: Int
+    /// How many tokens the answer may have.
+    public var answerCount: Int
+
+    /// Creates a limit.
+    public init(contextLength: Int, answerCount: Int) {
+        self.contextLength = contextLength
+        self.answerCount = answerCount
+    }
+}
+
+extension LoadedModel {
+    /// A conversation in the model's own template, with an image that it is about.
+    ///
+    /// Where `<image>` is in the conversation the image is shown; where there is none, at the beginning of the first
+    /// message of the user, as PVIT was trained with. Regions are written `<Region><L…><L…><L…><L…></Region>`, in
+    /// thousandths of the image: left, upper, right and lower edge.
+    ///
+    /// - Parameter room: A PVIT prompt that is too long for it loses its beginning, as with PVIT's worker.
+    /// - Throws: `chat.template` when the model has no known template; `model.no-vision`; `prompt.images`, `prompt.region`
+    ///   and `prompt.too-long`.
+    public func prompt(
+        of messages: [ChatMessage], image: PixelImage? = nil, room: PromptRoom? = nil
+    ) throws -> ModelPrompt {
+        var messages = messages
+        if image != nil, !messages.contains(where: { $0.content.contains(PVITTokens.imageText) }),
+            let first = messages.firstIndex(where: { $0.role == .user })
+        {
+            messages[first].content = "\(PVITTokens.imageText)\n\(messages[first].content)"
+        }
+        return try prompt(chatTemplate.render(messages), addBeginning: false, image: image, room: room)
+    }
+
+    /// A text as it is, special tokens recognised, after the token that begins texts if the model has one.
+    ///
+    /// - Throws: As `prompt(of:image:room:)`; `prompt.images` also when an image is given and the text has no `<image>`.
+    public func prompt(
+        ofRaw text: String, image: PixelImage? = nil, room: PromptRoom? = nil
+    ) throws -> ModelPrompt {
+        try prompt(text, addBeginning: true, image: image, room: room)
+    }
+
+    private func prompt(
+        _ text: String, addBeginning: Bool, image: PixelImage?, room: PromptRoom?
+    ) throws -> ModelPrompt {
+        guard let pvitTokens else {
+            guard image == nil else {
+                throw PVITError(
+                    .modelNoVision, "the model cannot see images", file: container.path,
+                    remedy: "ask a PVIT model, or leave the image out")
+            }
+            return ModelPrompt(tokenizer.encode(text, addBeginning: addBeginning, recogniseSpecial: true))
+        }
+        let partCount = image == nil ? 0 : try requireVision().partCount
+        var prompt = try PVITPrompt(
+            text, imageCount: image == nil ? 0 : 1, patchCount: partCount, tokenizer: tokenizer,
+            addBeginning: addBeginning)
+        if let room { try prompt.cut(toFit: room.contextLength, answerCount: room.answerCount, pvitTokens) }
+        return ModelPrompt(prompt, try PromptPlaces(of: prompt, patchCount: partCount, pvitTokens), image: image)
+    }
+
+    /// What the decoder reads for the positions of a prompt from `start` on. Images are encoded when it is needed.
+    ///
+    /// - Throws: `model.no-vision`, `image.*` and errors of the container's tiles.
+    public func input(
+        for prompt: ModelPrompt, from start: Int = 0
+    ) throws -> (input: LlamaInput, timings: VisionTimings) {
+        var timings = VisionTimings()
+        let tokens = Array(prompt.tokens[start...])
+        var parts: [(place: Int, number: Int)] = []
+        var regions: [(place: Int, region: RegionLocation)] = []
+        var digest: ImageDigest?
+        for (place, position) in prompt.positions[start...].enumerated() {
+            switch position {
+            case .token: continue
+            case .part(let number, let image):
+                parts.append((place, number))
+                digest = image
+            case .region(let region, let image):
+                regions.append((place, region))
+                digest = image
+            }
+        }
+        guard let digest, let image = prompt.image else { return (.tokens(tokens), timings) }
+        let vision = try requireVision()
+        var embeddings = try llama.embeddings(of: tokens)
+        if !parts.isEmpty {
+            let values = try vision.parts(of: image, digest, &timings)
+            for (place, number) in parts {
+                let columns = number * embeddings.width..<(number + 1) * embeddings.width
+                try embeddings.replace(place, with: Array(values[columns]))
+            }
+        }
+        if !regions.isEmpty {
+            let values = try vision.regions(regions.map(\.region), of: image, digest, &timings)
+            for (region, value) in zip(regions, values) { try embeddings.replace(region.place, with: value) }
+        }
+        return (.embeddings(embeddings), timings)
+    }
+
+    private func requireVision() throws -> PVITVision {
+        if let vision { return vision }
+        throw PVITError(
+            .modelNoVision, "the file has no vision tower, so the model cannot see images", file: container.path,
+            remedy: "quantize it again with --vision-tower, the folder of a CLIP, and --region-encoder, the file of a "
+                + "RegionCLIP")
+    }
+}

@@ -1,0 +1,91 @@
+import Tensors
+import Vision
+
+/// A region of an image with a name that stands for it in prompts: `dog=120,80,410,366` in pixels, or
+/// `dog=0.2,0.15,0.7,0.9` in fractions of the image's width and height. The prompt says `{dog}`.
+public struct NamedRegion: Sendable, Hashable {
+    /// The name, without braces.
+    public let name: String
+    private let edges: Edges
+    private let text: String
+
+    private enum Edges: Hashable {
+        case pixels([Int])
+        case fractions([Double])
+    }
+
+    /// Reads `NAME=left,top,right,bottom`. Four whole numbers are pixels; four numbers with a decimal point are fractions.
+    ///
+    /// - Throws: `prompt.region` for anything else, a mixture of both included.
+    public init(parsing text: String) throws {
+        func malformed(_ what: String) -> PVITError {
+            PVITError(
+                .promptRegion, "the region \"\(text)\" \(what)",
+                remedy:
+                    "write NAME=left,top,right,bottom: whole numbers are pixels (dog=120,80,410,366), numbers with a "
+                    + "decimal point are fractions of the image (dog=0.2,0.15,0.7,0.9)")
+        }
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { throw malformed("has no name") }
+        name = String(parts[0])
+        guard !name.isEmpty, name.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }) else {
+            throw malformed("has a name of other characters than letters, digits, - and _")
+        }
+        let numbers = parts[1].split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
+        guard numbers.count == 4 else { throw malformed("has \(numbers.count) numbers, not 4") }
+        let whole = numbers.compactMap { Int($0) }
+        let fractions = numbers.filter { $0.contains(".") }.compactMap { Double($0) }.filter(\.isFinite)
+        if whole.count == 4 {
+            edges = .pixels(whole)
+        } else if fractions.count == 4 {
+            edges = .fractions(fractions)
+        } else {
+            throw malformed("has neither four whole numbers nor four with a decimal point")
+        }
+        self.text = text
+    }
+
+    /// The region in thousandths of an image, rounded to the nearest.
+    ///
+    /// - Throws: `prompt.region` when it is not inside of the image, or so small that nothing of it is left.
+    public func location(in size: PixelSize) throws -> RegionLocation {
+        func bad(_ what: String, _ remedy: String) -> PVITError {
+            PVITError(.promptRegion, "the region \"\(text)\" \(what)", remedy: remedy)
+        }
+        let sides = [size.width, size.height, size.width, size.height].map { Double($0) }
+        let fractions =
+            switch edges {
+            case .pixels(let pixels): zip(pixels, sides).map { Double($0) / $1 }
+            case .fractions(let fractions): fractions
+            }
+        guard fractions.allSatisfy({ (0...1).contains($0) }) else {
+            throw bad("reaches beyond the image, which has \(size) pixels", "give edges inside of the image")
+        }
+        guard fractions[0] < fractions[2], fractions[1] < fractions[3] else {
+            throw bad("is empty or has its corners in the wrong order", "give left, upper, right and lower edge")
+        }
+        let thousandths = fractions.map { Int(($0 * 1000).rounded()) }
+        guard thousandths[0] < thousandths[2], thousandths[1] < thousandths[3] else {
+            throw bad("is thinner than a thousandth of the image", "give a larger region")
+        }
+        return RegionLocation(
+            left: thousandths[0], top: thousandths[1], right: thousandths[2], bottom: thousandths[3])
+    }
+
+    /// A text in which `{NAME}` is replaced by the regions that have these names.
+    ///
+    /// - Returns: The text, and the names that it does not have.
+    /// - Throws: As `location(in:)`.
+    public static func insert(
+        _ regions: [NamedRegion], into text: String, size: PixelSize
+    ) throws -> (text: String, unused: [String]) {
+        var result = text
+        var unused: [String] = []
+        for region in regions {
+            let mark = "{\(region.name)}"
+            if !text.contains(mark) { unused.append(region.name) }
+            result.replace(mark, with: try region.location(in: size).description)
+        }
+        return (result, unused)
+    }
+}

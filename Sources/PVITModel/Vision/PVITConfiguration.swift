@@ -1,0 +1,30 @@
+import Tensors
+
+/// What a PVIT model's `config.json` says of how it sees.
+struct PVITConfiguration {
+    /// The length of the vision tower's features.
+    let imageFeatureWidth: Int
+    /// Whether regions are embedded with their places too.
+    let usesBoxes: Bool
+
+    /// Reads a configuration.
+    ///
+    /// - Throws: `model.config` for models that see in another way than PVIT's published ones.
+    init(parsing config: JSONObject) throws {
+        func unsupported(_ what: String) -> PVITError {
+            PVITError(.modelConfig, "the model sees images in a way that is not supported: \(what)")
+        }
+        guard config["mm_use_im_start_end"]?.bool == true else { throw unsupported("mm_use_im_start_end is not true") }
+        guard config["mm_vision_select_layer"]?.integer ?? -2 == -2 else {
+            throw unsupported("mm_vision_select_layer is not -2")
+        }
+        for other in ["mm_use_prompt_encoder", "mm_use_prompt_token"] where config[other]?.bool == true {
+            throw unsupported("\(other) is true")
+        }
+        guard let width = config["mm_hidden_size"]?.integer, (1...65_536).contains(width) else {
+            throw PVITError(.modelConfig, "mm_hidden_size in config.json is not a whole number from 1 to 65536")
+        }
+        imageFeatureWidth = width
+        usesBoxes = config["mm_use_bbox_fc"]?.bool ?? false
+    }
+}

@@ -1,0 +1,137 @@
+import Container
+import LanguageModel
+import MatrixProducts
+import Tensors
+import Vision
+
+/// The eyes of a PVIT model: images and their regions become embeddings that the decoder reads.
+///
+/// The image goes through CLIP's vision tower and `mm_projector`. A region goes through RegionCLIP's encoder and
+/// `prompt_projector`, to which its place is added by `bbox_fc` (PVIT, arXiv 2308.13437, section 3.2).
+public final class PVITVision {
+    /// How many tokens an image takes.
+    public let partCount: Int
+    /// Whether there is an encoder for regions.
+    public let seesRegions: Bool
+
+    private let container: Container
+    private let engine: ComputeEngine
+    private let imageProjection: LinearLayer
+    private let regionProjection: LinearLayer?
+    private let placeProjection: LinearLayer?
+    /// What was encoded last, the latest at the end.
+    private var remembered: [ImageEncoding] = []
+
+    /// How many images are remembered, so that a question about one of them does not encode it again. An image of RN50x4
+    /// takes 20 to 30 MB.
+    private static let memory = 2
+
+    /// Opens what the configuration asks for; nil when the container has no vision tower. Towers stay in the file until they
+    /// are used.
+    ///
+    /// - Throws: `model.config`, `vision.config`, `tensor.not-found` and `tensor.mismatch`.
+    init?(_ config: JSONObject, hidden: Int, in container: Container, engine: ComputeEngine) throws {
+        let metadata = try container.metadata
+        guard metadata[CLIPVisionConfiguration.metadataKey] != nil else { return nil }
+        let configuration = try PVITConfiguration(parsing: config)
+        let clip = try CLIPVisionConfiguration(in: container)
+        guard clip.hiddenSize == configuration.imageFeatureWidth else {
+            throw PVITError(
+                .modelConfig,
+                "the vision tower gives features of length \(clip.hiddenSize), and the model was made for "
+                    + "\(configuration.imageFeatureWidth)")
+        }
+        partCount = clip.patchCount
+        func layer(_ name: String, _ inputs: Int) throws -> LinearLayer {
+            try LinearLayer("model.\(name)", inputs: inputs, outputs: hidden, in: container)
+        }
+        imageProjection = try layer("mm_projector", clip.hiddenSize)
+        if let encoder = metadata[RegionEncoderConfiguration.metadataKey] {
+            guard let width = encoder["output_size"]?.integer, (1...65_536).contains(width) else {
+                throw PVITError(.modelConfig, "output_size of the region encoder is not a whole number from 1 to 65536")
+            }
+            regionProjection = try layer("prompt_projector", width)
+            placeProjection = configuration.usesBoxes ? try layer("bbox_fc", 4) : nil
+        } else {
+            (regionProjection, placeProjection) = (nil, nil)
+        }
+        seesRegions = regionProjection != nil
+        self.container = container
+        self.engine = engine
+    }
+
+    /// The embeddings of the parts of an image: `[partCount, hidden]`.
+    ///
+    /// - Throws: `image.*` and errors of the container's tiles.
+    func parts(of image: PixelImage, _ digest: ImageDigest, _ timings: inout VisionTimings) throws -> [Float] {
+        let encoding = encoding(digest)
+        if let parts = encoding.parts { return parts }
+        let clock = ContinuousClock()
+        let start = clock.now
+        defer { timings.image += clock.now - start }
+        // The tower and its memory are gone when this is done.
+        let tower = try CLIPVisionTower(in: container, engine: MatrixEngine(sharing: engine.pool))
+        let features = try tower.features(of: image).values()
+        let parts = try imageProjection(features, engine)
+        encoding.parts = parts
+        return parts
+    }
+
+    /// The embeddings of regions of an image: `[hidden]` each.
+    ///
+    /// - Throws: `model.no-vision` when there is no region encoder, `image.*`, `vision.input` for an image much longer than
+    ///   wide, and errors of the container's tiles.
+    func regions(
+        _ regions: [RegionLocation], of image: PixelImage, _ digest: ImageDigest, _ timings: inout VisionTimings
+    ) throws -> [[Float]] {
+        let encoding = encoding(digest)
+        // Regions of earlier questions are forgotten: there is no end to them.
+        encoding.regions = encoding.regions.filter { regions.contains($0.key) }
+        let new = Set(regions).filter { encoding.regions[$0] == nil }.sorted { "\($0)" < "\($1)" }
+        if !new.isEmpty {
+            let clock = ContinuousClock()
+            let start = clock.now
+            defer { timings.regions += clock.now - start }
+            try look(at: new, of: image, encoding)
+        }
+        return regions.compactMap { encoding.regions[$0] }
+    }
+
+    private func look(at regions: [RegionLocation], of image: PixelImage, _ encoding: ImageEncoding) throws {
+        guard let regionProjection else {
+            throw PVITError(
+                .modelNoVision, "the model has no region encoder, so it cannot be asked about regions",
+                file: container.path,
+                remedy: "quantize it again with --region-encoder, the file of a RegionCLIP")
+        }
+        // The encoder and its memory are gone when this is done.
+        let encoder = try RegionEncoder(in: container, engine: MatrixEngine(sharing: engine.pool))
+        let features = try encoding.features ?? encoder.encode(image)
+        encoding.features = features
+        let places = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
+        let looks = try regionProjection(encoder.features(of: features, boxes: places.map(\.box)).values(), engine)
+        let positions = try placeProjection?(places.flatMap(\.fractions), engine)
+        let width = regionProjection.outputs
+        for (place, region) in regions.enumerated() {
+            let columns = place * width..<(place + 1) * width
+            encoding.regions[region] = columns.map { looks[$0] + (positions?[$0] ?? 0) }
+        }
+    }
+
+    /// What is known of an image; the one that was not needed for longest is forgotten.
+    private func encoding(_ digest: ImageDigest) -> ImageEncoding {
+        let encoding: ImageEncoding
+        if let place = remembered.firstIndex(where: { $0.digest == digest }) {
+            encoding = remembered.remove(at: place)
+        } else {
+            encoding = ImageEncoding(digest)
+        }
+        remembered = remembered.suffix(Self.memory - 1) + [encoding]
+        return encoding
+    }
+}
+
+extension PVITError.Code {
+    /// The model cannot see images, or not their regions.
+    public static let modelNoVision = Self("model.no-vision", .usage)
+}

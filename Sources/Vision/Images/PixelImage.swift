@@ -1,0 +1,38 @@
+import Tensors
+
+/// An image of 8-bit RGB samples, `[height, width, 3]`, the top row first.
+public struct PixelImage: Sendable, Hashable {
+    /// The extent in pixels.
+    public let size: PixelSize
+    /// The samples, `[height, width, 3]`: red, green and blue of each pixel in turn.
+    public let pixels: [UInt8]
+
+    /// The number of columns.
+    public var width: Int { size.width }
+    /// The number of rows.
+    public var height: Int { size.height }
+
+    /// Creates an image from samples `[height, width, 3]`.
+    ///
+    /// - Throws: `image.size` when a side is not positive or `pixels` is not that many samples, `image.too-large`.
+    public init(size: PixelSize, pixels: [UInt8]) throws {
+        try size.checkLimits()
+        guard pixels.count == size.width * size.height * 3 else {
+            throw PVITError(.imageSize, "\(pixels.count) samples are no RGB image of \(size) pixels")
+        }
+        self.size = size
+        self.pixels = pixels
+    }
+
+    /// Creates an image whose samples `[height, width, 3]` are all set by `body`.
+    ///
+    /// - Throws: `image.size`, `image.too-large`, and whatever `body` throws.
+    init(size: PixelSize, _ body: (UnsafeMutableBufferPointer<UInt8>) throws -> Void) throws {
+        try size.checkLimits()
+        self.size = size
+        pixels = try [UInt8](unsafeUninitializedCapacity: size.width * size.height * 3) { buffer, count in
+            try body(UnsafeMutableBufferPointer(rebasing: buffer.prefix(size.width * size.height * 3)))
+            count = size.width * size.height * 3
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Tensors
+
+/// The extent of an image in pixels.
+public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
+    /// The number of columns.
+    public var width: Int
+    /// The number of rows.
+    public var height: Int
+
+    /// The longest side that an image may have: what JPEG can express.
+    public static let maximumSide = 65_535
+    /// The most pixels that an image may have, 2^30 / 6: where Pillow refuses an image as a decompression bomb.
+    public static let maximumPixelCount = 178_956_970
+
+    /// Creates a size.
+    public init(width: Int, height: Int) {
+        self.width = width
+        self.height = height
+    }
+
+    /// The size with the same proportions whose shorter side is `shortest`, or less where the longer one would exceed
+    /// `longest`.
+    ///
+    /// Sides are rounded as Detectron2's `ResizeShortestEdge` does it, half upwards, and are at least 1.
+    ///
+    /// - Throws: `image.size` when a number is not positive, `image.too-large` when this size is.
+    public func fitting(shortestEdge shortest: Int, longestEdge longest: Int) throws -> PixelSize {
+        try checkLimits()
+        try PixelSize(width: longest, height: shortest).checkLimits()
+        let scale = Double(shortest) / Double(min(width, height))
+        var fitted = (width: Double(width) * scale, height: Double(height) * scale)
+        // The shorter side is exact, not a rounded product.
+        if height < width { fitted.height = Double(shortest) } else { fitted.width = Double(shortest) }
+        if max(fitted.width, fitted.height) > Double(longest) {
+            let scale = Double(longest) / max(fitted.width, fitted.height)
+            fitted = (fitted.width * scale, fitted.height * scale)
+        }
+        return PixelSize(width: max(Int(fitted.width + 0.5), 1), height: max(Int(fitted.height + 0.5), 1))
+    }
+
+    /// Throws when there can be no image of this size.
+    ///
+    /// - Throws: `image.size` when a side is below 1, `image.too-large` when the size exceeds the limits.
+    func checkLimits() throws {
+        guard width > 0, height > 0 else {
+            throw PVITError(.imageSize, "an image cannot have \(self) pixels")
+        }
+        guard max(width, height) <= Self.maximumSide, width * height <= Self.maximumPixelCount else {
+            throw PVITError(
+                .imageTooLarge, "an image of \(self) pixels is too large",
+                remedy: "reduce it to at most \(Self.maximumSide) pixels a side and \(Self.maximumPixelCount) in all")
+        }
+    }
+
+    /// Width and height, such as `640 × 480`.
+    public var description: String { "\(width) × \(height)" }
+}

@@ -1,0 +1,28 @@
+/// How new pixels are made of old ones.
+public enum ResamplingFilter: Sendable, Hashable, CaseIterable {
+    /// Linear interpolation; a triangle over twice the distance of the new pixels when an image is reduced.
+    case bilinear
+    /// Cubic convolution with a = -1/2 (Keys, 1981), widened likewise.
+    case bicubic
+
+    /// How far from its centre the filter reaches, in pixels of the coarser of both grids.
+    var support: Double {
+        switch self {
+        case .bilinear: 1
+        case .bicubic: 2
+        }
+    }
+
+    /// The weight at a distance from the centre. Operations are in Pillow's order, so that results are the same.
+    func weight(at distance: Double) -> Double {
+        let x = abs(distance)
+        switch self {
+        case .bilinear: return x < 1 ? 1 - x : 0
+        case .bicubic:
+            let a = -0.5
+            if x < 1 { return ((a + 2) * x - (a + 3)) * x * x + 1 }
+            if x < 2 { return (((x - 5) * x + 8) * x - 4) * a }
+            return 0
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/// A rectangle in an image, in pixels: its corners, as floats.
+public struct RegionBox: Sendable, Hashable {
+    /// The left edge.
+    public var left: Float
+    /// The upper edge.
+    public var top: Float
+    /// The right edge.
+    public var right: Float
+    /// The lower edge.
+    public var bottom: Float
+
+    /// A rectangle with these edges.
+    public init(left: Float, top: Float, right: Float, bottom: Float) {
+        self.left = left
+        self.top = top
+        self.right = right
+        self.bottom = bottom
+    }
+
+    /// A rectangle of an image that was resized.
+    ///
+    /// The corners are computed in double precision, as pixels of the original first, and sorted: a rectangle whose corners
+    /// are given the other way round becomes a proper one. Nothing is clamped to the image.
+    ///
+    /// - Parameters:
+    ///   - fractions: Two opposite corners, x, y, x, y, as fractions of the image's sides.
+    ///   - original: The size of the image before.
+    ///   - resized: The size that the rectangle's pixels count in.
+    public init(fractions: SIMD4<Double>, of original: PixelSize, in resized: PixelSize) {
+        let (width, height) = (Double(original.width), Double(original.height))
+        let (scaleX, scaleY) = (Double(resized.width) / width, Double(resized.height) / height)
+        let x = (fractions[0] * width * scaleX, fractions[2] * width * scaleX)
+        let y = (fractions[1] * height * scaleY, fractions[3] * height * scaleY)
+        self.init(
+            left: Float(min(x.0, x.1)), top: Float(min(y.0, y.1)), right: Float(max(x.0, x.1)),
+            bottom: Float(max(y.0, y.1)))
+    }
+
+    /// Left, top, right and bottom as fractions of an image's sides: what PVIT's position embedding takes.
+    public func fractions(of size: PixelSize) -> SIMD4<Float> {
+        let (width, height) = (Float(size.width), Float(size.height))
+        return [left / width, top / height, right / width, bottom / height]
+    }
+}

@@ -1,0 +1,158 @@
+import Container
+import MatrixProducts
+import Tensors
+
+/// The image encoder of RegionCLIP (arXiv 2112.09106): CLIP's modified ResNet, whose last stage and attention pool see
+/// crops of the feature map instead of the whole.
+public final class RegionEncoder {
+    /// What an image is scaled to before it is encoded.
+    public let configuration: RegionEncoderConfiguration
+    /// Numbers in the features of a region: 640.
+    public var featureCount: Int { weights.pool.output.weight.outputs }
+    let weights: RegionEncoderWeights
+    let engine: MatrixEngine
+    let align: ROIAlign
+    /// Feature maps of the stages that have been left, for the next ones; empty between calls.
+    private let memory = MatrixPool()
+
+    /// Regions that go through the last stage together: each needs less than 10 MB.
+    private static let regionsAtOnce = 8
+
+    /// Opens the encoder in a container; weights stay in the file until they are used.
+    ///
+    /// - Throws: `vision.config`, `tensor.not-found`, `tensor.mismatch`.
+    public init(in container: Container, engine: MatrixEngine) throws {
+        configuration = try RegionEncoderConfiguration(in: container)
+        weights = try RegionEncoderWeights(in: container)
+        // Layer 4 halves what it is given.
+        align = ROIAlign(resolution: weights.gridSize * 2, spatialScale: 1 / 16)
+        self.engine = engine
+    }
+
+    /// What the encoder knows of an image: enough for any number of regions.
+    public struct ImageFeatures: Sendable {
+        /// The output of layer 3: `[1, height / 16, width / 16, 16 * width]`, sides rounded down at each stage.
+        public let map: FeatureMaps
+        /// The size of the encoded image: what the pixels of boxes count in.
+        public let size: PixelSize
+    }
+
+    /// Encodes an image up to layer 3.
+    ///
+    /// - Parameter planes: Normalised pixels `[3, height, width]`.
+    /// - Throws: `vision.input` when there are not that many pixels, or fewer than 32 or more than 4096 along a side; the
+    ///   errors of reading tiles.
+    public func encode(planes: [Float], height: Int, width: Int) throws -> ImageFeatures {
+        guard 32...4096 ~= height, 32...4096 ~= width, planes.count == 3 * height * width else {
+            throw PVITError(
+                .visionInput, "\(planes.count) numbers are no image of 3 × \(height) × \(width) for the region encoder")
+        }
+        defer { memory.drain() }
+        var x = try stem(FeatureMaps(planes: planes, height: height, width: width, channels: 3))
+        for stage in weights.stages.dropLast() { x = try run(stage, x) }
+        // The block of memory that x is in may be larger than it.
+        let map = FeatureMaps(height: x.height, width: x.width, channels: x.channels)
+        for row in 0..<map.pixels.rows { map.pixels.row(row).update(from: x.pixels.row(row), count: x.channels) }
+        return ImageFeatures(map: map, size: PixelSize(width: width, height: height))
+    }
+
+    /// The features of regions of an encoded image: `[boxes, featureCount]`.
+    ///
+    /// - Parameter boxes: In pixels of the encoded image.
+    /// - Throws: `vision.input` for a box that is not finite; the errors of reading tiles.
+    public func features(of image: ImageFeatures, boxes: [RegionBox]) throws -> FloatMatrix {
+        defer { memory.drain() }
+        let result = FloatMatrix(rows: boxes.count, columns: featureCount)
+        for start in stride(from: 0, to: boxes.count, by: Self.regionsAtOnce) {
+            let batch = start..<min(start + Self.regionsAtOnce, boxes.count)
+            let crops = try align.crops(of: image.map, Array(boxes[batch]), engine: engine)
+            try pool(lastStage(crops), into: result.rows(batch))
+        }
+        return result
+    }
+
+    /// Layer 4: `[regions, 18, 18, 16 * width]` → `[regions, 9, 9, 32 * width]`.
+    func lastStage(_ crops: FeatureMaps) throws -> FeatureMaps { try run(weights.stages[3], crops) }
+
+    /// Three convolutions, the first of which halves the sides, and a pooling that halves them again.
+    func stem(_ image: FeatureMaps) throws -> FeatureMaps {
+        var x = try convolve(image, weights.stem[0], step: 2, activation: .relu)
+        x = try convolve(x, weights.stem[1], activation: .relu)
+        x = try convolve(x, weights.stem[2], activation: .relu)
+        return try engine.averagePool(x, pool: memory)
+    }
+
+    func run(_ stage: [RegionEncoderWeights.Bottleneck], _ input: FeatureMaps) throws -> FeatureMaps {
+        try stage.reduce(input) { try bottleneck($1, $0) }
+    }
+
+    /// relu(expand(pool(relu(spatial(relu(reduce(x)))))) + shortcut(pool(x))).
+    private func bottleneck(_ block: RegionEncoderWeights.Bottleneck, _ x: FeatureMaps) throws -> FeatureMaps {
+        var inner = try convolve(x, block.reduce, activation: .relu)
+        inner = try convolve(inner, block.spatial, activation: .relu)
+        if block.pools { inner = try engine.averagePool(inner, pool: memory) }
+        var identity = block.pools ? try engine.averagePool(x, pool: memory) : x
+        if let shortcut = block.shortcut { identity = try convolve(identity, shortcut) }
+        // The sum takes the place of the identity, which nobody reads again.
+        return try convolve(inner, block.expand, addedTo: identity.pixels, activation: .relu, into: identity)
+    }
+
+    /// activation(scale * conv(x) + shift + residual), with the kernel's padding that keeps the extent at a step of 1.
+    private func convolve(
+        _ x: FeatureMaps, _ convolution: RegionEncoderWeights.Convolution, step: Int = 1,
+        addedTo residual: FloatMatrix? = nil, activation: Epilogue.Activation = .none, into output: FeatureMaps? = nil
+    ) throws -> FeatureMaps {
+        let padding = convolution.side / 2
+        let (height, width) = x.outputSize(kernel: convolution.side, step: step, padding: padding)
+        let result =
+            output
+            ?? FeatureMaps(
+                count: x.count, height: height, width: width, channels: convolution.kernels.outputs, pool: memory)
+        try engine.multiply(
+            Patches(x, kernel: convolution.side, step: step, padding: padding), convolution.kernels,
+            Epilogue(
+                scale: convolution.scale, shift: convolution.shift, residual: residual, activation: activation),
+            into: result.pixels)
+        return result
+    }
+
+    /// CLIP's attention pool: the mean of all pixels asks, it and every pixel answer. `[regions, 9, 9, E]` → `[regions, 640]`.
+    private func pool(_ x: FeatureMaps, into result: FloatMatrix) throws {
+        let pool = weights.pool
+        let pixels = x.height * x.width
+        guard 1 + pixels == pool.positions.rows else {
+            throw PVITError(.internalDefect, "the attention pool was given \(pixels) pixels")
+        }
+        let tokens = FloatMatrix(rows: x.count * (1 + pixels), columns: x.channels)
+        let means = FloatMatrix(rows: x.count, columns: x.channels)
+        let average = [Float](repeating: 1 / Float(pixels), count: pixels)
+        for region in 0..<x.count {
+            let (first, mean) = (region * (1 + pixels), means.row(region))
+            engine.weightedSum(
+                (0..<pixels).map { UnsafePointer(x.pixels.row(region * pixels + $0)) }, average, count: x.channels,
+                into: mean)
+            for token in 0...pixels {
+                engine.weightedSum(
+                    [
+                        UnsafePointer(token == 0 ? mean : x.pixels.row(region * pixels + token - 1)),
+                        UnsafePointer(pool.positions.row(token)),
+                    ], [1, 1], count: x.channels, into: tokens.row(first + token))
+            }
+            means.row(region).update(from: tokens.row(first), count: x.channels)
+        }
+        let query = try project(means, pool.query)
+        let key = try project(tokens, pool.key)
+        let value = try project(tokens, pool.value)
+        let attended = FloatMatrix(rows: x.count, columns: x.channels)
+        // Heads are 64 wide in every CLIP ResNet.
+        try engine.attend(
+            query: query, key: key, value: value, positions: 1 + pixels, heads: x.channels / 64, into: attended)
+        try engine.multiply(Patches(attended), pool.output.weight, Epilogue(shift: pool.output.bias), into: result)
+    }
+
+    private func project(_ x: FloatMatrix, _ linear: RegionEncoderWeights.Linear) throws -> FloatMatrix {
+        let result = FloatMatrix(rows: x.rows, columns: linear.weight.outputs)
+        try engine.multiply(Patches(x), linear.weight, Epilogue(shift: linear.bias), into: result)
+        return result
+    }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import PVITModel
+import SystemPackage
+import Tensors
+import Vision
+
+/// The image that a question is about, and its regions.
+struct ImageOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The image to ask about: JPEG, PNG or WebP. <image> in the prompt is where it is shown; by default that is "
+                + "before the first question.", valueName: "file"))
+    var image: [FilePath] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A region of the image, which {NAME} in the prompt stands for. Whole numbers are pixels, numbers with a "
+                + "decimal point fractions of the image: left, upper, right, lower edge. May be given several times.",
+            valueName: "name=x1,y1,x2,y2"))
+    var region: [String] = []
+
+    func validate() throws {
+        guard image.count < 2 else {
+            throw ValidationError("one image at a time: --image is given \(image.count) times")
+        }
+        guard region.isEmpty || !image.isEmpty else { throw ValidationError("--region needs --image") }
+        do {
+            let names = try region.map { try NamedRegion(parsing: $0).name }
+            if Set(names).count < names.count { throw ValidationError("two regions have the same name") }
+        } catch let error as PVITError {
+            throw ValidationError(error.description)
+        }
+    }
+
+    /// Reads the image.
+    ///
+    /// - Throws: The errors of decoding it, and `prompt.region` for regions that are not inside of it.
+    func load() throws -> Picture? {
+        guard let path = image.first else { return nil }
+        let pixels = try PixelImage(contentsOf: path)
+        let regions = try region.map(NamedRegion.init(parsing:))
+        for region in regions { _ = try region.location(in: pixels.size) }
+        return Picture(path: path, pixels: pixels, regions: regions)
+    }
+}
+
+/// An image that was read, with names for its regions.
+struct Picture {
+    let path: FilePath
+    let pixels: PixelImage
+    let regions: [NamedRegion]
+
+    /// A prompt with the regions in the place of their names.
+    ///
+    /// - Throws: `prompt.region` for a region that the prompt does not mention, unless it need not.
+    func prompt(_ text: String, mustUseAll: Bool) throws -> String {
+        let (result, unused) = try NamedRegion.insert(regions, into: text, size: pixels.size)
+        if mustUseAll, let name = unused.first {
+            throw PVITError(
+                .promptRegion, "the prompt does not mention the region \(name)", remedy: "write {\(name)} in the prompt"
+            )
+        }
+        return result
+    }
+
+    /// The image for a program.
+    var json: JSONValue {
+        ["path": .string(path.string), "width": .integer(pixels.width), "height": .integer(pixels.height)]
+    }
+}

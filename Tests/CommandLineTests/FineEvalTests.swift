@@ -1,0 +1,113 @@
+import CheckpointTestSupport
+import Foundation
+import SystemPackage
+import Testing
+
+@Suite("FineEval from the command line", .enabled(if: GeneratedFixtures.arePresent))
+struct FineEvalTests {
+    private static let images = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures/images").string
+    private static let questions = [
+        #"{"image": "0024.jpg", "instruction": "What is in <Region><L10><L26><L967><L982></Region>\uff1f", "other": 1}"#,
+        #"{"image": "0024.jpg", "instruction": "Who?"}"#, #"{"image": "0024.jpg", "instruction": "Why?"}"#,
+        #"{"image": "0024.jpg", "instruction": "Who?"}"#,
+    ]
+
+    private let folder: TemporaryFolder
+    private let output: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        output = folder.path.appending("answers.jsonl").string
+    }
+
+    private func run(_ questions: [String]) throws -> CommandLineRunner.Outcome {
+        let path = folder.path.appending("questions.jsonl").string
+        try Data((questions.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: path))
+        return try CommandLineRunner.run([
+            "evaluate", "fineeval", Models.path("pvit-f32.pvq"), "--questions", path, "--images", Self.images,
+            "--output", output, "--max-tokens", "3",
+        ])
+    }
+
+    private var written: [String] {
+        get throws {
+            try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n").map(String.init)
+        }
+    }
+
+    private func write(_ text: String) throws { try Data(text.utf8).write(to: URL(fileURLWithPath: output)) }
+
+    @Test("answers are lines in the order of the questions, and are those of run")
+    func answers() throws {
+        struct Line: Decodable {
+            let image: String
+            let instruction: String
+            let output: String
+        }
+        let outcome = try run(Self.questions)
+        #expect(outcome.status == 0 && outcome.errors.contains("4 answers"), "\(outcome.errors)")
+        let lines = try written.map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+        #expect(lines.map(\.image) == Array(repeating: "0024.jpg", count: 4))
+        #expect(lines.map(\.instruction.last) == ["？", "?", "?", "?"])
+        #expect(try !written.contains { $0.contains("other") })
+        let single = try CommandLineRunner.run([
+            "run", Models.path("pvit-f32.pvq"), lines[0].instruction, "--image", Self.images + "/0024.jpg",
+            "--max-tokens", "3",
+        ])
+        #expect(single.output == lines[0].output + "\n")
+    }
+
+    @Test("a run that was killed goes on behind its last whole line")
+    func resuming() throws {
+        #expect(try run(Self.questions).status == 0)
+        let whole = try written
+        let text = whole.joined(separator: "\n") + "\n"
+        for kept in [0, 1, 3, 4] {
+            for torn in ["", "{\"image\": \"0024.jpg\", \"instr"] {
+                try write(whole[..<kept].map { $0 + "\n" }.joined() + torn)
+                let outcome = try run(Self.questions)
+                #expect(outcome.status == 0 && (kept == 0 || outcome.errors.contains("\(kept) of 4 questions")))
+                #expect(try String(contentsOfFile: output, encoding: .utf8) == text)
+            }
+        }
+        // Answers that are there are not computed again.
+        let edited = try JSONSerialization.data(withJSONObject: [
+            "image": "0024.jpg", "instruction": "Why?", "output": "by hand",
+        ])
+        try write(String(decoding: edited, as: UTF8.self) + "\n")
+        #expect(try run(Self.questions).status == 0)
+        #expect(try written.map { $0.contains("by hand") } == [false, false, true, false])
+    }
+
+    @Test("bad questions are told and passed over, and answered in their place when they are mended")
+    func failures() throws {
+        var questions = Self.questions
+        questions[0] = #"{"image": "absent.jpg", "instruction": "Who?"}"#
+        questions.insert(#"{"image": "../prompts.json", "instruction": "Who?"}"#, at: 1)
+        questions.insert(#"{"image": "0024.jpg", "instruction": "<Region><L9><L1><L3><L4></Region>"}"#, at: 2)
+        questions.insert("not json", at: 3)
+        questions.insert(#"{"image": "0024.jpg"}"#, at: 4)
+        let outcome = try run(questions)
+        #expect(outcome.status == 65 && !outcome.wasSignalled)
+        let errors = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("pvit: question") }
+        let words = ["absent.jpg", "not in the folder", "wrong order", "no JSON", "\"instruction\""]
+        #expect(errors.count == words.count && zip(errors, words).allSatisfy { $0.contains($1) }, "\(errors)")
+        #expect(outcome.errors.contains("5 of 8 questions were not answered"))
+        let partial = try written
+        #expect(partial.count == 3)
+        #expect(try run(Self.questions).status == 0)
+        #expect(try written.count == 4 && Array(written[1...]) == partial)
+    }
+
+    @Test("a file that holds something else is not touched")
+    func otherFile() throws {
+        for text in ["my notes\n", #"{"image": "x", "instruction": "y", "output": "z"}"# + "\n"] {
+            try write(text)
+            #expect(try run(Self.questions).isOneLineError(65))
+            #expect(try String(contentsOfFile: output, encoding: .utf8) == text)
+        }
+        try FileManager.default.removeItem(atPath: output)
+        #expect(try run([" "]).isOneLineError(65))
+        #expect(!FileManager.default.fileExists(atPath: output))
+    }
+}

@@ -1,0 +1,176 @@
+import CheckpointTestSupport
+import Foundation
+import SystemPackage
+import Testing
+
+@Suite("Asking about images from the command line", .enabled(if: GeneratedFixtures.arePresent))
+struct ImageTests {
+    private static let fixtures = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures")
+    private static let images = fixtures.appending("images").string
+
+    private static func image(_ name: String) -> String { "\(images)/\(name).jpg" }
+
+    private struct Answer: Decodable {
+        struct Image: Decodable {
+            let width: Int
+            let height: Int
+        }
+        let text: String
+        let tokens: [Int]
+        let prompt_tokens: Int
+        let image: Image
+        let regions: [[Int]]
+        let timings: [String: Double]
+    }
+
+    private struct Golden: Decodable {
+        let prompt: String
+        let turns: [String]
+        let greedy_ids: [Int]
+        let n_input_ids: Int
+        let decoded: String
+
+        init(_ name: String) throws {
+            let path = fixtures.appending("cases/\(name)/case.json").string
+            self = try JSONDecoder().decode(Self.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+        }
+    }
+
+    private func answer(_ arguments: [String]) throws -> Answer {
+        let outcome = try CommandLineRunner.run(
+            ["run", Models.path("pvit-f32.pvq"), "--kv-cache", "f32", "--json"] + arguments)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return try JSONDecoder().decode(Answer.self, from: Data(outcome.output.utf8))
+    }
+
+    @Test("a question with regions is answered as by the original, whichever way the regions are given")
+    func regions() throws {
+        let golden = try Golden("0001-two-regions")
+        let arguments = ["--image", Self.image("0001"), "--max-tokens", "24"]
+        // The image is 600 × 346.
+        let named = "For the person at {one} and {two}, who is more likely to win?"
+        for question in [
+            [golden.turns[0]], [String(golden.turns[0].dropFirst("<image>\n".count))], ["--raw", golden.prompt],
+            [named, "--region", "one=0.47,0.262,0.571,0.894", "--region", "two=0.032,0.351,0.204,0.958"],
+        ] {
+            let answer = try answer(arguments + question)
+            #expect(answer.tokens == golden.greedy_ids && answer.text == golden.decoded)
+            #expect(answer.prompt_tokens == golden.n_input_ids)
+            #expect(answer.regions == [[470, 262, 571, 894], [32, 351, 204, 958]])
+            #expect(answer.image.width == 600 && answer.image.height == 346)
+            let timings = answer.timings
+            for key in ["vision_s", "clip_s", "region_s"] { #expect(timings[key] ?? 0 > 0, "\(key)") }
+        }
+        let pixels = try answer(arguments + ["See {a}.", "--region", "a=60,35,300,346", "--max-tokens", "1"])
+        #expect(pixels.regions == [[100, 101, 500, 1000]])
+        #expect(try answer(arguments + ["What is it?", "--max-tokens", "1"]).timings["region_s"] == 0)
+    }
+
+    @Test("logits of a prompt with an image are the reference's", .enabled(if: Python.isPresent))
+    func logits() throws {
+        let folder = try TemporaryFolder()
+        let output = folder.path.appending("logits.npy").string
+        let golden = try Golden("0024-one-region-small")
+        let outcome = try CommandLineRunner.run([
+            "evaluate", "logits", Models.path("pvit-f32.pvq"), "--prompt", golden.prompt, "--image", Self.image("0024"),
+            "--output", output,
+        ])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let script = """
+            import sys, numpy as np
+            ours, last = np.load(sys.argv[1]), np.load(sys.argv[2])
+            assert ours.shape == (int(sys.argv[3]), 32005), ours.shape
+            print(float(np.abs(ours[-1] - last.reshape(-1)).max()))
+            """
+        let reference = Self.fixtures.appending("cases/0024-one-region-small/prefill_logits_last.npy").string
+        let printed = try Python.run(script, output, reference, "\(golden.n_input_ids)")
+        let difference = try #require(Double(printed.trimmingCharacters(in: .whitespacesAndNewlines)))
+        #expect(difference < 2e-4)
+    }
+
+    @Test(
+        "what cannot be meant is refused with a line that says why",
+        arguments: [
+            (["--image", "0024", "--image", "0001", "x"], 64, "one image at a time"),
+            (["--region", "a=1,2,3,4", "{a}"], 64, "--region needs --image"),
+            (["--image", "0024", "--region", "a=1,2,3", "{a}"], 64, "3 numbers"),
+            (["--image", "0024", "--region", "1,2,3,4", "{a}"], 64, "no name"),
+            (["--image", "0024", "--region", "a b=1,2,3,4", "{a}"], 64, "letters, digits"),
+            (["--image", "0024", "--region", "a=1,0.5,3,4", "{a}"], 64, "four whole numbers"),
+            (["--image", "0024", "--region", "a=nan,.1,.2,.3", "{a}"], 64, "four whole numbers"),
+            (["--image", "0024", "--region", "a=1,2,3,4", "--region", "a=5,6,7,8", "{a}"], 64, "same name"),
+            (["--image", "0024", "--region", "a=1,2,3,4", "nothing"], 64, "does not mention"),
+            (["--image", "0024", "--region", "a=0,0,282,100", "{a}"], 64, "281 × 179"),
+            (["--image", "0024", "--region", "a=-1,0,9,9", "{a}"], 64, "beyond"),
+            (["--image", "0024", "--region", "a=0.0,0.0,1.5,1.0", "{a}"], 64, "beyond"),
+            (["--image", "0024", "--region", "a=9,9,3,3", "{a}"], 64, "wrong order"),
+            (["--image", "0024", "--region", "a=0.1,0.1,0.1001,0.9", "{a}"], 64, "thinner"),
+            (["--image", "0024", "<Region><L0><L0><L1001><L9></Region>"], 64, "beyond"),
+            (["--image", "0024", "<Region>left</Region>"], 64, "four locations"),
+            (["--image", "0024", "<image> or <image>"], 64, "2 <image> marks"),
+            (["--image", "0024", "--raw", "no mark"], 64, "no <image>"), (["<image> there?"], 64, "no image"),
+            (["<Region><L1><L2><L3><L4></Region>?"], 64, "no image"), (["--image", "absent", "x"], 66, "absent.jpg"),
+            (["--image", "../prompts", "x"], 66, "prompts.jpg"),
+        ])
+    func refusals(arguments: [String], status: Int32, words: String) throws {
+        var arguments = arguments
+        for place in arguments.indices.dropFirst() where arguments[place - 1] == "--image" {
+            arguments[place] = Self.image(arguments[place])
+        }
+        let outcome = try CommandLineRunner.run(
+            ["run", Models.path("pvit-f32.pvq"), "--max-tokens", "1"] + arguments)
+        #expect(outcome.status == status && !outcome.wasSignalled && outcome.output.isEmpty)
+        #expect(outcome.errors.contains(words), "\(outcome.errors)")
+    }
+
+    @Test("models and files that cannot see say so")
+    func blind() throws {
+        let arguments = ["x", "--image", Self.image("0024"), "--max-tokens", "1"]
+        let noTowers = try CommandLineRunner.run(["run", Models.path("pvit-blind.pvq")] + arguments)
+        #expect(noTowers.isOneLineError(64) && noTowers.errors.contains("--vision-tower"))
+        let llama = try CommandLineRunner.run(["run", Models.path("base-f16.pvq"), "--raw"] + arguments)
+        #expect(llama.isOneLineError(64) && llama.errors.contains("cannot see"))
+        let text = try CommandLineRunner.run(["run", Models.path("pvit-blind.pvq"), "Hello", "--max-tokens", "1"])
+        #expect(text.status == 0)
+        let notImage = try CommandLineRunner.run(
+            ["run", Models.path("pvit-f32.pvq"), "x", "--image", Models.path("pvit-f32.pvq")])
+        #expect(notImage.isOneLineError(65) && notImage.errors.contains("JPEG"))
+    }
+
+    @Test("towers that the options name are checked before anything is written")
+    func towers() throws {
+        let folder = try TemporaryFolder()
+        let output = folder.path.appending("model.pvq").string
+        let clip = GeneratedFixtures.path("mini-clip").string
+        let (pvit, llama) = (try Models.path("pvit-blind.pvq"), try Models.path("base-f16.pvq"))
+        for (arguments, status, words) in [
+            ([pvit, "--vision-tower", folder.path.string], 65, "no weights"),
+            ([pvit, "--vision-tower", "/nonexistent"], 66, "/nonexistent"),
+            ([pvit, "--region-encoder", clip], 65, "no RegionCLIP"),
+            ([llama, "--vision-tower", clip], 65, "model.mm_projector.weight"),
+        ] as [([String], Int32, String)] {
+            let outcome = try CommandLineRunner.run(["quantize"] + arguments + ["--output", output])
+            #expect(outcome.isOneLineError(status) && outcome.errors.contains(words), "\(outcome.errors)")
+            #expect(!FileManager.default.fileExists(atPath: output))
+        }
+    }
+
+    @Test("inspect knows towers, by themselves and in a container, and export leaves them out")
+    func inspect() throws {
+        let folder = try TemporaryFolder()
+        let clip = try CommandLineRunner.run(["inspect", GeneratedFixtures.path("mini-clip").string])
+        #expect(clip.output.contains("CLIP, 4 layers, hidden 64") && !clip.output.contains("note:"))
+        let file = GeneratedFixtures.path("mini-regionclip/regionclip_narrow.pth").string
+        let region = try CommandLineRunner.run(["inspect", file])
+        #expect(region.output.contains("width 8, blocks 4 6 10 6") && region.output.contains("lang_encoder."))
+        let model = try Models.path("pvit-f32.pvq")
+        let container = try CommandLineRunner.run(["inspect", model]).output
+        for words in ["vision tower ", "region encoder ", "regionclip_narrow.pth", "hidden 64"] {
+            #expect(container.contains(words), "\(words)")
+        }
+        let exported = try CommandLineRunner.run(["export", model, "--output", folder.path.appending("e").string])
+        #expect(exported.status == 0 && exported.errors.contains("left out: the vision tower and the region encoder"))
+        let again = try CommandLineRunner.run(["inspect", folder.path.appending("e").string])
+        #expect(again.output.contains("projectors") && !again.output.contains("region encoder"))
+    }
+}

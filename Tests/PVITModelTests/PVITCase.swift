@@ -1,0 +1,136 @@
+import CheckpointTestSupport
+import Conversion
+import Foundation
+import LanguageModel
+import Synchronization
+import SystemPackage
+import Tensors
+import Testing
+import Tokenization
+import Vision
+
+@testable import PVITModel
+
+/// A conversation about an image that the original code answered, with the numbers that it computed on the way.
+struct PVITCase {
+    static let names = [
+        "0001-two-regions", "0007-one-region-progressive", "0012-no-region-444", "0024-multi-turn",
+        "0024-one-region-small", "text-only",
+    ]
+
+    let name: String
+    let messages: [ChatMessage]
+    /// The whole text, without the token that begins it.
+    let prompt: String
+    let tokens: [TokenID]
+    let continuation: [TokenID]
+    let decoded: String
+    /// The distance between the two largest logits at each step: below 1e-3 another choice is legitimate.
+    let gaps: [Double]
+    private let imageName: String?
+
+    init(_ name: String) throws {
+        let json = try JSONValue(parsing: contents(of: Self.file("cases/\(name)/case.json")))
+        func tokens(_ key: String) -> [TokenID] {
+            (json[key]?.array ?? []).compactMap { $0.integer.flatMap { TokenID(exactly: $0) } }
+        }
+        self.name = name
+        messages = (json["turns"]?.array ?? []).enumerated().map { place, turn in
+            ChatMessage(place % 2 == 0 ? .user : .assistant, turn.string ?? "")
+        }
+        prompt = try #require(json["prompt"]?.string)
+        self.tokens = tokens("input_ids")
+        continuation = tokens("greedy_ids")
+        decoded = try #require(json["decoded"]?.string)
+        gaps = (json["steps"]?.array ?? []).compactMap { $0["gap_top1_top2"]?.double }
+        imageName = json["image"]?.string
+        try #require(!self.tokens.isEmpty && continuation.count == 24 && gaps.count == 24)
+    }
+
+    /// The image, from its JPEG file.
+    func image() throws -> PixelImage? {
+        try imageName.map { try PixelImage(contentsOf: Self.file("images/\($0)")) }
+    }
+
+    /// The pixels that the original code decoded the file to; nil where they are not among the fixtures.
+    func decodedImage() throws -> PixelImage? {
+        guard let imageName, let number = imageName.split(separator: ".").first else { return nil }
+        let path = try Self.file("images/\(number).ppm")
+        guard FileManager.default.fileExists(atPath: path.string) else { return nil }
+        return try PixelImage(portablePixmap: contents(of: path))
+    }
+
+    /// An `.npy` file of version 1.0 with float32 numbers.
+    func numbers(_ file: String) throws -> [Float] {
+        let bytes = try contents(of: Self.file("cases/\(name)/\(file).npy"))
+        let start = 10 + Int(bytes[8]) + Int(bytes[9]) << 8
+        try #require(String(decoding: bytes[10..<start], as: UTF8.self).contains("<f4"))
+        return unpacked(Array(bytes[start...]), .f32)
+    }
+
+    static func file(_ name: String) throws -> FilePath {
+        FilePath(try #require(Bundle.module.resourceURL).path).appending("Fixtures").appending(name)
+    }
+}
+
+extension PixelImage {
+    /// Reads a binary PPM file of 8 bits without comments.
+    init(portablePixmap bytes: [UInt8]) throws {
+        var words: [String] = []
+        var place = 0
+        while words.count < 4 {
+            let word = bytes[place...].prefix { $0 > 0x20 }
+            words.append(String(decoding: word, as: UTF8.self))
+            place += word.count + 1
+        }
+        try #require(words[0] == "P6" && words[3] == "255")
+        let size = PixelSize(width: try #require(Int(words[1])), height: try #require(Int(words[2])))
+        try self.init(size: size, pixels: Array(bytes[place...]))
+    }
+}
+
+/// Containers of the generated PVIT model with its towers, written once for all tests.
+enum PVITFile {
+    /// What a container has.
+    enum Towers: Hashable {
+        case none
+        case visionOnly
+        case both
+    }
+
+    private static let files = Mutex<[Towers: (folder: TemporaryFolder, path: FilePath)]>([:])
+
+    /// A container in which everything is f32.
+    static func path(_ towers: Towers = .both) throws -> FilePath {
+        try files.withLock { files in
+            if let file = files[towers] { return file.path }
+            let folder = try TemporaryFolder()
+            let path = folder.path.appending("pvit.pvq")
+            var list: [Tower] = []
+            if towers != .none { list.append(try Tower.vision(opening: GeneratedFixtures.path("mini-clip"))) }
+            if towers == .both {
+                let file = GeneratedFixtures.path("mini-regionclip").appending("regionclip_narrow.pth")
+                list.append(try Tower.region(opening: file))
+            }
+            _ = try Quantize.write(
+                ModelFile.checkpoint("mini-pvit"), towers: list, to: path,
+                options: QuantizeOptions(type: .plain(.f32), threadCount: 2))
+            files[towers] = (folder, path)
+            return path
+        }
+    }
+
+    static func model(_ towers: Towers = .both) throws -> LoadedModel {
+        try LoadedModel(opening: path(towers), engine: ComputeEngine(threadCount: 2))
+    }
+
+    static func generator(_ towers: Towers = .both, context: Int = 512) throws -> Generator {
+        try Generator(model(towers), contextLength: context, storage: .f32)
+    }
+}
+
+/// The largest distance between two lists of numbers.
+func largestDistance(_ left: [Float], _ right: [Float]) -> Float {
+    guard left.count == right.count else { return .infinity }
+    return zip(left, right).reduce(0) { max($0, ($1.0 - $1.1).isNaN ? .infinity : abs($1.0 - $1.1)) }
+}

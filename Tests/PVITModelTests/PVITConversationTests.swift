@@ -1,0 +1,111 @@
+import CheckpointTestSupport
+import LanguageModel
+import Tensors
+import Testing
+import Tokenization
+import Vision
+
+@testable import PVITModel
+
+@Suite("Conversations about an image", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+struct PVITConversationTests {
+    private static let region = "<Region><L100><L120><L600><L900></Region>"
+    private let options = GenerationOptions(maximumTokens: 4)
+
+    private func image(_ name: String = "0024-multi-turn") throws -> PixelImage {
+        try #require(try PVITCase(name).decodedImage())
+    }
+
+    @Test("a second question about the same image does not encode it again, and answers as if it did")
+    func secondQuestion() throws {
+        let image = try image()
+        let generator = try PVITFile.generator()
+        let first = [ChatMessage(.user, "<image>\nWhat is in \(Self.region)?")]
+        let answer = try generator.answer(first, image: image, options)
+        #expect(answer.visionTimings.image > .zero && answer.visionTimings.regions > .zero)
+        #expect(answer.reusedTokenCount == 0)
+
+        // The conversation goes on: everything until the answer is in the cache.
+        let second = first + [ChatMessage(.assistant, "A dog."), ChatMessage(.user, "And where is \(Self.region)?")]
+        let continued = try generator.answer(second, image: image, options)
+        #expect(continued.visionTimings == VisionTimings())
+        #expect(continued.reusedTokenCount >= answer.promptTokenCount)
+        #expect(try continued.tokens == PVITFile.generator().answer(second, image: image, options).tokens)
+
+        // Another question about the image, and a region that was not asked about.
+        let other = [ChatMessage(.user, "<image>\nIs it <Region><L0><L0><L500><L500></Region>?")]
+        let another = try generator.answer(other, image: image, options)
+        #expect(another.reusedTokenCount > 256 && another.visionTimings.image == .zero)
+        #expect(another.visionTimings.regions > .zero)
+        #expect(try another.tokens == PVITFile.generator().answer(other, image: image, options).tokens)
+    }
+
+    @Test("another image, or another region, under the same tokens is not taken for the one in the cache")
+    func sameTokens() throws {
+        let generator = try PVITFile.generator()
+        let messages = [ChatMessage(.user, "<image>\nWhat is in \(Self.region)?")]
+        let moved = [ChatMessage(.user, "<image>\nWhat is in <Region><L400><L0><L900><L300></Region>?")]
+        let (first, second) = (try image(), try image("0001-two-regions"))
+        let places = try generator.model.prompt(of: messages, image: first)
+        let imageStart = try #require(places.tokens.firstIndex { $0.rawValue == 32001 })
+        let regionStart = try #require(places.tokens.firstIndex { $0.rawValue == 32003 })
+        let answers = try [(messages, first), (messages, second), (moved, second), (moved, first)].map {
+            try generator.answer($0, image: $1, options)
+        }
+        #expect(answers.map(\.reusedTokenCount) == [0, imageStart + 1, regionStart + 1, imageStart + 1])
+        // The first image is still remembered, though its keys and values are not.
+        #expect(answers.map { $0.visionTimings.image > .zero } == [true, true, false, false])
+        for (answer, (messages, image)) in zip(answers[1...], [(messages, second), (moved, second), (moved, first)]) {
+            #expect(try answer.tokens == PVITFile.generator().answer(messages, image: image, options).tokens)
+        }
+    }
+
+    @Test("a question without <image> is about the image all the same, as PVIT's clients write it")
+    func implicitImage() throws {
+        let model = try PVITFile.model()
+        let image = try image()
+        let (question, answer) = ("What is in \(Self.region)?", ChatMessage(.assistant, "A dog."))
+        let plain = [
+            ChatMessage(.system, "Be brief."), ChatMessage(.user, question), answer, ChatMessage(.user, "Why?"),
+        ]
+        var marked = plain
+        marked[1].content = "<image>\n\(question)"
+        #expect(try model.prompt(of: plain, image: image).positions == model.prompt(of: marked, image: image).positions)
+        // Where the mark is, is up to the writer.
+        let last = [ChatMessage(.user, "Hello"), answer, ChatMessage(.user, "See <image>")]
+        #expect(try model.prompt(of: last, image: image).tokens.count { $0.rawValue == 32001 } == 1)
+        let error = #expect(throws: PVITError.self) { try model.prompt(ofRaw: "no mark", image: image) }
+        #expect(error?.code == .promptImages)
+    }
+
+    @Test("a long conversation loses its beginning, and what must not be lost is an error")
+    func tooLong() throws {
+        let generator = try PVITFile.generator(context: 400)
+        let words = String(repeating: "word ", count: 80)
+        let text = try generator.answer([ChatMessage(.user, String(repeating: words, count: 5))], options)
+        #expect(text.cutTokenCount > 0 && text.promptTokenCount == 400 - 4 - 8)
+        let error = #expect(throws: PVITError.self) {
+            try generator.answer([ChatMessage(.user, words + words)], image: image(), options)
+        }
+        #expect(error?.code == .promptTooLong)
+    }
+
+    @Test("a model or file that cannot see says so, and what to do")
+    func blind() throws {
+        let image = try image()
+        func error(_ model: LoadedModel, _ text: String) -> PVITError? {
+            #expect(throws: PVITError.self) { try model.input(for: model.prompt(ofRaw: text, image: image)) }
+        }
+        let noTowers = error(try PVITFile.model(.none), "<image>")
+        #expect(noTowers?.code == .modelNoVision && noTowers?.remedy?.contains("--vision-tower") == true)
+        let visionOnly = try PVITFile.model(.visionOnly)
+        #expect(try visionOnly.input(for: visionOnly.prompt(ofRaw: "<image>", image: image)).input.count == 259)
+        let noRegions = error(visionOnly, "<image> \(Self.region)")
+        #expect(noRegions?.code == .modelNoVision && noRegions?.remedy?.contains("--region-encoder") == true)
+        let engine = try ComputeEngine(threadCount: 1)
+        let llama = try LoadedModel(opening: ModelFile.path("mini-llama-base-st"), engine: engine)
+        #expect(error(llama, "<image>")?.code == .modelNoVision)
+        // Without an image the words of PVIT's prompts are ordinary text there.
+        #expect(try llama.prompt(ofRaw: "<image> \(Self.region)").tokens.count > 10)
+    }
+}

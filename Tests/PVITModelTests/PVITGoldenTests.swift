@@ -1,0 +1,98 @@
+import CheckpointTestSupport
+import Foundation
+import LanguageModel
+import Tensors
+import Testing
+import Tokenization
+import Vision
+
+@testable import PVITModel
+
+@Suite("PVIT against its original code", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+struct PVITGoldenTests {
+    private func logits(of prompt: ModelPrompt, _ model: LoadedModel) throws -> [Float] {
+        var cache = try KVCache(for: model.llama.configuration, storage: .f32, capacity: prompt.tokens.count)
+        var result: [Float] = []
+        try model.llama.forward(model.input(for: prompt).input, cache: &cache) { _, logits in
+            result = logits.withUnsafeBufferPointer { Array($0) }
+        }
+        return result
+    }
+
+    @Test(
+        "prompts, logits and answers are those of the original, image and regions included", arguments: PVITCase.names)
+    func answers(name: String) throws {
+        let golden = try PVITCase(name)
+        let generator = try PVITFile.generator()
+        // Where the original's pixels are not at hand, those of our own decoder.
+        let image = try golden.decodedImage() ?? golden.image()
+        let prompt = try generator.model.prompt(of: golden.messages, image: image)
+        #expect(prompt.tokens == golden.tokens)
+        let distance = largestDistance(
+            try logits(of: prompt, generator.model), try golden.numbers("prefill_logits_last"))
+        #expect(distance < 2e-4, "\(distance)")
+        let raw = try generator.model.prompt(ofRaw: golden.prompt, image: image)
+        #expect(raw.tokens == golden.tokens && raw.positions == prompt.positions)
+
+        var streamed = ""
+        let result = try generator.answer(
+            golden.messages, image: image, GenerationOptions(maximumTokens: 24)
+        ) { streamed += $0 }
+        let certain = golden.gaps.prefix { $0 >= 1e-3 }.count
+        #expect(result.tokens.prefix(certain) == golden.continuation.prefix(certain))
+        if certain == 24 { #expect(result.text == golden.decoded && streamed == golden.decoded) }
+        #expect(result.promptTokenCount == golden.tokens.count && result.cutTokenCount == 0)
+    }
+
+    @Test("what the decoder reads is what the original reads", arguments: ["0001-two-regions", "0024-multi-turn"])
+    func embeddings(name: String) throws {
+        let golden = try PVITCase(name)
+        let model = try PVITFile.model()
+        let prompt = try model.prompt(of: golden.messages, image: golden.decodedImage())
+        guard case .embeddings(let embeddings) = try model.input(for: prompt).input else {
+            Issue.record("an image is shown by embeddings")
+            return
+        }
+        let distance = largestDistance(embeddings.values, try golden.numbers("inputs_embeds"))
+        #expect(distance < 5e-5, "\(distance)")
+    }
+
+    @Test("JPEG files have the pixels, and so the logits, of the original", arguments: PVITCase.names.dropLast())
+    func files(name: String) throws {
+        let golden = try PVITCase(name)
+        let image = try #require(try golden.image())
+        if let decoded = try golden.decodedImage() { #expect(image == decoded) }
+        let model = try PVITFile.model()
+        let distance = largestDistance(
+            try logits(of: model.prompt(of: golden.messages, image: image), model),
+            try golden.numbers("prefill_logits_last"))
+        #expect(distance < 2e-4, "\(distance)")
+    }
+
+    @Test("boxes lie in the scaled image where the original puts them")
+    func boxes() throws {
+        let json = try JSONValue(parsing: contents(of: PVITCase.file("box_transform.json")))
+        let records = try #require(json["records"]?.array)
+        #expect(!records.isEmpty)
+        func rows(_ record: JSONValue, _ key: String) -> [[Double]] {
+            (record[key]?.array ?? []).map { ($0.array ?? []).compactMap(\.double) }
+        }
+        for record in records {
+            let sides = (record["image_wh"]?.array ?? []).compactMap(\.integer)
+            let size = PixelSize(width: sides[0], height: sides[1])
+            let scaled = try size.fitting(shortestEdge: 800, longestEdge: 1333)
+            #expect([scaled.width, scaled.height] == (record["resized_wh"]?.array ?? []).compactMap(\.integer))
+            let boxes = rows(record, "boxes_resized_float32")
+            let fractions = rows(record, "boxes_fraction_float32_into_bbox_fc")
+            for (place, tokens) in rows(record, "location_tokens").map({ $0.map { Int($0) } }).enumerated() {
+                let region = RegionLocation(left: tokens[0], top: tokens[1], right: tokens[2], bottom: tokens[3])
+                let geometry = RegionGeometry(region, size: size, scaledSize: scaled)
+                let box = [geometry.box.left, geometry.box.top, geometry.box.right, geometry.box.bottom]
+                for edge in 0..<4 {
+                    #expect(abs(Double(box[edge]) - boxes[place][edge]) <= 1e-4)
+                    #expect(abs(Double(geometry.fractions[edge]) - fractions[place][edge]) <= 1e-6)
+                }
+            }
+        }
+    }
+}

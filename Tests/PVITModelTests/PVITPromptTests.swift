@@ -1,0 +1,158 @@
+import CheckpointTestSupport
+import Foundation
+import SystemPackage
+import Tensors
+import Testing
+import Tokenization
+
+@testable import PVITModel
+
+@Suite("PVIT's prompts", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+struct PVITPromptTests {
+    private static let tokenizer = Result { try tokenizer(in: GeneratedFixtures.path("mini-pvit-delta-st")) }
+
+    private static func tokenizer(in folder: FilePath) throws -> Tokenizer {
+        func json(_ name: String) throws -> JSONObject? {
+            try JSONValue(parsing: contents(of: folder.appending(name))).object
+        }
+        return try Tokenizer(
+            files: TokenizerFiles(
+                tokenizerJSON: nil, sentencePieceModel: contents(of: folder.appending("tokenizer.model")),
+                config: json("tokenizer_config.json"), specialTokensMap: json("special_tokens_map.json"),
+                addedTokens: json("added_tokens.json")))
+    }
+
+    private func prompt(_ text: String, images: Int = 1) throws -> PVITPrompt {
+        try PVITPrompt(
+            text, imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(), addBeginning: true)
+    }
+
+    private func places(_ text: String, images: Int = 1) throws -> PromptPlaces {
+        let special = try #require(PVITTokens(of: Self.tokenizer.get()))
+        return try PromptPlaces(of: prompt(text, images: images), patchCount: 256, special)
+    }
+
+    /// A list of ids in which a pair is an id and how often it is repeated.
+    private func tokens(_ runs: [JSONValue]) throws -> [TokenID] {
+        try runs.flatMap { run in
+            let (id, count) = (run.array?[0].integer ?? run.integer, run.array?[1].integer ?? 1)
+            return Array(repeating: try #require(id.flatMap { TokenID(exactly: $0) }), count: count)
+        }
+    }
+
+    @Test("conversations give the text, ids and boxes of PVIT's worker, or its error")
+    func goldens() throws {
+        let url = try #require(Bundle.module.url(forResource: "Fixtures/prompts", withExtension: "json"))
+        let records = try #require(try JSONValue(parsing: Array(Data(contentsOf: url)))["records"]?.array)
+        #expect(records.count == 79)
+        let template = try ChatTemplate.vicuna()
+        for record in records {
+            let turns = try #require(record["turns"]?.array).compactMap(\.string)
+            let messages = turns.enumerated().map { ChatMessage($0 % 2 == 0 ? .user : .assistant, $1) }
+            let text = try template.render(messages)
+            #expect(text == "<s>" + (record["prompt"]?.string ?? ""))
+            let images = record["n_images"]?.integer ?? 0
+            if record["error"] != nil {
+                let error = #expect(throws: PVITError.self) { try prompt(text, images: images) }
+                #expect(error?.code == .promptImages)
+                continue
+            }
+            for (text, addsBeginning) in [(text, false), (String(text.dropFirst(3)), true)] {
+                let prompt = try PVITPrompt(
+                    text, imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(),
+                    addBeginning: addsBeginning)
+                #expect(try prompt.tokens == tokens(#require(record["ids_rle"]?.array)), "\(text)")
+                let boxes = (record["boxes_normalized"]?.array ?? []).map { ($0.array ?? []).compactMap(\.double) }
+                let ours = prompt.regions.map { region in
+                    [region.left, region.top, region.right, region.bottom].map { Double($0) / 1000 }
+                }
+                #expect(ours == boxes, "\(text)")
+            }
+        }
+    }
+
+    @Test("digits and white space are Python's, of every script")
+    func unicode() {
+        func locations(_ text: String) -> [RegionLocation] {
+            RegionSyntax.matches(in: Array(text.unicodeScalars)).map(\.location)
+        }
+        let expected = [RegionLocation(left: 1, top: 23, right: 456, bottom: 7)]
+        #expect(locations("<Region><L1><L23><L456><L7></Region>") == expected)
+        #expect(locations("<Region><L١><L２３><L४५६><L𝟕></Region>") == expected)
+        #expect(locations("<Region>\u{1C}<L1>\u{A0}\r\n<L23>\u{3000}<L456>\u{2028}<L7>\u{85}</Region>") == expected)
+        for text in [
+            "<Region><L1><L23><L456></Region>", "<Region><L1><L23><L456><L7><L8></Region>",
+            "<region><L1><L2><L3><L4></region>",
+            "<Region><L1> x<L23><L456><L7></Region>", "<Region><L²><L23><L456><L7></Region>",
+            "<Region><L><L2><L3><L4></Region>",
+            "<Region><L1><L2><L3><L4>\u{200B}</Region>", "<Region><L1><L2><L3><L4>", "<Region", "",
+        ] {
+            #expect(locations(text).isEmpty, "\(text)")
+        }
+        #expect(locations("<Region><Region><L1><L23><L456><L7></Region></Region>") == expected)
+        #expect(locations("<<Region><L1><L23><L456><L7></Region>\u{301}") == expected)
+    }
+
+    @Test("the image and each region have their places behind their tags")
+    func places() throws {
+        let text = "<image>\nIs <Region><L1><L2><L3><L4></Region> or <Region><L5><L6><L70><L80></Region> red?"
+        let (prompt, places) = (try prompt(text), try places(text))
+        let image = try #require(places.image)
+        #expect(image.count == 256 && prompt.tokens[image].allSatisfy { $0.rawValue == 32000 })
+        #expect(
+            prompt.tokens[image.lowerBound - 1].rawValue == 32001 && prompt.tokens[image.upperBound].rawValue == 32002)
+        #expect(places.regions.map { prompt.tokens[$0 - 1].rawValue } == [32003, 32003])
+        #expect(places.regions.map { prompt.tokens[$0].rawValue } == [32000, 32000])
+        let plain = try self.places("No picture.", images: 0)
+        #expect(plain.image == nil && plain.regions.isEmpty)
+    }
+
+    @Test(
+        "regions that PVIT's code takes and a person cannot mean are errors",
+        arguments: [
+            ("<image> <Region><L0><L0><L1001><L9></Region>", "beyond"),
+            ("<image> <Region><L9><L0><L1><L9></Region>", "wrong order"),
+            ("<image> <Region><L1><L9><L9><L0></Region>", "wrong order"),
+            ("<image> <Region><L5><L5><L5><L9></Region>", "empty"),
+            ("<image> <Region><L12345><L2><L3><L4></Region>", "four locations"),
+            ("<image> <Region>left half</Region>", "four locations"), ("<image> <Region>", "four locations"),
+            ("<image> </Region>", "four locations"),
+            ("<image> </Region> <Region><L1><L2><L3><L4></Region>", "four locations"),
+            ("<image> <Region> and <Region><L1><L2><L3><L4></Region>", "four locations"),
+        ])
+    func badRegions(text: String, words: String) {
+        let error = #expect(throws: PVITError.self) { try places(text) }
+        #expect(error?.code == .promptRegion && error?.what.contains(words) == true, "\(error?.what ?? "")")
+    }
+
+    @Test("images and their marks must agree, and regions need an image")
+    func counts() throws {
+        for (text, images) in [("<image><image>", 1), ("none", 1), ("<image>", 0), ("<image>", 2)] {
+            let error = #expect(throws: PVITError.self) { try prompt(text, images: images) }
+            #expect(error?.code == .promptImages)
+        }
+        for (text, images) in [("<image> <im_start>", 1), ("<im_end>", 0), ("<im_start><im_end>", 0)] {
+            let error = #expect(throws: PVITError.self) { try places(text, images: images) }
+            #expect(error?.code == .promptImages)
+        }
+        let error = #expect(throws: PVITError.self) { try places("<Region><L1><L2><L3><L4></Region>", images: 0) }
+        #expect(error?.code == .promptRegion && error?.what.contains("no image") == true)
+    }
+
+    @Test("a text that is too long loses its beginning, but never a part of what it shows")
+    func cutting() throws {
+        let special = try #require(PVITTokens(of: Self.tokenizer.get()))
+        let whole = try prompt(String(repeating: "word ", count: 100) + "<image> <Region><L1><L2><L3><L4></Region>")
+        let imageStart = try #require(whole.tokens.firstIndex(of: special.imageStart))
+        for cut in [0, 1, 50, imageStart] {
+            var prompt = whole
+            try prompt.cut(toFit: whole.tokens.count - cut + 64 + 8, answerCount: 64, special)
+            #expect(prompt.tokens == Array(whole.tokens[cut...]) && prompt.cutTokenCount == cut)
+        }
+        var prompt = whole
+        let error = #expect(throws: PVITError.self) {
+            try prompt.cut(toFit: whole.tokens.count - imageStart - 1 + 72, answerCount: 64, special)
+        }
+        #expect(error?.code == .promptTooLong)
+    }
+}

@@ -1,0 +1,47 @@
+import CheckpointTestSupport
+import Tensors
+import Testing
+
+@testable import Vision
+
+@Suite("Damaged images")
+struct ImageFuzzTests {
+    private static let names = [
+        "jpeg_17x9_420.jpg", "jpeg_420_progressive.jpg", "jpeg_cmyk.jpg", "jpeg_gray.jpg", "png_1bit.png",
+        "png_gray_alpha.png", "png_palette.png", "png_rgb.png", "webp_alpha.webp", "webp_alpha_lossless.webp",
+        "webp_lossless.webp", "webp_lossy.webp",
+    ]
+
+    /// Makes the checksums of chunks right again, so that what is behind them is reached.
+    private func mendChecksums(_ bytes: inout [UInt8]) {
+        var place = 8
+        while place + 12 <= bytes.count {
+            let length = bytes[place..<place + 4].reduce(0) { $0 << 8 | Int($1) }
+            guard length <= bytes.count - place - 12 else { return }
+            let end = place + 8 + length
+            bytes.replaceSubrange(
+                end..<end + 4, with: PNGBytes.number(PNGBytes.checksum(Array(bytes[place + 4..<end]))))
+            place = end + 4
+        }
+    }
+
+    @Test("a damaged image is decoded whole or refused with an error about its data, never more")
+    func mutations() throws {
+        let seeds = try Self.names.map { try Fixtures.bytes("decode/\($0)") }
+        var budget = FuzzBudget(rounds: 3000)
+        var mutator = Mutator(seed: budget.seed)
+        var decoded = 0
+        while budget.next() {
+            var bytes = mutator.mutate(seeds.randomElement(using: &mutator.random) ?? [])
+            if ImageFormat(firstBytes: bytes) == .png { mendChecksums(&bytes) }
+            do {
+                let image = try PixelImage(decoding: bytes)
+                #expect(image.pixels.count == image.width * image.height * 3)
+                decoded += 1
+            } catch let error as PVITError {
+                #expect(error.code.category == .badData, "seed \(budget.seed): \(error)")
+            }
+        }
+        #expect(decoded > 100, "some damage must lie where it does no harm")
+    }
+}

@@ -1,0 +1,124 @@
+import CheckpointTestSupport
+import Foundation
+import MatrixProducts
+import Tensors
+import Testing
+
+@testable import Vision
+
+@Suite("RegionCLIP's region encoder", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+struct RegionEncoderTests {
+    static let boxes = [
+        RegionBox(left: 125.6, top: 96, right: 753.6, bottom: 720),
+        RegionBox(left: 628, top: 0, right: 1256, bottom: 800),
+    ]
+
+    static func encoder(_ container: TowerContainer, threads: Int = 2) throws -> RegionEncoder {
+        try RegionEncoder(in: container.container, engine: MatrixEngine(threadCount: threads))
+    }
+
+    static func image(_ encoder: RegionEncoder) throws -> PixelImage {
+        let image = try portablePixmap("0024/image.ppm")
+        let configuration = encoder.configuration
+        return try image.resized(
+            to: image.size.fitting(
+                shortestEdge: configuration.shortestEdge, longestEdge: configuration.longestEdge), filter: .bilinear)
+    }
+
+    @Test("every stage is the original's: 5e-5 up to layer 3, 1e-4 behind ROIAlign")
+    func stages() throws {
+        let encoder = try Self.encoder(.region())
+        let image = try Self.image(encoder)
+        var x = try encoder.stem(
+            FeatureMaps(planes: image.normalizedPlanes(), height: image.height, width: image.width, channels: 3))
+        #expect(try largestDistance(x.planes(step: 8), NumpyArray("towers/0024/rc_stem_every8").values) < 5e-5)
+        for (stage, golden) in [(0, "rc_res2_every8"), (1, "rc_res3_every4"), (2, "rc_res4_every3")] {
+            x = try encoder.run(encoder.weights.stages[stage], x)
+            let step = Int(golden.suffix(1)) ?? 1
+            #expect(try largestDistance(x.planes(step: step), NumpyArray("towers/0024/\(golden)").values) < 5e-5)
+        }
+        let crops = try encoder.align.crops(of: x, Self.boxes, engine: encoder.engine)
+        #expect(
+            try largestDistance(crops.planes(channelStep: 8), NumpyArray("towers/0024/rc_roi_aligned_ch8").values)
+                < 1e-4)
+        let last = try encoder.lastStage(crops)
+        #expect(try largestDistance(last.planes(), NumpyArray("towers/0024/rc_roi_res5").values) < 1e-4)
+    }
+
+    @Test("the features of regions are the original's within 1e-4, and the same bits with more threads or other tiles")
+    func features() throws {
+        let encoder = try Self.encoder(.region())
+        let image = try encoder.encode(portablePixmap("0024/image.ppm"))
+        let features = try encoder.features(of: image, boxes: Self.boxes)
+        #expect(features.rows == 2 && features.columns == 640)
+        #expect(image.size == PixelSize(width: 1256, height: 800))
+        #expect(try largestDistance(features.values(), NumpyArray("towers/0024/rc_region_feats").values) < 1e-4)
+
+        let other = try Self.encoder(.region(type: .f16, compression: .zstd), threads: 3)
+        let again = try other.features(of: other.encode(portablePixmap("0024/image.ppm")), boxes: Self.boxes)
+        #expect(again.values() == features.values())
+    }
+
+    @Test("a region's features do not depend on the regions asked for with it")
+    func batches() throws {
+        let encoder = try Self.encoder(.region())
+        let planes: [Float] = (0..<3 * 96 * 64).map { index in Float(index % 97) / 50 - 1 }
+        let image = try encoder.encode(planes: planes, height: 96, width: 64)
+        let boxes: [RegionBox] = (0..<11).map { number in
+            let shift = Float(number)
+            return RegionBox(left: shift, top: 3, right: 50 + shift, bottom: 90 - shift)
+        }
+        let together = try encoder.features(of: image, boxes: boxes)
+        for (index, box) in boxes.enumerated() {
+            let alone = try encoder.features(of: image, boxes: [box])
+            #expect(alone.values() == together.rows(index..<index + 1).values())
+        }
+        #expect(try encoder.features(of: image, boxes: []).rows == 0)
+    }
+
+    /// RN50x4 in its real size: `python3 tools/fixture_weights.py --out .build/fixtures --only regionclip-full`.
+    static let fullSize = GeneratedFixtures.path("full-regionclip/regionclip_full_rn50x4.pth")
+
+    @Test(
+        "RN50x4 in its real size: within 2e-4", .enabled(if: FileManager.default.fileExists(atPath: fullSize.string)))
+    func realSize() throws {
+        let encoder = try Self.encoder(.region(Self.fullSize, type: .f16))
+        let image = try encoder.encode(portablePixmap("0024/image.ppm"))
+        #expect(
+            try largestDistance(
+                image.map.planes(channelStep: 8, step: 4), NumpyArray("towers/0024-full/res4_ch8_sp4").values) < 2e-4)
+        let boxes = [Self.boxes[0], RegionBox(left: 0, top: 0, right: 1256, bottom: 800)]
+        let last = try encoder.lastStage(encoder.align.crops(of: image.map, boxes, engine: encoder.engine))
+        #expect(
+            try largestDistance(last.planes(channelStep: 16), NumpyArray("towers/0024-full/roi_res5_ch16").values)
+                < 2e-4)
+        let features = try encoder.features(of: image, boxes: boxes)
+        #expect(try largestDistance(features.values(), NumpyArray("towers/0024-full/region_feats").values) < 2e-4)
+    }
+
+    @Test("images that are too small, too large or not of their size are refused")
+    func wrongInput() throws {
+        let encoder = try Self.encoder(.region())
+        for (count, height, width) in [(3 * 31 * 64, 31, 64), (10, 64, 64), (3 * 4097 * 32, 4097, 32)] {
+            let planes = [Float](repeating: 0, count: count)
+            let error = #expect(throws: PVITError.self) {
+                try encoder.encode(planes: planes, height: height, width: width)
+            }
+            #expect(error?.code == .visionInput)
+        }
+    }
+
+    @Test("a tensor that does not suit the others is named")
+    func wrongShape() throws {
+        for (wrong, shape) in [
+            ("backbone.layer2.3.conv2.weight", [16, 16, 1, 9]), ("backbone.bn1.running_var", [2, 2]),
+        ] {
+            let container = try TowerContainer.region { $0.name.rawValue == wrong ? Shape(shape) : $0.shape }
+            let error = #expect(throws: PVITError.self) { try Self.encoder(container) }
+            #expect(error?.code == .tensorMismatch && error?.tensor == TensorName("region_encoder.\(wrong)"))
+        }
+        let absent = try TowerContainer.region { $0.name.rawValue == "backbone.conv1.weight" ? nil : $0.shape }
+        let error = #expect(throws: PVITError.self) { try Self.encoder(absent) }
+        #expect(error?.code == .tensorNotFound && error?.remedy != nil)
+    }
+}

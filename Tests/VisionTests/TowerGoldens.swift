@@ -1,0 +1,116 @@
+import CheckpointTestSupport
+import Checkpoints
+import Container
+import Foundation
+import MatrixProducts
+import SystemPackage
+import Tensors
+import Testing
+
+@testable import Vision
+
+/// A file of `Fixtures/towers`: what the original PyTorch code computed from generated weights.
+func towerFixture(_ path: String) throws -> URL {
+    let url = Bundle.module.resourceURL?.appending(path: "Fixtures/towers/\(path)")
+    return try #require(url)
+}
+
+/// The pixels of a binary PPM file of 8 bits.
+func portablePixmap(_ path: String) throws -> PixelImage {
+    let bytes = Array(try Data(contentsOf: try towerFixture(path)))
+    let fields = bytes.prefix(64).split(separator: UInt8(ascii: "\n"), maxSplits: 3).prefix(3)
+    let size = String(decoding: fields[fields.startIndex + 1], as: UTF8.self).split(separator: " ").compactMap {
+        Int($0)
+    }
+    try #require(size.count == 2)
+    let pixels = Array(bytes.suffix(size[0] * size[1] * 3))
+    return try PixelImage(size: PixelSize(width: size[0], height: size[1]), pixels: pixels)
+}
+
+/// The largest distance between two lists of numbers.
+func largestDistance(_ left: [Float], _ right: [Float]) -> Float {
+    guard left.count == right.count else { return .infinity }
+    return zip(left, right).reduce(0) { max($0, ($1.0 - $1.1).isNaN ? .infinity : abs($1.0 - $1.1)) }
+}
+
+extension FeatureMaps {
+    /// The numbers as PyTorch orders them, `[count, channels, height, width]`, every so many channels and pixels.
+    func planes(channelStep: Int = 1, step: Int = 1) -> [Float] {
+        var result: [Float] = []
+        for map in 0..<count {
+            for channel in stride(from: 0, to: channels, by: channelStep) {
+                for row in stride(from: 0, to: height, by: step) {
+                    for column in stride(from: 0, to: width, by: step) {
+                        result.append(pixel(map: map, row: row, column: column)[channel])
+                    }
+                }
+            }
+        }
+        return result
+    }
+}
+
+/// A container in a temporary folder with a tower from a checkpoint.
+struct TowerContainer: Sendable {
+    let container: Container
+    private let folder: TemporaryFolder
+
+    /// Writes the tensors whose names begin with `namePrefix` under `prefix` + name.
+    ///
+    /// - Parameters:
+    ///   - type: What floats are rounded to: `.f32` or `.f16`, which holds every generated weight exactly.
+    ///   - change: Replaces a tensor's shape in the container, or leaves the tensor out by returning nil.
+    init(
+        _ checkpoint: FilePath, namePrefix: String, as prefix: String, type: ElementType = .f32,
+        compression: Compression = .none, metadata: JSONObject = [:],
+        change: (TensorDescription) -> Shape? = { $0.shape }
+    ) throws {
+        folder = try TemporaryFolder()
+        let path = folder.path.appending("towers.pvq")
+        let source = try CheckpointSource.open(checkpoint).weights
+        var writer = try ContainerWriter(path: path)
+        for tensor in source.tensors where tensor.name.rawValue.hasPrefix(namePrefix) {
+            guard let shape = change(tensor) else { continue }
+            let name = TensorName(prefix + tensor.name.rawValue)
+            var content = try source.bytes(ofRows: 0..<tensor.shape.rows, of: tensor)
+            try #require(tensor.elementType == .f32)
+            if type == .f16 {
+                content = stride(from: 0, to: content.count, by: 4).reduce(into: []) { result, offset in
+                    let bits = content[offset..<offset + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+                    result.appendLittleEndian(Float16(Float(bitPattern: bits)).bitPattern)
+                }
+            }
+            let layout = try TileLayout(encoding: .plain(type), shape: shape)
+            try writer.beginTensor(name, encoding: .plain(type), shape: shape, rowsPerTile: layout.rowsPerTile)
+            var start = 0
+            for tile in 0..<layout.tileCount {
+                let bytes = content.span.bytes.extracting(start..<start + layout.byteCount(ofTile: tile))
+                try writer.append(
+                    TileEncoder.encode(bytes, encoding: .plain(type), compression: compression), content: bytes)
+                start += bytes.byteCount
+            }
+            try writer.endTensor()
+        }
+        _ = try writer.finish(metadata: metadata)
+        container = try Container(opening: path)
+    }
+
+    static func clip(
+        type: ElementType = .f32, compression: Compression = .none, configuration: JSONObject? = nil,
+        change: (TensorDescription) -> Shape? = { $0.shape }
+    ) throws -> TowerContainer {
+        let path = GeneratedFixtures.path("mini-clip")
+        let config = try #require(try CheckpointSource.open(path).config)
+        return try TowerContainer(
+            path, namePrefix: "vision_model.", as: "vision_tower.", type: type, compression: compression,
+            metadata: ["vision_tower.config": .object(configuration ?? config)], change: change)
+    }
+
+    static func region(
+        _ path: FilePath = GeneratedFixtures.path("mini-regionclip/regionclip_narrow.pth"), type: ElementType = .f32,
+        compression: Compression = .none, change: (TensorDescription) -> Shape? = { $0.shape }
+    ) throws -> TowerContainer {
+        try TowerContainer(
+            path, namePrefix: "backbone.", as: "region_encoder.", type: type, compression: compression, change: change)
+    }
+}
