@@ -1,20 +1,27 @@
 import ArgumentParser
+import Checkpoints
 import Glibc
 import Tensors
 
 /// Runs the command line and turns what went wrong into one line on standard error and an exit status.
 @main
 enum EntryPoint {
+    /// The exit status of what a signal ends.
+    private static let interrupted = 128 + SIGINT
+
     static func main() {
         do {
             var command = try PVITCommand.parseAsRoot()
             try command.run()
-        } catch let error as PVITError {
+        } catch let error as PVITError where error.code != .cancelled {
             StandardError.write("pvit: error: \(error)\n")
             exit(error.code.category.rawValue)
+        } catch let error as PVITError {
+            StandardError.write("pvit: \(error.what)\n")
+            exit(interrupted)
         } catch is Interruption {
             StandardError.write("pvit: interrupted\n")
-            exit(128 + SIGINT)
+            exit(interrupted)
         } catch {
             PVITCommand.exit(withError: error)
         }

@@ -59,6 +59,7 @@ struct DamageTests {
                 try Data("earlier".utf8).write(to: URL(fileURLWithPath: output.string))
             } else {
                 #expect(content == Data("earlier".utf8))
+                if running.process.terminationReason == .exit { #expect(running.process.terminationStatus == 130) }
             }
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path.string) == ["model.pvq"])
         }
