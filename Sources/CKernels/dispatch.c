@@ -27,6 +27,17 @@ static int supports_avx512_vnni(void) {
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
     return has_all(b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL) && has_all(c, bit_AVX512VNNI);
 }
+#elif defined(__aarch64__)
+#if defined(__linux__)
+#include <sys/auxv.h>
+
+// HWCAP_ASIMDDP of the Linux kernel's arch/arm64/include/uapi/asm/hwcap.h.
+static int supports_neon_dot(void) { return (getauxval(AT_HWCAP) >> 20 & 1) != 0; }
+#elif defined(__ARM_FEATURE_DOTPROD)
+static int supports_neon_dot(void) { return 1; }
+#else
+static int supports_neon_dot(void) { return 0; }
+#endif
 #endif
 
 const pvit_kernels *pvit_kernels_for(pvit_isa isa) {
@@ -35,13 +46,16 @@ const pvit_kernels *pvit_kernels_for(pvit_isa isa) {
 #if defined(__x86_64__)
     case PVIT_ISA_AVX2: return supports_avx2() ? &pvit_avx2_kernels : NULL;
     case PVIT_ISA_AVX512_VNNI: return supports_avx512_vnni() ? &pvit_avx512_kernels : NULL;
+#elif defined(__aarch64__)
+    case PVIT_ISA_NEON: return &pvit_neon_kernels;
+    case PVIT_ISA_NEON_DOT: return supports_neon_dot() ? &pvit_neon_dot_kernels : NULL;
 #endif
     default: return NULL;
     }
 }
 
 const pvit_kernels *pvit_kernels_best(void) {
-    const pvit_isa by_preference[] = {PVIT_ISA_AVX512_VNNI, PVIT_ISA_AVX2, PVIT_ISA_NEON};
+    const pvit_isa by_preference[] = {PVIT_ISA_AVX512_VNNI, PVIT_ISA_AVX2, PVIT_ISA_NEON_DOT, PVIT_ISA_NEON};
     for (size_t i = 0; i < sizeof by_preference / sizeof *by_preference; i++) {
         const pvit_kernels *kernels = pvit_kernels_for(by_preference[i]);
         if (kernels) return kernels;

@@ -9,8 +9,10 @@ public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
     case avx2
     /// AVX-512 F, BW, DQ, VL and VNNI.
     case avx512 = "avx512-vnni"
-    /// Arm NEON.
+    /// Arm NEON, which every 64-bit Arm processor has.
     case neon
+    /// NEON with dot products of bytes.
+    case neonDot = "neon-dot"
 
     fileprivate var code: pvit_isa {
         switch self {
@@ -18,6 +20,7 @@ public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
         case .avx2: PVIT_ISA_AVX2
         case .avx512: PVIT_ISA_AVX512_VNNI
         case .neon: PVIT_ISA_NEON
+        case .neonDot: PVIT_ISA_NEON_DOT
         }
     }
 

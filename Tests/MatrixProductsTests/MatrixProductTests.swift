@@ -143,7 +143,7 @@ struct MatrixProductTests {
         let weights = try StoredTestMatrix([200, 700], .plain(.f32), seed: 3)
         let x = matrix(130, 700, random(130 * 700, seed: 4))
         var results: [[Float]] = []
-        for set in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON, PVIT_ISA_SCALAR]
+        for set in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON, PVIT_ISA_NEON_DOT, PVIT_ISA_SCALAR]
         where pvit_float_kernels_for(set) != nil {
             for threads in [1, 3] {
                 let engine = try MatrixEngine(sharing: ThreadPool(threadCount: threads), kernels: FloatKernels(set))

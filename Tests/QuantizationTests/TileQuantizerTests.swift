@@ -19,7 +19,7 @@ struct TileQuantizerTests {
                 let expected = try TileQuantizer(
                     encoding: encoding, columns: columns, importance: importance, encoders: reference
                 ).encode(rows: weights.span)
-                for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON] {
+                for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON, PVIT_ISA_NEON_DOT] {
                     guard let encoders = pvit_encoders_for(isa) else { continue }
                     let tile = try TileQuantizer(
                         encoding: encoding, columns: columns, importance: importance, encoders: encoders.pointee

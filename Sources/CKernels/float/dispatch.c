@@ -7,7 +7,8 @@ const pvit_float_kernels *pvit_float_kernels_for(pvit_isa isa) {
     case PVIT_ISA_AVX2: return pvit_kernels_for(isa) ? &pvit_avx2_float_kernels : NULL;
     case PVIT_ISA_AVX512_VNNI: return pvit_kernels_for(isa) ? &pvit_avx512_float_kernels : NULL;
 #elif defined(__aarch64__)
-    case PVIT_ISA_NEON: return &pvit_neon_float_kernels;
+    case PVIT_ISA_NEON:
+    case PVIT_ISA_NEON_DOT: return &pvit_neon_float_kernels;
 #endif
     default: return NULL;
     }

@@ -79,7 +79,8 @@ typedef enum {
     PVIT_ISA_SCALAR = 0,
     PVIT_ISA_AVX2 = 1,        // AVX2, FMA, F16C
     PVIT_ISA_AVX512_VNNI = 2, // AVX-512 F, BW, DQ, VL, VNNI
-    PVIT_ISA_NEON = 3,
+    PVIT_ISA_NEON = 3,        // what every 64-bit Arm processor has
+    PVIT_ISA_NEON_DOT = 4,    // and its dot products of bytes
 } pvit_isa;
 
 typedef struct {
