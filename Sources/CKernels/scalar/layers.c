@@ -41,6 +41,18 @@ void pvit_scalar_gemv_bf16(const uint16_t *restrict w, size_t rows, size_t colum
     gemv_halves(w, rows, columns, x, y, pvit_bf16_to_f32);
 }
 
+// Many tokens are one token after the other.
+#define GEMM(type, name)                                                                                               \
+    void pvit_scalar_gemm_##name(const type *restrict w, size_t rows, size_t columns, const float *restrict x,         \
+                                 size_t x_stride, size_t tokens, float *restrict y, size_t y_stride) {                 \
+        for (size_t token = 0; token < tokens; token++)                                                                \
+            pvit_scalar_gemv_##name(w, rows, columns, x + token * x_stride, y + token * y_stride);                     \
+    }
+
+GEMM(float, f32)
+GEMM(uint16_t, f16)
+GEMM(uint16_t, bf16)
+
 void pvit_scalar_rms_norm(const float *x, const float *weight, size_t count, float epsilon, float *result) {
     float partial[16] = {0};
     accumulate(x, x, count, partial);
