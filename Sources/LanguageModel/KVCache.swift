@@ -119,13 +119,16 @@ public struct KVCache: ~Copyable {
     /// Counts the positions that have been written after the last ones.
     mutating func append(_ positions: Int) { count += positions }
 
-    /// Makes the first `count` positions the same as another cache's, and forgets the others. Caches of one model and storage
-    /// only; at most as many as both have room for and the other one holds.
-    public mutating func copyPrefix(_ count: Int, of other: borrowing KVCache) {
+    /// Makes the first `count` positions the same as another cache's, and forgets the others; at most as many as there is room
+    /// for and the other one holds.
+    ///
+    /// - Throws: `model.cache` when the two are of different models or storage.
+    public mutating func copyPrefix(_ count: Int, of other: borrowing KVCache) throws {
         let (source, target) = (other.rows, rows)
-        precondition(
+        guard
             (source.storage, source.layerCount, source.headCount, source.headWidth)
-                == (target.storage, target.layerCount, target.headCount, target.headWidth))
+                == (target.storage, target.layerCount, target.headCount, target.headWidth)
+        else { throw PVITError(.modelCache, "a cache of another model or type cannot be copied") }
         let count = min(max(count, 0), other.count, capacity)
         for layer in 0..<target.layerCount {
             for head in 0..<target.headCount {

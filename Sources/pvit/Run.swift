@@ -61,7 +61,7 @@ struct Run: ParsableCommand {
     var overflow: ContextOverflow = .stop
 
     @Option(
-        defaultAsFlag: 16,
+        defaultAsFlag: 16, parsing: .next,
         help: ArgumentHelp(
             "Guess up to n tokens (16 without a number) from repetitions in the text and read them on trial: the same "
                 + "answer, sooner where it quotes.",

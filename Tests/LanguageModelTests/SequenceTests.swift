@@ -102,9 +102,11 @@ struct SequenceTests {
         var original = try KVCache(for: model.configuration, storage: storage, capacity: 300)
         try model.forward(.tokens(tokens), cache: &original, logits: .none)
         var copy = try KVCache(for: model.configuration, storage: storage, capacity: 90)
-        copy.copyPrefix(37, of: original)
+        try copy.copyPrefix(37, of: original)
         #expect(copy.count == 37)
         original.truncate(to: 37)
+        var narrow = try KVCache(for: model.configuration, storage: storage == .f16 ? .f32 : .f16, capacity: 90)
+        #expect(throws: PVITError.self) { try narrow.copyPrefix(37, of: original) }
         var expected: [Float] = []
         try model.forward(.tokens([7, 8, 9]), cache: &original) { expected = $1.array }
         try model.forward(.tokens([7, 8, 9]), cache: &copy) { #expect($1.array == expected) }

@@ -155,7 +155,7 @@ public final class AnswerPool {
                 continue
             }
             let source = seats[best]
-            if known[best] > known[free] { seats[free].copy(known[best], of: source) }
+            if known[best] > known[free] { try seats[free].copy(known[best], of: source) }
             seats[free].take(entrant, known: max(known[best], known[free]))
             seated.append(prompt)
         }
@@ -188,8 +188,8 @@ private struct Seat {
     }
 
     /// Takes over the beginning of another seat's cache.
-    mutating func copy(_ count: Int, of other: Seat) {
-        sequence.cache.copyPrefix(count, of: other.sequence.cache)
+    mutating func copy(_ count: Int, of other: Seat) throws {
+        try sequence.cache.copyPrefix(count, of: other.sequence.cache)
         cached = Array(other.cached.prefix(count))
     }
 
