@@ -29,11 +29,22 @@ final class ActivationMatrix {
 
     func row(_ index: Int) -> UnsafeMutablePointer<Float> { start + index * stride }
 
-    /// Makes rows `kept` the only ones.
-    func keepRows(_ kept: Range<Int>) {
-        precondition(kept.upperBound <= rows)
-        if kept.lowerBound > 0 { start.update(from: row(kept.lowerBound), count: kept.count * stride) }
-        rows = kept.count
+    /// Makes rows `kept` the only ones, one range after the other. The ranges ascend.
+    func keepRows(_ kept: [Range<Int>]) {
+        var next = 0
+        for range in kept {
+            precondition(next <= range.lowerBound && range.upperBound <= rows)
+            if next < range.lowerBound { row(next).update(from: row(range.lowerBound), count: range.count * stride) }
+            next += range.count
+        }
+        rows = next
+    }
+
+    /// Copies all rows of a matrix with as many columns after the last one.
+    func append(_ other: ActivationMatrix) {
+        precondition(other.columns == columns && rows + other.rows <= capacity)
+        row(rows).update(from: other.start, count: other.rows * stride)
+        rows += other.rows
     }
 
     /// Lends the numbers of one row: `[columns]`.

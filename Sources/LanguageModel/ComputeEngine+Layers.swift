@@ -30,12 +30,13 @@ extension ComputeEngine {
         }
     }
 
-    /// The cosines and sines of positions `first..<first + rows`: `[tokens, width]`, half of each row cosines.
-    func rotaryAngles(_ rotary: RotaryEmbedding, from first: Int, into angles: ActivationMatrix) throws {
+    /// The cosines and sines of the positions of a pass: `[tokens, width]`, half of each row cosines.
+    func rotaryAngles(_ rotary: RotaryEmbedding, _ pass: LlamaPass, into angles: ActivationMatrix) throws {
         let half = rotary.frequencies.count
+        angles.rows = pass.rows.count
         try forEach(angles.rows, operations: 200 * half) { rows, _ in
             for row in rows {
-                rotary.angles(at: first + row, cosines: angles.row(row), sines: angles.row(row) + half)
+                rotary.angles(at: pass.rows[row].place, cosines: angles.row(row), sines: angles.row(row) + half)
             }
         }
     }
@@ -50,60 +51,56 @@ extension ComputeEngine {
         }
     }
 
-    /// Rotates every head of keys `[tokens, key/value heads * width]`, and appends keys and values to a layer of the cache.
+    /// Rotates every head of keys `[tokens, key/value heads * width]`, and writes keys and values into a layer of the caches.
     func rotateAndStore(
-        key: ActivationMatrix, value: ActivationMatrix, angles: ActivationMatrix, layer: Int, cache: borrowing KVCache
+        key: ActivationMatrix, value: ActivationMatrix, angles: ActivationMatrix, layer: Int, _ pass: LlamaPass
     ) throws {
-        let (width, heads, first) = (cache.headWidth, cache.headCount, cache.count)
-        let storage = cache.storage.code
-        let rowBytes = cache.rowBytes
-        let keys = (0..<heads).map { cache.keys(layer: layer, head: $0) }
-        let values = (0..<heads).map { cache.values(layer: layer, head: $0) }
         let groupRows = Int(PVIT_KEY_GROUP)
         try forEach(key.rows, operations: 8 * key.columns) { rows, _ in
             for row in rows {
+                let cache = pass.segments[pass.rows[row].segment].cache
+                let place = pass.rows[row].place
+                let (width, rowBytes, storage) = (cache.headWidth, cache.rowBytes, cache.storage.code)
                 let cosines = angles.row(row)
-                kernels.rope(key.row(row), heads, width, cosines, cosines + width / 2)
-                for head in 0..<heads {
-                    let (group, place) = (first + row).quotientAndRemainder(dividingBy: groupRows)
+                kernels.rope(key.row(row), cache.headCount, width, cosines, cosines + width / 2)
+                for head in 0..<cache.headCount {
+                    let (group, rowOfGroup) = place.quotientAndRemainder(dividingBy: groupRows)
                     kernels.storeKey(
-                        key.row(row) + head * width, width, storage, keys[head] + group * groupRows * rowBytes, place)
+                        key.row(row) + head * width, width, storage,
+                        cache.keys(layer: layer, head: head) + group * groupRows * rowBytes, rowOfGroup)
                     kernels.storeValue(
-                        value.row(row) + head * width, width, storage, values[head] + (first + row) * rowBytes)
+                        value.row(row) + head * width, width, storage,
+                        cache.values(layer: layer, head: head) + place * rowBytes)
                 }
             }
         }
     }
 
-    /// Causal attention of the positions from `first` on over all up to their own:
+    /// Causal attention of the positions of a pass, each over those of its own sequence up to itself:
     /// result = softmax(query keysᵀ / sqrt(width)) values, `[tokens, heads * width]`.
     ///
-    /// Each task takes one key/value head and some tokens, whose queries visit each block of positions together.
+    /// Each task takes one key/value head and some tokens of a sequence, whose queries visit each block of positions together.
     func attend(
-        query: ActivationMatrix, from first: Int, layer: Int, cache: borrowing KVCache, into result: ActivationMatrix
+        query: ActivationMatrix, layer: Int, _ pass: LlamaPass, into result: ActivationMatrix
     ) throws {
         result.rows = query.rows
+        guard let cache = pass.segments.first?.cache else { return }
         let (width, heads) = (cache.headWidth, cache.headCount)
-        let storage = cache.storage.code
-        let keys = (0..<heads).map { cache.keys(layer: layer, head: $0) }
-        let values = (0..<heads).map { cache.values(layer: layer, head: $0) }
         let queriesPerHead = query.columns / width / heads
         let scale = 1 / Float(width).squareRoot()
-        let tokensPerTask = max(Self.queriesPerTask / queriesPerHead, 1)
-        let blocks = (query.rows + tokensPerTask - 1) / tokensPerTask
-        let queries = min(query.rows, tokensPerTask) * queriesPerHead
-        let operations = queries * (first + query.rows) * width
-        try forEach(blocks * heads, operations: operations) { range, scratch in
-            let memory = scratch.floats(pvit_attention_scratch(queries, width))
+        let blocks = pass.blocks(of: max(Self.queriesPerTask / queriesPerHead, 1))
+        let seen = blocks.reduce(0) { $0 + $1.rows.count * ($1.firstPlace + $1.rows.count) }
+        let operations = seen * queriesPerHead * width / blocks.count
+        try forEach(blocks.count * heads, operations: operations) { range, scratch in
             for task in range {
-                // The last tokens see most positions: they go first, so that threads end at about the same time.
-                let head = task % heads
-                let token = (blocks - 1 - task / heads) * tokensPerTask
+                let (block, head) = (blocks[task / heads], task % heads)
+                let (rows, cache) = (block.rows, pass.segments[block.segment].cache)
+                let memory = scratch.floats(pvit_attention_scratch(rows.count * queriesPerHead, width))
                 let offset = head * queriesPerHead * width
                 kernels.attend(
-                    query.row(token) + offset, min(tokensPerTask, query.rows - token), queriesPerHead, query.stride,
-                    keys[head], values[head], storage, width, first + token + 1, scale, memory,
-                    result.row(token) + offset)
+                    query.row(rows.lowerBound) + offset, rows.count, queriesPerHead, query.stride,
+                    cache.keys(layer: layer, head: head), cache.values(layer: layer, head: head), cache.storage.code,
+                    width, block.firstPlace + 1, scale, memory, result.row(rows.lowerBound) + offset)
             }
         }
     }

@@ -1,5 +1,4 @@
 import CKernels
-import COpenBLAS
 import Container
 import Tensors
 
@@ -72,69 +71,47 @@ extension ComputeEngine {
         _ matrix: WeightMatrix, _ piece: Projection.Piece, _ input: ActivationMatrix, _ output: ActivationMatrix,
         _ scratch: WorkerScratch
     ) throws {
-        guard matrix.layout.isQuantized else {
-            return try multiplyFloats(matrix, piece.rows, input, output, scratch)
-        }
-        let groups = (piece.rows.count + Self.groupRows - 1) / Self.groupRows
+        let (columns, rows, tokens) = (matrix.columns, piece.rows.count, input.rows)
+        let groups = (rows + Self.groupRows - 1) / Self.groupRows
+        let (x, stride) = (UnsafePointer(input.start), input.stride)
         let y = output.start + piece.rows.lowerBound
         try matrix.withRows(piece.rows, ofTile: piece.tile, scratch.tile) { bytes, scale in
-            let weights = bytes.as(UInt8.self)
-            if matrix.layout == .q4 {
-                kernels.gemmQ4(
-                    weights, groups, matrix.columns, scale, input.quantized.pointers, input.rows, y, output.stride)
-            } else {
-                kernels.gemmQ8(
-                    weights, groups, matrix.columns, scale, input.wide.pointers, input.rows, y, output.stride)
-            }
-        }
-    }
-
-    /// The rows `rows` of a float matrix, widened, times all tokens.
-    private func multiplyFloats(
-        _ matrix: WeightMatrix, _ rows: Range<Int>, _ input: ActivationMatrix, _ output: ActivationMatrix,
-        _ scratch: WorkerScratch
-    ) throws {
-        let columns = matrix.columns
-        let weights = scratch.floats(rows.count * columns)
-        var next = rows.lowerBound
-        while next < rows.upperBound {
-            let tile = matrix.tile(ofRow: next)
-            let end = min(rows.upperBound, matrix.tileStarts[tile + 1])
-            try widen(matrix, next..<end, ofTile: tile, into: weights + (next - rows.lowerBound) * columns, scratch)
-            next = end
-        }
-        cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasTrans, Int32(input.rows), Int32(rows.count), Int32(columns), 1,
-            input.start, Int32(input.stride), weights, Int32(columns), 0, output.start + rows.lowerBound,
-            Int32(output.stride))
-    }
-
-    /// Rows of one tile of a float matrix as float32: `[rows, columns]`.
-    private func widen(
-        _ matrix: WeightMatrix, _ rows: Range<Int>, ofTile tile: Int, into result: UnsafeMutablePointer<Float>,
-        _ scratch: WorkerScratch
-    ) throws {
-        let count = rows.count * matrix.columns
-        try matrix.withRows(rows, ofTile: tile, scratch.tile) { bytes, _ in
             switch matrix.layout {
-            case .f16: kernels.widenF16(bytes.as(UInt16.self), result, count)
-            case .bf16: kernels.widenBF16(bytes.as(UInt16.self), result, count)
-            case .f32: result.update(from: bytes.as(Float.self), count: count)
-            case .q8, .q4: throw PVITError(.internalDefect, "quantized rows cannot be widened", tensor: matrix.name)
+            case .q4:
+                kernels.gemmQ4(
+                    bytes.as(UInt8.self), groups, columns, scale, input.quantized.pointers, tokens, y, output.stride)
+            case .q8:
+                kernels.gemmQ8(
+                    bytes.as(UInt8.self), groups, columns, scale, input.wide.pointers, tokens, y, output.stride)
+            case .f32:
+                kernels.gemmF32(bytes.as(Float.self), rows, columns, x, stride, tokens, y, output.stride)
+            case .f16, .bf16:
+                let halves = bytes.as(UInt16.self)
+                let isF16 = matrix.layout == .f16
+                guard tokens > Self.widenedTokens else {
+                    let multiply = isF16 ? kernels.gemmF16 : kernels.gemmBF16
+                    return multiply(halves, rows, columns, x, stride, tokens, y, output.stride)
+                }
+                let weights = scratch.floats(rows * columns)
+                (isF16 ? kernels.widenF16 : kernels.widenBF16)(halves, weights, rows * columns)
+                kernels.gemmF32(weights, rows, columns, x, stride, tokens, y, output.stride)
             }
         }
     }
 
-    /// result[i] = row `indices[i]` of a matrix: the embedding of tokens. `[indices.count, columns]`
-    func lookUp(_ indices: [Int], in matrix: WeightMatrix, into result: ActivationMatrix) throws {
+    /// More tokens than this share the widening of halves to float32; for fewer they are widened in registers. The bits are
+    /// the same.
+    private static let widenedTokens = 12
+
+    /// result[row] = row `index` of a matrix for each of `rows`: the embedding of tokens.
+    func lookUp(_ rows: [(row: Int, index: Int)], in matrix: WeightMatrix, into result: ActivationMatrix) throws {
         // Tokens whose rows share a tile follow one another, so that a compressed tile is decoded once for them all.
-        let order = indices.indices.sorted { (indices[$0], $0) < (indices[$1], $1) }
+        let order = rows.sorted { ($0.index, $0.row) < ($1.index, $1.row) }
         var runs: [Range<Int>] = []
         var start = 0
         for place in order.indices {
             let next = place + 1
-            if next < order.count, matrix.tile(ofRow: indices[order[next]]) == matrix.tile(ofRow: indices[order[place]])
-            {
+            if next < order.count, matrix.tile(ofRow: order[next].index) == matrix.tile(ofRow: order[place].index) {
                 continue
             }
             runs.append(start..<next)
@@ -142,12 +119,11 @@ extension ComputeEngine {
         }
         try forEach(runs.count) { range, scratch in
             for run in runs[range] {
-                let tile = matrix.tile(ofRow: indices[order[run.lowerBound]])
+                let tile = matrix.tile(ofRow: order[run.lowerBound].index)
                 let rows = matrix.tileStarts[tile]..<matrix.tileStarts[tile + 1]
                 try matrix.withRows(rows, ofTile: tile, scratch.tile) { bytes, scale in
-                    for place in order[run] {
-                        decode(
-                            row: indices[place] - rows.lowerBound, of: bytes, scale, matrix, into: result.row(place))
+                    for (row, index) in order[run] {
+                        decode(row: index - rows.lowerBound, of: bytes, scale, matrix, into: result.row(row))
                     }
                 }
             }

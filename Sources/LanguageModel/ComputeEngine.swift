@@ -1,4 +1,3 @@
-import COpenBLAS
 import Container
 import Parallelism
 import Tensors
@@ -28,8 +27,6 @@ public final class ComputeEngine {
         kernels = try Kernels(instructionSet)
         pool = ThreadPool(threadCount: threadCount)
         scratch = (0..<pool.threadCount).map { _ in WorkerScratch() }
-        // The pool shares the work out; BLAS on its own threads would round differently for each number of them.
-        openblas_set_num_threads(1)
     }
 
     /// Calls `body` for ranges that cover `0..<count`, on all threads, each with scratch memory of its own.

@@ -9,7 +9,8 @@ import Tokenization
 #endif
 
 extension Llama {
-    /// The perplexity of the model over `windows`.
+    /// The perplexity of the model over `windows`, some of which are read together: the more, the more tokens share the
+    /// decoding of weights. Results do not depend on that.
     ///
     /// - Parameters:
     ///   - storage: The type of the key/value cache.
@@ -17,19 +18,17 @@ extension Llama {
     public func perplexity(
         over windows: EvaluationWindows, storage: KVCache.Storage = .f16, progress: (Int) throws -> Void = { _ in }
     ) throws -> PerplexityResult {
-        var cache = try KVCache(for: configuration, storage: storage, capacity: windows.context)
-        let first = windows.scored.lowerBound
         var losses: [Double] = []
-        for (number, window) in windows.windows.enumerated() {
-            cache.truncate(to: 0)
-            let input = LlamaInput.tokens(Array(window[..<windows.scored.upperBound]))
-            try forwardInBlocks(input, cache: &cache, logits: .from(first)) { positions, logits in
-                losses += try engine.mapRows(positions.count) { row in
-                    let target = Int(window[positions.lowerBound + row + 1].rawValue)
-                    return try logits.withRow(row) { try -LogSoftmax($0)[$0, target] }
+        for group in windows.groups(ofPositions: positionsTogether(storage)) {
+            let batch = try self.batch(windows.windows[group], windows, storage)
+            try forwardInBlocks(batch, rowsPerPass: Self.largestBatchSize) { rows, logits in
+                losses += try engine.mapRows(rows.count) { index in
+                    let row = rows[rows.startIndex + index]
+                    let target = Int(windows.windows[group.lowerBound + row.entry][row.position + 1].rawValue)
+                    return try logits.withRow(index) { try -LogSoftmax($0)[$0, target] }
                 }
+                try windows.report(rows, of: group, progress)
             }
-            try progress(number + 1)
         }
         let (mean, deviation) = Self.meanAndDeviation(losses)
         let perplexity = exp(mean)
@@ -41,7 +40,7 @@ extension Llama {
 
     /// How far this model is from `reference` over `windows`. Both must have the same vocabulary.
     ///
-    /// The two models take turns with some positions at a time, so the memory in use does not depend on the text.
+    /// The two models take turns with some windows at a time, so the memory in use does not depend on the text.
     ///
     /// - Parameter progress: As for `perplexity`.
     /// - Throws: `evaluation.text` when the vocabularies differ in size.
@@ -56,32 +55,31 @@ extension Llama {
                 "the vocabularies have \(vocabulary) and \(reference.configuration.vocabularySize) tokens: the models "
                     + "cannot be compared")
         }
-        var cache = try KVCache(for: configuration, storage: storage, capacity: windows.context)
-        var referenceCache = try KVCache(for: reference.configuration, storage: storage, capacity: windows.context)
-        let expected = ActivationMatrix(capacity: Self.logitsBlock, columns: vocabulary)
         var comparisons: [Comparison] = []
-        for (number, window) in windows.windows.enumerated() {
-            cache.truncate(to: 0)
-            referenceCache.truncate(to: 0)
-            let unscored = LlamaInput.tokens(Array(window[..<windows.scored.lowerBound]))
-            try reference.forward(unscored, cache: &referenceCache, logits: .none)
-            try forward(unscored, cache: &cache, logits: .none)
-            for start in stride(from: windows.scored.lowerBound, to: windows.scored.upperBound, by: Self.logitsBlock) {
-                let positions = start..<min(start + Self.logitsBlock, windows.scored.upperBound)
-                let input = LlamaInput.tokens(Array(window[positions]))
-                try reference.forward(input, cache: &referenceCache, logits: .from(0)) { position, logits in
-                    expected.fill(row: position, with: logits)
-                }
-                try forwardInBlocks(input, cache: &cache, logits: .from(0)) { block, logits in
-                    comparisons += try engine.mapRows(block.count) { row in
-                        let target = Int(window[start + block.lowerBound + row + 1].rawValue)
-                        return try expected.withRow(block.lowerBound + row) { expected in
-                            try logits.withRow(row) { try Comparison(expected, $0, target: target) }
-                        }
+        let positions = min(positionsTogether(storage), reference.positionsTogether(storage))
+        for group in windows.groups(ofPositions: positions) {
+            // The reference's hidden states wait for the model's: they are small, and logits are not.
+            let scored = group.count * windows.scored.count
+            let states = ActivationMatrix(capacity: scored, columns: reference.configuration.hiddenSize)
+            states.rows = 0
+            try reference.forwardToStates(
+                reference.batch(windows.windows[group], windows, storage), rowsPerPass: Self.largestBatchSize
+            ) { states.append($1) }
+            var next = 0
+            try forwardInBlocks(
+                batch(windows.windows[group], windows, storage), rowsPerPass: Self.largestBatchSize
+            ) { rows, logits in
+                let expected = try reference.logits(of: states, rows: next..<next + rows.count)
+                next += rows.count
+                comparisons += try engine.mapRows(rows.count) { index in
+                    let row = rows[rows.startIndex + index]
+                    let target = Int(windows.windows[group.lowerBound + row.entry][row.position + 1].rawValue)
+                    return try expected.withRow(index) { expected in
+                        try logits.withRow(index) { try Comparison(expected, $0, target: target) }
                     }
                 }
+                try windows.report(rows, of: group, progress)
             }
-            try progress(number + 1)
         }
         let count = Double(comparisons.count)
         return DivergenceResult(
@@ -90,6 +88,26 @@ extension Llama {
             meanKL: comparisons.reduce(0) { $0 + $1.divergence } / count,
             p99KL: Self.quantile(0.99, of: comparisons.map(\.divergence)),
             top1Agreement: Double(comparisons.count { $0.sameTop }) / count, tokenCount: comparisons.count)
+    }
+
+    /// How many positions are read together: of several windows while their caches are small, of one otherwise.
+    private func positionsTogether(_ storage: KVCache.Storage) -> Int {
+        min(Self.largestBatchSize, Self.cacheBytesTogether / KVCache.bytesPerPosition(configuration, storage))
+    }
+
+    /// The most memory of the caches of windows that are read together.
+    private static let cacheBytesTogether = 512 << 20
+
+    /// What is read of some windows: all but the last token of each, whose successor is unknown.
+    private func batch(
+        _ group: ArraySlice<[TokenID]>, _ windows: EvaluationWindows, _ storage: KVCache.Storage
+    ) throws -> [SequenceInput] {
+        try group.map { window in
+            let cache = try KVCache(for: configuration, storage: storage, capacity: windows.context)
+            return SequenceInput(
+                LlamaSequence(cache), .tokens(Array(window[..<windows.scored.upperBound])),
+                logits: .from(windows.scored.lowerBound))
+        }
     }
 
     static func meanAndDeviation(_ values: [Double]) -> (mean: Double, deviation: Double) {
@@ -107,51 +125,6 @@ extension Llama {
         let below = Int(place)
         let above = min(below + 1, sorted.count - 1)
         return sorted[below] + (sorted[above] - sorted[below]) * (place - Double(below))
-    }
-}
-
-/// log softmax of logits in double precision: logit - max - log Σ exp(logit - max).
-struct LogSoftmax {
-    let normalizer: Double
-    let best: Int
-
-    init(_ logits: Span<Float>) throws {
-        best = try Sampler.argmax(logits)
-        let largest = Double(logits[best])
-        var sum = 0.0
-        for index in logits.indices { sum += exp(Double(logits[index]) - largest) }
-        normalizer = largest + log(sum)
-    }
-
-    subscript(logits: Span<Float>, index: Int) -> Double {
-        get throws {
-            guard logits.indices.contains(index) else {
-                throw PVITError(.modelToken, "token \(index) is not in the vocabulary of \(logits.count)")
-            }
-            return Double(logits[index]) - normalizer
-        }
-    }
-}
-
-/// What the predictions of two models for one token have in common.
-private struct Comparison: Sendable {
-    let loss: Double
-    let referenceLoss: Double
-    let divergence: Double
-    let sameTop: Bool
-
-    init(_ expected: Span<Float>, _ logits: Span<Float>, target: Int) throws {
-        let (reference, model) = (try LogSoftmax(expected), try LogSoftmax(logits))
-        loss = -(try model[logits, target])
-        referenceLoss = -(try reference[expected, target])
-        // KL(p ‖ q) = Σ p (log p - log q)
-        var sum = 0.0
-        for index in logits.indices {
-            let logP = Double(expected[index]) - reference.normalizer
-            sum += exp(logP) * (logP - (Double(logits[index]) - model.normalizer))
-        }
-        divergence = max(sum, 0)
-        sameTop = reference.best == model.best
     }
 }
 

@@ -19,6 +19,19 @@ public struct EvaluationWindows: Sendable {
         EvaluationWindows(windows: Array(windows.prefix(count ?? windows.count)), context: context)
     }
 
+    /// The windows in groups of about `positions` tokens, of at least one window.
+    func groups(ofPositions positions: Int) -> [Range<Int>] {
+        let size = max(positions / context, 1)
+        return stride(from: 0, to: windows.count, by: size).map { $0..<min($0 + size, windows.count) }
+    }
+
+    /// Tells `progress` how many windows are done, for each that ends in `rows`.
+    func report(
+        _ rows: ArraySlice<LlamaPass.Row>, of group: Range<Int>, _ progress: (Int) throws -> Void
+    ) rethrows {
+        for row in rows where row.position == scored.upperBound - 1 { try progress(group.lowerBound + row.entry + 1) }
+    }
+
     private init(windows: [[TokenID]], context: Int) {
         self.windows = windows
         self.context = context

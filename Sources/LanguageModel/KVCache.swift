@@ -38,12 +38,8 @@ public struct KVCache: ~Copyable {
     /// The size of one position in all layers, in bytes.
     public let bytesPerPosition: Int
 
-    let layerCount: Int
-    let headCount: Int
-    let headWidth: Int
-    let rowBytes: Int
-    private let rowsPerHead: Int
-    private let base: UnsafeMutableRawPointer
+    /// Where keys and values lie.
+    let rows: KVRows
     private let byteCount: Int
 
     /// Reserves room.
@@ -62,10 +58,9 @@ public struct KVCache: ~Copyable {
             throw PVITError(.modelCache, "a context of \(capacity) positions is not possible")
         }
         let rowBytes = pvit_kv_row_bytes(storage.code, width)
-        // At most 2^10 layers, 2^10 heads and 2^12 bytes: no overflow before the capacity comes in.
-        let bytesPerPosition = 2 * configuration.layerCount * configuration.keyValueHeadCount * rowBytes
+        let bytesPerPosition = Self.bytesPerPosition(configuration, storage)
         // Keys of 16 positions lie in groups: whole ones.
-        let rows = (capacity + Int(PVIT_KEY_GROUP) - 1) / Int(PVIT_KEY_GROUP) * Int(PVIT_KEY_GROUP)
+        let rows = KVRows.wholeGroups(capacity)
         let (size, overflow) = bytesPerPosition.multipliedReportingOverflow(by: rows)
         guard !overflow,
             let memory = mmap(
@@ -80,18 +75,22 @@ public struct KVCache: ~Copyable {
         madvise(memory, size, MADV_NOHUGEPAGE)
         self.storage = storage
         self.capacity = capacity
-        rowsPerHead = rows
         count = 0
         self.bytesPerPosition = bytesPerPosition
-        layerCount = configuration.layerCount
-        headCount = configuration.keyValueHeadCount
-        headWidth = width
-        self.rowBytes = rowBytes
-        base = memory
+        self.rows = KVRows(
+            storage: storage, layerCount: configuration.layerCount, headCount: configuration.keyValueHeadCount,
+            headWidth: width, rowBytes: rowBytes, rowsPerHead: rows, base: memory)
         byteCount = size
     }
 
-    deinit { munmap(base, byteCount) }
+    /// The size of one position in all layers, in bytes.
+    static func bytesPerPosition(_ configuration: LlamaConfiguration, _ storage: Storage) -> Int {
+        // At most 2^10 layers, 2^10 heads and 2^12 bytes: no overflow before the capacity comes in.
+        2 * configuration.layerCount * configuration.keyValueHeadCount
+            * pvit_kv_row_bytes(storage.code, configuration.headWidth)
+    }
+
+    deinit { munmap(rows.base, byteCount) }
 
     /// Forgets the positions from `count` on, so that another text can continue there. Keeping more than there are keeps all.
     public mutating func truncate(to count: Int) {
@@ -107,8 +106,51 @@ public struct KVCache: ~Copyable {
         }
     }
 
+    /// Throws `model.cache` unless it was made for a model of these sizes.
+    func check(_ configuration: LlamaConfiguration) throws {
+        guard
+            (rows.layerCount, rows.headCount, rows.headWidth)
+                == (configuration.layerCount, configuration.keyValueHeadCount, configuration.headWidth)
+        else {
+            throw PVITError(.modelCache, "the cache was made for a model of other sizes")
+        }
+    }
+
     /// Counts the positions that have been written after the last ones.
     mutating func append(_ positions: Int) { count += positions }
+
+    /// Makes the first `count` positions the same as another cache's, and forgets the others; at most as many as there is room
+    /// for and the other one holds.
+    ///
+    /// - Throws: `model.cache` when the two are of different models or storage.
+    public mutating func copyPrefix(_ count: Int, of other: borrowing KVCache) throws {
+        let (source, target) = (other.rows, rows)
+        guard
+            (source.storage, source.layerCount, source.headCount, source.headWidth)
+                == (target.storage, target.layerCount, target.headCount, target.headWidth)
+        else { throw PVITError(.modelCache, "a cache of another model or type cannot be copied") }
+        let count = min(max(count, 0), other.count, capacity)
+        for layer in 0..<target.layerCount {
+            for head in 0..<target.headCount {
+                target.keys(layer: layer, head: head).copyMemory(
+                    from: source.keys(layer: layer, head: head), byteCount: KVRows.wholeGroups(count) * target.rowBytes)
+                target.values(layer: layer, head: head).copyMemory(
+                    from: source.values(layer: layer, head: head), byteCount: count * target.rowBytes)
+            }
+        }
+        self.count = count
+    }
+}
+
+/// Where the keys and values of a cache lie. Valid for as long as the cache is.
+struct KVRows {
+    let storage: KVCache.Storage
+    let layerCount: Int
+    let headCount: Int
+    let headWidth: Int
+    let rowBytes: Int
+    let rowsPerHead: Int
+    fileprivate let base: UnsafeMutableRawPointer
 
     /// The keys of a head: groups of 16 positions, `16 * rowBytes` apart.
     func keys(layer: Int, head: Int) -> UnsafeMutableRawPointer {
@@ -118,6 +160,11 @@ public struct KVCache: ~Copyable {
     /// The values of a head: rows of one position each, `rowBytes` apart.
     func values(layer: Int, head: Int) -> UnsafeMutableRawPointer {
         base + ((layerCount + layer) * headCount + head) * rowsPerHead * rowBytes
+    }
+
+    /// `positions` rounded up to whole groups of keys.
+    static func wholeGroups(_ positions: Int) -> Int {
+        (positions + Int(PVIT_KEY_GROUP) - 1) / Int(PVIT_KEY_GROUP) * Int(PVIT_KEY_GROUP)
     }
 }
 

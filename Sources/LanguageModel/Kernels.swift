@@ -58,6 +58,9 @@ struct Kernels: Sendable {
     let gemvF32: @convention(c) (Values, Int, Int, Values, Result) -> Void
     let gemvF16: @convention(c) (Halves, Int, Int, Values, Result) -> Void
     let gemvBF16: @convention(c) (Halves, Int, Int, Values, Result) -> Void
+    let gemmF32: @convention(c) (Values, Int, Int, Values, Int, Int, Result, Int) -> Void
+    let gemmF16: @convention(c) (Halves, Int, Int, Values, Int, Int, Result, Int) -> Void
+    let gemmBF16: @convention(c) (Halves, Int, Int, Values, Int, Int, Result, Int) -> Void
     let rmsNorm: @convention(c) (Values, Values, Int, Float, Result) -> Void
     let rope: @convention(c) (Result, Int, Int, Values, Values) -> Void
     let swiglu: @convention(c) (Values, Values, Int, Result) -> Void
@@ -85,6 +88,7 @@ struct Kernels: Sendable {
             let gemmQ8 = kernels.gemm_q8, let gemmQ4 = kernels.gemm_q4,
             let rowQ8 = kernels.row_q8, let rowQ4 = kernels.row_q4,
             let gemvF32 = kernels.gemv_f32, let gemvF16 = kernels.gemv_f16, let gemvBF16 = kernels.gemv_bf16,
+            let gemmF32 = kernels.gemm_f32, let gemmF16 = kernels.gemm_f16, let gemmBF16 = kernels.gemm_bf16,
             let rmsNorm = kernels.rms_norm, let rope = kernels.rope, let swiglu = kernels.swiglu,
             let add = kernels.add, let storeKey = kernels.store_key, let storeValue = kernels.store_value,
             let attend = kernels.attend
@@ -105,6 +109,9 @@ struct Kernels: Sendable {
         self.gemvF32 = gemvF32
         self.gemvF16 = gemvF16
         self.gemvBF16 = gemvBF16
+        self.gemmF32 = gemmF32
+        self.gemmF16 = gemmF16
+        self.gemmBF16 = gemmBF16
         self.rmsNorm = rmsNorm
         self.rope = rope
         self.swiglu = swiglu

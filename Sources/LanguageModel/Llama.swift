@@ -9,6 +9,8 @@ import Tokenization
 public final class Llama {
     /// The most tokens that go through the layers together; longer inputs go in parts.
     public static let batchSize = 256
+    /// The same where only the time of the whole counts, as in measuring over texts.
+    static let largestBatchSize = 1024
     /// The most positions whose logits are held at a time.
     static let logitsBlock = 64
 
@@ -28,14 +30,14 @@ public final class Llama {
         self.engine = engine
         weights = try LlamaWeights(configuration, in: container)
         rotary = RotaryEmbedding(configuration.rotary, headWidth: configuration.headWidth)
-        state = LlamaState(configuration, capacity: Self.batchSize)
+        state = LlamaState(configuration, capacity: Self.largestBatchSize)
     }
 
     /// Reads `input` after the positions that `cache` holds, and gives the logits that follow positions to `consume`.
     ///
     /// - Parameters:
     ///   - input: At least one position.
-    ///   - cache: Gets the new positions. After an error it holds those of the parts before.
+    ///   - cache: Gets the new positions. After an error it holds those of the passes before.
     ///   - logits: For which positions of the input logits are computed.
     ///   - trace: Sees the hidden states between the layers.
     ///   - consume: Gets the place of a position in the input, from 0, and its logits `[vocabulary]`, in order.
@@ -45,28 +47,58 @@ public final class Llama {
         _ input: LlamaInput, cache: inout KVCache, logits: LogitsSelection = .last, trace: HiddenStateTrace? = nil,
         _ consume: (_ position: Int, _ logits: Span<Float>) throws -> Void = { _, _ in }
     ) throws {
-        try forwardInBlocks(input, cache: &cache, logits: logits, trace: trace) { positions, logits in
-            for (row, position) in positions.enumerated() { try logits.withRow(row) { try consume(position, $0) } }
+        try check(input, cache)
+        let batch = [BatchEntry(input: input, logits: logits, rows: cache.rows, start: cache.count)]
+        try run(batch, trace: trace, read: { _, count in cache.append(count) }) { rows, states in
+            try computeLogits(rows, of: states) { rows, logits in
+                for (index, row) in rows.enumerated() { try logits.withRow(index) { try consume(row.position, $0) } }
+            }
         }
     }
 
-    /// The same with the logits of some positions at a time: `[positions, vocabulary]`, at most `logitsBlock` rows.
-    func forwardInBlocks(
-        _ input: LlamaInput, cache: inout KVCache, logits: LogitsSelection, trace: HiddenStateTrace? = nil,
-        _ consume: (_ positions: Range<Int>, _ logits: ActivationMatrix) throws -> Void
+    /// Reads several sequences, each after what its own cache holds, in common passes over the weights. Each gets the bits
+    /// that it would get alone.
+    ///
+    /// - Parameters:
+    ///   - batch: Different sequences. After an error their caches hold the positions of the passes before.
+    ///   - consume: Gets the place of an input in the batch, the place of a position in that input, and the logits that follow
+    ///     it: inputs in order, positions in order.
+    /// - Throws: As the `forward` of one sequence.
+    public func forward(
+        _ batch: [SequenceInput],
+        _ consume: (_ input: Int, _ position: Int, _ logits: Span<Float>) throws -> Void = { _, _, _ in }
     ) throws {
-        try input.check(configuration)
-        try cache.checkRoom(for: input.count)
-        let selected = logits.range(of: input.count)
-        for start in stride(from: 0, to: input.count, by: Self.batchSize) {
-            let range = start..<min(start + Self.batchSize, input.count)
-            try embed(input, range)
-            let wanted = selected.clamped(to: range)
-            // A trace sees the last layer's output at all positions; logits need it where they are wanted.
-            let kept = trace == nil ? wanted : range
-            try runLayers(&cache, trace, from: start, keeping: kept)
-            try computeLogits(wanted, of: kept, trace, consume)
+        try forwardInBlocks(batch) { rows, logits in
+            for (index, row) in rows.enumerated() {
+                try logits.withRow(index) { try consume(row.entry, row.position, $0) }
+            }
         }
+    }
+
+    /// The same with the logits of some positions at a time: `[rows, vocabulary]`, at most `logitsBlock` rows.
+    func forwardInBlocks(
+        _ batch: [SequenceInput], rowsPerPass: Int = batchSize,
+        _ consume: (_ rows: ArraySlice<LlamaPass.Row>, _ logits: ActivationMatrix) throws -> Void
+    ) throws {
+        try forwardToStates(batch, rowsPerPass: rowsPerPass) { try computeLogits($0, of: $1, consume) }
+    }
+
+    /// The same with the hidden states after the last layer, from which `logits(of:rows:)` are computed: `[rows, hidden]`.
+    func forwardToStates(
+        _ batch: [SequenceInput], rowsPerPass: Int = batchSize,
+        _ consume: (_ rows: [LlamaPass.Row], _ states: ActivationMatrix) throws -> Void
+    ) throws {
+        guard Set(batch.map { ObjectIdentifier($0.sequence) }).count == batch.count else {
+            throw PVITError(.internalDefect, "a sequence occurs twice in a batch")
+        }
+        for entry in batch { try check(entry.input, entry.sequence.cache) }
+        let entries = batch.map {
+            BatchEntry(
+                input: $0.input, logits: $0.logits, rows: $0.sequence.cache.rows, start: $0.sequence.cache.count)
+        }
+        try run(
+            entries, rowsPerPass: rowsPerPass, read: { entry, count in batch[entry].sequence.cache.append(count) },
+            consume)
     }
 
     /// The embeddings of tokens: `[tokens, hidden]`.
@@ -75,7 +107,8 @@ public final class Llama {
     public func embeddings(of tokens: [TokenID]) throws -> TokenEmbeddings {
         try LlamaInput.tokens(tokens).check(configuration)
         let result = ActivationMatrix(capacity: tokens.count, columns: configuration.hiddenSize)
-        try engine.lookUp(tokens.map { Int($0.rawValue) }, in: weights.embedding, into: result)
+        let rows = tokens.enumerated().map { (row: $0, index: Int($1.rawValue)) }
+        try engine.lookUp(rows, in: weights.embedding, into: result)
         var values: [Float] = []
         for row in 0..<tokens.count {
             result.withRow(row) { $0.withUnsafeBufferPointer { values.append(contentsOf: $0) } }
@@ -83,51 +116,87 @@ public final class Llama {
         return TokenEmbeddings(values: values, width: configuration.hiddenSize)
     }
 
-    private func embed(_ input: LlamaInput, _ range: Range<Int>) throws {
-        let x = state.residual
-        x.rows = range.count
-        switch input {
-        case .tokens(let tokens):
-            try engine.lookUp(tokens[range].map { Int($0.rawValue) }, in: weights.embedding, into: x)
-        case .embeddings(let embeddings):
-            for (row, position) in range.enumerated() {
-                embeddings.withRow(position) { x.fill(row: row, with: $0) }
+    private func check(_ input: LlamaInput, _ cache: borrowing KVCache) throws {
+        try input.check(configuration)
+        try cache.check(configuration)
+        try cache.checkRoom(for: input.count)
+    }
+
+    /// Takes a batch through the layers, some rows at a time.
+    ///
+    /// - Parameters:
+    ///   - read: Told after each pass how many positions of an entry's input were read.
+    ///   - consume: Gets the positions whose logits are wanted and their hidden states after the last layer.
+    private func run(
+        _ batch: [BatchEntry], rowsPerPass: Int = batchSize, trace: HiddenStateTrace? = nil,
+        read: (_ entry: Int, _ count: Int) -> Void,
+        _ consume: (_ rows: [LlamaPass.Row], _ states: ActivationMatrix) throws -> Void
+    ) throws {
+        for pass in LlamaPass.passes(of: batch, rowsPerPass: rowsPerPass) {
+            try embed(pass, of: batch)
+            let (wanted, wantedRows) = pass.keeping(batch) { segment in
+                let entry = batch[segment.entry]
+                return entry.logits.range(of: entry.input.count).clamped(to: segment.positions)
             }
+            // A trace sees the last layer's output at all positions; logits need it where they are wanted.
+            let isTraced = trace != nil
+            try runLayers(pass, keeping: isTraced ? nil : (wanted, wantedRows), trace)
+            for segment in pass.segments { read(segment.entry, segment.rows.count) }
+            if let trace {
+                try engine.rmsNorm(
+                    state.residual, weights.finalNorm, epsilon: configuration.normEpsilon, into: state.normed)
+                try trace(.final, pass.segments[0].positions.lowerBound, state.normed)
+                state.residual.keepRows(wantedRows)
+            }
+            if !wanted.rows.isEmpty { try consume(wanted.rows, state.residual) }
         }
     }
 
-    /// Takes `state.residual` through all layers: `[tokens, hidden]`, from position `start` of the input on. Of the last layer's
-    /// output only the positions `kept` are computed, and stay.
+    private func embed(_ pass: LlamaPass, of batch: [BatchEntry]) throws {
+        let x = state.residual
+        x.rows = pass.rows.count
+        var tokens: [(row: Int, index: Int)] = []
+        for segment in pass.segments {
+            for (row, position) in zip(segment.rows, segment.positions) {
+                switch batch[segment.entry].input {
+                case .tokens(let ids): tokens.append((row, Int(ids[position].rawValue)))
+                case .embeddings(let embeddings): embeddings.withRow(position) { x.fill(row: row, with: $0) }
+                }
+            }
+        }
+        try engine.lookUp(tokens, in: weights.embedding, into: x)
+    }
+
+    /// Takes `state.residual` through all layers: `[tokens, hidden]`. Of the last layer's output only the rows `kept` are
+    /// computed, and stay; all of them when it is nil.
     private func runLayers(
-        _ cache: inout KVCache, _ trace: HiddenStateTrace?, from start: Int, keeping kept: Range<Int>
+        _ whole: LlamaPass, keeping kept: (pass: LlamaPass, rows: [Range<Int>])?, _ trace: HiddenStateTrace?
     ) throws {
         let (x, s) = (state.residual, state)
         let epsilon = configuration.normEpsilon
-        let tokens = x.rows
-        s.angles.rows = tokens
-        try engine.rotaryAngles(rotary, from: cache.count, into: s.angles)  // [tokens, width]
+        let start = whole.segments[0].positions.lowerBound
+        var pass = whole
+        try engine.rotaryAngles(rotary, pass, into: s.angles)  // [tokens, width]
         try trace?(.embedding, start, x)
 
         for (index, layer) in weights.layers.enumerated() {
             // x += o(attention(rotate(q(norm(x))), rotate(k(norm(x))), v(norm(x))))
             try engine.rmsNorm(x, layer.attentionNorm, epsilon: epsilon, into: s.normed)  // [tokens, hidden]
             let isLast = index == weights.layers.count - 1
-            var skipped = 0
-            if isLast, kept.count < tokens {
+            if isLast, let kept, kept.pass.rows.count < pass.rows.count {
                 try engine.multiply(layer.keyValue, s.normed, into: s.key, s.value)
-                try engine.rotateAndStore(key: s.key, value: s.value, angles: s.angles, layer: index, cache: cache)
-                guard !kept.isEmpty else { break }
-                skipped = kept.lowerBound - start
-                for matrix in [x, s.normed, s.angles] { matrix.keepRows(skipped..<kept.upperBound - start) }
+                try engine.rotateAndStore(key: s.key, value: s.value, angles: s.angles, layer: index, pass)
+                pass = kept.pass
+                for matrix in [x, s.normed, s.angles] { matrix.keepRows(kept.rows) }
+                guard !pass.rows.isEmpty else { break }
                 try engine.multiply(layer.query, s.normed, into: s.query)
             } else {
                 // [tokens, heads * width], 2 x [tokens, key/value heads * width]
                 try engine.multiply(layer.queryKeyValue, s.normed, into: s.query, s.key, s.value)
-                try engine.rotateAndStore(key: s.key, value: s.value, angles: s.angles, layer: index, cache: cache)
+                try engine.rotateAndStore(key: s.key, value: s.value, angles: s.angles, layer: index, pass)
             }
             try engine.rotate(s.query, angles: s.angles, headWidth: configuration.headWidth)
-            try engine.attend(  // [tokens, heads * width]
-                query: s.query, from: cache.count + skipped, layer: index, cache: cache, into: s.attended)
+            try engine.attend(query: s.query, layer: index, pass, into: s.attended)  // [tokens, heads * width]
             try engine.multiply(layer.attentionOutput, s.attended, into: s.update)  // [tokens, hidden]
             try engine.add(s.update, to: x)
 
@@ -139,64 +208,28 @@ public final class Llama {
             try engine.add(s.update, to: x)
             if !isLast { try trace?(.layer(index), start, x) }
         }
-        cache.append(tokens)
     }
 
-    /// logits = output(norm(x)) for the positions `selected` of `range`, which are x, some rows at a time.
+    /// The logits of hidden states after the last layer, some rows at a time.
     private func computeLogits(
-        _ selected: Range<Int>, of range: Range<Int>, _ trace: HiddenStateTrace?,
-        _ consume: (Range<Int>, ActivationMatrix) throws -> Void
+        _ rows: [LlamaPass.Row], of states: ActivationMatrix,
+        _ consume: (ArraySlice<LlamaPass.Row>, ActivationMatrix) throws -> Void
     ) throws {
-        let (x, s) = (state.residual, state)
-        let epsilon = configuration.normEpsilon
-        if let trace {
-            try engine.rmsNorm(x, weights.finalNorm, epsilon: epsilon, into: s.normed)
-            try trace(.final, range.lowerBound, s.normed)
-        }
-        for start in stride(from: selected.lowerBound, to: selected.upperBound, by: Self.logitsBlock) {
-            let positions = start..<min(start + Self.logitsBlock, selected.upperBound)
-            s.selected.rows = positions.count
-            for (row, position) in positions.enumerated() {
-                x.withRow(position - range.lowerBound) { s.selected.fill(row: row, with: $0) }
-            }
-            try engine.rmsNorm(s.selected, weights.finalNorm, epsilon: epsilon, into: s.normed)  // [rows, hidden]
-            try engine.multiply(weights.output, s.normed, into: s.logits)  // [rows, vocabulary]
-            try consume(positions, s.logits)
+        for start in stride(from: 0, to: rows.count, by: Self.logitsBlock) {
+            let block = start..<min(start + Self.logitsBlock, rows.count)
+            try consume(rows[block], logits(of: states, rows: block))
         }
     }
-}
 
-/// The activations of one batch, allocated once.
-private final class LlamaState {
-    let residual: ActivationMatrix  // [tokens, hidden]
-    let normed: ActivationMatrix  // [tokens, hidden]
-    let update: ActivationMatrix  // [tokens, hidden]
-    let query: ActivationMatrix  // [tokens, heads * width]
-    let key: ActivationMatrix  // [tokens, key/value heads * width]
-    let value: ActivationMatrix  // [tokens, key/value heads * width]
-    let attended: ActivationMatrix  // [tokens, heads * width]
-    let gate: ActivationMatrix  // [tokens, intermediate]
-    let up: ActivationMatrix  // [tokens, intermediate]
-    let angles: ActivationMatrix  // [tokens, width]
-    let selected: ActivationMatrix  // [some tokens, hidden]
-    let logits: ActivationMatrix  // [some tokens, vocabulary]
-
-    init(_ configuration: LlamaConfiguration, capacity: Int) {
-        func matrix(_ columns: Int, rows: Int = capacity) -> ActivationMatrix {
-            ActivationMatrix(capacity: rows, columns: columns)
-        }
-        let (hidden, width) = (configuration.hiddenSize, configuration.headWidth)
-        residual = matrix(hidden)
-        normed = matrix(hidden)
-        update = matrix(hidden)
-        query = matrix(configuration.headCount * width)
-        key = matrix(configuration.keyValueHeadCount * width)
-        value = matrix(configuration.keyValueHeadCount * width)
-        attended = matrix(configuration.headCount * width)
-        gate = matrix(configuration.intermediateSize)
-        up = matrix(configuration.intermediateSize)
-        angles = matrix(width)
-        selected = matrix(hidden, rows: Llama.logitsBlock)
-        logits = matrix(configuration.vocabularySize, rows: Llama.logitsBlock)
+    /// logits = output(norm(x)) for rows of hidden states after the last layer: `[rows, vocabulary]`, until the next call.
+    ///
+    /// - Parameter rows: At most `logitsBlock`.
+    func logits(of states: ActivationMatrix, rows: Range<Int>) throws -> ActivationMatrix {
+        let s = state
+        s.selected.rows = rows.count
+        for (index, row) in rows.enumerated() { states.withRow(row) { s.selected.fill(row: index, with: $0) } }
+        try engine.rmsNorm(s.selected, weights.finalNorm, epsilon: configuration.normEpsilon, into: s.normed)
+        try engine.multiply(weights.output, s.normed, into: s.logits)  // [rows, vocabulary]
+        return s.logits
     }
 }

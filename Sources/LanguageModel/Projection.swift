@@ -7,7 +7,7 @@ struct Projection: Sendable {
         /// The place of the matrix in `matrices`.
         let matrix: Int
         let tile: Int
-        /// Rows of the matrix: all within `tile` unless it is a float matrix that many tokens are multiplied by.
+        /// Rows of the matrix, all within `tile`.
         let rows: Range<Int>
     }
 
@@ -25,14 +25,7 @@ struct Projection: Sendable {
         let total = matrices.reduce(0) { $0 + $1.rows / $1.rowsPerGroup * $1.bytesPerGroup }
         let vectorBytes = min(max(total / 32, 16 << 10), 128 << 10)
         vectorPieces = Self.pieces(matrices) { matrix in max(vectorBytes / matrix.bytesPerGroup, 1) }
-        matrixPieces = matrices.enumerated().flatMap { index, matrix in
-            if matrix.layout.isQuantized {
-                return Self.pieces([matrix]) { max((128 << 10) / $0.bytesPerGroup, 1) }.map {
-                    Piece(matrix: index, tile: $0.tile, rows: $0.rows)
-                }
-            }
-            return Self.floatPieces(matrix).map { Piece(matrix: index, tile: $0.tile, rows: $0.rows) }
-        }
+        matrixPieces = Self.pieces(matrices) { max((128 << 10) / $0.bytesPerGroup, 1) }
         needsQuantizedInput = matrices.contains { $0.layout == .q4 }
         needsWideInput = matrices.contains { $0.layout == .q8 }
     }
@@ -48,23 +41,6 @@ struct Projection: Sendable {
                 for first in stride(from: start, to: end, by: step) {
                     result.append(Piece(matrix: index, tile: tile, rows: first..<min(first + step, end)))
                 }
-            }
-        }
-        return result
-    }
-
-    /// Cuts a float matrix into pieces of about 256 rows, whole tiles where they have to be decoded. A piece is widened to
-    /// float32 in scratch memory and handed to BLAS, which reads all activations for each.
-    private static func floatPieces(_ matrix: WeightMatrix) -> [Piece] {
-        let target = min(max((4 << 20) / (4 * matrix.columns), 16), 256)
-        var result: [Piece] = []
-        var first = 0
-        for tile in 0..<matrix.tileCount {
-            let end = matrix.tileStarts[tile + 1]
-            while end - first >= target || (end == matrix.rows && first < end) {
-                let next = matrix.isInPlace[tile] ? min(first + target, end) : end
-                result.append(Piece(matrix: 0, tile: matrix.tile(ofRow: first), rows: first..<next))
-                first = next
             }
         }
         return result

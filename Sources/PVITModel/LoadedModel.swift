@@ -63,6 +63,16 @@ public final class LoadedModel {
         get throws { try template.get() }
     }
 
+    /// How an answer in a conversation is made: it ends where the template ends a turn, too.
+    ///
+    /// - Throws: `chat.template`.
+    func turn(_ options: GenerationOptions) throws -> (options: GenerationOptions, ends: Set<TokenID>) {
+        let stops = try chatTemplate.stopTexts
+        var options = options
+        options.stops += stops
+        return (options, endTokens.union(stops.compactMap { tokenizer.id(ofAddedToken: $0) }))
+    }
+
     private static func check(_ tokenizer: Tokenizer, _ configuration: LlamaConfiguration) throws {
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw PVITError(

@@ -46,7 +46,7 @@ struct Conversation {
                 ? try generator.complete(line, image: picture?.pixels, options, emit: emit)
                 : try generator.answer(messages, image: picture?.pixels, options, emit: emit)
             if result.stopReason == .context { StandardError.write("\n(the context is full)") }
-            result.noteCut()
+            result.noteLosses()
         } catch let error as PVITError where [.promptRegion, .promptImages].contains(error.code) {
             // A slip of the pen does not end a conversation.
             StandardError.write("\(error)\n")

@@ -37,6 +37,8 @@ func makeEngine(threadCount: Int) throws -> ComputeEngine {
 
 extension KVCache.Storage: ExpressibleByArgument {}
 
+extension ContextOverflow: ExpressibleByArgument {}
+
 /// How the next token is drawn.
 struct SamplingArguments: ParsableArguments {
     @Option(help: ArgumentHelp("0 always takes the most likely token; higher is more varied.", valueName: "t"))

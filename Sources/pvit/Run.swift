@@ -25,6 +25,7 @@ struct Run: ParsableCommand {
               pvit run smollm2.pvq "What is the capital of France?"
               pvit run smollm2.pvq --raw "Once upon a time" --max-tokens 100 --temperature 0.8 --seed 7
               pvit run smollm2.pvq "Name three rivers." --json
+              pvit run smollm2.pvq "$(cat notes.txt) Quote the last sentence." --speculate
             """)
 
     @OptionGroup var model: ModelOptions
@@ -52,6 +53,21 @@ struct Run: ParsableCommand {
     @Option(help: "How keys and values are kept: f32, f16 or q8.")
     var kvCache: KVCache.Storage = .f16
 
+    @Option(
+        help: ArgumentHelp(
+            "When prompt and answer do not fit the context: stop, or slide, which drops the oldest part but for "
+                + "instructions and image, says so, and goes on until the answer ends.",
+            valueName: "stop|slide"))
+    var overflow: ContextOverflow = .stop
+
+    @Option(
+        defaultAsFlag: 16, parsing: .next,
+        help: ArgumentHelp(
+            "Guess up to n tokens (16 without a number) from repetitions in the text and read them on trial: the same "
+                + "answer, sooner where it quotes.",
+            valueName: "n"))
+    var speculate: Int?
+
     @Flag(help: "Give the model the prompt as it is, without its chat template.")
     var raw = false
 
@@ -62,6 +78,9 @@ struct Run: ParsableCommand {
 
     func validate() throws {
         if let maxTokens, maxTokens < 0 { throw ValidationError("--max-tokens takes 0 or more") }
+        if let speculate, !(1...64).contains(speculate) {
+            throw ValidationError("--speculate takes a number from 1 to 64, or none")
+        }
         if let context, context < 1 { throw ValidationError("--context takes 1 or more") }
         if raw, system != nil { throw ValidationError("--system is part of a chat template, and --raw uses none") }
         if stop.contains("") { throw ValidationError("--stop takes a text") }
@@ -90,11 +109,13 @@ struct Run: ParsableCommand {
         } else {
             try StandardOutput.write("\n")
         }
-        result.noteCut()
+        result.noteLosses()
     }
 
     private var options: GenerationOptions {
-        GenerationOptions(maximumTokens: maxTokens, sampling: sampling.options, stops: stop)
+        GenerationOptions(
+            maximumTokens: maxTokens, sampling: sampling.options, stops: stop, speculation: speculate,
+            overflow: overflow)
     }
 
     /// All of standard input as text, without the line feed at its end.
@@ -125,6 +146,9 @@ extension GenerationResult {
             "tokens": .array(tokens.map { .integer(Int($0.rawValue)) }),
             "prompt_tokens": .integer(promptTokenCount),
             "cut_prompt_tokens": .integer(cutTokenCount),
+            "dropped_tokens": .integer(droppedTokenCount),
+            "drafted_tokens": .integer(draftedTokenCount),
+            "accepted_tokens": .integer(acceptedTokenCount),
             "stop_reason": .string(stopReason.rawValue),
         ]
         if let picture {
@@ -147,10 +171,15 @@ extension GenerationResult {
         return .object(object)
     }
 
-    /// Says when the beginning of the prompt was cut off.
-    func noteCut() {
-        guard cutTokenCount > 0 else { return }
-        StandardError.write(
-            "note: the first \(cutTokenCount) tokens of the prompt were cut off to make room for the answer\n")
+    /// Says what of the text was left out to make room.
+    func noteLosses() {
+        if cutTokenCount > 0 {
+            StandardError.write(
+                "note: the first \(cutTokenCount) tokens of the prompt were cut off to make room for the answer\n")
+        }
+        if droppedTokenCount > 0 {
+            StandardError.write(
+                "note: the oldest \(droppedTokenCount) tokens were dropped, as the context was full\n")
+        }
     }
 }

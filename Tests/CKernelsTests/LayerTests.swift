@@ -112,6 +112,39 @@ struct LayerTests {
         }
     }
 
+    @Test("float products of many tokens: each gets the bits that it would get alone", arguments: InstructionSet.all)
+    func manyTokens(set: InstructionSet) {
+        var random = RandomNumbers(seed: 6)
+        // Around the sizes of register tiles, of blocks of rows, and of the depth that sums rest after.
+        for (rows, columns) in [(1, 1), (4, 16), (5, 100), (3, 1025), (33, 48), (70, 2064), (9, 4096)] {
+            for tokens in [1, 2, 3, 5, 6, 7, 13] {
+                let stride = columns + 3
+                let x = GuardedBuffer(random.floats(tokens * stride))
+                let wide = GuardedBuffer(random.floats(rows * columns))
+                let halves = GuardedBuffer(random.floats(rows * columns).map { Float16($0).bitPattern })
+                let brains = GuardedBuffer(random.floats(rows * columns).map { UInt16($0.bitPattern >> 16) })
+                let together = (0..<3).map { _ in GuardedBuffer<Float>(repeating: 0, count: tokens * rows) }
+                set.kernels.gemm_f32(
+                    wide.pointer, rows, columns, x.pointer, stride, tokens, together[0].pointer, rows)
+                set.kernels.gemm_f16(
+                    halves.pointer, rows, columns, x.pointer, stride, tokens, together[1].pointer, rows)
+                set.kernels.gemm_bf16(
+                    brains.pointer, rows, columns, x.pointer, stride, tokens, together[2].pointer, rows)
+                for token in 0..<tokens {
+                    let input = x.pointer + token * stride
+                    let alone = (0..<3).map { _ in GuardedBuffer<Float>(repeating: 0, count: rows) }
+                    set.kernels.gemv_f32(wide.pointer, rows, columns, input, alone[0].pointer)
+                    set.kernels.gemv_f16(halves.pointer, rows, columns, input, alone[1].pointer)
+                    set.kernels.gemv_bf16(brains.pointer, rows, columns, input, alone[2].pointer)
+                    for (all, one) in zip(together, alone) {
+                        let part = Array(all.elements[token * rows..<(token + 1) * rows])
+                        #expect(firstDifference(part, one.elements) == nil, "\(rows) x \(columns), \(tokens) tokens")
+                    }
+                }
+            }
+        }
+    }
+
     @Test("float products: float accuracy, and the same bits everywhere", arguments: InstructionSet.all)
     func products(set: InstructionSet) {
         var random = RandomNumbers(seed: 5)

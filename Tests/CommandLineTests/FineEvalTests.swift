@@ -20,12 +20,12 @@ struct FineEvalTests {
         output = folder.path.appending("answers.jsonl").string
     }
 
-    private func run(_ questions: [String]) throws -> CommandLineRunner.Outcome {
+    private func run(_ questions: [String], together: Int = 3) throws -> CommandLineRunner.Outcome {
         let path = folder.path.appending("questions.jsonl").string
         try Data((questions.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: path))
         return try CommandLineRunner.run([
             "evaluate", "fineeval", Models.path("pvit-f32.pvq"), "--questions", path, "--images", Self.images,
-            "--output", output, "--max-tokens", "3",
+            "--output", output, "--max-tokens", "3", "--together", "\(together)",
         ])
     }
 
@@ -55,6 +55,20 @@ struct FineEvalTests {
             "--max-tokens", "3",
         ])
         #expect(single.output == lines[0].output + "\n")
+    }
+
+    @Test("how many questions are answered together changes nothing", arguments: [1, 2, 8])
+    func together(count: Int) throws {
+        let questions =
+            Self.questions + [
+                #"{"image": "0007.jpg", "instruction": "Who is in <Region><L100><L100><L500><L500></Region>?"}"#,
+                #"{"image": "0024.jpg", "instruction": "Why is it so?"}"#,
+            ]
+        #expect(try run(questions, together: 1).status == 0)
+        let alone = try written
+        try FileManager.default.removeItem(atPath: output)
+        #expect(try run(questions, together: count).status == 0)
+        #expect(try written == alone)
     }
 
     @Test("a run that was killed goes on behind its last whole line")

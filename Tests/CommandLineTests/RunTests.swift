@@ -9,6 +9,9 @@ struct RunTests {
         let tokens: [Int]
         let prompt_tokens: Int
         let stop_reason: String
+        let dropped_tokens: Int
+        let drafted_tokens: Int
+        let accepted_tokens: Int
         let timings: [String: Double]
     }
 
@@ -64,6 +67,45 @@ struct RunTests {
         let cut = try answer(arguments + ["--stop", stop])
         #expect(cut.stop_reason == "stop")
         #expect(cut.text == String(whole.prefix(upTo: try #require(whole.firstRange(of: stop)).lowerBound)))
+    }
+
+    @Test("guessing ahead gives the same answer, sampled or not", arguments: ["base-f16.pvq", "gqa-q4.pvq"])
+    func speculate(model: String) throws {
+        let prompt = String(repeating: "Row, row, row your boat. ", count: 4)
+        for sampling in [
+            [], ["--temperature", "0.7", "--top-k", "2", "--seed", "3"], ["--repetition-penalty", "0.05"],
+        ] {
+            let arguments = [try Models.path(model), prompt, "--raw", "--max-tokens", "40"] + sampling
+            let plain = try answer(arguments)
+            #expect(plain.drafted_tokens == 0 && plain.accepted_tokens == 0)
+            for speculate in [["--speculate"], ["--speculate", "3"]] {
+                let guessed = try answer(arguments + speculate)
+                #expect(guessed.tokens == plain.tokens && guessed.text == plain.text)
+                #expect(guessed.stop_reason == plain.stop_reason)
+                #expect(guessed.accepted_tokens <= guessed.drafted_tokens)
+                if sampling.first == "--repetition-penalty" { #expect(guessed.accepted_tokens > 0) }
+            }
+        }
+        for wrong in ["0", "65", "many"] {
+            let arguments = ["run", try Models.path(model), prompt, "--raw", "--speculate", wrong]
+            #expect(try CommandLineRunner.run(arguments).status == 64)
+        }
+    }
+
+    @Test("a context that slides says so, in the JSON and beside it")
+    func slide() throws {
+        let arguments = [
+            try Models.path("gqa-q8.pvq"), "Once upon a time", "--raw", "--max-tokens", "60", "--context", "32",
+        ]
+        let stopped = try answer(arguments)
+        #expect(stopped.stop_reason == "context" && stopped.dropped_tokens == 0)
+        let slid = try answer(arguments + ["--overflow", "slide"])
+        #expect(slid.stop_reason == "length" && slid.tokens.count == 60)
+        #expect(slid.tokens.starts(with: stopped.tokens))
+        #expect(slid.dropped_tokens > 0)
+        let noted = try CommandLineRunner.run(["run"] + arguments + ["--overflow", "slide"])
+        #expect(noted.errors.contains("oldest \(slid.dropped_tokens) tokens were dropped"))
+        #expect(try CommandLineRunner.run(["run"] + arguments + ["--overflow", "wrap"]).status == 64)
     }
 
     @Test("a prompt is read from standard input when none is given")

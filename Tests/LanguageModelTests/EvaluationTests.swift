@@ -90,6 +90,28 @@ struct EvaluationTests {
         #expect(result.meanKL > 0.001)
     }
 
+    @Test("windows are read together while they are small, and each at least alone")
+    func groups() throws {
+        let windows = try EvaluationWindows(Self.text, context: 32, beginning: 7)
+        #expect(windows.groups(ofPositions: 64) == [0..<2, 2..<4])
+        #expect(windows.groups(ofPositions: 100) == [0..<3, 3..<4])
+        #expect(windows.groups(ofPositions: 31) == [0..<1, 1..<2, 2..<3, 3..<4])
+        #expect(windows.groups(ofPositions: 1000) == [0..<4])
+    }
+
+    @Test("windows that are read together are measured as one by one")
+    func together() throws {
+        let models = try [.asStored, .quantized(.q4)].map { try TestModel.synthetic(matrices: $0).llama() }
+        let windows = try EvaluationWindows(Self.text, context: 30, beginning: nil)
+        let single = try windows.windows.map { try EvaluationWindows($0, context: 30, beginning: nil) }
+        let losses = try single.map { log(try models[1].perplexity(over: $0).perplexity) }
+        let mean = losses.reduce(0, +) / Double(losses.count)
+        #expect(abs(log(try models[1].perplexity(over: windows).perplexity) - mean) < 1e-12)
+        let divergences = try single.map { try models[1].divergence(from: models[0], over: $0).meanKL }
+        let together = try models[1].divergence(from: models[0], over: windows).meanKL
+        #expect(abs(together - divergences.reduce(0, +) / Double(divergences.count)) < 1e-12)
+    }
+
     @Test("a model does not diverge from itself")
     func itself() throws {
         let test = try TestModel.synthetic(matrices: .quantized(.q8))

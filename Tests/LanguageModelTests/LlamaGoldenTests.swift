@@ -95,7 +95,7 @@ struct LlamaGoldenTests {
             #expect(expected.shape == [configuration.keyValueHeadCount, golden.tokens.count, configuration.headWidth])
             var rows: [Float] = []
             for head in 0..<configuration.keyValueHeadCount {
-                let start = isKey ? cache.keys(layer: 0, head: head) : cache.values(layer: 0, head: head)
+                let start = isKey ? cache.rows.keys(layer: 0, head: head) : cache.rows.values(layer: 0, head: head)
                 let width = configuration.headWidth
                 rows += (0..<golden.tokens.count * width).map { index in
                     let (position, column) = index.quotientAndRemainder(dividingBy: width)

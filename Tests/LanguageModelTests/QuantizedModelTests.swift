@@ -52,7 +52,7 @@ struct QuantizedModelTests {
     }
 
     @Test(
-        "logits do not depend on threads, and not on tiles and compression where weights are quantized",
+        "logits do not depend on threads, tiles and compression",
         arguments: Variant.allCases, [TestModel.Matrices.asStored, .quantized(.q8), .quantized(.q4)])
     func sameBits(_ variant: Variant, _ matrices: TestModel.Matrices) throws {
         let plain = try TestModel.synthetic(matrices: matrices)
@@ -69,12 +69,9 @@ struct QuantizedModelTests {
                 TestModel.synthetic(matrices: matrices, compression: .zstd, rowsPerTile: 112).llama())
         }
         #expect(result.last == expected.last)
-        if case .asStored = matrices, variant != .oneThread, variant != .threeThreads {
-            // BLAS rounds differently when it is given other numbers of rows.
-            for (ours, theirs) in zip(result.all, expected.all) { #expect(largestDistance(ours, theirs) < 1e-4) }
-        } else {
-            #expect(result.all == expected.all)
-        }
+        #expect(result.all == expected.all)
+        // Tokens that are read together get the bits that they get alone.
+        #expect(expected.all.last == expected.last)
     }
 
     @Test("a container without one of the tensors, or with another shape, names it")

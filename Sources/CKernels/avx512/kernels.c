@@ -12,6 +12,8 @@ PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
 // As many as 32 registers hold the sums of.
 #define PVIT_ATTENTION_QUERIES 6
 #define PVIT_ATTENTION_GROUPS 4
+#define PVIT_PRODUCT_ROWS 4
+#define PVIT_PRODUCT_TOKENS 6
 
 #include "body/conversions.h"
 #include "body/layers.h"

@@ -137,3 +137,5 @@ PVIT_TARGET static void quantize_wide_activations(const float *restrict x, size_
         sums[start / 32] = __builtin_reduce_add(sum);
     }
 }
+
+#include "body/float_products.h"

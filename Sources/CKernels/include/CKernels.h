@@ -127,6 +127,14 @@ typedef struct {
     void (*gemv_f32)(const float *restrict w, size_t rows, size_t columns, const float *restrict x, float *restrict y);
     void (*gemv_f16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, float *restrict y);
     void (*gemv_bf16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, float *restrict y);
+    // y[token * y_stride + row] for all tokens, x[token * x_stride + column]. Each token gets the bits that it would get
+    // alone. Needs about 12 KB of stack.
+    void (*gemm_f32)(const float *restrict w, size_t rows, size_t columns, const float *restrict x, size_t x_stride,
+                     size_t tokens, float *restrict y, size_t y_stride);
+    void (*gemm_f16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, size_t x_stride,
+                     size_t tokens, float *restrict y, size_t y_stride);
+    void (*gemm_bf16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, size_t x_stride,
+                      size_t tokens, float *restrict y, size_t y_stride);
 
     // result[i] = weight[i] * x[i] / sqrt(mean(x^2) + epsilon). RMSNorm, arXiv 1910.07467, equation 4. `result` may be `x`.
     void (*rms_norm)(const float *x, const float *weight, size_t count, float epsilon, float *result);

@@ -35,6 +35,12 @@ void pvit_scalar_gemv_f16(const uint16_t *restrict w, size_t rows, size_t column
                           float *restrict y);
 void pvit_scalar_gemv_bf16(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x,
                            float *restrict y);
+void pvit_scalar_gemm_f32(const float *restrict w, size_t rows, size_t columns, const float *restrict x, size_t x_stride,
+                          size_t tokens, float *restrict y, size_t y_stride);
+void pvit_scalar_gemm_f16(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x,
+                          size_t x_stride, size_t tokens, float *restrict y, size_t y_stride);
+void pvit_scalar_gemm_bf16(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x,
+                           size_t x_stride, size_t tokens, float *restrict y, size_t y_stride);
 
 void pvit_scalar_rms_norm(const float *x, const float *weight, size_t count, float epsilon, float *result);
 void pvit_scalar_rope(float *x, size_t heads, size_t width, const float *cosines, const float *sines);

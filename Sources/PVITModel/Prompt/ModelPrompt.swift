@@ -14,6 +14,9 @@ public struct ModelPrompt: Sendable {
     /// What each position reads.
     let positions: [Position]
     let image: PixelImage?
+    /// How many of the first positions stay when the oldest part of a text is dropped: the token that begins texts, the
+    /// instructions and the image.
+    let fixedCount: Int
 
     /// What a position reads: equal ones, after equal ones, give equal keys and values.
     enum Position: Sendable, Hashable {
@@ -23,26 +26,57 @@ public struct ModelPrompt: Sendable {
     }
 
     /// A text without image.
-    init(_ tokens: [TokenID]) {
-        self.tokens = tokens
-        regions = []
-        cutTokenCount = 0
-        positions = tokens.map { .token($0) }
-        image = nil
+    init(_ tokens: [TokenID], fixedCount: Int) {
+        self.init(
+            tokens: tokens, regions: [], cutTokenCount: 0, positions: tokens.map { .token($0) }, image: nil,
+            fixedCount: fixedCount)
     }
 
-    init(_ prompt: PVITPrompt, _ places: PromptPlaces, image: PixelImage?) {
-        tokens = prompt.tokens
-        regions = prompt.regions
-        cutTokenCount = prompt.cutTokenCount
-        self.image = image
+    /// - Parameter fixedCount: How many of the first positions stay for other reasons than an image.
+    init(_ prompt: PVITPrompt, _ places: PromptPlaces, image: PixelImage?, fixedCount: Int) {
         var positions = prompt.tokens.map { Position.token($0) }
+        var fixedCount = fixedCount
         if let image {
             let digest = ImageDigest(of: image)
             for (part, place) in (places.image ?? 0..<0).enumerated() { positions[place] = .part(part, digest) }
             for (region, place) in zip(prompt.regions, places.regions) { positions[place] = .region(region, digest) }
+            // The token that ends the image is part of it.
+            if let parts = places.image { fixedCount = max(fixedCount, min(parts.upperBound + 1, positions.count)) }
         }
+        self.init(
+            tokens: prompt.tokens, regions: prompt.regions, cutTokenCount: prompt.cutTokenCount, positions: positions,
+            image: image, fixedCount: fixedCount)
+    }
+
+    private init(
+        tokens: [TokenID], regions: [RegionLocation], cutTokenCount: Int, positions: [Position], image: PixelImage?,
+        fixedCount: Int
+    ) {
+        self.tokens = tokens
+        self.regions = regions
+        self.cutTokenCount = cutTokenCount
         self.positions = positions
+        self.image = image
+        self.fixedCount = fixedCount
+    }
+
+    /// The same with tokens after it.
+    func appending(_ tokens: ArraySlice<TokenID>) -> ModelPrompt {
+        ModelPrompt(
+            tokens: self.tokens + tokens, regions: regions, cutTokenCount: cutTokenCount,
+            positions: positions + tokens.map { .token($0) }, image: image, fixedCount: fixedCount)
+    }
+
+    /// The same without `count` positions after those that stay.
+    func dropping(_ count: Int) -> ModelPrompt {
+        guard count > 0 else { return self }
+        let dropped = fixedCount..<fixedCount + count
+        var (tokens, positions) = (tokens, positions)
+        tokens.removeSubrange(dropped)
+        positions.removeSubrange(dropped)
+        return ModelPrompt(
+            tokens: tokens, regions: regions, cutTokenCount: cutTokenCount, positions: positions, image: image,
+            fixedCount: fixedCount)
     }
 }
 
@@ -57,6 +91,12 @@ public struct PromptRoom: Sendable, Hashable {
     public init(contextLength: Int, answerCount: Int) {
         self.contextLength = contextLength
         self.answerCount = answerCount
+    }
+
+    /// The room beside the answer that is asked for. PVIT's worker makes 256 tokens unless it is asked for another number, and
+    /// 1024 at most.
+    init(contextLength: Int, _ options: GenerationOptions) {
+        self.init(contextLength: contextLength, answerCount: min(max(options.maximumTokens ?? 256, 0), 1024))
     }
 }
 
@@ -79,7 +119,9 @@ extension LoadedModel {
         {
             messages[first].content = "\(PVITTokens.imageText)\n\(messages[first].content)"
         }
-        return try prompt(chatTemplate.render(messages), addBeginning: false, image: image, room: room)
+        return try prompt(
+            chatTemplate.render(messages), addBeginning: false, image: image, room: room,
+            instructions: instructions(of: messages))
     }
 
     /// A text as it is, special tokens recognised, after the token that begins texts if the model has one.
@@ -92,7 +134,7 @@ extension LoadedModel {
     }
 
     private func prompt(
-        _ text: String, addBeginning: Bool, image: PixelImage?, room: PromptRoom?
+        _ text: String, addBeginning: Bool, image: PixelImage?, room: PromptRoom?, instructions: [TokenID] = []
     ) throws -> ModelPrompt {
         guard let pvitTokens else {
             guard image == nil else {
@@ -100,14 +142,36 @@ extension LoadedModel {
                     .modelNoVision, "the model cannot see images", file: container.path,
                     remedy: "ask a PVIT model, or leave the image out")
             }
-            return ModelPrompt(tokenizer.encode(text, addBeginning: addBeginning, recogniseSpecial: true))
+            let tokens = tokenizer.encode(text, addBeginning: addBeginning, recogniseSpecial: true)
+            return ModelPrompt(tokens, fixedCount: fixedCount(of: tokens, instructions))
         }
         let partCount = image == nil ? 0 : try requireVision().partCount
         var prompt = try PVITPrompt(
             text, imageCount: image == nil ? 0 : 1, patchCount: partCount, tokenizer: tokenizer,
             addBeginning: addBeginning)
         if let room { try prompt.cut(toFit: room.contextLength, answerCount: room.answerCount, pvitTokens) }
-        return ModelPrompt(prompt, try PromptPlaces(of: prompt, patchCount: partCount, pvitTokens), image: image)
+        return ModelPrompt(
+            prompt, try PromptPlaces(of: prompt, patchCount: partCount, pvitTokens), image: image,
+            fixedCount: fixedCount(of: prompt.tokens, instructions))
+    }
+
+    /// The beginning of a conversation without what the user says: what the template and the system's message put there.
+    /// Nothing when the template allows no such conversation.
+    private func instructions(of messages: [ChatMessage]) -> [TokenID] {
+        let beginning = messages.prefix { $0.role == .system } + [ChatMessage(.user, "")]
+        guard let text = try? chatTemplate.render(Array(beginning)) else { return [] }
+        return tokenizer.encode(text, addBeginning: false, recogniseSpecial: true)
+    }
+
+    /// How many of the first tokens stay when the oldest part of a text is dropped.
+    private func fixedCount(of tokens: [TokenID], _ instructions: [TokenID]) -> Int {
+        max(beginningCount(of: tokens), zip(tokens, instructions).prefix { $0 == $1 }.count)
+    }
+
+    /// 1 when a text begins with the token that begins texts, otherwise 0.
+    func beginningCount(of tokens: [TokenID]) -> Int {
+        let beginning = tokenizer.encode("", addBeginning: true, recogniseSpecial: false)
+        return tokens.starts(with: beginning) ? beginning.count : 0
     }
 
     /// What the decoder reads for the positions of a prompt from `start` on. Images are encoded when it is needed.

@@ -12,8 +12,8 @@ struct AnswerFile: ~Copyable {
     /// The lines in the order of the file.
     private let linesBefore: [[UInt8]]
     private var linesAdded: [[UInt8]] = []
-    /// The lines in the order of the questions.
-    private var ordered: [[UInt8]] = []
+    /// The lines by the numbers of the questions.
+    private var byNumber: [Int: [UInt8]] = [:]
 
     /// Opens a file or starts a new one. A last line without its end, which a run left that was killed, is dropped.
     ///
@@ -74,9 +74,9 @@ struct AnswerFile: ~Copyable {
     deinit { try? descriptor.close() }
 
     /// Whether a question was answered before; each answer counts once.
-    mutating func takeExisting(_ question: FineEvalQuestion) -> Bool {
+    mutating func takeExisting(_ question: FineEvalQuestion, number: Int) -> Bool {
         guard var lines = existing[question], !lines.isEmpty else { return false }
-        ordered.append(lines.removeFirst())
+        byNumber[number] = lines.removeFirst()
         existing[question] = lines
         return true
     }
@@ -84,7 +84,7 @@ struct AnswerFile: ~Copyable {
     /// Writes an answer.
     ///
     /// - Throws: `file.write-failed`.
-    mutating func append(_ answer: String, to question: FineEvalQuestion) throws {
+    mutating func append(_ answer: String, to question: FineEvalQuestion, number: Int) throws {
         let json: JSONValue = [
             "image": .string(question.image), "instruction": .string(question.instruction), "output": .string(answer),
         ]
@@ -94,14 +94,16 @@ struct AnswerFile: ~Copyable {
         } catch let error as Errno {
             throw PVITError(.writeFailed, "writing failed: \(error)", file: path)
         }
-        ordered.append(line)
+        byNumber[number] = line
         linesAdded.append(line)
     }
 
-    /// Puts the answers into the order of the questions, if they are not: those that failed before come last in the file.
+    /// Puts the answers into the order of the questions, if they are not: several are made at a time, and those that failed
+    /// before come last in the file.
     ///
     /// - Throws: `file.*`.
     consuming func finish() throws {
+        let ordered = byNumber.sorted { $0.key < $1.key }.map(\.value)
         guard ordered != linesBefore + linesAdded else { return }
         // Answers to questions that were asked twice and are now asked once stay.
         let left = existing.values.flatMap(\.self).sorted { $0.lexicographicallyPrecedes($1) }

@@ -11,9 +11,10 @@ struct EvaluateFineEval: ParsableCommand {
         commandName: "fineeval",
         abstract: "Answer FineEval's questions about images, one line of JSON for each.",
         discussion: """
-            A line of the questions is {"image": "0000.jpg", "instruction": "What is in <Region><L204><L469><L810><L960></Region>?"}, \\
-            a line of the answers has "output" too. Answers are in the order of the questions and are written as they are made: \\
-            a run that was stopped goes on where it was when it is started again with the same output. A question that cannot \\
+            A line of the questions is {"image": "0000.jpg", "instruction": "What is in <Region><L204><L469><L810><L960></Region>?"}, \
+            a line of the answers has "output" too. Several questions are answered together, each as it would be alone. Answers are \
+            written as they are made, and are in the order of the questions in the end; a run that was stopped goes on where \
+            it was when it is started again with the same output. A question that cannot \
             be answered is told and passed over; the next run tries it again.
 
             Example:
@@ -37,11 +38,15 @@ struct EvaluateFineEval: ParsableCommand {
     @Option(help: "How keys and values are kept: f32, f16 or q8.")
     var kvCache: KVCache.Storage = .f16
 
+    @Option(help: ArgumentHelp("How many questions are answered together.", valueName: "n"))
+    var together = 4
+
     @OptionGroup var sampling: SamplingArguments
     @OptionGroup var display: OutputOptions
 
     func validate() throws {
         if maxTokens < 1 { throw ValidationError("--max-tokens takes 1 or more") }
+        if !(1...64).contains(together) { throw ValidationError("--together takes a number from 1 to 64") }
     }
 
     func run() throws {
@@ -51,31 +56,9 @@ struct EvaluateFineEval: ParsableCommand {
         }
         var answers = try AnswerFile(path: output, questions: list)
         if answers.count > 0 { display.note("\(answers.count) of \(list.lines.count) questions are answered already") }
-        let generator = try Generator(model.load(), storage: kvCache)
+        let pool = try AnswerPool(model.load(), count: together, storage: kvCache)
         Interruption.watch()
-        var failures = 0
-        var reader = ImageReader(folder: images)
-        do {
-            let line = ProgressLine("answering", unit: "questions", quiet: display.quiet)
-            defer { line.finish() }
-            for (number, entry) in list.lines.enumerated() {
-                try Interruption.check()
-                line.update(done: UInt64(number), total: UInt64(list.lines.count))
-                do {
-                    let question = try entry.get()
-                    guard !answers.takeExisting(question) else { continue }
-                    let result = try generator.answer(
-                        [ChatMessage(.user, question.instruction)], image: reader.image(question.image),
-                        GenerationOptions(maximumTokens: maxTokens, sampling: sampling.options)
-                    ) { _ in try Interruption.check() }
-                    try answers.append(result.text, to: question)
-                } catch let error as PVITError where error.concernsOneQuestion {
-                    failures += 1
-                    line.finish()
-                    StandardError.write("pvit: question \(number + 1): \(error)\n")
-                }
-            }
-        }
+        let failures = try answer(list, pool, &answers)
         try answers.finish()
         guard failures == 0 else {
             throw PVITError(
@@ -83,6 +66,57 @@ struct EvaluateFineEval: ParsableCommand {
                 remedy: "mend what was told above and run the same command again")
         }
         display.note("wrote \(output): \(list.lines.count) answers")
+    }
+
+    /// Answers what is not answered yet; returns how many questions could not be.
+    private func answer(_ list: FineEvalQuestions, _ pool: AnswerPool, _ answers: inout AnswerFile) throws -> Int {
+        var failures = 0
+        var reader = ImageReader(folder: images)
+        var next = 0
+        var done: UInt64 = 0
+        let line = ProgressLine("answering", unit: "questions", quiet: display.quiet)
+        defer { line.finish() }
+        func giveUp(_ number: Int, _ error: any Error) throws {
+            guard let error = error as? PVITError, error.concernsOneQuestion else { throw error }
+            failures += 1
+            done += 1
+            line.finish()
+            StandardError.write("pvit: question \(number + 1): \(error)\n")
+        }
+        try pool.answer(
+            next: {
+                while next < list.lines.count {
+                    let number = next
+                    next += 1
+                    do {
+                        let question = try list.lines[number].get()
+                        guard !answers.takeExisting(question, number: number) else {
+                            done += 1
+                            continue
+                        }
+                        return PoolQuestion(
+                            number: number, messages: [ChatMessage(.user, question.instruction)],
+                            image: try reader.image(question.image),
+                            options: GenerationOptions(maximumTokens: maxTokens, sampling: sampling.options))
+                    } catch {
+                        try giveUp(number, error)
+                    }
+                }
+                return nil
+            },
+            eachPass: {
+                try Interruption.check()
+                line.update(done: done, total: UInt64(list.lines.count))
+            },
+            finish: { number, result in
+                switch result {
+                case .success(let answer):
+                    try answers.append(answer.text, to: list.lines[number].get(), number: number)
+                    done += 1
+                case .failure(let error): try giveUp(number, error)
+                }
+            })
+        return failures
     }
 }
 

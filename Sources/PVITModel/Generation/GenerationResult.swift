@@ -9,13 +9,30 @@ public struct GenerationOptions: Sendable {
     public var sampling: SamplingOptions
     /// Texts that end the answer and are not part of it.
     public var stops: [String]
+    /// The most tokens that are guessed from the text so far and read on trial; nil for none. The answer is the same.
+    public var speculation: Int?
+    /// What is done when prompt and answer do not fit the context.
+    public var overflow: ContextOverflow
 
     /// Creates options; the defaults draw greedily until the model ends.
-    public init(maximumTokens: Int? = nil, sampling: SamplingOptions = SamplingOptions(), stops: [String] = []) {
+    public init(
+        maximumTokens: Int? = nil, sampling: SamplingOptions = SamplingOptions(), stops: [String] = [],
+        speculation: Int? = nil, overflow: ContextOverflow = .stop
+    ) {
         self.maximumTokens = maximumTokens
         self.sampling = sampling
         self.stops = stops
+        self.speculation = speculation
+        self.overflow = overflow
     }
+}
+
+/// What is done when prompt and answer do not fit the context.
+public enum ContextOverflow: String, Sendable, Hashable, CaseIterable {
+    /// An answer ends where the context is full, and a prompt that does not fit is an error.
+    case stop
+    /// The oldest part is dropped, but for instructions and image, and what stays is read again without it.
+    case slide
 }
 
 /// Why an answer ended.
@@ -40,10 +57,18 @@ public struct GenerationResult: Sendable {
     public let promptTokenCount: Int
     /// How many of them were in the cache already, from the conversation before.
     public let reusedTokenCount: Int
+    /// How many of them were read.
+    public let prefilledTokenCount: Int
     /// The regions that the prompt shows, in the order of the text.
     public let regions: [RegionLocation]
     /// How many tokens were cut off at the beginning of the prompt so that the answer has room.
     public let cutTokenCount: Int
+    /// How many of the oldest tokens of prompt and answer were dropped to make room.
+    public let droppedTokenCount: Int
+    /// How many tokens were guessed.
+    public let draftedTokenCount: Int
+    /// How many of them came.
+    public let acceptedTokenCount: Int
     /// Why the answer ended.
     public let stopReason: StopReason
     /// How long it took to look at the image.
@@ -52,12 +77,12 @@ public struct GenerationResult: Sendable {
     public let prefillTime: Duration
     /// From there to the end.
     public let decodeTime: Duration
-    /// How many tokens went through the model after the prompt: one less than were drawn.
+    /// How many tokens were drawn after the first one.
     public let decodedTokenCount: Int
 
     /// Prompt tokens that were computed for each second.
     public var prefillTokensPerSecond: Double {
-        Self.rate(promptTokenCount - reusedTokenCount, prefillTime)
+        Self.rate(prefilledTokenCount, prefillTime)
     }
 
     /// Tokens that were made for each second.

@@ -45,11 +45,8 @@ public final class Generator {
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
         let prompt = try model.prompt(of: messages, image: image, room: room(for: options))
-        let stops = try model.chatTemplate.stopTexts
-        var options = options
-        options.stops += stops
-        let turnEnds = stops.compactMap { model.tokenizer.id(ofAddedToken: $0) }
-        return try generate(prompt, options, ends: model.endTokens.union(turnEnds), emit)
+        let turn = try model.turn(options)
+        return try generate(prompt, turn.options, ends: turn.ends, emit)
     }
 
     /// Continues a text as it is, in which `<image>` shows the image.
@@ -73,12 +70,13 @@ public final class Generator {
         _ prompt: [TokenID], _ options: GenerationOptions = GenerationOptions(),
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
-        try generate(ModelPrompt(prompt), options, ends: model.endTokens, emit)
+        try generate(
+            ModelPrompt(prompt, fixedCount: model.beginningCount(of: prompt)), options, ends: model.endTokens, emit)
     }
 
-    /// PVIT's worker makes 256 tokens unless it is asked for another number, and 1024 at most.
-    private func room(for options: GenerationOptions) -> PromptRoom {
-        PromptRoom(contextLength: contextLength, answerCount: min(max(options.maximumTokens ?? 256, 0), 1024))
+    /// The room of a prompt that is cut to fit; nil when the oldest part is dropped instead.
+    private func room(for options: GenerationOptions) -> PromptRoom? {
+        options.overflow == .slide ? nil : PromptRoom(contextLength: contextLength, options)
     }
 
     private func generate(
@@ -86,52 +84,51 @@ public final class Generator {
     ) throws -> GenerationResult {
         let clock = ContinuousClock()
         let start = clock.now
-        var sampler = try Sampler(options.sampling)
-        var history = prompt.tokens
-        let limit = max(options.maximumTokens ?? .max, 0)
-        let read = try readPrompt(prompt, history, &sampler, drawing: limit > 0)
+        var answer = try Answer(to: prompt, options, ends: ends, model.tokenizer)
+        var speculation = options.speculation.map { Speculation(limit: $0) }
+        let window =
+            options.overflow == .slide
+            ? try ContextWindow(capacity: contextLength, fixedCount: prompt.fixedCount) : nil
+        var dropped = window?.droppedCount(of: prompt.tokens.count) ?? 0
+        let kept = prompt.dropping(dropped)
+        let read = try readPrompt(kept, &answer)
         let prefillEnd = clock.now
+        try answer.flush(emit)
 
-        var answer = AnswerStream(model.tokenizer, ends: ends, stops: options.stops)
-        var next = read.next
-        var made = 0
-        var reason = StopReason.length
-        while let token = next {
-            made += 1
-            history.append(token)
-            if let end = try answer.append(token, emit) {
-                reason = end
-                break
+        while answer.reason == nil {
+            if cache.count < cache.capacity {
+                try decode(&answer, &speculation)
+            } else if let window {
+                // What stays is read as if nothing else had ever been there, the token that was drawn last included.
+                dropped = window.droppedCount(of: answer.history.count)
+                _ = try readPrompt(prompt.appending(answer.tokens).dropping(dropped), &answer)
+            } else {
+                answer.end(.context)
             }
-            guard made < limit else { break }
-            guard cache.count < cache.capacity else {
-                reason = .context
-                break
-            }
-            next = try decode(token, history, &sampler)
+            try answer.flush(emit)
         }
-        try answer.finish(emit)
         return GenerationResult(
-            text: answer.text, tokens: Array(history[prompt.tokens.count...]), promptTokenCount: prompt.tokens.count,
-            reusedTokenCount: read.reused, regions: prompt.regions, cutTokenCount: prompt.cutTokenCount,
-            stopReason: reason,
+            text: answer.text, tokens: Array(answer.tokens), promptTokenCount: prompt.tokens.count,
+            reusedTokenCount: read.reused, prefilledTokenCount: kept.tokens.count - read.reused,
+            regions: prompt.regions, cutTokenCount: prompt.cutTokenCount,
+            droppedTokenCount: dropped, draftedTokenCount: speculation?.draftedCount ?? 0,
+            acceptedTokenCount: speculation?.acceptedCount ?? 0, stopReason: answer.reason ?? .length,
             visionTimings: read.vision, prefillTime: prefillEnd - start - read.vision.total,
-            decodeTime: clock.now - prefillEnd, decodedTokenCount: max(made - 1, 0))
+            decodeTime: clock.now - prefillEnd, decodedTokenCount: max(answer.tokens.count - 1, 0))
     }
 
-    /// Reads what the cache does not hold of the prompt, and draws the first token.
+    /// Reads what the cache does not hold of a text, and draws the token that follows it.
     private func readPrompt(
-        _ prompt: ModelPrompt, _ history: [TokenID], _ sampler: inout Sampler, drawing: Bool
-    ) throws -> (reused: Int, vision: VisionTimings, next: TokenID?) {
+        _ prompt: ModelPrompt, _ answer: inout Answer
+    ) throws -> (reused: Int, vision: VisionTimings) {
         // The last token is always read: its logits are needed.
         let common = zip(cached, prompt.positions.dropLast()).prefix { $0 == $1 }.count
         truncate(to: common)
         try cache.checkRoom(for: prompt.tokens.count - common)
-        var next: TokenID?
         let (input, timings) = try model.input(for: prompt, from: common)
         do {
             try model.llama.forward(input, cache: &cache) { _, logits in
-                if drawing { next = try sampler.next(logits: logits, history: history) }
+                if answer.reason == nil { _ = try answer.draw(logits) }
             }
         } catch {
             // Parts of the prompt may have been read: they are not counted on.
@@ -139,56 +136,33 @@ public final class Generator {
             throw error
         }
         cached = prompt.positions
-        return (common, timings, next)
+        return (common, timings)
     }
 
-    private func decode(_ token: TokenID, _ history: [TokenID], _ sampler: inout Sampler) throws -> TokenID? {
-        var next: TokenID?
-        try model.llama.forward(.tokens([token]), cache: &cache) { _, logits in
-            next = try sampler.next(logits: logits, history: history)
+    /// Reads the token that was drawn last, and on trial those that may follow it; draws the next one, and further ones for as
+    /// long as they are those that were read.
+    private func decode(_ answer: inout Answer, _ speculation: inout Speculation?) throws {
+        let room = min(answer.remaining - 1, cache.capacity - cache.count - 1)
+        let draft = speculation?.draft(after: answer.history, room: room) ?? []
+        let tokens = answer.history.suffix(1) + draft
+        var accepted = 0
+        do {
+            try model.llama.forward(.tokens(Array(tokens)), cache: &cache, logits: .from(0)) { position, logits in
+                guard answer.reason == nil, position == accepted else { return }
+                let token = try answer.draw(logits)
+                if position < draft.count, token == draft[position] { accepted += 1 }
+            }
+        } catch {
+            truncate(to: cached.count)
+            throw error
         }
-        cached.append(.token(token))
-        return next
+        speculation?.record(drafted: draft.count, accepted: accepted)
+        cached += tokens.prefix(1 + accepted).map { .token($0) }
+        truncate(to: cached.count)
     }
 
     private func truncate(to count: Int) {
         cache.truncate(to: count)
         cached.removeLast(cached.count - count)
-    }
-}
-
-/// The text of an answer while its tokens come.
-private struct AnswerStream {
-    private(set) var text = ""
-    private var decoder: StreamDecoder
-    private var matcher: StopMatcher
-    private let ends: Set<TokenID>
-    private let stops: Set<TokenID>
-
-    init(_ tokenizer: Tokenizer, ends: Set<TokenID>, stops: [String]) {
-        decoder = tokenizer.makeStreamDecoder(skipSpecial: true)
-        matcher = StopMatcher(stops)
-        self.ends = ends
-        // A stop text that is a special token is never seen as text.
-        self.stops = Set(stops.compactMap { tokenizer.id(ofAddedToken: $0) })
-    }
-
-    /// Takes a token; tells why the answer ends with it, if it does.
-    mutating func append(_ token: TokenID, _ emit: (String) throws -> Void) throws -> StopReason? {
-        if ends.contains(token) { return .endOfText }
-        if stops.contains(token) { return .stop }
-        try give(matcher.append(decoder.append(token)), emit)
-        return matcher.hasStopped ? .stop : nil
-    }
-
-    mutating func finish(_ emit: (String) throws -> Void) throws {
-        try give(matcher.append(decoder.finish()), emit)
-        try give(matcher.finish(), emit)
-    }
-
-    private mutating func give(_ part: String, _ emit: (String) throws -> Void) throws {
-        guard !part.isEmpty else { return }
-        text += part
-        try emit(part)
     }
 }
