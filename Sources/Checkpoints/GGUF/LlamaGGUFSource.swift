@@ -73,10 +73,13 @@ struct LlamaGGUFSource: TensorSource {
         guard let order = original.order else {
             return try original.file.readRows(rows, of: original.tensor, into: &destination)
         }
-        for (place, row) in rows.enumerated() {
-            let ggufRow = order.ggufRow(of: row)
-            var part = destination._mutatingExtracting(place * tensor.bytesPerRow..<(place + 1) * tensor.bytesPerRow)
-            try original.file.readRows(ggufRow..<ggufRow + 1, of: original.tensor, into: &part)
+        try original.file.readingAhead(over: order.ggufRows(covering: rows), of: original.tensor) {
+            for (place, row) in rows.enumerated() {
+                let ggufRow = order.ggufRow(of: row)
+                var part = destination._mutatingExtracting(
+                    place * tensor.bytesPerRow..<(place + 1) * tensor.bytesPerRow)
+                try original.file.readRows(ggufRow..<ggufRow + 1, of: original.tensor, into: &part)
+            }
         }
     }
 }
