@@ -56,6 +56,13 @@ struct LlamaGGUFSource: TensorSource {
         self.originals = originals
     }
 
+    /// The types of the tensors that their files store in blocks.
+    var blockTypes: [TensorName: GGUFType] {
+        originals.compactMapValues { original in
+            original.file.storedType(of: original.tensor.name).flatMap { $0.isQuantized ? $0 : nil }
+        }
+    }
+
     private static func isRotaryTable(_ name: TensorName) -> Bool {
         name == LlamaTensorNames.rotaryFactors || name.rawValue.hasSuffix(".attn_rot_embd.weight")
     }
