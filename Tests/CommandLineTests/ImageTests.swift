@@ -123,6 +123,23 @@ struct ImageTests {
         #expect(outcome.errors.contains(words), "\(outcome.errors)")
     }
 
+    @Test("Ctrl-C ends the encoding of an image and the reading of a prompt")
+    func interrupted() throws {
+        let many = String(repeating: "and then the dog ran after the cat ", count: 150)
+        for arguments in [["--image", Self.image("0001"), "See <Region><L0><L0><L900><L900></Region>."], [many]] {
+            let running = try CommandLineRunner.start(
+                ["run", Models.path("pvit-f32.pvq"), "--max-tokens", "1"] + arguments)
+            // Signals count from the moment on at which the model is open.
+            Thread.sleep(forTimeInterval: 0.6)
+            let wasRunning = running.process.isRunning
+            kill(running.process.processIdentifier, SIGINT)
+            running.process.waitUntilExit()
+            let outcome = try running.outcome
+            #expect(!wasRunning || outcome.status == 130 || outcome.status == SIGINT, "\(outcome)")
+            #expect(!wasRunning || outcome.output.isEmpty)
+        }
+    }
+
     @Test("models and files that cannot see say so")
     func blind() throws {
         let arguments = ["x", "--image", Self.image("0024"), "--max-tokens", "1"]
