@@ -32,18 +32,22 @@ public struct Checkpoint: Sendable {
     public let sideFiles: SideFiles
     /// The files that the weights come from, in the order of their names.
     public let sourceFiles: [SourceFile]
+    /// The types that tensors of a GGUF file have there, where those differ from what is delivered.
+    public let blockTypes: [TensorName: GGUFType]
 
     /// Creates a checkpoint from its parts.
     ///
     /// - Throws: A JSON error when `config.json` among the side files is not a JSON object.
     public init(
-        path: FilePath, format: String, weights: any TensorSource, sideFiles: SideFiles, sourceFiles: [SourceFile]
+        path: FilePath, format: String, weights: any TensorSource, sideFiles: SideFiles, sourceFiles: [SourceFile],
+        blockTypes: [TensorName: GGUFType] = [:]
     ) throws {
         self.path = path
         self.format = format
         self.weights = weights
         self.sideFiles = sideFiles
         self.sourceFiles = sourceFiles
+        self.blockTypes = blockTypes
         config = try sideFiles.object(SideFiles.config)
     }
 }

@@ -53,12 +53,12 @@ extension Container {
         of tile: StoredTile, tensor: StoredTensor, _ body: (RawSpan) throws -> Result
     ) throws -> Result {
         if !verifiedTiles.contains(tensor.firstTile + tile.index) { try checkAgain(tile, of: tensor) }
-        return try file.withBytes(Int(tile.storedRange.lowerBound)..<Int(tile.storedRange.upperBound), body)
+        return try withFileBytes(of: tile, tensor: tensor, body)
     }
 
     /// Throws unless the stored bytes of a tile have its checksum, whether that was verified before or not.
     func checkAgain(_ tile: StoredTile, of tensor: StoredTensor) throws {
-        try file.withBytes(Int(tile.storedRange.lowerBound)..<Int(tile.storedRange.upperBound)) { stored in
+        try withFileBytes(of: tile, tensor: tensor) { stored in
             guard xxh3(stored) == tile.checksum else {
                 throw PVITError(
                     .tileChecksum, "tile \(tile.index) is damaged", file: path, tensor: tensor.name,
@@ -66,6 +66,17 @@ extension Container {
             }
         }
         verifiedTiles.insert(tensor.firstTile + tile.index)
+    }
+
+    /// Lends the stored bytes of a tile. When the file does not deliver them any more, the error names the tensor.
+    private func withFileBytes<Result: ~Copyable>(
+        of tile: StoredTile, tensor: StoredTensor, _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        do {
+            return try file.withBytes(Int(tile.storedRange.lowerBound)..<Int(tile.storedRange.upperBound), body)
+        } catch let error as PVITError where error.code == .readFailed {
+            throw error.located(tensor: tensor.name)
+        }
     }
 
     /// Tells the operating system how a part of the file will be used, such as the stored bytes of a tile or tensor.

@@ -5,7 +5,8 @@ import Tensors
 /// A container that is used in place from the map. Any number of threads may use it at once.
 ///
 /// Opening checks header, footer and index, which takes milliseconds at any size. Every tile is checked against its
-/// checksum before its first use. The file must not be changed or cut while it is open; replacing it by another is harmless.
+/// checksum before its first use. The file must not be changed while it is open; replacing it by another is harmless, and
+/// cutting it, or a disk that fails, is the error `file.read-failed` of whatever needs the bytes.
 public final class Container: Sendable {
     /// Where the file was when it was opened.
     public var path: FilePath { file.path }

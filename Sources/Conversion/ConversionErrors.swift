@@ -13,6 +13,8 @@ extension PVITError.Code {
     public static let mergeNotFinite = Self("merge.not-finite", .badData)
     /// The sum of base and delta does not look like a model.
     public static let mergeNoModel = Self("merge.no-model", .badData)
+    /// The delta says that it was made from another base.
+    public static let mergeOtherBase = Self("merge.other-base", .badData)
     /// A delta was given where a model is needed.
     public static let modelIsDelta = Self("model.is-delta", .badData)
     /// A model was given where a delta is needed.

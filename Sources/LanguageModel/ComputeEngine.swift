@@ -22,10 +22,13 @@ public final class ComputeEngine {
     /// - Parameters:
     ///   - threadCount: At least 1.
     ///   - instructionSet: nil for the best that the machine supports.
+    ///   - checkpoint: Called before each loop that threads share; what it throws ends the computation.
     /// - Throws: `kernels.unsupported`.
-    public init(threadCount: Int, instructionSet: InstructionSet? = nil) throws {
+    public init(
+        threadCount: Int, instructionSet: InstructionSet? = nil, checkpoint: @escaping @Sendable () throws -> Void = {}
+    ) throws {
         kernels = try Kernels(instructionSet)
-        pool = ThreadPool(threadCount: threadCount)
+        pool = ThreadPool(threadCount: threadCount, checkpoint: checkpoint)
         scratch = (0..<pool.threadCount).map { _ in WorkerScratch() }
     }
 

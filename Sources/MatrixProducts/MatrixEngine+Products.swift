@@ -81,7 +81,7 @@ extension MatrixEngine {
         into result: FloatMatrix
     ) throws {
         let depth = patches.depth
-        let (rowParts, groupParts) = Self.tasks(rows: patches.count, groups: (outputs.count + 15) / 16)
+        let (rowParts, groupParts) = tasks(rows: patches.count, groups: (outputs.count + 15) / 16)
         let depthParts = Parts(of: depth, atMost: Int(PVIT_PANEL_DEPTH))
         try forEach(rowParts.count * groupParts.count) { task, memory in
             let rows = rowParts[task / groupParts.count]
@@ -103,14 +103,14 @@ extension MatrixEngine {
         }
     }
 
-    /// Cuts a product into tasks of at most 48 rows and 40 groups, or smaller ones until there are enough of them to keep a
-    /// few threads busy to the end. More groups in a task share the packing of rows; more rows share the reading of groups.
-    private static func tasks(rows: Int, groups: Int) -> (rows: Parts, groups: Parts) {
+    /// Cuts a product into tasks of at most 48 rows and 40 groups, or smaller ones until there are enough of them to keep all
+    /// threads busy to the end. More groups in a task share the packing of rows; more rows share the reading of groups.
+    private func tasks(rows: Int, groups: Int) -> (rows: Parts, groups: Parts) {
         let sizes = [(48, 40), (48, 20), (24, 20), (24, 10), (12, 10), (12, 5)]
         let cuts = sizes.map {
             (rows: Parts(of: rows, atMost: $0.0, multipleOf: 12), groups: Parts(of: groups, atMost: $0.1))
         }
-        return cuts.first { $0.rows.count * $0.groups.count >= 20 } ?? cuts[cuts.count - 1]
+        return cuts.first { $0.rows.count * $0.groups.count >= 4 * threadCount } ?? cuts[cuts.count - 1]
     }
 }
 

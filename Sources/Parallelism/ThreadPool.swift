@@ -17,11 +17,15 @@ public final class ThreadPool: Sendable {
     public let threadCount: Int
     private let shared: SharedState
     private let workers: [pthread_t]
+    private let checkpoint: @Sendable () throws -> Void
 
     /// Starts the threads.
     ///
-    /// - Parameter threadCount: At least 1; with 1, loops run on the calling thread alone.
-    public init(threadCount: Int) {
+    /// - Parameters:
+    ///   - threadCount: At least 1; with 1, loops run on the calling thread alone.
+    ///   - checkpoint: Called before each loop. What it throws ends the work there, which is how a user's wish to stop
+    ///     reaches long computations that know nothing of it.
+    public init(threadCount: Int, checkpoint: @escaping @Sendable () throws -> Void = {}) {
         let shared = SharedState()
         var workers: [pthread_t] = []
         for worker in 1..<max(threadCount, 1) {
@@ -44,6 +48,7 @@ public final class ThreadPool: Sendable {
         self.shared = shared
         self.workers = workers
         self.threadCount = workers.count + 1
+        self.checkpoint = checkpoint
     }
 
     deinit {
@@ -56,11 +61,13 @@ public final class ThreadPool: Sendable {
     /// - Parameters:
     ///   - chunk: How many indices are claimed at a time.
     ///   - body: Gets a range of indices and the number of the thread it runs on, in `0..<threadCount`.
-    /// - Throws: The error of the lowest range that threw; ranges that no thread has begun are then skipped.
+    /// - Throws: What the checkpoint throws, or the error of the lowest range that threw; ranges that no thread has begun are
+    ///   then skipped.
     public func parallelFor(
         _ count: Int, chunk: Int = 1, _ body: (_ range: Range<Int>, _ worker: Int) throws -> Void
     ) throws {
         guard count > 0 else { return }
+        try checkpoint()
         if workers.isEmpty || count <= chunk {
             var start = 0
             while start < count {

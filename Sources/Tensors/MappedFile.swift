@@ -1,3 +1,4 @@
+import CMappings
 import SystemPackage
 
 #if canImport(Glibc)
@@ -7,6 +8,9 @@ import SystemPackage
 #endif
 
 /// A regular file, mapped read-only for as long as the value lives.
+///
+/// A file that is cut, or whose disk fails, while it is mapped is an error of whoever uses the bytes, not the end of the
+/// process: see `withBytes`.
 public struct MappedFile: ~Copyable, @unchecked Sendable {
     /// What the caller is about to do with a part of the file.
     public enum Advice: Sendable {
@@ -26,6 +30,20 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     public let byteCount: Int
     // The mapping is immutable and shared by all readers, hence @unchecked Sendable.
     private let base: UnsafeRawPointer?
+    // What the handler of SIGBUS knows of the mapping; nil only where there are no bytes.
+    private let watch: OpaquePointer?
+    private let identity: Identity
+
+    /// What tells one file from another that came to its place.
+    private struct Identity: Equatable {
+        let device: UInt64
+        let number: UInt64
+
+        init(_ status: stat) {
+            device = UInt64(truncatingIfNeeded: status.st_dev)
+            number = UInt64(truncatingIfNeeded: status.st_ino)
+        }
+    }
 
     /// Maps the whole file.
     ///
@@ -56,18 +74,32 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
                 throw PVITError(.fileUnreadable, "the file cannot be mapped: \(Errno(rawValue: errno))", file: path)
             }
         }
+        var watch: OpaquePointer?
+        if let mapping {
+            watch = pvit_mapping_watch(mapping, size)
+            guard watch != nil else {
+                munmap(mapping, size)
+                throw PVITError(.fileUnreadable, "there is no memory to map the file with", file: path)
+            }
+        }
         self.path = path
+        self.watch = watch
+        identity = Identity(status)
         byteCount = size
         base = UnsafeRawPointer(mapping)
     }
 
     deinit {
+        pvit_mapping_forget(watch)
         if let base { munmap(UnsafeMutableRawPointer(mutating: base), byteCount) }
     }
 
     /// Lends the bytes of `range` to `body`.
     ///
-    /// - Throws: `file.truncated` when the range is not inside the file, and whatever `body` throws.
+    /// Where the file does not deliver them any more, `body` sees zeros, and what it returns or throws is dropped.
+    ///
+    /// - Throws: `file.truncated` when the range is not inside the file, `file.read-failed` when bytes could not be read,
+    ///   and whatever `body` throws.
     public func withBytes<Result: ~Copyable>(
         _ range: Range<Int>, _ body: (RawSpan) throws -> Result
     ) throws -> Result {
@@ -77,7 +109,53 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
                 remedy: "copy or download the file again")
         }
         let bytes = UnsafeRawBufferPointer(start: base.map { $0 + range.lowerBound }, count: range.count)
-        return try body(bytes.bytes)
+        do {
+            let result = try body(bytes.bytes)
+            try checkDelivery(of: range)
+            return result
+        } catch {
+            // An error that `body` found in the zeros is none of the file's content.
+            try checkDelivery(of: range)
+            throw error
+        }
+    }
+
+    /// Throws when the file has become shorter than it was when it was opened.
+    ///
+    /// Pages past the new end are missed by themselves, in `withBytes`. The page that the new end lies in is not: its rest
+    /// reads as zeros. Whoever has no checksum of the bytes asks here after the use. Costs a system call.
+    ///
+    /// - Throws: `file.read-failed`.
+    public func checkLength(for range: Range<Int>) throws {
+        guard let size = sizeNow, size < range.upperBound else { return }
+        throw readFailure(max(size, range.lowerBound)..<range.upperBound)
+    }
+
+    @inline(__always)
+    private func checkDelivery(of range: Range<Int>) throws {
+        guard let watch else { return }
+        let failure = pvit_mapping_failure(watch)
+        if failure < range.upperBound {
+            throw readFailure(max(failure, range.lowerBound)..<range.upperBound)
+        }
+    }
+
+    /// The file's size at this moment; nil when there is another file, or none, in its place.
+    private var sizeNow: Int? {
+        var status = stat()
+        let isThere = path.withPlatformString { stat($0, &status) } == 0
+        return isThere && Identity(status) == identity ? Int(status.st_size) : nil
+    }
+
+    private func readFailure(_ range: Range<Int>) -> PVITError {
+        var what = "the file could not be read any more"
+        var remedy = "check the disk, or copy the file from where it came"
+        if let size = sizeNow, size < byteCount {
+            what = "the file was cut from \(byteCount) to \(size) bytes while it was in use"
+            remedy = "copy or download it again, and do not write to it while it is used"
+        }
+        return PVITError(
+            .readFailed, what, file: path, bytes: UInt64(range.lowerBound)..<UInt64(range.upperBound), remedy: remedy)
     }
 
     /// Tells the operating system how a part of the file will be used. A part outside the file is left alone.

@@ -20,6 +20,8 @@ public struct CLIPVisionConfiguration: Sendable, Equatable {
     public let patchSize: Int
     /// Added to the variance in layer norms.
     public let normEpsilon: Float
+    /// How images are made the tower's input.
+    public let preparation: CLIPImagePreparation
 
     /// Patches along a side.
     public var gridSize: Int { imageSize / patchSize }
@@ -29,8 +31,10 @@ public struct CLIPVisionConfiguration: Sendable, Equatable {
     /// Reads a configuration: the vision part by itself, or a CLIP model's with a member `vision_config`. Sizes that are
     /// absent are those of Hugging Face's `CLIPVisionConfig`.
     ///
-    /// - Throws: `vision.config` naming the member at fault; `vision.unsupported` for another activation function.
-    public init(parsing json: JSONObject) throws {
+    /// - Parameter preprocessor: The `preprocessor_config.json` beside it, if there is one.
+    /// - Throws: `vision.config` naming the member at fault; `vision.unsupported` for another activation function or
+    ///   another preparation of images.
+    public init(parsing json: JSONObject, preprocessor: JSONObject? = nil) throws {
         let reader = VisionConfiguration(json["vision_config"]?.object ?? json, name: Self.metadataKey)
         hiddenSize = try reader.integer("hidden_size", in: 1...65_536, default: 768)
         intermediateSize = try reader.integer("intermediate_size", in: 1...262_144, default: 3072)
@@ -38,6 +42,8 @@ public struct CLIPVisionConfiguration: Sendable, Equatable {
         headCount = try reader.integer("num_attention_heads", in: 1...1024, default: 12)
         imageSize = try reader.integer("image_size", in: 1...4096, default: 224)
         patchSize = try reader.integer("patch_size", in: 1...imageSize, default: 32)
+        preparation =
+            try preprocessor.map { [imageSize] in try CLIPImagePreparation(parsing: $0, imageSize: imageSize) } ?? .clip
         normEpsilon = Float(try reader.number("layer_norm_eps", in: 1e-20...1, default: 1e-5))
         guard hiddenSize % headCount == 0 else {
             throw reader.invalid("hidden_size \(hiddenSize) cannot be divided among \(headCount) heads")
@@ -58,6 +64,6 @@ public struct CLIPVisionConfiguration: Sendable, Equatable {
                 .visionConfig, "the model has no \(Self.metadataKey)", file: container.path,
                 remedy: "quantize it again with --vision-tower")
         }
-        try self.init(parsing: json)
+        try self.init(parsing: json, preprocessor: container.metadata[CLIPImagePreparation.metadataKey]?.object)
     }
 }

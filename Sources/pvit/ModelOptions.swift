@@ -23,16 +23,18 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
-/// What computes, on the instruction set that the environment variable PVIT_KERNELS names, or on the best there is.
+/// What computes, on the instruction set that the environment variable PVIT_KERNELS names, or on the best there is. Once
+/// `Interruption.watch` was called, Ctrl-C ends whatever it is computing.
 func makeEngine(threadCount: Int) throws -> ComputeEngine {
     guard let name = getenv("PVIT_KERNELS").map({ String(cString: $0) }), !name.isEmpty else {
-        return try ComputeEngine(threadCount: threadCount)
+        return try ComputeEngine(threadCount: threadCount, checkpoint: Interruption.check)
     }
     guard let set = InstructionSet(rawValue: name) else {
         let names = InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("PVIT_KERNELS is \"\(name)\"; it takes one of \(names)")
     }
-    return try ComputeEngine(threadCount: threadCount, instructionSet: set)
+    return try ComputeEngine(
+        threadCount: threadCount, instructionSet: set, checkpoint: Interruption.check)
 }
 
 extension KVCache.Storage: ExpressibleByArgument {}

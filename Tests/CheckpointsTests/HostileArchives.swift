@@ -68,6 +68,14 @@ let hostileArchives: [HostileFile] = {
             $0.entries[1].extra = [1, 0, 16, 0, 1, 2, 3]
         },
         changed("two ZIP64 fields", "archive-entry", "ZIP64") { $0.entries[1].extra = zip64(8) + zip64(8) },
+        changed("16000 empty extra fields", "archive-limit", "extra fields") {
+            $0.entries[1].extra = (0..<16_000).flatMap { _ in [7, 7, 0, 0] as [UInt8] }
+        },
+        changed("more entries than are read", "archive-limit", "65539 entries") {
+            $0.entries += (0..<1 << 16).map { .init("archive/data/1\($0)", []) }
+            $0.count = .max
+            $0.zip64 = (nil, nil, nil, nil)
+        },
         changed("2^60 entries", "archive", "disagree") { $0.zip64 = (1 << 60, nil, nil, nil) },
         changed("2^60 entries in both end records", "archive", "entries") {
             $0.count = .max

@@ -39,6 +39,11 @@ enum CommandLineRunner {
         let process: Process
         fileprivate let folder: TemporaryFolder
 
+        /// What it has written until now.
+        var partialOutput: String {
+            get throws { try String(contentsOfFile: folder.path.appending("output").string, encoding: .utf8) }
+        }
+
         /// What it left, once it has ended.
         var outcome: Outcome {
             get throws {

@@ -65,6 +65,49 @@ struct DamageTests {
         }
     }
 
+    @Test(
+        "a source that is cut while it is read gives one line and status 74 or 65, and no output",
+        arguments: [
+            ("mini-llama-base-st", "model-00002-of-00002.safetensors"),
+            ("mini-llama-base", "pytorch_model-00002-of-00002.bin"), ("mini-llama-meta", "consolidated.00.pth"),
+        ])
+    func cutSource(name: String, file: String) throws {
+        let outcomes = try [0.0, 0.02, 0.05, 0.1, 0.2, 0.4].map { delay in
+            let folder = try TemporaryFolder()
+            let source = folder.path.appending("source").string
+            try FileManager.default.copyItem(atPath: GeneratedFixtures.path(name).string, toPath: source)
+            let output = folder.path.appending("model.pvq").string
+            let running = try CommandLineRunner.start(["quantize", source, "--type", "f32", "--output", output])
+            Thread.sleep(forTimeInterval: delay)
+            #expect(truncate("\(source)/\(file)", 40_000) == 0)
+            running.process.waitUntilExit()
+            let outcome = try running.outcome
+            if outcome.status != 0 {
+                #expect(outcome.isOneLineError(74) || outcome.isOneLineError(65), "\(outcome.status) \(outcome.errors)")
+                #expect(outcome.errors.contains(file))
+            }
+            #expect(FileManager.default.fileExists(atPath: output) == (outcome.status == 0))
+            return outcome.status
+        }
+        #expect(outcomes.contains { $0 != 0 })
+    }
+
+    @Test("a container that is cut while it answers ends with status 74, and the answer with it")
+    func cutWhileRunning() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path.appending("model.pvq").string
+        try Data(Models.bytes("gqa-q4.pvq")).write(to: URL(fileURLWithPath: path))
+        let running = try CommandLineRunner.start(
+            ["run", path, "--raw", "Once upon a time", "--temperature", "1", "--seed", "1", "--max-tokens", "2000"])
+        // It has made tokens, so that it is past every check of the file.
+        while running.process.isRunning, try running.partialOutput.isEmpty { Thread.sleep(forTimeInterval: 0.01) }
+        #expect(truncate(path, 8192) == 0)
+        running.process.waitUntilExit()
+        let outcome = try running.outcome
+        #expect(outcome.isOneLineError(74), "\(outcome.status) \(outcome.errors)")
+        #expect(outcome.errors.contains("was cut from") && outcome.errors.contains("tensor "), "\(outcome.errors)")
+    }
+
     @Test("a killed merge leaves no folder under the name")
     func killedMerge() throws {
         for delay in [0.02, 0.1, 0.2] {

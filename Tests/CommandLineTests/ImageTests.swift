@@ -123,6 +123,27 @@ struct ImageTests {
         #expect(outcome.errors.contains(words), "\(outcome.errors)")
     }
 
+    @Test("the wish to stop ends the encoding of an image and the reading of a prompt")
+    func interrupted() throws {
+        let many = String(repeating: "and then the dog ran after the cat ", count: 150)
+        for arguments in [["--image", Self.image("0001"), "See <Region><L0><L0><L900><L900></Region>."], [many]] {
+            let running = try CommandLineRunner.start(
+                ["run", Models.path("pvit-f32.pvq"), "--max-tokens", "1"] + arguments)
+            while running.process.isRunning, !catches(SIGTERM, running.process.processIdentifier) { usleep(1000) }
+            kill(running.process.processIdentifier, SIGTERM)
+            running.process.waitUntilExit()
+            let outcome = try running.outcome
+            #expect(outcome.status == 130 && !outcome.wasSignalled && outcome.output.isEmpty, "\(outcome)")
+        }
+    }
+
+    /// Whether a process has a handler for a signal: from then on the signal asks it to stop, and does not end it.
+    private func catches(_ signal: Int32, _ process: Int32) -> Bool {
+        let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+        let mask = status.split(separator: "\n").first { $0.hasPrefix("SigCgt:") }?.split(separator: "\t").last
+        return mask.flatMap { UInt64($0, radix: 16) }.map { $0 >> (UInt64(signal) - 1) & 1 == 1 } ?? false
+    }
+
     @Test("models and files that cannot see say so")
     func blind() throws {
         let arguments = ["x", "--image", Self.image("0024"), "--max-tokens", "1"]

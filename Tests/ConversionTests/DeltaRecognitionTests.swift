@@ -56,6 +56,20 @@ struct DeltaRecognitionTests {
         _ = try DeltaMerge.merge(base: model.checkpoint(), delta: odd.checkpoint())
     }
 
+    @Test("a delta is added to the base that it was made from, and refused by another one of the same shapes")
+    func otherBase() throws {
+        var target = model
+        target.seed = 5
+        var other = model
+        other.seed = 6
+        let difference = try DeltaMerge.difference(base: model.checkpoint(), target: target.checkpoint()).checkpoint
+        #expect(difference.config?["delta_base_norms_sha256"]?.string?.count == 64)
+        let merged = try DeltaMerge.merge(base: model.checkpoint(), delta: difference).checkpoint
+        #expect(merged.config == (try target.checkpoint().config))
+        let error = try error { _ = try DeltaMerge.merge(base: other.checkpoint(), delta: difference) }
+        #expect(error.code.name == "merge.other-base" && error.remedy?.contains("delta_base_norms_sha256") == true)
+    }
+
     @Test("a sum whose norms cancel is no model")
     func cancelling() throws {
         var negative = delta

@@ -42,6 +42,20 @@ struct ThreadPoolTests {
         }
     }
 
+    @Test("what the checkpoint throws ends the work between two loops")
+    func checkpoint() throws {
+        struct Stop: Error {}
+        let mayRun = Atomic<Int>(2)
+        let pool = ThreadPool(threadCount: 2) {
+            if mayRun.subtract(1, ordering: .relaxed).newValue < 0 { throw Stop() }
+        }
+        let ran = Atomic<Int>(0)
+        #expect(throws: Stop.self) {
+            while true { try pool.parallelFor(8) { range, _ in ran.add(range.count, ordering: .relaxed) } }
+        }
+        #expect(ran.load(ordering: .relaxed) == 16)
+    }
+
     @Test("many short loops in a row all finish")
     func manyLoops() throws {
         let pool = ThreadPool(threadCount: 2)

@@ -79,21 +79,41 @@ struct RegionEncoderTests {
     /// RN50x4 in its real size: `python3 tools/fixture_weights.py --out .build/fixtures --only regionclip-full`.
     static let fullSize = GeneratedFixtures.path("full-regionclip/regionclip_full_rn50x4.pth")
 
+    /// What the original was asked in its real size, in pixels of the scaled image.
+    static let fullSizeBoxes = [
+        "0024": [boxes[0], RegionBox(left: 0, top: 0, right: 1256, bottom: 800)],
+        "0001": [
+            RegionBox(left: 626.51, top: 201.477_98, right: 761.143, bottom: 687.486),
+            RegionBox(left: 42.655_998, top: 269.919, right: 271.932, bottom: 736.702),
+        ],
+    ]
+
     @Test(
-        "RN50x4 in its real size: within 2e-4", .enabled(if: FileManager.default.fileExists(atPath: fullSize.string)))
-    func realSize() throws {
+        "RN50x4 in its real size: within 2e-4", .enabled(if: FileManager.default.fileExists(atPath: fullSize.string)),
+        arguments: ["0024", "0001"])
+    func realSize(photo: String) throws {
         let encoder = try Self.encoder(.region(Self.fullSize, type: .f16))
-        let image = try encoder.encode(portablePixmap("0024/image.ppm"))
+        let image = try encoder.encode(PixelImage(contentsOf: Fixtures.path("photos/\(photo).jpg")))
+        let golden = "towers/\(photo)-full"
         #expect(
             try largestDistance(
-                image.map.planes(channelStep: 8, step: 4), NumpyArray("towers/0024-full/res4_ch8_sp4").values) < 2e-4)
-        let boxes = [Self.boxes[0], RegionBox(left: 0, top: 0, right: 1256, bottom: 800)]
+                image.map.planes(channelStep: 8, step: 4), NumpyArray("\(golden)/res4_ch8_sp4").values) < 2e-4)
+        let boxes = try #require(Self.fullSizeBoxes[photo])
         let last = try encoder.lastStage(encoder.align.crops(of: image.map, boxes, engine: encoder.engine))
         #expect(
-            try largestDistance(last.planes(channelStep: 16), NumpyArray("towers/0024-full/roi_res5_ch16").values)
-                < 2e-4)
+            try largestDistance(last.planes(channelStep: 16), NumpyArray("\(golden)/roi_res5_ch16").values) < 2e-4)
         let features = try encoder.features(of: image, boxes: boxes)
-        #expect(try largestDistance(features.values(), NumpyArray("towers/0024-full/region_feats").values) < 2e-4)
+        #expect(try largestDistance(features.values(), NumpyArray("\(golden)/region_feats").values) < 2e-4)
+    }
+
+    @Test("an image that is too narrow to be seen is refused in its own size, with what to do")
+    func narrow() throws {
+        let encoder = try Self.encoder(.region())
+        let size = PixelSize(width: 10_000, height: 50)
+        let image = try PixelImage(size: size, pixels: [UInt8](repeating: 9, count: size.width * size.height * 3))
+        let error = #expect(throws: PVITError.self) { try encoder.encode(image) }
+        #expect(error?.code == .visionInput && error?.what.contains("10000 × 50") == true)
+        #expect(error?.remedy?.contains("41 times") == true)
     }
 
     @Test("images that are too small, too large or not of their size are refused")

@@ -20,6 +20,7 @@ enum GGUFCheckpoint {
         return try Checkpoint(
             path: path, format: files.count == 1 ? "GGUF" : "\(files.count) GGUF files", weights: weights,
             sideFiles: sideFiles,
-            sourceFiles: files.map { Checkpoint.SourceFile(path: $0.path, byteCount: UInt64($0.byteCount)) })
+            sourceFiles: files.map { Checkpoint.SourceFile(path: $0.path, byteCount: UInt64($0.byteCount)) },
+            blockTypes: weights.blockTypes)
     }
 }

@@ -7,10 +7,6 @@ public final class GGUFFile: TensorSource {
     let header: GGUFHeader
     let file: MappedFile
     private let places: [TensorName: Int]
-    /// Reads of at least this many bytes are part of a pass over the file.
-    private static let passByteCount = 1 << 16
-    /// How far ahead of a pass the operating system is asked to read.
-    private static let readAheadByteCount = 4 << 20
 
     /// Maps a file and checks its header.
     ///
@@ -57,12 +53,7 @@ public final class GGUFFile: TensorSource {
         let range =
             start + blocks.lowerBound * entry.type.bytesPerBlock..<start + blocks.upperBound
             * entry.type.bytesPerBlock
-        let isPass = range.count >= Self.passByteCount
-        if isPass {
-            let next = range.upperBound..<min(range.upperBound + Self.readAheadByteCount, entry.bytes.upperBound)
-            file.advise(.willNeed, next)
-        }
-        try file.withBytes(range) { source in
+        try file.withPass(over: range, of: entry.bytes, tensor: tensor.name) { source in
             if !entry.type.isQuantized {
                 destination.copy(source)
             } else if blocks.count * size == elements.count {
@@ -76,7 +67,16 @@ public final class GGUFFile: TensorSource {
                 destination.copy(bytes.bytes.extracting(first..<first + destination.byteCount))
             }
         }
-        if isPass { file.advise(.dontNeed, range) }
+    }
+
+    /// Does `body`, which reads rows of a matrix within `rows` in any order, as one pass over the file: what follows is read
+    /// ahead of, and what was read leaves the process's memory.
+    func readingAhead(over rows: Range<Int>, of tensor: TensorDescription, _ body: () throws -> Void) rethrows {
+        guard let place = places[tensor.name] else { return try body() }
+        let entry = header.entries[place]
+        let rowByteCount = entry.bytes.count / max(tensor.shape.rows, 1)
+        let start = entry.bytes.lowerBound + rows.lowerBound * rowByteCount
+        try file.readingAhead(over: start..<start + rows.count * rowByteCount, of: entry.bytes, body)
     }
 }
 

@@ -104,6 +104,11 @@ public enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// The size of that many elements, whole blocks, in bytes.
+    public func byteCount(ofElements count: Int) -> Int {
+        (count + elementsPerBlock - 1) / elementsPerBlock * bytesPerBlock
+    }
+
     /// The name of a type that the format has, or had, and that is not read; nil for numbers that it never had.
     static func unsupportedName(_ number: UInt32) -> String? {
         switch number {

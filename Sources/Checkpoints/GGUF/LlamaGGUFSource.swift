@@ -56,6 +56,13 @@ struct LlamaGGUFSource: TensorSource {
         self.originals = originals
     }
 
+    /// The types of the tensors that their files store in blocks.
+    var blockTypes: [TensorName: GGUFType] {
+        originals.compactMapValues { original in
+            original.file.storedType(of: original.tensor.name).flatMap { $0.isQuantized ? $0 : nil }
+        }
+    }
+
     private static func isRotaryTable(_ name: TensorName) -> Bool {
         name == LlamaTensorNames.rotaryFactors || name.rawValue.hasSuffix(".attn_rot_embd.weight")
     }
@@ -73,10 +80,13 @@ struct LlamaGGUFSource: TensorSource {
         guard let order = original.order else {
             return try original.file.readRows(rows, of: original.tensor, into: &destination)
         }
-        for (place, row) in rows.enumerated() {
-            let ggufRow = order.ggufRow(of: row)
-            var part = destination._mutatingExtracting(place * tensor.bytesPerRow..<(place + 1) * tensor.bytesPerRow)
-            try original.file.readRows(ggufRow..<ggufRow + 1, of: original.tensor, into: &part)
+        try original.file.readingAhead(over: order.ggufRows(covering: rows), of: original.tensor) {
+            for (place, row) in rows.enumerated() {
+                let ggufRow = order.ggufRow(of: row)
+                var part = destination._mutatingExtracting(
+                    place * tensor.bytesPerRow..<(place + 1) * tensor.bytesPerRow)
+                try original.file.readRows(ggufRow..<ggufRow + 1, of: original.tensor, into: &part)
+            }
         }
     }
 }

@@ -76,6 +76,11 @@ package struct RotaryRowOrder: Sendable, Hashable {
         return row - channel + channel % (width / 2) * 2 + channel / (width / 2)
     }
 
+    /// The rows of a GGUF file among which those lie that are `rows` in `transformers`: whole heads.
+    func ggufRows(covering rows: Range<Int>) -> Range<Int> {
+        rows.lowerBound / width * width..<(rows.upperBound + width - 1) / width * width
+    }
+
     /// The row in `transformers` that is row `row` of a GGUF file.
     package func transformersRow(of row: Int) -> Int {
         let channel = row % width

@@ -40,7 +40,7 @@ public final class SafetensorsFile: WeightFile {
         let bytes = header.entries[place].bytes
         let start = bytes.lowerBound + rows.lowerBound * tensor.bytesPerRow
         let range = start..<start + destination.byteCount
-        try file.withPass(over: range, of: bytes) { source in
+        try file.withPass(over: range, of: bytes, tensor: tensor.name) { source in
             source.withUnsafeBytes { source in
                 destination.withUnsafeMutableBytes { $0.copyMemory(from: source) }
             }

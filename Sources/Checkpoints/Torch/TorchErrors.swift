@@ -6,6 +6,8 @@ extension PVITError.Code {
     public static let torchArchive = Self("torch.archive", .badData)
     /// An entry of the archive contradicts itself, its local header or the size of the file.
     public static let torchArchiveEntry = Self("torch.archive-entry", .badData)
+    /// The archive has more entries, or more fields in them, than any honest one.
+    public static let torchArchiveLimit = Self("torch.archive-limit", .badData)
     /// The name of an entry leaves the archive's folder or is no proper text.
     public static let torchArchiveName = Self("torch.archive-name", .badData)
     /// Two entries have the same name.

@@ -102,7 +102,9 @@ public final class TorchFile: WeightFile {
                 StridedCopy.Dimension(count: extent, sourceStride: stride, destinationStride: destinationStride))
         }
         let copy = StridedCopy(dimensions, elementByteCount: tensor.elementType.byteCount)
-        try file.withPass(over: source, of: entry.bytes) { copy.run(from: $0, into: &destination, at: offset) }
+        try file.withPass(over: source, of: entry.bytes, tensor: tensor.name) {
+            copy.run(from: $0, into: &destination, at: offset)
+        }
     }
 
     /// The bytes of the file from the first element of the rows to their last.

@@ -22,14 +22,29 @@ struct ZipArchive {
     let entries: [Entry]
     private let places: [String: Int]
 
+    /// The most entries that are read. `torch.save` writes one for each storage; the largest models in one file have some
+    /// thousands.
+    private static let maximumEntryCount = 1 << 16
+    /// The largest directory that is read, in bytes: that many entries with names of some length.
+    private static let maximumDirectoryByteCount = 16 << 20
     /// The most bytes that a name may have.
     private static let maximumNameLength = 1024
 
     /// Reads and checks the directory.
     ///
+    /// Time and memory are bounded by the caps on entries, on the directory and on the extra fields, whatever the file says.
+    ///
     /// - Throws: A `torch.archive*` error or `torch.compressed`, naming bytes.
     init(of file: borrowing MappedFile) throws {
         let end = try ZipEndRecord(of: file)
+        guard end.entryCount <= Self.maximumEntryCount, end.directory.count <= Self.maximumDirectoryByteCount else {
+            throw PVITError(
+                .torchArchiveLimit,
+                "the archive has \(end.entryCount) entries in a directory of \(ByteCount(end.directory.count)); at most "
+                    + "\(Self.maximumEntryCount) in \(ByteCount(Self.maximumDirectoryByteCount)) are read",
+                bytes: UInt64(end.directory.lowerBound)..<UInt64(end.directory.upperBound),
+                remedy: "save the weights in several files")
+        }
         var entries: [Entry] = []
         var places: [String: Int] = [:]
         entries.reserveCapacity(end.entryCount)

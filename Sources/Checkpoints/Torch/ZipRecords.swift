@@ -237,16 +237,25 @@ struct ZipDirectoryRecord {
 private struct Zip64Extra {
     private var values: [UInt64] = []
     private let range: Range<UInt64>
+    /// The most extra fields that are looked at. `torch.save` writes one or two.
+    private static let maximumFieldCount = 64
 
     /// Looks for the field among the extra fields in `bytes` of `span`.
     init(in span: RawSpan, _ bytes: Range<Int>, at range: Range<UInt64>) throws {
         self.range = range
         var position = bytes.lowerBound
         var isFound = false
+        var fieldCount = 0
         while bytes.upperBound - position >= 4 {
             let tag: UInt16 = try span.littleEndian(at: position)
             let length = Int(try span.littleEndian(at: position + 2, as: UInt16.self))
             position += 4
+            fieldCount += 1
+            guard fieldCount <= Self.maximumFieldCount else {
+                throw PVITError(
+                    .torchArchiveLimit, "the entry has more than \(Self.maximumFieldCount) extra fields", bytes: range,
+                    remedy: "this file was not written by torch.save; do not trust it")
+            }
             guard length <= bytes.upperBound - position else { break }
             if tag == 1 {
                 guard !isFound else { throw malformed("the entry has two ZIP64 fields") }

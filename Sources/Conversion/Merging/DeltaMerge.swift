@@ -24,17 +24,19 @@ public enum DeltaMerge {
     /// `model.embed_tokens.weight` and `lm_head.weight` may have more rows in the delta: the base is added to the first
     /// ones. Configuration and tokenizer are the delta's, or the base's where the delta has none.
     ///
-    /// - Throws: A `merge.*` error for tensors that do not match, `model.is-delta` and `delta.is-model` for arguments in the
+    /// - Throws: A `merge.*` error for tensors that do not match or a delta that names another base, `model.is-delta` and `delta.is-model` for arguments in the
     ///   wrong places, and `merge.no-model` when the sum does not look like a model.
     public static func merge(base: Checkpoint, delta: Checkpoint) throws -> Result {
         try DeltaRecognition.requireModel(base, role: "base")
         try DeltaRecognition.requireDelta(delta, of: base)
-        let result = try combine(base, delta, .add, role: "delta")
+        try BaseFingerprint.check(base, of: delta)
+        let result = try combine(base, delta, .add, role: "delta", fingerprint: nil)
         try DeltaRecognition.requireModel(sum: result.checkpoint.weights)
         return result
     }
 
-    /// The delta that leads from a base to a fine-tuned target: target - base, the inverse of `merge`.
+    /// The delta that leads from a base to a fine-tuned target: target - base, the inverse of `merge`. Its `config.json` says
+    /// which base it belongs to.
     ///
     /// Where a difference needs more bits than its type has, adding it back gives a number next to the target's: in f16,
     /// about one in a hundred, off by the last bit. That rounding is part of the published practice.
@@ -43,11 +45,13 @@ public enum DeltaMerge {
     public static func difference(base: Checkpoint, target: Checkpoint) throws -> Result {
         try DeltaRecognition.requireModel(base, role: "base")
         try DeltaRecognition.requireModel(target, role: "target")
-        return try combine(base, target, .subtract, role: "target")
+        return try combine(
+            base, target, .subtract, role: "target", fingerprint: BaseFingerprint.of(base.weights))
     }
 
     private static func combine(
-        _ base: Checkpoint, _ other: Checkpoint, _ operation: FloatVectors.Operation, role: String
+        _ base: Checkpoint, _ other: Checkpoint, _ operation: FloatVectors.Operation, role: String,
+        fingerprint: String?
     ) throws -> Result {
         let pairing: TensorPairing
         do {
@@ -60,7 +64,8 @@ public enum DeltaMerge {
         let weights = CombinedSource(base: base.weights, extension: other.weights, operation, pairing: pairing)
         let checkpoint = try Checkpoint(
             path: other.path, format: operation == .add ? "base + delta" : "target - base", weights: weights,
-            sideFiles: sideFiles(base: base.sideFiles, other: other.sideFiles),
+            sideFiles: BaseFingerprint.setting(
+                fingerprint, in: sideFiles(base: base.sideFiles, other: other.sideFiles)),
             sourceFiles: base.sourceFiles.map { $0.with(role: "base") } + other.sourceFiles.map { $0.with(role: role) })
         return Result(
             checkpoint: checkpoint, passedThrough: pairing.passedThrough, ignored: pairing.ignored,

@@ -10,7 +10,8 @@ struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tell what a model file or folder is: architecture, sizes, types, errors, origin.",
         discussion: """
-            Reads .pvq containers, .safetensors files and Hugging Face folders.
+            Reads .pvq containers, Hugging Face and Meta LLaMA folders, and safetensors, PyTorch and GGUF files, and
+            says whether tensors are missing or unexpected, and whether this is a delta that needs its base.
 
             Examples:
               pvit inspect pvit.pvq

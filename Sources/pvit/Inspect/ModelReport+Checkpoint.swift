@@ -8,10 +8,13 @@ extension ModelReport {
     /// - Throws: What reading the tensors that tell models from deltas throws.
     init(of checkpoint: Checkpoint) throws {
         let rows = checkpoint.weights.tensors.map { tensor in
-            TensorRow(
-                name: tensor.name, part: ModelPart(tensor.name), encoding: .plain(tensor.elementType),
-                shape: tensor.shape, storedBytes: UInt64(tensor.byteCount), decodedBytes: UInt64(tensor.byteCount),
-                statistics: nil, aliasOf: nil)
+            let blocks = checkpoint.blockTypes[tensor.name]
+            let byteCount = UInt64(
+                blocks?.byteCount(ofElements: tensor.shape.elementCount) ?? tensor.byteCount)
+            return TensorRow(
+                name: tensor.name, part: ModelPart(tensor.name),
+                encoding: blocks?.description ?? tensor.elementType.rawValue, shape: tensor.shape,
+                storedBytes: byteCount, decodedBytes: byteCount, statistics: nil, aliasOf: nil)
         }
         var facts = checkpoint.config.map(ModelReport.architectureFacts) ?? []
         let findings = try CheckpointDiagnosis.findings(on: checkpoint)
@@ -27,7 +30,9 @@ extension ModelReport {
             path: checkpoint.path.string, format: checkpoint.format,
             fileBytes: checkpoint.sourceFiles.reduce(0) { $0 + $1.byteCount }, facts: facts, tensors: rows,
             sources: checkpoint.sourceFiles.map {
-                SourceRow(path: $0.path.lastComponent?.string ?? $0.path.string, bytes: $0.byteCount, sha256: nil)
+                SourceRow(
+                    path: $0.path.lastComponent?.string ?? $0.path.string, role: $0.role, bytes: $0.byteCount,
+                    sha256: nil)
             },
             notes: findings)
     }

@@ -13,7 +13,7 @@ extension ModelReport {
             let isAttachment = tensor.role == .attachment
             return TensorRow(
                 name: tensor.name, part: isAttachment ? .attachments : ModelPart(tensor.name),
-                encoding: tensor.encoding,
+                encoding: tensor.encoding.description,
                 shape: tensor.shape, storedBytes: UInt64(tensor.storedByteCount),
                 decodedBytes: UInt64(tensor.decodedByteCount), statistics: tensor.statistics, aliasOf: tensor.aliasOf)
         }
@@ -32,25 +32,27 @@ extension ModelReport {
         facts.append(Fact(name: "model digest", value: "\(container.modelDigest)"))
         let sources = (metadata["provenance.sources"]?.array ?? []).map { source in
             SourceRow(
-                path: source["path"]?.string ?? "?", bytes: UInt64(clamping: source["bytes"]?.integer ?? 0),
+                path: source["path"]?.string ?? "?", role: source["role"]?.string,
+                bytes: UInt64(clamping: source["bytes"]?.integer ?? 0),
                 sha256: source["sha256"]?.string)
         }
         self.init(
             path: container.path.string, format: "pvit container, version \(container.version)",
             fileBytes: UInt64(container.byteCount), facts: facts, tensors: rows, sources: sources,
-            notes: Self.notes(on: rows))
+            notes: Self.notes(on: tensors))
     }
 
     /// What a user should know of how tensors are encoded: which matrices stayed float although others are quantized.
-    private static func notes(on rows: [TensorRow]) -> [String] {
-        guard rows.contains(where: { $0.encoding == .q4 || $0.encoding == .q8 }) else { return [] }
-        let left = rows.filter { row in
-            guard case .plain = row.encoding, row.part != .attachments, row.aliasOf == nil else { return false }
-            return row.shape.rank == 2 && !TensorEncoding.q8.supports(columns: row.shape.elementsPerRow)
+    private static func notes(on tensors: [StoredTensor]) -> [String] {
+        guard tensors.contains(where: { $0.encoding == .q4 || $0.encoding == .q8 }) else { return [] }
+        let left = tensors.filter { tensor in
+            guard case .plain = tensor.encoding, tensor.role != .attachment, tensor.aliasOf == nil else { return false }
+            return tensor.shape.rank == 2 && !TensorEncoding.q8.supports(columns: tensor.shape.elementsPerRow)
         }
         guard !left.isEmpty else { return [] }
         let names = left.prefix(3).map(\.name.rawValue).joined(separator: ", ") + (left.count > 3 ? ", …" : "")
-        return ["\(left.count) matrices stay float, for their rows are not a multiple of 32: \(names)"]
+        let subject = left.count == 1 ? "1 matrix stays" : "\(left.count) matrices stay"
+        return ["\(subject) float, for the length of the rows is not a multiple of 32: \(names)"]
     }
 
     /// The members of an object on one line: `type q4, profile fast`.

@@ -82,7 +82,7 @@ extension ModelReport {
             let total = Total([tensor])
             return """
                 <tr><td><code>\(escaped(tensor.name.rawValue))</code></td><td>\(escaped("\(tensor.shape)"))</td>\
-                <td>\(escaped(tensor.aliasOf.map { "= \($0)" } ?? tensor.encoding.description))</td>\
+                <td>\(escaped(tensor.aliasOf.map { "= \($0)" } ?? tensor.encoding))</td>\
                 \(number(total.bitsPerWeight?.formatted(decimals: 2) ?? "-"))\
                 \(number(tensor.aliasOf == nil ? "\(ByteCount(tensor.storedBytes))" : "-"))\
                 \(number(errorText(tensor.statistics)))\
@@ -99,11 +99,11 @@ extension ModelReport {
     private var sourcesTable: String {
         let rows = sources.map { source in
             """
-            <tr><td>\(escaped(source.path))</td>\(number("\(ByteCount(source.bytes))"))\
+            <tr><td>\(escaped(source.path))</td><td>\(escaped(source.role ?? "-"))</td>\(number("\(ByteCount(source.bytes))"))\
             <td><code>\(escaped(source.sha256 ?? "-"))</code></td></tr>
             """
         }
-        return table([("file", false), ("size", true), ("SHA-256", false)], rows)
+        return table([("file", false), ("of", false), ("size", true), ("SHA-256", false)], rows)
     }
 
     private func table(_ columns: [(title: String, isNumber: Bool)], _ rows: [String]) -> String {

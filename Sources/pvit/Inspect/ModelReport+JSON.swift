@@ -15,8 +15,8 @@ extension ModelReport {
             "sources": .array(
                 sources.map {
                     [
-                        "path": .string($0.path), "bytes": .integer(Int(clamping: $0.bytes)),
-                        "sha256": $0.sha256.map(JSONValue.string) ?? .null,
+                        "path": .string($0.path), "role": $0.role.map(JSONValue.string) ?? .null,
+                        "bytes": .integer(Int(clamping: $0.bytes)), "sha256": $0.sha256.map(JSONValue.string) ?? .null,
                     ]
                 }),
             "notes": .array(notes.map(JSONValue.string)),
@@ -41,7 +41,7 @@ extension ModelReport {
         [
             "name": .string(tensor.name.rawValue),
             "part": .string(tensor.part.rawValue),
-            "encoding": .string(tensor.encoding.description),
+            "encoding": .string(tensor.encoding),
             "shape": .array(tensor.shape.dimensions.map(JSONValue.integer)),
             "alias_of": tensor.aliasOf.map { .string($0.rawValue) } ?? .null,
             "stored_bytes": .integer(Int(clamping: tensor.storedBytes)),

@@ -45,7 +45,7 @@ extension ModelReport {
             let isAlias = tensor.aliasOf != nil
             table.add([
                 tensor.name.rawValue, "\(tensor.shape)",
-                tensor.aliasOf.map { "= \($0)" } ?? tensor.encoding.description,
+                tensor.aliasOf.map { "= \($0)" } ?? tensor.encoding,
                 isAlias ? "" : total.bitsPerWeight?.formatted(decimals: 2) ?? "-",
                 isAlias ? "" : "\(ByteCount(tensor.storedBytes))",
                 isAlias ? "" : total.compression.map { ($0 * 100).formatted(decimals: 0) + "%" } ?? "-",
@@ -57,8 +57,10 @@ extension ModelReport {
     }
 
     private var sourceTable: String {
-        var table = TextTable([("file", .left), ("size", .right), ("SHA-256", .left)])
-        for source in sources { table.add([source.path, "\(ByteCount(source.bytes))", source.sha256 ?? "-"]) }
+        var table = TextTable([("file", .left), ("of", .left), ("size", .right), ("SHA-256", .left)])
+        for source in sources {
+            table.add([source.path, source.role ?? "-", "\(ByteCount(source.bytes))", source.sha256 ?? "-"])
+        }
         return table.text
     }
 }

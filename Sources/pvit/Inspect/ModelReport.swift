@@ -12,7 +12,8 @@ struct ModelReport {
     struct TensorRow {
         let name: TensorName
         let part: ModelPart
-        let encoding: TensorEncoding
+        /// The name of the type that it is stored in: `q4`, `f16`, GGUF's `Q4_K`.
+        let encoding: String
         let shape: Shape
         /// The size in the file.
         let storedBytes: UInt64
@@ -27,6 +28,8 @@ struct ModelReport {
     /// A file that the model was made of, or consists of.
     struct SourceRow {
         let path: String
+        /// What it is for where the model was made of several: `base`, `delta`, …
+        let role: String?
         let bytes: UInt64
         let sha256: String?
     }
@@ -46,7 +49,7 @@ struct ModelReport {
             elements = rows.reduce(0) { $0 + $1.shape.elementCount }
             storedBytes = rows.reduce(0) { $0 + $1.storedBytes }
             decodedBytes = rows.reduce(0) { $0 + $1.decodedBytes }
-            encodings = Array(Set(rows.map(\.encoding.description))).sorted()
+            encodings = Array(Set(rows.map(\.encoding))).sorted()
             let known = rows.compactMap(\.statistics)
             statistics = known.isEmpty ? nil : known.reduce(into: ErrorStatistics()) { $0.merge($1) }
         }

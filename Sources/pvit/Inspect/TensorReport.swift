@@ -34,7 +34,7 @@ struct TensorReport {
     var json: JSONValue {
         [
             "name": .string(row.name.rawValue),
-            "encoding": .string(row.encoding.description),
+            "encoding": .string(row.encoding),
             "shape": .array(row.shape.dimensions.map(JSONValue.integer)),
             "stored_bytes": .integer(Int(clamping: row.storedBytes)),
             "minimum": .number(scan.minimum), "maximum": .number(scan.maximum), "mean": .number(scan.mean),

@@ -1,0 +1,50 @@
+import Checkpoints
+import Crypto
+import Tensors
+
+/// Tells whether a model is the one that a delta was made from.
+///
+/// Deltas of other bases have the same shapes, and their sums look like models. So `DeltaMerge.difference` leaves a digest
+/// of the base's norm weights in the delta's `config.json`: they are few, every training moves them, and they are the same
+/// numbers in every format that a base is published in.
+enum BaseFingerprint {
+    /// The member of `config.json`.
+    static let key = "delta_base_norms_sha256"
+
+    /// SHA-256 over the names and numbers, as f32, of a model's norm weights in the order of their names.
+    static func of(_ source: any TensorSource) throws -> String {
+        var digest = SHA256()
+        let norms = source.tensors.filter { tensor in
+            if case .norm = TensorKind(tensor.name) { tensor.shape.rank == 1 } else { false }
+        }
+        for tensor in norms.sorted(by: { $0.name < $1.name }) {
+            digest.update(data: Array(tensor.name.rawValue.utf8) + [0])
+            for number in try FloatVectors.floats(of: source, tensor, rows: 0..<tensor.shape.rows) {
+                withUnsafeBytes(of: number.bitPattern.littleEndian) { digest.update(bufferPointer: $0) }
+            }
+        }
+        return digest.finalize().hexadecimal
+    }
+
+    /// Throws `merge.other-base` when a delta says that it was made from another base. Most deltas say nothing.
+    static func check(_ base: Checkpoint, of delta: Checkpoint) throws {
+        guard let expected = delta.config?[key]?.string, try of(base.weights) != expected else { return }
+        throw PVITError(
+            .mergeOtherBase, "the delta was made from another base than this: their norm weights differ",
+            file: base.path,
+            remedy:
+                "give the base that the delta was made from, in the same precision; removing \(key) from the delta's "
+                + "config.json adds it to this one all the same")
+    }
+
+    /// Files with the fingerprint written into `config.json`, or taken out of it when nil; unchanged without `config.json`.
+    static func setting(_ fingerprint: String?, in files: SideFiles) throws -> SideFiles {
+        guard var config = try files.object(SideFiles.config), config[key] != nil || fingerprint != nil else {
+            return files
+        }
+        config[key] = fingerprint.map { .string($0) }
+        var files = files
+        files[SideFiles.config] = JSONValue.object(config).encoded(indentation: 2) + [UInt8(ascii: "\n")]
+        return files
+    }
+}
