@@ -13,6 +13,12 @@ extension ComputeEngine {
         precondition(outputs.count == projection.matrices.count)
         for output in outputs { output.rows = input.rows }
         try quantize(input, for: projection)
+        try projection.multiplying { try multiply(projection, input, outputs) }
+    }
+
+    private func multiply(
+        _ projection: Projection, _ input: ActivationMatrix, _ outputs: [ActivationMatrix]
+    ) throws {
         if input.rows == 1 {
             try forEach(projection.vectorPieces.count) { range, scratch in
                 for piece in projection.vectorPieces[range] {
@@ -143,11 +149,11 @@ extension ComputeEngine {
         try forEach(runs.count) { range, scratch in
             for run in runs[range] {
                 let tile = matrix.tile(ofRow: indices[order[run.lowerBound]])
-                let rows = matrix.tileStarts[tile]..<matrix.tileStarts[tile + 1]
-                try matrix.withRows(rows, ofTile: tile, scratch.tile) { bytes, scale in
+                let first = matrix.tileStarts[tile]
+                try matrix.withTile(tile, scratch.tile) { bytes, scale in
                     for place in order[run] {
                         decode(
-                            row: indices[place] - rows.lowerBound, of: bytes, scale, matrix, into: result.row(place))
+                            row: indices[place] - first, of: bytes, scale, matrix, into: result.row(place))
                     }
                 }
             }

@@ -91,6 +91,13 @@ public struct KVCache: ~Copyable {
         byteCount = size
     }
 
+    /// What keys and values of `capacity` positions take.
+    static func byteCount(_ configuration: LlamaConfiguration, _ storage: Storage, capacity: Int) -> Int {
+        let groups = (capacity + Int(PVIT_KEY_GROUP) - 1) / Int(PVIT_KEY_GROUP)
+        let heads = configuration.layerCount * configuration.keyValueHeadCount
+        return 2 * heads * groups * Int(PVIT_KEY_GROUP) * pvit_kv_row_bytes(storage.code, configuration.headWidth)
+    }
+
     deinit { munmap(base, byteCount) }
 
     /// Forgets the positions from `count` on, so that another text can continue there. Keeping more than there are keeps all.

@@ -8,7 +8,7 @@ import Tokenization
 /// Weights stay in the container's mapped file. One computation at a time.
 public final class Llama {
     /// The most tokens that go through the layers together; longer inputs go in parts.
-    public static let batchSize = 256
+    public let batchSize: Int
     /// The most positions whose logits are held at a time.
     static let logitsBlock = 64
 
@@ -19,17 +19,34 @@ public final class Llama {
     private let weights: LlamaWeights
     private let rotary: RotaryEmbedding
     private let state: LlamaState
+    private let stream: WeightStream?
 
     /// Opens the weights of a container.
     ///
-    /// - Throws: `tensor.not-found` or `tensor.mismatch` when they are not what `configuration` asks for.
-    public init(_ configuration: LlamaConfiguration, in container: Container, engine: ComputeEngine) throws {
+    /// - Parameter plan: Where the weights are and how many tokens go together; by default in the mapped file, and 256.
+    /// - Throws: `tensor.not-found` or `tensor.mismatch` when they are not what `configuration` asks for; the errors of
+    ///   opening the file once more when weights are streamed.
+    public init(
+        _ configuration: LlamaConfiguration, in container: Container, engine: ComputeEngine, plan: MemoryPlan? = nil
+    ) throws {
         self.configuration = configuration
         self.engine = engine
-        weights = try LlamaWeights(configuration, in: container)
+        batchSize = plan?.batchSize ?? 256
+        stream = try plan?.weights.stream(LlamaWeights.passOrder(configuration), in: container)
+        do {
+            weights = try LlamaWeights(configuration, in: container, stream: stream)
+        } catch {
+            stream?.stop()
+            throw error
+        }
         rotary = RotaryEmbedding(configuration.rotary, headWidth: configuration.headWidth)
-        state = LlamaState(configuration, capacity: Self.batchSize)
+        state = LlamaState(configuration, capacity: batchSize)
     }
+
+    deinit { stream?.stop() }
+
+    /// What reading weights cost so far; nil when they are used from the mapped file.
+    public var streamStatistics: StreamStatistics? { stream?.statistics }
 
     /// Reads `input` after the positions that `cache` holds, and gives the logits that follow positions to `consume`.
     ///
@@ -58,8 +75,8 @@ public final class Llama {
         try input.check(configuration)
         try cache.checkRoom(for: input.count)
         let selected = logits.range(of: input.count)
-        for start in stride(from: 0, to: input.count, by: Self.batchSize) {
-            let range = start..<min(start + Self.batchSize, input.count)
+        for start in stride(from: 0, to: input.count, by: batchSize) {
+            let range = start..<min(start + batchSize, input.count)
             try embed(input, range)
             let wanted = selected.clamped(to: range)
             // A trace sees the last layer's output at all positions; logits need it where they are wanted.
@@ -167,7 +184,7 @@ public final class Llama {
 }
 
 /// The activations of one batch, allocated once.
-private final class LlamaState {
+final class LlamaState {
     let residual: ActivationMatrix  // [tokens, hidden]
     let normed: ActivationMatrix  // [tokens, hidden]
     let update: ActivationMatrix  // [tokens, hidden]
@@ -198,5 +215,16 @@ private final class LlamaState {
         angles = matrix(width)
         selected = matrix(hidden, rows: Llama.logitsBlock)
         logits = matrix(configuration.vocabularySize, rows: Llama.logitsBlock)
+    }
+
+    /// What the activations of `capacity` tokens take: the matrices above, and those that are multiplied by once more as
+    /// integers of up to 16 bits, with a scale and a sum for 32 of them.
+    static func byteCount(_ configuration: LlamaConfiguration, capacity: Int) -> Int {
+        let (hidden, width) = (configuration.hiddenSize, configuration.headWidth)
+        let (query, key) = (configuration.headCount * width, configuration.keyValueHeadCount * width)
+        let floats = 3 * hidden + 2 * query + 2 * key + 2 * configuration.intermediateSize + width
+        let integers = hidden + query + configuration.intermediateSize
+        return capacity * (4 * floats + integers * 9 / 4)
+            + Llama.logitsBlock * 4 * (hidden + configuration.vocabularySize)
     }
 }

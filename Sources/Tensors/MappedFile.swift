@@ -24,6 +24,8 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     public let path: FilePath
     /// The size of the file in bytes.
     public let byteCount: Int
+    /// Which file it is, whatever its name.
+    let identity: FileIdentity
     // The mapping is immutable and shared by all readers, hence @unchecked Sendable.
     private let base: UnsafeRawPointer?
 
@@ -58,6 +60,7 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
         }
         self.path = path
         byteCount = size
+        identity = FileIdentity(status)
         base = UnsafeRawPointer(mapping)
     }
 

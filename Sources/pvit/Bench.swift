@@ -132,7 +132,7 @@ private struct ModelBenchmark {
             cache.truncate(to: 0)
             try model.llama.forward(input, cache: &cache)
         }
-        let passes = Double((tokens + Llama.batchSize - 1) / Llama.batchSize)
+        let passes = Double((tokens + model.llama.batchSize - 1) / model.llama.batchSize)
         return Measurement(
             test: "prefill", tokens: tokens, threads: model.llama.engine.threadCount, seconds: seconds,
             weightBytes: passes * Double(weightByteCount))
