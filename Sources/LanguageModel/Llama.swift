@@ -45,8 +45,8 @@ public final class Llama {
 
     deinit { stream?.stop() }
 
-    /// What reading weights cost so far; nil when they are used from the mapped file.
-    public var streamStatistics: StreamStatistics? { stream?.statistics }
+    /// What reading weights cost so far; nothing when they are used from the mapped file.
+    public var streamStatistics: StreamStatistics { stream?.statistics ?? StreamStatistics() }
 
     /// Reads `input` after the positions that `cache` holds, and gives the logits that follow positions to `consume`.
     ///

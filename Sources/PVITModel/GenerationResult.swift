@@ -54,6 +54,8 @@ public struct GenerationResult: Sendable {
     public let decodeTime: Duration
     /// How many tokens went through the model after the prompt: one less than were drawn.
     public let decodedTokenCount: Int
+    /// What reading weights cost in that time.
+    public let decodeStream: StreamStatistics
 
     /// Prompt tokens that were computed for each second.
     public var prefillTokensPerSecond: Double {

@@ -16,14 +16,15 @@ public final class Generator {
     /// Makes room for a context.
     ///
     /// - Parameters:
-    ///   - contextLength: The most positions; nil for as many as the model was trained for.
-    ///   - storage: How keys and values are stored.
+    ///   - contextLength: The most positions; nil for as many as the model's memory plan says, or the model was trained for.
+    ///   - storage: How keys and values are stored; nil for what the memory plan says, or `f16`.
     /// - Throws: `model.cache` when that context is not possible.
-    public init(_ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage = .f16) throws {
+    public init(_ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage? = nil) throws {
         self.model = model
-        let configuration = model.llama.configuration
+        let (configuration, plan) = (model.llama.configuration, model.memoryPlan)
         cache = try KVCache(
-            for: configuration, storage: storage, capacity: contextLength ?? configuration.maximumPositions)
+            for: configuration, storage: storage ?? plan?.cacheStorage ?? .f16,
+            capacity: contextLength ?? plan?.contextLength ?? configuration.maximumPositions)
     }
 
     /// The tokens of a text as it is, special tokens recognised, with the token that begins texts if the model has one.
@@ -91,6 +92,7 @@ public final class Generator {
         let limit = max(options.maximumTokens ?? .max, 0)
         let read = try readPrompt(prompt, history, &sampler, drawing: limit > 0)
         let prefillEnd = clock.now
+        let streamed = model.llama.streamStatistics
 
         var answer = AnswerStream(model.tokenizer, ends: ends, stops: options.stops)
         var next = read.next
@@ -116,7 +118,8 @@ public final class Generator {
             reusedTokenCount: read.reused, regions: prompt.regions, cutTokenCount: prompt.cutTokenCount,
             stopReason: reason,
             visionTimings: read.vision, prefillTime: prefillEnd - start - read.vision.total,
-            decodeTime: clock.now - prefillEnd, decodedTokenCount: max(made - 1, 0))
+            decodeTime: clock.now - prefillEnd, decodedTokenCount: max(made - 1, 0),
+            decodeStream: model.llama.streamStatistics - streamed)
     }
 
     /// Reads what the cache does not hold of the prompt, and draws the first token.

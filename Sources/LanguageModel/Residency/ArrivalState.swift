@@ -6,6 +6,13 @@ public struct StreamStatistics: Sendable, Hashable {
     public internal(set) var readByteCount: UInt64 = 0
     /// How long threads that compute have waited for the readers, all together.
     public internal(set) var stallTime: Duration = .zero
+
+    /// What came between two looks at a stream.
+    public static func - (later: StreamStatistics, earlier: StreamStatistics) -> StreamStatistics {
+        StreamStatistics(
+            readByteCount: later.readByteCount - earlier.readByteCount,
+            stallTime: later.stallTime - earlier.stallTime)
+    }
 }
 
 /// Which chunks of a stream have come and which are wanted. Chunks are numbered through all passes: the `sequence`-th one since

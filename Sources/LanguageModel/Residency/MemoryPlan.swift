@@ -11,6 +11,8 @@ public struct MemoryPlan: Sendable, Hashable {
     public let programByteCount: Int
     /// The most positions of a context.
     public let contextLength: Int
+    /// Whether the context is shorter than the model's, to fit.
+    public let isContextShortened: Bool
     /// How keys and values are stored.
     public let cacheStorage: KVCache.Storage
     /// Keys and values of all positions.
@@ -138,6 +140,7 @@ public struct MemoryPlan: Sendable, Hashable {
         self.limit = limit
         programByteCount = draft.programByteCount
         contextLength = draft.contextLength
+        isContextShortened = draft.isContextShortened
         cacheStorage = draft.cacheStorage
         cacheByteCount = draft.cacheByteCount
         batchSize = draft.batchSize
@@ -164,6 +167,7 @@ public struct MemoryPlan: Sendable, Hashable {
     private struct Draft {
         let programByteCount: Int
         let contextLength: Int
+        let isContextShortened: Bool
         let cacheStorage: KVCache.Storage
         let cacheByteCount: Int
         let batchSize: Int
@@ -189,7 +193,7 @@ public struct MemoryPlan: Sendable, Hashable {
                     let counted = request.limit == nil ? min(length, automaticContextLength) : length
                     return Draft(
                         programByteCount: request.residentByteCount + programReserve, contextLength: length,
-                        cacheStorage: storage,
+                        isContextShortened: length < lengths[0], cacheStorage: storage,
                         cacheByteCount: KVCache.byteCount(configuration, storage, capacity: counted),
                         batchSize: batch,
                         activationByteCount: LlamaState.byteCount(configuration, capacity: batch)

@@ -35,7 +35,7 @@ struct EvaluateFineEval: ParsableCommand {
     var maxTokens = 32
 
     @Option(help: "How keys and values are kept: f32, f16 or q8.")
-    var kvCache: KVCache.Storage = .f16
+    var kvCache: KVCache.Storage?
 
     @OptionGroup var sampling: SamplingArguments
     @OptionGroup var display: OutputOptions
@@ -51,7 +51,7 @@ struct EvaluateFineEval: ParsableCommand {
         }
         var answers = try AnswerFile(path: output, questions: list)
         if answers.count > 0 { display.note("\(answers.count) of \(list.lines.count) questions are answered already") }
-        let generator = try Generator(model.load(), storage: kvCache)
+        let generator = try Generator(model.load(cacheStorage: kvCache, seesImages: true), storage: kvCache)
         Interruption.watch()
         var failures = 0
         var reader = ImageReader(folder: images)
