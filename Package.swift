@@ -30,7 +30,7 @@ let package = Package(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
-        .target(name: "Parallelism", dependencies: ["CKernels"]),
+        .target(name: "Parallelism", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
         .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),

@@ -34,36 +34,39 @@ extension Container {
     public func withTile<Result: ~Copyable>(
         _ tile: StoredTile, of tensor: StoredTensor, scratch: TileScratch, _ body: (_ content: RawSpan) throws -> Result
     ) throws -> Result {
-        try withStoredBytes(of: tile, tensor: tensor) { stored in
-            if tile.codec == .stored { return try body(stored) }
-            do {
-                return try scratch.withDecoded(
-                    stored, codec: tile.codec, encoding: tensor.encoding, byteCount: tile.decodedByteCount
-                ) { try body($0) }
-            } catch let error as PVITError where error.code == .tileContent {
-                var error = error.located(file: path, tensor: tensor.name)
-                error.bytes = tile.storedRange
-                throw error
-            }
+        try withFileBytes(of: tile, tensor: tensor) { stored in
+            try withTile(tile, of: tensor, stored: stored, scratch: scratch, body)
         }
     }
 
-    /// Lends the stored bytes of a tile, whose checksum is verified before the first use.
-    private func withStoredBytes<Result: ~Copyable>(
-        of tile: StoredTile, tensor: StoredTensor, _ body: (RawSpan) throws -> Result
+    /// The same for a tile whose stored bytes the caller has read from the file.
+    public func withTile<Result: ~Copyable>(
+        _ tile: StoredTile, of tensor: StoredTensor, stored: RawSpan, scratch: TileScratch,
+        _ body: (_ content: RawSpan) throws -> Result
     ) throws -> Result {
-        if !verifiedTiles.contains(tensor.firstTile + tile.index) { try checkAgain(tile, of: tensor) }
-        return try withFileBytes(of: tile, tensor: tensor, body)
+        if !verifiedTiles.contains(tensor.firstTile + tile.index) { try check(tile, of: tensor, stored: stored) }
+        if tile.codec == .stored { return try body(stored) }
+        do {
+            return try scratch.withDecoded(
+                stored, codec: tile.codec, encoding: tensor.encoding, byteCount: tile.decodedByteCount
+            ) { try body($0) }
+        } catch let error as PVITError where error.code == .tileContent {
+            var error = error.located(file: path, tensor: tensor.name)
+            error.bytes = tile.storedRange
+            throw error
+        }
     }
 
     /// Throws unless the stored bytes of a tile have its checksum, whether that was verified before or not.
     func checkAgain(_ tile: StoredTile, of tensor: StoredTensor) throws {
-        try withFileBytes(of: tile, tensor: tensor) { stored in
-            guard xxh3(stored) == tile.checksum else {
-                throw PVITError(
-                    .tileChecksum, "tile \(tile.index) is damaged", file: path, tensor: tensor.name,
-                    bytes: tile.storedRange, remedy: .copyAgain)
-            }
+        try withFileBytes(of: tile, tensor: tensor) { try check(tile, of: tensor, stored: $0) }
+    }
+
+    private func check(_ tile: StoredTile, of tensor: StoredTensor, stored: RawSpan) throws {
+        guard xxh3(stored) == tile.checksum else {
+            throw PVITError(
+                .tileChecksum, "tile \(tile.index) is damaged", file: path, tensor: tensor.name,
+                bytes: tile.storedRange, remedy: .copyAgain)
         }
         verifiedTiles.insert(tensor.firstTile + tile.index)
     }
@@ -72,12 +75,18 @@ extension Container {
     private func withFileBytes<Result: ~Copyable>(
         of tile: StoredTile, tensor: StoredTensor, _ body: (RawSpan) throws -> Result
     ) throws -> Result {
+        defer { if dropsPagesAfterUse { advise(.dontNeed, tile.storedRange) } }
         do {
             return try file.withBytes(Int(tile.storedRange.lowerBound)..<Int(tile.storedRange.upperBound), body)
         } catch let error as PVITError where error.code == .readFailed {
             throw error.located(tensor: tensor.name)
         }
     }
+
+    /// Opens the file once more, to read tiles past the page cache.
+    ///
+    /// - Throws: `file.unreadable` when it cannot be opened, or when another file is there by now.
+    public func reopenedForReading() throws -> DirectFile { try DirectFile(reopening: file) }
 
     /// Tells the operating system how a part of the file will be used, such as the stored bytes of a tile or tensor.
     public func advise(_ advice: MappedFile.Advice, _ range: Range<UInt64>) {

@@ -24,6 +24,7 @@ public final class Container: Sendable {
     let index: ContainerIndex
     let indexRange: Range<Int>
     let verifiedTiles: VerifiedTiles
+    private let dropsPages = Atomic<Bool>(false)
     private let cachedMetadata = Mutex<JSONObject?>(nil)
 
     /// Opens a container.
@@ -59,6 +60,13 @@ public final class Container: Sendable {
         verifiedTiles = VerifiedTiles(count: index.tileCount)
         self.file = file
     }
+
+    /// From now on pages of the map leave this process when the tile that they hold was used, so that a model of any size takes
+    /// little memory. (They may stay in the page cache.)
+    public func dropPagesAfterUse() { dropsPages.store(true, ordering: .relaxed) }
+
+    /// Whether `dropPagesAfterUse` was called.
+    var dropsPagesAfterUse: Bool { dropsPages.load(ordering: .relaxed) }
 
     /// The metadata, decoded and checked at the first use.
     ///

@@ -91,8 +91,8 @@ extension TensorEncoding {
         }
     }
 
-    /// Whether tiles have a scale of their own.
-    var isQuantized: Bool {
+    /// Whether weights are kept as codes and scales; tiles then have a scale of their own.
+    public var isQuantized: Bool {
         switch self {
         case .plain: false
         case .q8, .q4: true

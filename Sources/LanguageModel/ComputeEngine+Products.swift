@@ -12,6 +12,12 @@ extension ComputeEngine {
         precondition(outputs.count == projection.matrices.count)
         for output in outputs { output.rows = input.rows }
         try quantize(input, for: projection)
+        try projection.multiplying { try multiply(projection, input, outputs) }
+    }
+
+    private func multiply(
+        _ projection: Projection, _ input: ActivationMatrix, _ outputs: [ActivationMatrix]
+    ) throws {
         if input.rows == 1 {
             try forEach(projection.vectorPieces.count) { range, scratch in
                 for piece in projection.vectorPieces[range] {
@@ -120,10 +126,10 @@ extension ComputeEngine {
         try forEach(runs.count) { range, scratch in
             for run in runs[range] {
                 let tile = matrix.tile(ofRow: order[run.lowerBound].index)
-                let rows = matrix.tileStarts[tile]..<matrix.tileStarts[tile + 1]
-                try matrix.withRows(rows, ofTile: tile, scratch.tile) { bytes, scale in
+                let first = matrix.tileStarts[tile]
+                try matrix.withTile(tile, scratch.tile) { bytes, scale in
                     for (row, index) in order[run] {
-                        decode(row: index - rows.lowerBound, of: bytes, scale, matrix, into: result.row(row))
+                        decode(row: index - first, of: bytes, scale, matrix, into: result.row(row))
                     }
                 }
             }

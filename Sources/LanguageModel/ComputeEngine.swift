@@ -32,6 +32,13 @@ public final class ComputeEngine {
         scratch = (0..<pool.threadCount).map { _ in WorkerScratch() }
     }
 
+    /// What the threads allocate for themselves: two decoded tiles, and rows of float matrices as float32.
+    static func scratchByteCount(
+        _ configuration: LlamaConfiguration, threadCount: Int, hasFloatWeights: Bool
+    ) -> Int {
+        threadCount * (2 * TileLayout.targetByteCount + (hasFloatWeights ? 8 << 20 : 1 << 20))
+    }
+
     /// Calls `body` for ranges that cover `0..<count`, on all threads, each with scratch memory of its own.
     func forEach(
         _ count: Int, chunk: Int = 1, _ body: (Range<Int>, WorkerScratch) throws -> Void

@@ -21,7 +21,7 @@ extension Llama {
         var losses: [Double] = []
         for group in windows.groups(ofPositions: positionsTogether(storage)) {
             let batch = try self.batch(windows.windows[group], windows, storage)
-            try forwardInBlocks(batch, rowsPerPass: Self.largestBatchSize) { rows, logits in
+            try forwardInBlocks(batch, rowsPerPass: largestBatchSize) { rows, logits in
                 losses += try engine.mapRows(rows.count) { index in
                     let row = rows[rows.startIndex + index]
                     let target = Int(windows.windows[group.lowerBound + row.entry][row.position + 1].rawValue)
@@ -63,11 +63,11 @@ extension Llama {
             let states = ActivationMatrix(capacity: scored, columns: reference.configuration.hiddenSize)
             states.rows = 0
             try reference.forwardToStates(
-                reference.batch(windows.windows[group], windows, storage), rowsPerPass: Self.largestBatchSize
+                reference.batch(windows.windows[group], windows, storage), rowsPerPass: reference.largestBatchSize
             ) { states.append($1) }
             var next = 0
             try forwardInBlocks(
-                batch(windows.windows[group], windows, storage), rowsPerPass: Self.largestBatchSize
+                batch(windows.windows[group], windows, storage), rowsPerPass: largestBatchSize
             ) { rows, logits in
                 let expected = try reference.logits(of: states, rows: next..<next + rows.count)
                 next += rows.count
@@ -92,7 +92,7 @@ extension Llama {
 
     /// How many positions are read together: of several windows while their caches are small, of one otherwise.
     private func positionsTogether(_ storage: KVCache.Storage) -> Int {
-        min(Self.largestBatchSize, Self.cacheBytesTogether / KVCache.bytesPerPosition(configuration, storage))
+        min(largestBatchSize, Self.cacheBytesTogether / KVCache.bytesPerPosition(configuration, storage))
     }
 
     /// The most memory of the caches of windows that are read together.

@@ -90,11 +90,33 @@ public struct KVCache: ~Copyable {
             * pvit_kv_row_bytes(storage.code, configuration.headWidth)
     }
 
+    /// What keys and values of `capacity` positions take, at most 2^30.
+    static func byteCount(_ configuration: LlamaConfiguration, _ storage: Storage, capacity: Int) -> Int {
+        bytesPerPosition(configuration, storage).multipliedReportingOverflow(by: KVRows.wholeGroups(capacity))
+            .partialValue
+    }
+
     deinit { munmap(rows.base, byteCount) }
 
     /// Forgets the positions from `count` on, so that another text can continue there. Keeping more than there are keeps all.
     public mutating func truncate(to count: Int) {
         self.count = min(self.count, max(count, 0))
+    }
+
+    /// Gives back the memory of positions that are not filled.
+    public func releaseUnused() {
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let size = rows.rowsPerHead * rows.rowBytes
+        for layer in 0..<rows.layerCount {
+            for head in 0..<rows.headCount {
+                for start in [rows.keys(layer: layer, head: head), rows.values(layer: layer, head: head)] {
+                    let first = Int(bitPattern: start) + KVRows.wholeGroups(count) * rows.rowBytes
+                    let end = (Int(bitPattern: start) + size) / page * page
+                    let whole = (first + page - 1) / page * page
+                    if whole < end { madvise(UnsafeMutableRawPointer(bitPattern: whole), end - whole, MADV_DONTNEED) }
+                }
+            }
+        }
     }
 
     /// Throws `model.context-full` unless `positions` more fit.

@@ -8,9 +8,11 @@ import Tokenization
 /// Weights stay in the container's mapped file. One computation at a time.
 public final class Llama {
     /// The most tokens that go through the layers together; longer inputs go in parts.
-    public static let batchSize = 256
+    public let batchSize: Int
     /// The same where only the time of the whole counts, as in measuring over texts.
-    static let largestBatchSize = 1024
+    let largestBatchSize: Int
+    /// Without a plan: for answers, which shall begin soon, and for what takes long anyway.
+    private static let ordinaryBatchSizes = 256...1024
     /// The most positions whose logits are held at a time.
     static let logitsBlock = 64
 
@@ -21,17 +23,35 @@ public final class Llama {
     private let weights: LlamaWeights
     private let rotary: RotaryEmbedding
     private let state: LlamaState
+    private let stream: WeightStream?
 
     /// Opens the weights of a container.
     ///
-    /// - Throws: `tensor.not-found` or `tensor.mismatch` when they are not what `configuration` asks for.
-    public init(_ configuration: LlamaConfiguration, in container: Container, engine: ComputeEngine) throws {
+    /// - Parameter plan: Where the weights are and how many tokens go together; by default in the mapped file, and 256.
+    /// - Throws: `tensor.not-found` or `tensor.mismatch` when they are not what `configuration` asks for; the errors of
+    ///   opening the file once more when weights are streamed.
+    public init(
+        _ configuration: LlamaConfiguration, in container: Container, engine: ComputeEngine, plan: MemoryPlan? = nil
+    ) throws {
         self.configuration = configuration
         self.engine = engine
-        weights = try LlamaWeights(configuration, in: container)
+        largestBatchSize = plan?.batchSize ?? Self.ordinaryBatchSizes.upperBound
+        batchSize = min(largestBatchSize, Self.ordinaryBatchSizes.lowerBound)
+        stream = try plan?.weights.stream(LlamaWeights.passOrder(configuration), in: container)
+        do {
+            weights = try LlamaWeights(configuration, in: container, stream: stream)
+        } catch {
+            stream?.stop()
+            throw error
+        }
         rotary = RotaryEmbedding(configuration.rotary, headWidth: configuration.headWidth)
-        state = LlamaState(configuration, capacity: Self.largestBatchSize)
+        state = LlamaState(configuration, capacity: largestBatchSize)
     }
+
+    deinit { stream?.stop() }
+
+    /// What reading weights cost so far; nothing when they are used from the mapped file.
+    public var streamStatistics: StreamStatistics { stream?.statistics ?? StreamStatistics() }
 
     /// Reads `input` after the positions that `cache` holds, and gives the logits that follow positions to `consume`.
     ///
@@ -77,7 +97,7 @@ public final class Llama {
 
     /// The same with the logits of some positions at a time: `[rows, vocabulary]`, at most `logitsBlock` rows.
     func forwardInBlocks(
-        _ batch: [SequenceInput], rowsPerPass: Int = batchSize,
+        _ batch: [SequenceInput], rowsPerPass: Int? = nil,
         _ consume: (_ rows: ArraySlice<LlamaPass.Row>, _ logits: ActivationMatrix) throws -> Void
     ) throws {
         try forwardToStates(batch, rowsPerPass: rowsPerPass) { try computeLogits($0, of: $1, consume) }
@@ -85,7 +105,7 @@ public final class Llama {
 
     /// The same with the hidden states after the last layer, from which `logits(of:rows:)` are computed: `[rows, hidden]`.
     func forwardToStates(
-        _ batch: [SequenceInput], rowsPerPass: Int = batchSize,
+        _ batch: [SequenceInput], rowsPerPass: Int? = nil,
         _ consume: (_ rows: [LlamaPass.Row], _ states: ActivationMatrix) throws -> Void
     ) throws {
         guard Set(batch.map { ObjectIdentifier($0.sequence) }).count == batch.count else {
@@ -128,11 +148,11 @@ public final class Llama {
     ///   - read: Told after each pass how many positions of an entry's input were read.
     ///   - consume: Gets the positions whose logits are wanted and their hidden states after the last layer.
     private func run(
-        _ batch: [BatchEntry], rowsPerPass: Int = batchSize, trace: HiddenStateTrace? = nil,
+        _ batch: [BatchEntry], rowsPerPass: Int? = nil, trace: HiddenStateTrace? = nil,
         read: (_ entry: Int, _ count: Int) -> Void,
         _ consume: (_ rows: [LlamaPass.Row], _ states: ActivationMatrix) throws -> Void
     ) throws {
-        for pass in LlamaPass.passes(of: batch, rowsPerPass: rowsPerPass) {
+        for pass in LlamaPass.passes(of: batch, rowsPerPass: rowsPerPass ?? batchSize) {
             try embed(pass, of: batch)
             let (wanted, wantedRows) = pass.keeping(batch) { segment in
                 let entry = batch[segment.entry]

@@ -31,4 +31,15 @@ final class LlamaState {
         selected = matrix(hidden, rows: Llama.logitsBlock)
         logits = matrix(configuration.vocabularySize, rows: Llama.logitsBlock)
     }
+
+    /// What the activations of `capacity` tokens take: the matrices above, and those that are multiplied by once more as
+    /// integers of up to 16 bits, with a scale and a sum for 32 of them.
+    static func byteCount(_ configuration: LlamaConfiguration, capacity: Int) -> Int {
+        let (hidden, width) = (configuration.hiddenSize, configuration.headWidth)
+        let (query, key) = (configuration.headCount * width, configuration.keyValueHeadCount * width)
+        let floats = 3 * hidden + 2 * query + 2 * key + 2 * configuration.intermediateSize + width
+        let integers = hidden + query + configuration.intermediateSize
+        return capacity * (4 * floats + integers * 9 / 4)
+            + Llama.logitsBlock * 4 * (hidden + configuration.vocabularySize)
+    }
 }

@@ -20,13 +20,23 @@ struct LlamaWeights: Sendable {
     let finalNorm: [Float]  // [hidden]
     let output: Projection  // [vocabulary, hidden]
 
+    /// The matrices that a pass over the layers multiplies by, in its order.
+    static func passOrder(_ configuration: LlamaConfiguration) -> [TensorName] {
+        let matrices = ["self_attn.q", "self_attn.k", "self_attn.v", "self_attn.o", "mlp.gate", "mlp.up", "mlp.down"]
+        let layers = (0..<configuration.layerCount).flatMap { layer in
+            matrices.map { TensorName("model.layers.\(layer).\($0)_proj.weight") }
+        }
+        return layers + [TensorName(configuration.tiesOutput ? "model.embed_tokens.weight" : "lm_head.weight")]
+    }
+
+    /// - Parameter stream: Brings the weights when memory is short.
     /// - Throws: `tensor.not-found` and `tensor.mismatch` naming the tensor that the configuration asks for in vain.
-    init(_ configuration: LlamaConfiguration, in container: Container) throws {
+    init(_ configuration: LlamaConfiguration, in container: Container, stream: WeightStream? = nil) throws {
         let (hidden, intermediate) = (configuration.hiddenSize, configuration.intermediateSize)
         let queryRows = configuration.headCount * configuration.headWidth
         let keyRows = configuration.keyValueHeadCount * configuration.headWidth
         func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> WeightMatrix {
-            try WeightMatrix(TensorName(name), shape: [rows, columns], in: container)
+            try WeightMatrix(TensorName(name), shape: [rows, columns], in: container, stream: stream)
         }
         embedding = try matrix("model.embed_tokens.weight", configuration.vocabularySize, hidden)
         var layers: [Layer] = []

@@ -19,6 +19,8 @@ struct Projection: Sendable {
     /// Whether the input is needed in 8 bits, for 4-bit weights, and in 16 bits, for 8-bit weights.
     let needsQuantizedInput: Bool
     let needsWideInput: Bool
+    /// The stream that brings the weights, and the chunks of the matrices.
+    private let stream: (WeightStream, chunks: Range<Int>)?
 
     init(_ matrices: WeightMatrix...) {
         self.matrices = matrices
@@ -28,6 +30,15 @@ struct Projection: Sendable {
         matrixPieces = Self.pieces(matrices) { max((128 << 10) / $0.bytesPerGroup, 1) }
         needsQuantizedInput = matrices.contains { $0.layout == .q4 }
         needsWideInput = matrices.contains { $0.layout == .q8 }
+        stream = matrices.first?.stream.flatMap { stream in
+            guard let first = matrices.first?.chunks, let last = matrices.last?.chunks else { return nil }
+            return (stream, first.lowerBound..<last.upperBound)
+        }
+    }
+
+    /// Calls `body`, which multiplies by every row of the matrices once.
+    func multiplying(_ body: () throws -> Void) throws {
+        if let stream { try stream.0.pass(over: stream.chunks, body) } else { try body() }
     }
 
     /// Cuts tiles into pieces of some groups of rows; a tile that has to be decoded is one piece.

@@ -3,8 +3,8 @@ import Tensors
 
 /// A matrix of a container that kernels multiply by: `[rows, columns]` in tiles of rows.
 ///
-/// Where the bytes come from is the container's business: a stored tile is used in place from the mapped file, a compressed
-/// one is decoded into the scratch of the thread that uses it.
+/// Where the bytes come from is not its users' business. Without a stream it is the container's: a stored tile is used in place
+/// from the mapped file, a compressed one is decoded into the scratch of the thread that uses it.
 final class WeightMatrix: Sendable {
     /// How the numbers lie in a tile.
     enum Layout: Sendable {
@@ -29,15 +29,21 @@ final class WeightMatrix: Sendable {
     private let container: Container
     private let tensor: StoredTensor
     private let tiles: [StoredTile]
+    /// What brings the weights when memory is short, and its chunks: all of the matrix, in order; nil when a pass over the
+    /// layers does not multiply by it.
+    let stream: WeightStream?
+    let chunks: Range<Int>?
+    private let chunksOfTiles: [Int]
 
     var name: TensorName { tensor.name }
     var tileCount: Int { isInPlace.count }
 
     /// The tensor called `name`.
     ///
+    /// - Parameter stream: Brings the weights when memory is short.
     /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have this shape or its numbers are not of a type
     ///   that can be multiplied.
-    init(_ name: TensorName, shape: [Int], in container: Container) throws {
+    init(_ name: TensorName, shape: [Int], in container: Container, stream: WeightStream? = nil) throws {
         guard let tensor = try container.tensor(named: name) else {
             throw PVITError(.tensorNotFound, "the model lacks a tensor", tensor: name)
         }
@@ -83,6 +89,9 @@ final class WeightMatrix: Sendable {
         self.container = container
         self.tensor = tensor
         self.tiles = tiles
+        self.stream = stream
+        chunks = stream?.chunks.range(of: name)
+        chunksOfTiles = stream?.chunks.chunks(ofTilesOf: name) ?? []
     }
 
     /// The tile that holds a row.
@@ -95,24 +104,50 @@ final class WeightMatrix: Sendable {
         return low
     }
 
-    /// Lends the bytes of rows `rows`, all of one tile and beginning with a whole group, and the tile's scale.
+    /// Lends the bytes of rows `rows`, all of one tile and beginning with a whole group, and the tile's scale, to a product that
+    /// multiplies by each row of the matrix once.
     func withRows<Result>(
         _ rows: Range<Int>, ofTile tile: Int, _ scratch: TileScratch,
         _ body: (UnsafeRawPointer, _ scale: Float) throws -> Result
     ) throws -> Result {
-        let stored = tiles[tile]
-        return try container.withTile(stored, of: tensor, scratch: scratch) { bytes in
-            let first = (rows.lowerBound - tileStarts[tile]) / rowsPerGroup
-            let end = (rows.upperBound - tileStarts[tile] + rowsPerGroup - 1) / rowsPerGroup
-            guard first >= 0, first < end, end * bytesPerGroup <= bytes.byteCount else {
-                throw PVITError(.tensorMismatch, "a tile is shorter than its rows", tensor: name)
+        guard let stream, chunks != nil else {
+            return try withTile(tile, scratch) { try lend(rows, ofTile: tile, $0, body) }
+        }
+        return try stream.withTile(tile, ofChunk: chunksOfTiles[tile], rows: rows.count, scratch: scratch) {
+            try lend(rows, ofTile: tile, $0, body)
+        }
+    }
+
+    /// Lends the bytes of a tile and its scale at any time.
+    func withTile<Result>(
+        _ tile: Int, _ scratch: TileScratch, _ body: (UnsafeRawPointer, _ scale: Float) throws -> Result
+    ) throws -> Result {
+        try withTile(tile, scratch) { try lend(tileStarts[tile]..<tileStarts[tile + 1], ofTile: tile, $0, body) }
+    }
+
+    private func withTile<Result>(
+        _ tile: Int, _ scratch: TileScratch, _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        guard let stream else {
+            return try container.withTile(tiles[tile], of: tensor, scratch: scratch, body)
+        }
+        return try stream.withTileAside(tiles[tile], of: tensor, scratch: scratch, body)
+    }
+
+    private func lend<Result>(
+        _ rows: Range<Int>, ofTile tile: Int, _ bytes: RawSpan,
+        _ body: (UnsafeRawPointer, _ scale: Float) throws -> Result
+    ) throws -> Result {
+        let first = (rows.lowerBound - tileStarts[tile]) / rowsPerGroup
+        let end = (rows.upperBound - tileStarts[tile] + rowsPerGroup - 1) / rowsPerGroup
+        guard first >= 0, first < end, end * bytesPerGroup <= bytes.byteCount else {
+            throw PVITError(.tensorMismatch, "a tile is shorter than its rows", tensor: name)
+        }
+        return try bytes.extracting(first * bytesPerGroup..<end * bytesPerGroup).withUnsafeBytes { pointer in
+            guard let start = pointer.baseAddress else {
+                throw PVITError(.internalDefect, "a tile has no bytes", tensor: name)
             }
-            return try bytes.extracting(first * bytesPerGroup..<end * bytesPerGroup).withUnsafeBytes { pointer in
-                guard let start = pointer.baseAddress else {
-                    throw PVITError(.internalDefect, "a tile has no bytes", tensor: name)
-                }
-                return try body(start, stored.scale)
-            }
+            return try body(start, tiles[tile].scale)
         }
     }
 }

@@ -20,14 +20,18 @@ public final class LoadedModel {
     public let endTokens: Set<TokenID>
     /// How long opening took.
     public let loadTime: Duration
+    /// How memory is shared out; nil when the model was opened without a thought of it.
+    public let memoryPlan: MemoryPlan?
     private let template: Result<ChatTemplate, any Error>
 
     /// Opens a container.
     ///
-    /// - Parameter engine: What computes.
+    /// - Parameters:
+    ///   - engine: What computes.
+    ///   - memory: What the process may take in all; without it weights are used from the mapped file.
     /// - Throws: What `Container`, `LlamaConfiguration`, `Llama` and `Tokenizer` throw; `model.config` when the container
-    ///   has no configuration.
-    public init(opening path: FilePath, engine: ComputeEngine) throws {
+    ///   has no configuration; `memory.budget` when it cannot run in that memory.
+    public init(opening path: FilePath, engine: ComputeEngine, memory: MemoryRequest? = nil) throws {
         let clock = ContinuousClock()
         let start = clock.now
         let container = try Container(opening: path)
@@ -41,7 +45,12 @@ public final class LoadedModel {
             let tokenizer = try Tokenizer(files: files)
             self.tokenizer = tokenizer
             try Self.check(tokenizer, configuration)
-            llama = try Llama(configuration, in: container, engine: engine)
+            memoryPlan = try memory.map {
+                try MemoryPlan(
+                    $0.planRequest(in: container, threadCount: engine.threadCount), for: configuration, in: container)
+            }
+            if case .streamed? = memoryPlan?.weights { container.dropPagesAfterUse() }
+            llama = try Llama(configuration, in: container, engine: engine, plan: memoryPlan)
             let pvitTokens = config["model_type"]?.string == "llava" ? PVITTokens(of: tokenizer) : nil
             self.pvitTokens = pvitTokens
             vision =

@@ -28,22 +28,12 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     public let path: FilePath
     /// The size of the file in bytes.
     public let byteCount: Int
+    /// Which file it is, whatever its name.
+    let identity: FileIdentity
     // The mapping is immutable and shared by all readers, hence @unchecked Sendable.
     private let base: UnsafeRawPointer?
     // What the handler of SIGBUS knows of the mapping; nil only where there are no bytes.
     private let watch: OpaquePointer?
-    private let identity: Identity
-
-    /// What tells one file from another that came to its place.
-    private struct Identity: Equatable {
-        let device: UInt64
-        let number: UInt64
-
-        init(_ status: stat) {
-            device = UInt64(truncatingIfNeeded: status.st_dev)
-            number = UInt64(truncatingIfNeeded: status.st_ino)
-        }
-    }
 
     /// Maps the whole file.
     ///
@@ -84,8 +74,8 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
         }
         self.path = path
         self.watch = watch
-        identity = Identity(status)
         byteCount = size
+        identity = FileIdentity(status)
         base = UnsafeRawPointer(mapping)
     }
 
@@ -144,7 +134,7 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     private var sizeNow: Int? {
         var status = stat()
         let isThere = path.withPlatformString { stat($0, &status) } == 0
-        return isThere && Identity(status) == identity ? Int(status.st_size) : nil
+        return isThere && FileIdentity(status) == identity ? Int(status.st_size) : nil
     }
 
     private func readFailure(_ range: Range<Int>) -> PVITError {

@@ -35,6 +35,8 @@ struct Bench: ParsableCommand {
     @Option(help: "How keys and values are kept: f32, f16 or q8.")
     var kvCache: KVCache.Storage = .f16
 
+    @OptionGroup var memory: MemoryOptions
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -50,7 +52,11 @@ struct Bench: ParsableCommand {
         Interruption.watch()
         var measurements: [Measurement] = []
         for threadCount in threads?.values ?? [ProcessStatus.availableProcessors] {
-            let model = try LoadedModel(opening: file, engine: makeEngine(threadCount: threadCount))
+            let context = max(promptTokens.values.max() ?? 1, generateTokens + 1)
+            let model = try LoadedModel(
+                opening: file, engine: makeEngine(threadCount: threadCount),
+                memory: MemoryRequest(limit: memory.memory, contextLength: context, cacheStorage: kvCache))
+            memory.report(model)
             let benchmark = try ModelBenchmark(model: model, runs: runs, storage: kvCache)
             for count in promptTokens.values { measurements.append(try benchmark.prefill(tokens: count)) }
             if generateTokens > 0 { measurements.append(try benchmark.decode(tokens: generateTokens)) }
@@ -132,7 +138,7 @@ private struct ModelBenchmark {
             cache.truncate(to: 0)
             try model.llama.forward(input, cache: &cache)
         }
-        let passes = Double((tokens + Llama.batchSize - 1) / Llama.batchSize)
+        let passes = Double((tokens + model.llama.batchSize - 1) / model.llama.batchSize)
         return Measurement(
             test: "prefill", tokens: tokens, threads: model.llama.engine.threadCount, seconds: seconds,
             weightBytes: passes * Double(weightByteCount))

@@ -11,15 +11,52 @@ struct ModelOptions: ParsableArguments {
     var file: FilePath
 
     @OptionGroup var threads: ThreadOptions
+    @OptionGroup var memory: MemoryOptions
 
     /// Opens the model.
     ///
     /// - Throws: What `LoadedModel` throws.
-    func load() throws -> LoadedModel { try load(file) }
+    func load(
+        context: Int? = nil, cacheStorage: KVCache.Storage? = nil, sequenceCount: Int = 1, batchSize: Int = 256,
+        seesImages: Bool = false
+    ) throws -> LoadedModel {
+        let request = MemoryRequest(
+            limit: memory.memory, contextLength: context, cacheStorage: cacheStorage,
+            sequenceCount: sequenceCount, batchSize: batchSize, seesImages: seesImages)
+        return try load(file, request)
+    }
 
     /// Opens another model on the same terms.
-    func load(_ path: FilePath) throws -> LoadedModel {
-        try LoadedModel(opening: path, engine: makeEngine(threadCount: threads.count))
+    func load(_ path: FilePath, _ request: MemoryRequest) throws -> LoadedModel {
+        let model = try LoadedModel(
+            opening: path, engine: makeEngine(threadCount: threads.count), memory: request)
+        memory.report(model)
+        return model
+    }
+}
+
+/// How much memory to use.
+struct MemoryOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Stay within this much memory, such as 2GiB: weights that do not fit are read again for each token. By "
+                + "default what the machine, or the control group, has.",
+            valueName: "size"))
+    var memory: ByteCount?
+
+    @Flag(help: "Tell how memory is shared out.")
+    var verbose = false
+
+    /// Tells what the user wants to know of a model's memory, and what was changed to fit into it.
+    func report(_ model: LoadedModel) {
+        guard let plan = model.memoryPlan else { return }
+        if verbose { StandardError.write(plan.table.text) }
+        let wanted = model.llama.configuration.maximumPositions
+        if memory != nil, !verbose, plan.isContextShortened {
+            StandardError.write(
+                "note: to stay within \(plan.limit.map { "\($0)" } ?? "memory") the context has \(plan.contextLength) "
+                    + "positions of the model's \(wanted)\n")
+        }
     }
 }
 

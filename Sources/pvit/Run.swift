@@ -50,8 +50,9 @@ struct Run: ParsableCommand {
             valueName: "n"))
     var context: Int?
 
-    @Option(help: "How keys and values are kept: f32, f16 or q8.")
-    var kvCache: KVCache.Storage = .f16
+    @Option(
+        help: "How keys and values are kept: f32, f16 or q8; by default f16, or q8 where --memory makes it necessary.")
+    var kvCache: KVCache.Storage?
 
     @Option(
         help: ArgumentHelp(
@@ -87,7 +88,8 @@ struct Run: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try model.load()
+        let loaded = try model.load(
+            context: context, cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
         let picture = try imageOptions.load()
         if prompt == nil, isatty(STDIN_FILENO) == 1, !json {
@@ -105,7 +107,7 @@ struct Run: ParsableCommand {
             if !json { try StandardOutput.write(part) }
         }
         if json {
-            try StandardOutput.write(json: result.json(loadTime: loaded.loadTime, picture: picture))
+            try StandardOutput.write(json: result.json(of: loaded, picture: picture))
         } else {
             try StandardOutput.write("\n")
         }
@@ -140,7 +142,7 @@ extension Generator {
 
 extension GenerationResult {
     /// The answer and how it came about, for a program.
-    func json(loadTime: Duration, picture: Picture?) -> JSONValue {
+    func json(of model: LoadedModel, picture: Picture?) -> JSONValue {
         var object: JSONObject = [
             "text": .string(text),
             "tokens": .array(tokens.map { .integer(Int($0.rawValue)) }),
@@ -157,7 +159,7 @@ extension GenerationResult {
                 regions.map { [.integer($0.left), .integer($0.top), .integer($0.right), .integer($0.bottom)] })
         }
         object["timings"] = [
-            "load_s": .number(loadTime.seconds),
+            "load_s": .number(model.loadTime.seconds),
             "vision_s": .number(visionTimings.total.seconds),
             "clip_s": .number(visionTimings.image.seconds),
             "region_s": .number(visionTimings.regions.seconds),
@@ -167,6 +169,8 @@ extension GenerationResult {
             "decode_tokens_per_s": .number(decodeTokensPerSecond),
             "peak_rss_bytes": .integer(Int(clamping: ProcessStatus.peakResidentBytes)),
             "file_bytes_read": .integer(Int(clamping: ProcessStatus.bytesReadFromDisk)),
+            "bytes_read_per_token": .number(Double(decodeStream.readByteCount) / Double(max(decodedTokenCount, 1))),
+            "reader_stall_s": .number(decodeStream.stallTime.seconds),
         ]
         return .object(object)
     }

@@ -1,3 +1,5 @@
+import Parallelism
+
 /// Takes the results of numbered pieces of work from several threads and consumes them in order.
 ///
 /// Whichever thread brings the piece that is due consumes it and all that wait behind it, so no thread exists for that

@@ -161,13 +161,3 @@ private struct TypePolicy {
             remedy: "list the names with `pvit inspect --tensors`")
     }
 }
-
-extension TensorEncoding {
-    /// Whether weights are kept as codes and scales.
-    var isQuantized: Bool {
-        switch self {
-        case .plain: false
-        case .q8, .q4: true
-        }
-    }
-}

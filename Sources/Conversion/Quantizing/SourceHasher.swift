@@ -1,5 +1,6 @@
 import Checkpoints
 import Crypto
+import Parallelism
 import Synchronization
 import SystemPackage
 import Tensors
@@ -23,7 +24,7 @@ final class SourceHasher: Sendable {
         self.files = files
         self.state = state
         byteCount = total
-        thread = try BackgroundThread.start { try files.map { try Self.hash($0.path, state: state) } }
+        thread = try BackgroundThread.start(priority: .low) { try files.map { try Self.hash($0.path, state: state) } }
     }
 
     /// Says how much of the conversion is done.

@@ -52,14 +52,16 @@ public final class AnswerPool {
     ///
     /// - Parameters:
     ///   - count: How many are answered at a time, at least 1.
-    ///   - contextLength: The most positions of each; nil for as many as the model was trained for.
-    ///   - storage: How keys and values are stored.
+    ///   - contextLength: The most positions of each; nil for as many as the model's memory plan says, or the model was
+    ///     trained for.
+    ///   - storage: How keys and values are stored; nil for what the memory plan says, or `f16`.
     /// - Throws: `model.cache` when such contexts are not possible.
     public init(
-        _ model: LoadedModel, count: Int, contextLength: Int? = nil, storage: KVCache.Storage = .f16
+        _ model: LoadedModel, count: Int, contextLength: Int? = nil, storage: KVCache.Storage? = nil
     ) throws {
-        let configuration = model.llama.configuration
-        let capacity = contextLength ?? configuration.maximumPositions
+        let (configuration, plan) = (model.llama.configuration, model.memoryPlan)
+        let capacity = contextLength ?? plan?.contextLength ?? configuration.maximumPositions
+        let storage = storage ?? plan?.cacheStorage ?? .f16
         self.model = model
         self.contextLength = capacity
         seats = try (0..<max(count, 1)).map { _ in

@@ -79,6 +79,8 @@ public struct GenerationResult: Sendable {
     public let decodeTime: Duration
     /// How many tokens were drawn after the first one.
     public let decodedTokenCount: Int
+    /// What reading weights cost in that time.
+    public let decodeStream: StreamStatistics
 
     /// Prompt tokens that were computed for each second.
     public var prefillTokensPerSecond: Double {

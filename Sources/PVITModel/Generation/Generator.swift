@@ -16,14 +16,15 @@ public final class Generator {
     /// Makes room for a context.
     ///
     /// - Parameters:
-    ///   - contextLength: The most positions; nil for as many as the model was trained for.
-    ///   - storage: How keys and values are stored.
+    ///   - contextLength: The most positions; nil for as many as the model's memory plan says, or the model was trained for.
+    ///   - storage: How keys and values are stored; nil for what the memory plan says, or `f16`.
     /// - Throws: `model.cache` when that context is not possible.
-    public init(_ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage = .f16) throws {
+    public init(_ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage? = nil) throws {
         self.model = model
-        let configuration = model.llama.configuration
+        let (configuration, plan) = (model.llama.configuration, model.memoryPlan)
         cache = try KVCache(
-            for: configuration, storage: storage, capacity: contextLength ?? configuration.maximumPositions)
+            for: configuration, storage: storage ?? plan?.cacheStorage ?? .f16,
+            capacity: contextLength ?? plan?.contextLength ?? configuration.maximumPositions)
     }
 
     /// The tokens of a text as it is, special tokens recognised, with the token that begins texts if the model has one.
@@ -93,6 +94,7 @@ public final class Generator {
         let kept = prompt.dropping(dropped)
         let read = try readPrompt(kept, &answer)
         let prefillEnd = clock.now
+        let streamed = model.llama.streamStatistics
         try answer.flush(emit)
 
         while answer.reason == nil {
@@ -114,7 +116,8 @@ public final class Generator {
             droppedTokenCount: dropped, draftedTokenCount: speculation?.draftedCount ?? 0,
             acceptedTokenCount: speculation?.acceptedCount ?? 0, stopReason: answer.reason ?? .length,
             visionTimings: read.vision, prefillTime: prefillEnd - start - read.vision.total,
-            decodeTime: clock.now - prefillEnd, decodedTokenCount: max(answer.tokens.count - 1, 0))
+            decodeTime: clock.now - prefillEnd, decodedTokenCount: max(answer.tokens.count - 1, 0),
+            decodeStream: model.llama.streamStatistics - streamed)
     }
 
     /// Reads what the cache does not hold of a text, and draws the token that follows it.
@@ -125,6 +128,8 @@ public final class Generator {
         let common = zip(cached, prompt.positions.dropLast()).prefix { $0 == $1 }.count
         truncate(to: common)
         try cache.checkRoom(for: prompt.tokens.count - common)
+        // An image may have to be encoded, in memory that keys and values do not need yet.
+        if let plan = model.memoryPlan, plan.visionByteCount > 0 { cache.releaseUnused() }
         let (input, timings) = try model.input(for: prompt, from: common)
         do {
             try model.llama.forward(input, cache: &cache) { _, logits in

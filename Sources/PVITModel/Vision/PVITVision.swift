@@ -60,6 +60,14 @@ public final class PVITVision {
         self.engine = engine
     }
 
+    /// What encoding an image takes at most, above the towers' weights, which stay in the file. Measured with images of the
+    /// largest size, 800 × 1333 pixels, and the published sizes of the towers; narrower ones take less.
+    static func peakByteCount(in container: Container) throws -> Int {
+        let metadata = try container.metadata
+        guard metadata[CLIPVisionConfiguration.metadataKey] != nil else { return 0 }
+        return metadata[RegionEncoderConfiguration.metadataKey] == nil ? 48 << 20 : 352 << 20
+    }
+
     /// The embeddings of the parts of an image: `[partCount, hidden]`.
     ///
     /// - Throws: `image.*` and errors of the container's tiles.

@@ -23,6 +23,10 @@ struct TextOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Evaluate only the first windows.", valueName: "n"))
     var windows: Int?
 
+    /// How many tokens go through the layers together, of several windows if they are short.
+    static let batchSize = 1024
+    var windowsTogether: Int { max(Self.batchSize / context, 1) }
+
     func validate() throws {
         if context < 4 { throw ValidationError("--context takes 4 or more") }
         if let windows, windows < 1 { throw ValidationError("--windows takes 1 or more") }

@@ -31,8 +31,13 @@ struct EvaluateDivergence: ParsableCommand {
     @OptionGroup var display: OutputOptions
 
     func run() throws {
-        let loaded = try model.load()
-        let other = try model.load(reference)
+        // Each of the two gets half of the memory.
+        let half = model.memory.memory.map { ByteCount(rawValue: $0.rawValue / 2) }
+        let request = MemoryRequest(
+            limit: half, contextLength: text.context, cacheStorage: kvCache, sequenceCount: text.windowsTogether,
+            batchSize: TextOptions.batchSize)
+        let loaded = try model.load(model.file, request)
+        let other = try model.load(reference, request)
         try loaded.checkSameVocabulary(as: other)
         let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
         let result = try withWindowProgress(windows, display) { progress in

@@ -36,7 +36,7 @@ struct EvaluateFineEval: ParsableCommand {
     var maxTokens = 32
 
     @Option(help: "How keys and values are kept: f32, f16 or q8.")
-    var kvCache: KVCache.Storage = .f16
+    var kvCache: KVCache.Storage?
 
     @Option(help: ArgumentHelp("How many questions are answered together.", valueName: "n"))
     var together = 4
@@ -56,7 +56,8 @@ struct EvaluateFineEval: ParsableCommand {
         }
         var answers = try AnswerFile(path: output, questions: list)
         if answers.count > 0 { display.note("\(answers.count) of \(list.lines.count) questions are answered already") }
-        let pool = try AnswerPool(model.load(), count: together, storage: kvCache)
+        let loaded = try model.load(cacheStorage: kvCache, sequenceCount: together, seesImages: true)
+        let pool = try AnswerPool(loaded, count: together, storage: kvCache)
         Interruption.watch()
         let failures = try answer(list, pool, &answers)
         try answers.finish()

@@ -43,7 +43,7 @@ struct EvaluateLogits: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try model.load()
+        let loaded = try model.load(cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
         let input = try tokens.map { LlamaInput.tokens(try parse($0)) } ?? promptInput(for: loaded)
         let llama = loaded.llama
         var cache = try KVCache(for: llama.configuration, storage: kvCache, capacity: max(input.count, 1))

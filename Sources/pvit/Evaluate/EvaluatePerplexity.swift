@@ -27,7 +27,9 @@ struct EvaluatePerplexity: ParsableCommand {
     @OptionGroup var display: OutputOptions
 
     func run() throws {
-        let loaded = try model.load()
+        let loaded = try model.load(
+            context: text.context, cacheStorage: kvCache, sequenceCount: text.windowsTogether,
+            batchSize: TextOptions.batchSize)
         let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
         let result = try withWindowProgress(windows, display) { progress in
             try loaded.llama.perplexity(over: windows, storage: kvCache, progress: progress)

@@ -5,13 +5,14 @@
 #endif
 
 /// A value that threads change and wait for.
-final class Gate<Value: Sendable>: @unchecked Sendable {
+public final class Gate<Value: Sendable>: @unchecked Sendable {
     // `value` is guarded by `lock`.
     private var value: Value
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
 
-    init(_ value: Value) {
+    /// Creates a gate.
+    public init(_ value: Value) {
         self.value = value
         lock = .allocate(capacity: 1)
         changed = .allocate(capacity: 1)
@@ -28,7 +29,7 @@ final class Gate<Value: Sendable>: @unchecked Sendable {
 
     /// Changes the value and wakes those who wait; returns what `body` returns.
     @discardableResult
-    func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    public func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(lock)
         defer {
             pthread_cond_broadcast(changed)
@@ -37,8 +38,18 @@ final class Gate<Value: Sendable>: @unchecked Sendable {
         return try body(&value)
     }
 
+    /// Uses the value without a change that anybody waits for.
+    public func use<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return try body(&value)
+    }
+
+    /// Wakes those who wait, after `use` changed what they wait for.
+    public func wakeAll() { pthread_cond_broadcast(changed) }
+
     /// Waits until the value satisfies `condition`, then returns what `body` makes of it.
-    func wait<Result>(
+    public func wait<Result>(
         until condition: (Value) -> Bool, then body: (inout Value) throws -> Result
     ) rethrows -> Result {
         pthread_mutex_lock(lock)
@@ -48,5 +59,5 @@ final class Gate<Value: Sendable>: @unchecked Sendable {
     }
 
     /// Waits until the value satisfies `condition` and returns it.
-    func wait(until condition: (Value) -> Bool) -> Value { wait(until: condition) { $0 } }
+    public func wait(until condition: (Value) -> Bool) -> Value { wait(until: condition) { $0 } }
 }

@@ -6,19 +6,29 @@ import Tensors
     import Musl
 #endif
 
-/// A thread for one piece of work, with lower priority than ordinary threads where the system has such a thing.
-final class BackgroundThread<Success: Sendable>: @unchecked Sendable {
+/// A thread for one piece of work.
+public final class BackgroundThread<Success: Sendable>: @unchecked Sendable {
     // `result` is written by the thread before it ends and read only after it was joined.
     private var result: Result<Success, any Error>?
     private let work: @Sendable () throws -> Success
+    private let priority: Priority
     private var handle = pthread_t()
-    private static var niceness: Int32 { 5 }
+
+    /// How important the work is beside that of other threads.
+    public enum Priority: Sendable {
+        /// Others wait for it.
+        case normal
+        /// It may take longer when others have work too, where the system knows such a difference.
+        case low
+    }
 
     /// Starts the thread.
     ///
     /// - Throws: `internal.defect` when the system gives no thread.
-    static func start(_ work: @escaping @Sendable () throws -> Success) throws -> BackgroundThread {
-        let thread = BackgroundThread(work)
+    public static func start(
+        priority: Priority, _ work: @escaping @Sendable () throws -> Success
+    ) throws -> BackgroundThread {
+        let thread = BackgroundThread(priority, work)
         let context = Unmanaged.passRetained(Start(body: { thread.run() }))
         let status = pthread_create(
             &thread.handle, nil,
@@ -35,18 +45,21 @@ final class BackgroundThread<Success: Sendable>: @unchecked Sendable {
         return thread
     }
 
-    private init(_ work: @escaping @Sendable () throws -> Success) { self.work = work }
+    private init(_ priority: Priority, _ work: @escaping @Sendable () throws -> Success) {
+        self.priority = priority
+        self.work = work
+    }
 
     private func run() {
         #if canImport(Glibc)
             // On Linux the priority of "this process" is that of the calling thread.
-            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
+            if priority == .low { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5) }
         #endif
         result = Result { try work() }
     }
 
     /// Waits for the end of the work and returns its result. To be called exactly once.
-    func join() throws -> Success {
+    public func join() throws -> Success {
         pthread_join(handle, nil)
         guard let result else { throw PVITError(.internalDefect, "a thread ended without a result") }
         return try result.get()

@@ -1,0 +1,227 @@
+import Container
+import Tensors
+
+/// How the memory that a process may take is shared out, before a model starts.
+///
+/// What does not fit of the weights is read again for each pass over the layers; all else has its place.
+public struct MemoryPlan: Sendable, Hashable {
+    /// What the parts have to fit in; nil when nobody said and nothing is known.
+    public let limit: ByteCount?
+    /// The program: its code and libraries, the tokenizer, and what it allocates here and there.
+    public let programByteCount: Int
+    /// The most positions of a context.
+    public let contextLength: Int
+    /// Whether the context is shorter than the model's, to fit.
+    public let isContextShortened: Bool
+    /// How keys and values are stored.
+    public let cacheStorage: KVCache.Storage
+    /// Keys and values of all positions.
+    public let cacheByteCount: Int
+    /// The most tokens that go through the layers together.
+    public let batchSize: Int
+    /// The activations of a batch, and the scratch memory of the threads.
+    public let activationByteCount: Int
+    /// What encoding an image takes, before keys and values do.
+    public let visionByteCount: Int
+    /// The weights that a pass over the layers multiplies by.
+    public let weightByteCount: Int
+    /// Where the weights are.
+    public let weights: WeightPlace
+
+    /// Where the weights are.
+    public enum WeightPlace: Sendable, Hashable {
+        /// In the mapped file, as one: the operating system keeps them.
+        case mapped
+        /// In memory of the process's own: some stay, the others are read for each pass.
+        case streamed(StreamPlan)
+    }
+
+    /// How weights are read.
+    public struct StreamPlan: Sendable, Hashable {
+        /// The room for weights that stay in memory, and what of it is used.
+        public let pinnedRoomByteCount: Int
+        public let pinnedByteCount: Int
+        /// Weights that are read in each pass over the layers.
+        public let streamedByteCount: Int
+        /// About how much is read at a time.
+        public let chunkByteCount: Int
+        /// How many chunks may be in memory.
+        public let slotCount: Int
+        /// The memory of all these chunks.
+        public let windowByteCount: Int
+    }
+
+    /// What a plan is made for.
+    public struct Request: Sendable {
+        /// What the process may take; nil takes what the machine has.
+        public var limit: ByteCount?
+        /// The most positions of a context; nil leaves it to the plan, which prefers as many as the model was trained for.
+        public var contextLength: Int?
+        /// How keys and values are stored; nil leaves it to the plan, which prefers `f16`.
+        public var cacheStorage: KVCache.Storage?
+        /// How many contexts there are at a time.
+        public var sequenceCount: Int
+        /// The most tokens that shall go through the layers together.
+        public var batchSize: Int
+        /// How many threads compute.
+        public var threadCount: Int
+        /// What encoding an image will take.
+        public var visionByteCount: Int
+        /// What the process has in memory already.
+        public var residentByteCount: Int
+
+        /// Creates a request.
+        public init(
+            limit: ByteCount? = nil, contextLength: Int? = nil, cacheStorage: KVCache.Storage? = nil,
+            sequenceCount: Int = 1, batchSize: Int = 256, threadCount: Int = 1, visionByteCount: Int = 0,
+            residentByteCount: Int = 0
+        ) {
+            self.limit = limit
+            self.contextLength = contextLength
+            self.cacheStorage = cacheStorage
+            self.sequenceCount = sequenceCount
+            self.batchSize = batchSize
+            self.threadCount = threadCount
+            self.visionByteCount = visionByteCount
+            self.residentByteCount = residentByteCount
+        }
+    }
+
+    /// Code and libraries that are not in memory yet, and small things that are allocated while the model runs.
+    private static let programReserve = 32 << 20
+    /// Without a limit of the user's own, the context counts up to here: its memory is taken as it fills.
+    private static let automaticContextLength = 4096
+    private static let chunkSizes = [4 << 20, 2 << 20, 1 << 20, 512 << 10]
+    private static let smallestBatchSize = 32
+    private static let slotCounts = 3...8
+
+    /// Makes a plan.
+    ///
+    /// - Throws: `memory.budget` with the least that would do when the limit is too small, and the errors of the index.
+    public init(_ request: Request, for configuration: LlamaConfiguration, in container: Container) throws {
+        try self.init(request, for: configuration, in: container, available: MachineMemory.available)
+    }
+
+    init(
+        _ request: Request, for configuration: LlamaConfiguration, in container: Container, available: ByteCount?
+    ) throws {
+        let names = LlamaWeights.passOrder(configuration)
+        let tensors = try names.compactMap { try container.tensor(named: $0) }
+        let hasFloatWeights = tensors.contains { !$0.encoding.isQuantized }
+        let drafts = Self.drafts(request, configuration, hasFloatWeights: hasFloatWeights)
+        let weightByteCount = tensors.reduce(0) { $0 + $1.storedByteCount }
+        guard let limit = request.limit ?? available else {
+            self.init(drafts[0], limit: nil, weightByteCount: weightByteCount, .mapped)
+            return
+        }
+        let bytes = Int(clamping: limit.rawValue)
+        if let draft = drafts.first(where: { $0.byteCount + weightByteCount <= bytes }), draft.isFirstChoice {
+            self.init(draft, limit: limit, weightByteCount: weightByteCount, .mapped)
+            return
+        }
+        let sizes = try Self.chunkSizes.map { size in
+            (size, try WeightChunks(names, in: container, chunkByteCount: size))
+        }
+        for draft in drafts {
+            for (size, chunks) in sizes {
+                guard let plan = Self.stream(chunks, size, in: bytes - draft.byteCount) else { continue }
+                self.init(draft, limit: limit, weightByteCount: weightByteCount, .streamed(plan))
+                return
+            }
+        }
+        guard request.limit != nil else {
+            // Better slow than not at all.
+            self.init(drafts[0], limit: limit, weightByteCount: weightByteCount, .mapped)
+            return
+        }
+        let least =
+            (drafts.map { $0.byteCount }.min() ?? 0)
+            + (sizes.map { $0.1.slotByteCount }.min() ?? 0) * Self.slotCounts.lowerBound
+        throw PVITError(
+            .memoryBudget, "the model cannot run in \(limit)",
+            remedy: "give it at least \((least + (1 << 20) - 1) >> 20) MiB"
+                + (request.contextLength == nil ? "" : ", or ask for a shorter --context"))
+    }
+
+    private init(_ draft: Draft, limit: ByteCount?, weightByteCount: Int, _ weights: WeightPlace) {
+        self.limit = limit
+        programByteCount = draft.programByteCount
+        contextLength = draft.contextLength
+        isContextShortened = draft.isContextShortened
+        cacheStorage = draft.cacheStorage
+        cacheByteCount = draft.cacheByteCount
+        batchSize = draft.batchSize
+        activationByteCount = draft.activationByteCount
+        visionByteCount = draft.visionByteCount
+        self.weightByteCount = weightByteCount
+        self.weights = weights
+    }
+
+    /// Shares `room` out among what stays and what is read ahead; nil when it is too little.
+    private static func stream(_ chunks: WeightChunks, _ size: Int, in room: Int) -> StreamPlan? {
+        guard chunks.slotByteCount > 0, room >= chunks.slotByteCount * slotCounts.lowerBound else { return nil }
+        let slots = min(max(room / 8 / chunks.slotByteCount, slotCounts.lowerBound), slotCounts.upperBound)
+        let window = slots * chunks.slotByteCount
+        let isPinned = chunks.pinned(within: room - window)
+        let pinned = zip(chunks.chunks, isPinned).reduce(0) { $1.1 ? $0 + $1.0.blocks.count : $0 }
+        return StreamPlan(
+            pinnedRoomByteCount: room - window, pinnedByteCount: pinned, streamedByteCount: chunks.byteCount - pinned,
+            chunkByteCount: size,
+            slotCount: slots, windowByteCount: window)
+    }
+
+    /// All but the weights.
+    private struct Draft {
+        let programByteCount: Int
+        let contextLength: Int
+        let isContextShortened: Bool
+        let cacheStorage: KVCache.Storage
+        let cacheByteCount: Int
+        let batchSize: Int
+        let activationByteCount: Int
+        let visionByteCount: Int
+        let hasOtherSequences: Bool
+        let isFirstChoice: Bool
+
+        /// An image is encoded before the context fills, but beside other contexts.
+        var byteCount: Int {
+            programByteCount + activationByteCount
+                + (hasOtherSequences ? cacheByteCount + visionByteCount : max(cacheByteCount, visionByteCount))
+        }
+    }
+
+    /// What could be planned, the best first.
+    private static func drafts(
+        _ request: Request, _ configuration: LlamaConfiguration, hasFloatWeights: Bool
+    ) -> [Draft] {
+        var lengths = [request.contextLength ?? configuration.maximumPositions]
+        while request.contextLength == nil, let last = lengths.last, last >= 1024 { lengths.append(last / 2) }
+        let canBeShort = configuration.headWidth % 32 == 0
+        var batchSizes = [max(request.batchSize, 1)]
+        while let last = batchSizes.last, last >= 2 * smallestBatchSize { batchSizes.append(last / 2) }
+        let storages = request.cacheStorage.map { [$0] } ?? (canBeShort ? [.f16, .q8] : [.f16])
+        return lengths.flatMap { length in
+            storages.flatMap { storage in
+                batchSizes.map { batch in
+                    let counted = request.limit == nil ? min(length, automaticContextLength) : length
+                    return Draft(
+                        programByteCount: request.residentByteCount + programReserve, contextLength: length,
+                        isContextShortened: length < lengths[0], cacheStorage: storage,
+                        cacheByteCount: request.sequenceCount
+                            * KVCache.byteCount(configuration, storage, capacity: counted),
+                        batchSize: batch,
+                        activationByteCount: LlamaState.byteCount(configuration, capacity: batch)
+                            + ComputeEngine.scratchByteCount(
+                                configuration, threadCount: request.threadCount, hasFloatWeights: hasFloatWeights),
+                        visionByteCount: request.visionByteCount, hasOtherSequences: request.sequenceCount > 1,
+                        isFirstChoice: length == lengths[0] && storage == storages[0] && batch == batchSizes[0])
+                }
+            }
+        }
+    }
+}
+
+extension PVITError.Code {
+    /// The memory that the user allows is too little.
+    public static let memoryBudget = Self("memory.budget", .usage)
+}

@@ -1,0 +1,44 @@
+import Container
+import LanguageModel
+import Tensors
+
+/// What a program asks of the memory of a model that it opens.
+public struct MemoryRequest: Sendable, Hashable {
+    /// What the process may take in all: its own memory and the pages of mapped files that it keeps. nil takes what the
+    /// machine, or the control group, has.
+    public var limit: ByteCount?
+    /// The most positions of a context; nil leaves it to the plan, which prefers as many as the model was trained for.
+    public var contextLength: Int?
+    /// How keys and values are stored; nil leaves it to the plan, which prefers `f16`.
+    public var cacheStorage: KVCache.Storage?
+    /// How many contexts there are at a time.
+    public var sequenceCount: Int
+    /// The most tokens that shall go through the layers together: more take less time for each, and more memory.
+    public var batchSize: Int
+    /// Whether the model will be asked about images.
+    public var seesImages: Bool
+
+    /// Creates a request.
+    public init(
+        limit: ByteCount? = nil, contextLength: Int? = nil, cacheStorage: KVCache.Storage? = nil,
+        sequenceCount: Int = 1, batchSize: Int = 256, seesImages: Bool = false
+    ) {
+        self.limit = limit
+        self.contextLength = contextLength
+        self.cacheStorage = cacheStorage
+        self.sequenceCount = sequenceCount
+        self.batchSize = batchSize
+        self.seesImages = seesImages
+    }
+
+    /// The request with what is known when the tokenizer is in memory and the model is not.
+    func planRequest(in container: Container, threadCount: Int) throws -> MemoryPlan.Request {
+        // What was read of the file so far can be read again.
+        container.advise(.dontNeed, 0..<UInt64(container.byteCount))
+        return MemoryPlan.Request(
+            limit: limit, contextLength: contextLength, cacheStorage: cacheStorage,
+            sequenceCount: sequenceCount, batchSize: batchSize, threadCount: threadCount,
+            visionByteCount: seesImages ? try PVITVision.peakByteCount(in: container) : 0,
+            residentByteCount: Int(clamping: MachineMemory.resident.rawValue))
+    }
+}

@@ -1,0 +1,55 @@
+import LanguageModel
+import Tensors
+
+extension MemoryPlan {
+    /// The parts and what each takes, for people.
+    var table: TextTable {
+        var table = TextTable([("memory", .left), ("size", .right), ("", .left)])
+        for part in parts { table.add([part.name, ByteCount(part.byteCount).description, part.note]) }
+        return table
+    }
+
+    /// The same for programs.
+    var json: JSONValue {
+        var object: JSONObject = [
+            "limit_bytes": limit.map { .integer(Int(clamping: $0.rawValue)) } ?? .null,
+            "program_bytes": .integer(programByteCount), "cache_bytes": .integer(cacheByteCount),
+            "cache_type": .string(cacheStorage.rawValue), "context": .integer(contextLength),
+            "activation_bytes": .integer(activationByteCount), "batch_tokens": .integer(batchSize),
+            "vision_bytes": .integer(visionByteCount), "weight_bytes": .integer(weightByteCount),
+        ]
+        switch weights {
+        case .mapped:
+            object["weights"] = "mapped"
+            object["read_bytes_per_pass"] = 0
+        case .streamed(let stream):
+            object["weights"] = "streamed"
+            object["pinned_bytes"] = .integer(stream.pinnedByteCount)
+            object["window_bytes"] = .integer(stream.windowByteCount)
+            object["read_bytes_per_pass"] = .integer(stream.streamedByteCount)
+        }
+        return .object(object)
+    }
+
+    private var parts: [(name: String, byteCount: Int, note: String)] {
+        let rest = [
+            ("keys and values", cacheByteCount, "\(contextLength) positions in \(cacheStorage)"),
+            ("activations", activationByteCount, "\(batchSize) tokens at a time"),
+            ("program", programByteCount, "with libraries and tokenizer"),
+        ]
+        let vision = visionByteCount > 0 ? [("images", visionByteCount, "before keys and values")] : []
+        let limit = self.limit.map { [("limit", Int(clamping: $0.rawValue), "")] } ?? []
+        switch weights {
+        case .mapped: return limit + [("weights", weightByteCount, "in the mapped file")] + rest + vision
+        case .streamed(let stream):
+            let weights = [
+                ("weights kept", stream.pinnedByteCount, "of \(ByteCount(weightByteCount))"),
+                (
+                    "weights on the way", stream.windowByteCount,
+                    "\(ByteCount(stream.streamedByteCount)) read for each pass"
+                ),
+            ]
+            return limit + weights + rest + vision
+        }
+    }
+}
