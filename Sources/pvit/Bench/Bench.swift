@@ -15,7 +15,7 @@ struct Bench: ParsableCommand {
 
             The limit is what the machine would allow with the same threads: every byte of the weights read from memory \
             once for each pass over them, or every multiplication of 4-bit and 8-bit weights done by the fastest \
-            instruction for bytes, whichever takes longer. Both are measured first: "read" and "dot".
+            instruction for bytes, whichever takes longer. Both are measured too: "read" and "dot".
 
             With --kernels single kernels are measured instead, on one thread, for each instruction set that the machine \
             has; no model is needed.
@@ -82,7 +82,6 @@ struct Bench: ParsableCommand {
         for threadCount in threads?.values ?? [ProcessStatus.availableProcessors] {
             let engine = try makeEngine(threadCount: threadCount)
             let limits = try MachineLimits(of: engine, clock)
-            measurements += limits.measurements
             let benchmark = try ModelBenchmark(
                 model: LoadedModel(opening: file, engine: engine), limits: limits, clock: clock, storage: kvCache)
             for count in promptTokens.values where count > 0 {
@@ -91,6 +90,7 @@ struct Bench: ParsableCommand {
             if generateTokens > 0 {
                 measurements.append(try benchmark.decode(tokens: generateTokens, context: context))
             }
+            measurements += limits.measurements
         }
         return measurements
     }

@@ -33,48 +33,59 @@ struct Measurement {
     var cells: [String] {
         let spread = (times.spread * 100).formatted(decimals: 0) + "%"
         switch test {
-        case .read: return ["read", "", "\(threads)", "", spread, amountPerSecond.formatted(decimals: 1), "", ""]
+        case .read:
+            let speed = amountPerSecond.formatted(decimals: 1) + " GB/s"
+            return [name, "", "\(threads)", "", spread, "", speed, ""]
         case .dot:
             let speed = amountPerSecond.formatted(decimals: 0) + " GOPS"
-            return ["dot", "", "\(threads)", "", spread, "", speed, ""]
-        case .prefill(let tokens): return cells("prefill", tokens, spread)
-        case .decode(let tokens, let context):
-            return cells(context > 0 ? "decode after \(context)" : "decode", tokens, spread)
+            return [name, "", "\(threads)", "", spread, "", speed, ""]
+        case .prefill, .decode:
+            var title = name
+            if case .decode(_, let context) = test, context > 0 { title += " after \(context)" }
+            return [
+                title, "\(tokens)", "\(threads)", (Double(tokens) / times.median).formatted(decimals: 1), spread,
+                amountPerSecond.formatted(decimals: 1),
+                limit.map { (Double(tokens) / $0).formatted(decimals: 1) } ?? "-",
+                share.map { ($0 * 100).formatted(decimals: 0) + "%" } ?? "-",
+            ]
         }
-    }
-
-    private func cells(_ name: String, _ tokens: Int, _ spread: String) -> [String] {
-        [
-            name, "\(tokens)", "\(threads)", (Double(tokens) / times.median).formatted(decimals: 1), spread,
-            amountPerSecond.formatted(decimals: 1), limit.map { (Double(tokens) / $0).formatted(decimals: 1) } ?? "-",
-            share.map { ($0 * 100).formatted(decimals: 0) + "%" } ?? "-",
-        ]
     }
 
     var json: JSONValue {
+        // The same members in every entry; zeros where there are no tokens.
         var object = JSONObject()
-        func add(_ name: String, tokens: Int) {
-            object["test"] = .string(name)
-            object["tokens"] = .integer(tokens)
-            object["tokens_per_s"] = .number(Double(tokens) / times.median)
-            object["weight_gb_per_s"] = .number(amountPerSecond)
-            object["limit"] = limit.map { .number(Double(tokens) / $0) } ?? .null
-            object["share_of_limit"] = share.map { .number($0) } ?? .null
-        }
-        switch test {
-        case .prefill(let tokens): add("prefill", tokens: tokens)
-        case .decode(let tokens, let context):
-            add("decode", tokens: tokens)
-            object["context"] = .integer(context)
-        case .read:
-            object["test"] = "read"
-            object["gb_per_s"] = .number(amountPerSecond)
-        case .dot:
-            object["test"] = "dot"
-            object["gops"] = .number(amountPerSecond)
-        }
+        object["test"] = .string(name)
+        object["tokens"] = .integer(tokens)
         object["threads"] = .integer(threads)
+        object["tokens_per_s"] = .number(Double(tokens) / times.median)
         object["spread"] = .number(times.spread)
+        object["weight_gb_per_s"] = .number(readsWeights ? amountPerSecond : 0)
+        object["limit"] = limit.map { .number(Double(tokens) / $0) } ?? .null
+        object["share_of_limit"] = share.map { .number($0) } ?? .null
+        switch test {
+        case .prefill: break
+        case .decode(_, let context): object["context"] = .integer(context)
+        case .read: object["gb_per_s"] = .number(amountPerSecond)
+        case .dot: object["gops"] = .number(amountPerSecond)
+        }
         return .object(object)
     }
+
+    private var name: String {
+        switch test {
+        case .prefill: "prefill"
+        case .decode: "decode"
+        case .read: "read"
+        case .dot: "dot"
+        }
+    }
+
+    private var tokens: Int {
+        switch test {
+        case .prefill(let tokens), .decode(let tokens, _): tokens
+        case .read, .dot: 0
+        }
+    }
+
+    private var readsWeights: Bool { tokens > 0 }
 }
