@@ -4,6 +4,9 @@ Models: random weights of LLaMA-7B's shapes with fewer layers (--layers; speed f
 folder (--model). llama.cpp gets the GGUF that `pvit export` writes, quantized by llama.cpp itself; pvit gets a .pvq of the same
 weights. Measurements alternate between the programs, so that a machine whose speed changes is unfair to none; figures
 are medians of the rounds, ratios medians of the rounds' ratios.
+
+With --busy another process computes without end while both programs decode with as many threads as there are processors, and
+what is left of their speed with one thread on the idle machine is shown.
 """
 import argparse
 import ctypes
@@ -141,7 +144,7 @@ def ours(pvit, path, test, count, threads):
     """Tokens and weight bytes in a second, of one run after one that does not count."""
     options = ["--prompt-tokens", str(count), "--generate-tokens", "0"]
     if test == "decode":
-        options = ["--prompt-tokens", "1", "--generate-tokens", str(count)]
+        options = ["--prompt-tokens", "0", "--generate-tokens", str(count)]
     output = subprocess.run([pvit, "bench", path, *options, "--threads", str(threads), "--runs", "1", "--json"],
                             check=True, capture_output=True, text=True).stdout
     found = next(entry for entry in json.loads(output) if entry["test"] == test and entry["tokens"] == count)
@@ -174,6 +177,43 @@ def compare(arguments, files, kind, peer, threads, repack):
     return results
 
 
+class BusyProcess:
+    """A process of ordinary priority that always computes."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        time.sleep(0.2)
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def compare_busy(arguments, files, kind, peer):
+    """Decoding with all processors, of which another process takes one, beside decoding with one thread on the idle machine."""
+    count, processors = arguments.generate_tokens, len(os.sched_getaffinity(0))
+    rivals = {threads: Peer(files[peer], threads, count + 8, True) for threads in [1, processors]}
+    decoders = {"pvit": lambda threads: ours(arguments.pvit, files[kind], "decode", count, threads)[0],
+                "llama.cpp": lambda threads: count / rivals[threads].seconds("decode", count)}
+    results = []
+    for program, decode in decoders.items():
+        decode(1)
+        rounds = []
+        for _ in range(arguments.rounds):
+            alone = decode(1)
+            with BusyProcess():
+                rounds.append((alone, decode(processors)))
+        alone, busy = (statistics.median(values) for values in zip(*rounds))
+        ratio = statistics.median(busy / alone for alone, busy in rounds)
+        results.append({"test": "busy", "program": program, "type": kind if program == "pvit" else peer, "tokens": count,
+                        "threads": processors, "tokens_per_s_one_thread": alone, "tokens_per_s_busy": busy, "ratio": ratio})
+        print(f"{results[-1]['type']:8}{program:10} 1 thread, idle {alone:7.1f}   {processors} threads, busy {busy:7.1f}"
+              f"   ratio {ratio:5.2f}", flush=True)
+    for rival in rivals.values():
+        rival.close()
+    return results
+
+
 def show(entry):
     line = (f"{entry['type']:4} {entry['peer']:7} {'repacked' if entry['repacked'] else 'mapped':9}"
             f"{entry['test']:8}{entry['tokens']:5}{entry['threads']:4}  {entry['tokens_per_s']:9.1f}"
@@ -196,6 +236,7 @@ def main():
     parser.add_argument("--generate-tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--mapped", action="store_true", help="llama.cpp also without repacking the weights at load")
+    parser.add_argument("--busy", action="store_true", help="compare decoding on a busy machine instead")
     parser.add_argument("--work", default=".build/compare", help="where the models go")
     parser.add_argument("--keep", action="store_true", help="keep the float16 models")
     parser.add_argument("--json", metavar="FILE", help="also write the results there")
@@ -204,9 +245,13 @@ def main():
     llama_cpp.llama_log_set(silence, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
     files = prepare(arguments)
-    print("type peer    weights  test   tokens  threads  tokens/s  llama.cpp  ratio       GB/s  llama.cpp  ratio")
     results = []
-    for threads in arguments.threads:
+    if arguments.busy:
+        for kind in arguments.types.split(","):
+            results += compare_busy(arguments, files, kind, PEERS[kind][0])
+    else:
+        print("type peer    weights  test   tokens  threads  tokens/s  llama.cpp  ratio       GB/s  llama.cpp  ratio")
+    for threads in [] if arguments.busy else arguments.threads:
         for kind in arguments.types.split(","):
             for peer in PEERS[kind]:
                 for repack in [True, False] if arguments.mapped else [True]:

@@ -71,6 +71,8 @@ struct Kernels: Sendable {
         @convention(c) (
             Values, Int, Int, Int, UnsafeRawPointer?, UnsafeRawPointer?, pvit_kv_type, Int, Int, Float, Result, Result
         ) -> Void
+    let readProbe: @convention(c) (UnsafeRawPointer?, Int) -> UInt64
+    let dotProbe: @convention(c) (Int, UnsafeMutablePointer<UInt32>?) -> UInt64
 
     /// The kernels of `set`, or the best ones for this machine.
     ///
@@ -91,7 +93,7 @@ struct Kernels: Sendable {
             let gemmF32 = kernels.gemm_f32, let gemmF16 = kernels.gemm_f16, let gemmBF16 = kernels.gemm_bf16,
             let rmsNorm = kernels.rms_norm, let rope = kernels.rope, let swiglu = kernels.swiglu,
             let add = kernels.add, let storeKey = kernels.store_key, let storeValue = kernels.store_value,
-            let attend = kernels.attend
+            let attend = kernels.attend, let readProbe = kernels.read_probe, let dotProbe = kernels.dot_probe
         else {
             throw PVITError(.internalDefect, "a kernel is missing from its table")
         }
@@ -119,6 +121,8 @@ struct Kernels: Sendable {
         self.storeKey = storeKey
         self.storeValue = storeValue
         self.attend = attend
+        self.readProbe = readProbe
+        self.dotProbe = dotProbe
     }
 }
 

@@ -26,8 +26,13 @@ struct Projection: Sendable {
         self.matrices = matrices
         let total = matrices.reduce(0) { $0 + $1.rows / $1.rowsPerGroup * $1.bytesPerGroup }
         let vectorBytes = min(max(total / 32, 16 << 10), 128 << 10)
+        // Kernels take two groups together, and eight before they read the activations again.
+        let groups = matrices.reduce(0) { $0 + ($1.rows - 1) / $1.rowsPerGroup + 1 }
+        let matrixGroups = min(max(groups / 64 * 2, 2), 8)
         vectorPieces = Self.pieces(matrices) { matrix in max(vectorBytes / matrix.bytesPerGroup, 1) }
-        matrixPieces = Self.pieces(matrices) { max((128 << 10) / $0.bytesPerGroup, 1) }
+        matrixPieces = Self.pieces(matrices) {
+            $0.layout.isQuantized ? matrixGroups : max((128 << 10) / $0.bytesPerGroup, 1)
+        }
         needsQuantizedInput = matrices.contains { $0.layout == .q4 }
         needsWideInput = matrices.contains { $0.layout == .q8 }
         stream = matrices.first?.stream.flatMap { stream in

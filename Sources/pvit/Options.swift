@@ -61,7 +61,7 @@ struct OutputOptions: ParsableArguments {
     }
 }
 
-/// Whole numbers from 1 on, divided by commas.
+/// Whole numbers from 0 on, divided by commas.
 struct NumberList: ExpressibleByArgument {
     let values: [Int]
 
@@ -69,7 +69,7 @@ struct NumberList: ExpressibleByArgument {
 
     init?(argument: String) {
         let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-        values = parts.compactMap { Int($0) }.filter { $0 > 0 && $0 <= 1_000_000 }
+        values = parts.compactMap { Int($0) }.filter { $0 >= 0 && $0 <= 1_000_000 }
         guard values.count == parts.count else { return nil }
     }
 

@@ -135,24 +135,57 @@ struct RunTests {
         #expect(tokens.ids == golden.inputIDs)
     }
 
-    @Test("bench prints a figure for each test, length and number of threads")
+    private struct Figure: Decodable {
+        let test: String
+        let tokens: Int
+        let threads: Int
+        let tokens_per_s: Double
+        let spread: Double
+        let weight_gb_per_s: Double
+        let limit: Double?
+        let share_of_limit: Double?
+        let context: Int?
+    }
+
+    private func figures(_ options: [String]) throws -> [Figure] {
+        let outcome = try CommandLineRunner.run(["bench"] + options + ["--json"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return try JSONDecoder().decode([Figure].self, from: Data(outcome.output.utf8))
+    }
+
+    @Test("bench prints a figure for each test, length and number of threads, and its share of the machine's limit")
     func bench() throws {
-        struct Figure: Decodable {
-            let test: String
-            let tokens: Int
-            let threads: Int
-            let tokens_per_s: Double
-            let spread: Double
-            let weight_gb_per_s: Double
-        }
-        let outcome = try CommandLineRunner.run([
-            "bench", Models.path("gqa-q4.pvq"), "--prompt-tokens", "8,16", "--generate-tokens", "2", "--threads", "1,2",
-            "--runs", "2", "--json",
+        let figures = try figures([
+            Models.path("gqa-q4.pvq"), "--prompt-tokens", "8,16", "--generate-tokens", "2", "--threads", "1,2",
+            "--runs", "2",
         ])
-        let figures = try JSONDecoder().decode([Figure].self, from: Data(outcome.output.utf8))
-        #expect(figures.map(\.test) == ["prefill", "prefill", "decode", "prefill", "prefill", "decode"])
-        #expect(figures.map(\.tokens) == [8, 16, 2, 8, 16, 2])
-        #expect(figures.map(\.threads) == [1, 1, 1, 2, 2, 2])
-        #expect(figures.allSatisfy { $0.tokens_per_s > 0 && $0.weight_gb_per_s > 0 })
+        #expect(
+            figures.map(\.test) == ["prefill", "prefill", "decode", "read", "dot"] + [
+                "prefill", "prefill", "decode", "read", "dot",
+            ])
+        #expect(figures.map(\.tokens) == [8, 16, 2, 0, 0, 8, 16, 2, 0, 0])
+        #expect(figures.map(\.threads) == [1, 1, 1, 1, 1, 2, 2, 2, 2, 2])
+        for figure in figures where figure.tokens > 0 {
+            let (limit, share) = (try #require(figure.limit), try #require(figure.share_of_limit))
+            #expect(figure.tokens_per_s > 0 && figure.weight_gb_per_s > 0 && limit > 0)
+            #expect(abs(share - figure.tokens_per_s / limit) < 1e-9)
+        }
+    }
+
+    @Test("bench decodes after a context; matrices of floats have no limit for prompts")
+    func benchContext() throws {
+        let figures = try figures([
+            Models.path("gqa-f32.pvq"), "--prompt-tokens", "8", "--generate-tokens", "2", "--context", "20",
+            "--threads",
+            "1", "--runs", "1",
+        ])
+        #expect(figures.map(\.context) == [nil, 20, nil, nil])
+        #expect(figures[0].limit == nil)
+        #expect(figures[1].limit != nil)
+    }
+
+    @Test("bench takes a model, or --kernels without one", arguments: [[], ["--kernels", "model.pvq"]])
+    func benchUsage(arguments: [String]) throws {
+        #expect(try CommandLineRunner.run(["bench"] + arguments).status == 64)
     }
 }

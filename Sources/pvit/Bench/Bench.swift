@@ -1,0 +1,107 @@
+import ArgumentParser
+import LanguageModel
+import PVITModel
+import SystemPackage
+import Tensors
+
+/// `pvit bench`: how fast a model runs on this machine, and how fast the machine would allow.
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract:
+            "Measure how fast a model reads prompts (prefill) and makes tokens (decode), beside the machine's limits.",
+        discussion: """
+            Prefill is reading a prompt, decode is making tokens. Each figure is the median of several runs after one that does not count; the spread is from the slowest to the \
+            fastest, relative to the median. Weight GB/s is what the layers and the output read of the file.
+
+            The limit is what the machine would allow with the same threads: every byte of the weights read from memory \
+            once for each pass over them, or every multiplication of 4-bit and 8-bit weights done by the fastest \
+            instruction for bytes, whichever takes longer. Both are measured too: "read" and "dot".
+
+            With --kernels single kernels are measured instead, on one thread, for each instruction set that the machine \
+            has; no model is needed.
+
+            Examples:
+              pvit bench smollm2.pvq --prompt-tokens 128,512 --threads 1,2
+              pvit bench smollm2.pvq --prompt-tokens 0 --context 2048
+              pvit bench --kernels
+            """)
+
+    @Argument(help: "The model: a .pvq file.")
+    var file: FilePath?
+
+    @Option(help: ArgumentHelp("Lengths of prompts to read; 0 measures no reading.", valueName: "n,n,…"))
+    var promptTokens = NumberList([128, 512])
+
+    @Option(help: ArgumentHelp("How many tokens to make; 0 measures no decoding.", valueName: "n"))
+    var generateTokens = 64
+
+    @Option(help: ArgumentHelp("How many tokens stand before those that are made.", valueName: "n"))
+    var context = 0
+
+    @Option(help: ArgumentHelp("Thread counts to measure with.", valueName: "n,n,…"))
+    var threads: NumberList?
+
+    @Option(help: ArgumentHelp("Runs that count for each figure.", valueName: "n"))
+    var runs = 5
+
+    @Option(help: "How keys and values are kept: f32, f16 or q8.")
+    var kvCache: KVCache.Storage = .f16
+
+    @Flag(help: "Measure single kernels.")
+    var kernels = false
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func validate() throws {
+        guard kernels == (file == nil) else {
+            throw ValidationError("bench takes a .pvq file, or --kernels and no file")
+        }
+        guard generateTokens >= 0 else { throw ValidationError("--generate-tokens takes 0 or more") }
+        guard context >= 0 else { throw ValidationError("--context takes 0 or more") }
+        guard (1...1000).contains(runs) else { throw ValidationError("--runs takes a number from 1 to 1000") }
+        guard (threads?.values ?? []).allSatisfy({ (1...256).contains($0) }) else {
+            throw ValidationError("--threads takes numbers from 1 to 256")
+        }
+        guard !kernels || threads == nil else { throw ValidationError("--kernels measures one thread") }
+    }
+
+    func run() throws {
+        Interruption.watch()
+        let clock = Stopwatch(runs: runs)
+        if let file {
+            try show(measure(file, clock), titles: Measurement.titles, \.cells, \.json)
+        } else {
+            let figures = try measureKernels(clock)
+            try show(figures, titles: KernelMeasurement.titles, \.cells, \.json)
+        }
+    }
+
+    private func measure(_ file: FilePath, _ clock: Stopwatch) throws -> [Measurement] {
+        var measurements: [Measurement] = []
+        for threadCount in threads?.values ?? [ProcessStatus.availableProcessors] {
+            let engine = try makeEngine(threadCount: threadCount)
+            let limits = try MachineLimits(of: engine, clock)
+            let benchmark = try ModelBenchmark(
+                model: LoadedModel(opening: file, engine: engine), limits: limits, clock: clock, storage: kvCache)
+            for count in promptTokens.values where count > 0 {
+                measurements.append(try benchmark.prefill(tokens: count))
+            }
+            if generateTokens > 0 {
+                measurements.append(try benchmark.decode(tokens: generateTokens, context: context))
+            }
+            measurements += limits.measurements
+        }
+        return measurements
+    }
+
+    private func show<Figure>(
+        _ figures: [Figure], titles: [(String, TextTable.Alignment)], _ cells: (Figure) -> [String],
+        _ object: (Figure) -> JSONValue
+    ) throws {
+        guard !json else { return try StandardOutput.write(json: .array(figures.map(object))) }
+        var table = TextTable(titles.map { (title: $0.0, alignment: $0.1) })
+        for figure in figures { table.add(cells(figure)) }
+        try StandardOutput.write(table.text)
+    }
+}

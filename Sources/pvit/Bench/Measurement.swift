@@ -1,0 +1,91 @@
+import Tensors
+
+/// A figure of a model's speed, or one of the machine's.
+struct Measurement {
+    /// What was measured.
+    enum Test {
+        /// Reading a prompt of some tokens.
+        case prefill(tokens: Int)
+        /// Making tokens one after the other, after `context` others.
+        case decode(tokens: Int, context: Int)
+        /// Reading memory.
+        case read
+        /// Multiplying 8-bit integers.
+        case dot
+    }
+
+    let test: Test
+    let threads: Int
+    let times: RunTimes
+    /// What one run does: bytes of weights or of memory that it reads, or operations of `dot`.
+    let amount: Double
+    /// Seconds that the machine's limits would allow for one run; nil when they are not known.
+    var limit: Double?
+
+    static let titles: [(String, TextTable.Alignment)] = [
+        ("test", .left), ("tokens", .right), ("threads", .right), ("tokens/s", .right), ("spread", .right),
+        ("weight GB/s", .right), ("limit", .right), ("share", .right),
+    ]
+
+    private var amountPerSecond: Double { amount / times.median / 1e9 }
+    private var share: Double? { limit.map { $0 / times.median } }
+
+    var cells: [String] {
+        let spread = (times.spread * 100).formatted(decimals: 0) + "%"
+        switch test {
+        case .read:
+            let speed = amountPerSecond.formatted(decimals: 1) + " GB/s"
+            return [name, "", "\(threads)", "", spread, "", speed, ""]
+        case .dot:
+            let speed = amountPerSecond.formatted(decimals: 0) + " GOPS"
+            return [name, "", "\(threads)", "", spread, "", speed, ""]
+        case .prefill, .decode:
+            var title = name
+            if case .decode(_, let context) = test, context > 0 { title += " after \(context)" }
+            return [
+                title, "\(tokens)", "\(threads)", (Double(tokens) / times.median).formatted(decimals: 1), spread,
+                amountPerSecond.formatted(decimals: 1),
+                limit.map { (Double(tokens) / $0).formatted(decimals: 1) } ?? "-",
+                share.map { ($0 * 100).formatted(decimals: 0) + "%" } ?? "-",
+            ]
+        }
+    }
+
+    var json: JSONValue {
+        // The same members in every entry; zeros where there are no tokens.
+        var object = JSONObject()
+        object["test"] = .string(name)
+        object["tokens"] = .integer(tokens)
+        object["threads"] = .integer(threads)
+        object["tokens_per_s"] = .number(Double(tokens) / times.median)
+        object["spread"] = .number(times.spread)
+        object["weight_gb_per_s"] = .number(readsWeights ? amountPerSecond : 0)
+        object["limit"] = limit.map { .number(Double(tokens) / $0) } ?? .null
+        object["share_of_limit"] = share.map { .number($0) } ?? .null
+        switch test {
+        case .prefill: break
+        case .decode(_, let context): object["context"] = .integer(context)
+        case .read: object["gb_per_s"] = .number(amountPerSecond)
+        case .dot: object["gops"] = .number(amountPerSecond)
+        }
+        return .object(object)
+    }
+
+    private var name: String {
+        switch test {
+        case .prefill: "prefill"
+        case .decode: "decode"
+        case .read: "read"
+        case .dot: "dot"
+        }
+    }
+
+    private var tokens: Int {
+        switch test {
+        case .prefill(let tokens), .decode(let tokens, _): tokens
+        case .read, .dot: 0
+        }
+    }
+
+    private var readsWeights: Bool { tokens > 0 }
+}

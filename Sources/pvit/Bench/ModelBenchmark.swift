@@ -1,0 +1,94 @@
+import Container
+import LanguageModel
+import PVITModel
+import Tensors
+import Tokenization
+
+/// Measures the speed of a model.
+struct ModelBenchmark {
+    private let model: LoadedModel
+    private let limits: MachineLimits
+    private let clock: Stopwatch
+    private let storage: KVCache.Storage
+    private let weights: WeightTotals
+
+    init(model: LoadedModel, limits: MachineLimits, clock: Stopwatch, storage: KVCache.Storage) throws {
+        self.model = model
+        self.limits = limits
+        self.clock = clock
+        self.storage = storage
+        weights = WeightTotals(try model.container.tensors())
+    }
+
+    /// The time to read a prompt of `tokens` tokens.
+    func prefill(tokens: Int) throws -> Measurement {
+        let input = LlamaInput.tokens(someTokens(tokens))
+        var cache = try KVCache(for: model.llama.configuration, storage: storage, capacity: tokens)
+        let times = try clock.time {
+            cache.truncate(to: 0)
+            try model.llama.forward(input, cache: &cache)
+        }
+        let passes = Double((tokens + Llama.batchSize - 1) / Llama.batchSize)
+        // Logits are computed for the last token only.
+        let operations = weights.layerOperations.map { Double(tokens) * $0 + weights.outputOperations }
+        return measurement(.prefill(tokens: tokens), times, passes: passes, operations: operations)
+    }
+
+    /// The time to make `tokens` tokens, one after the other, after `context` others.
+    func decode(tokens: Int, context: Int) throws -> Measurement {
+        let input = someTokens(context + tokens + 1)
+        var cache = try KVCache(for: model.llama.configuration, storage: storage, capacity: input.count)
+        if context > 0 { try model.llama.forward(.tokens(Array(input.prefix(context))), cache: &cache) }
+        let times = try clock.time {
+            cache.truncate(to: context)
+            for token in input[context...].dropLast() { try model.llama.forward(.tokens([token]), cache: &cache) }
+        }
+        // However the numbers are kept, a pass over them for one token cannot be faster than reading them.
+        let operations = Double(tokens) * ((weights.layerOperations ?? 0) + weights.outputOperations)
+        return measurement(
+            .decode(tokens: tokens, context: context), times, passes: Double(tokens), operations: operations)
+    }
+
+    private func measurement(_ test: Measurement.Test, _ times: RunTimes, passes: Double, operations: Double?)
+        -> Measurement
+    {
+        let bytes = passes * Double(weights.byteCount)
+        return Measurement(
+            test: test, threads: model.llama.engine.threadCount, times: times, amount: bytes,
+            limit: operations.map { limits.seconds(bytes: bytes, operations: $0) })
+    }
+
+    /// Tokens that are all over the vocabulary, always the same ones.
+    private func someTokens(_ count: Int) -> [TokenID] {
+        var random = RandomSource(seed: 1)
+        let vocabulary = Int32(clamping: model.llama.configuration.vocabularySize)
+        return (0..<count).map { _ in TokenID(rawValue: Int32.random(in: 0..<vocabulary, using: &random)) }
+    }
+}
+
+/// What the weights of a decoder ask of the machine.
+private struct WeightTotals {
+    /// Bytes that one pass over the layers and the output reads of the file.
+    let byteCount: Int
+    /// Multiplications and additions of quantized weights for one token in the layers; nil when there are matrices of floats,
+    /// which no limit is measured for.
+    let layerOperations: Double?
+    /// The same of the output, as far as it is quantized.
+    let outputOperations: Double
+
+    init(_ tensors: [StoredTensor]) {
+        let tensors = tensors.filter { $0.aliasOf == nil }
+        // Of separate input embeddings a token needs one row; embeddings that are the output too are read whole.
+        let isTied = !tensors.contains { ModelPart($0.name) == .output }
+        let layers = tensors.filter { [.attention, .feedForward].contains(ModelPart($0.name)) }
+        let output = tensors.filter { ModelPart($0.name) == (isTied ? .embeddings : .output) }
+        let norms = tensors.filter { ModelPart($0.name) == .norms }
+        byteCount = (layers + output + norms).reduce(0) { $0 + $1.storedByteCount }
+        func isQuantized(_ tensor: StoredTensor) -> Bool { tensor.encoding == .q4 || tensor.encoding == .q8 }
+        func operations(_ tensors: [StoredTensor]) -> Double {
+            tensors.reduce(0) { $0 + (isQuantized($1) ? 2 * Double($1.shape.elementCount) : 0) }
+        }
+        layerOperations = layers.allSatisfy(isQuantized) ? operations(layers) : nil
+        outputOperations = operations(output)
+    }
+}
