@@ -84,7 +84,7 @@ struct Bench: ParsableCommand {
             let limits = try MachineLimits(of: engine, clock)
             measurements += limits.measurements
             let benchmark = try ModelBenchmark(
-                model: LoadedModel(opening: file, engine: engine), limits: limits, clock: clock, storage: kvCache)
+                opening: file, engine: engine, limits: limits, clock: clock, storage: kvCache)
             for count in promptTokens.values where count > 0 {
                 measurements.append(try benchmark.prefill(tokens: count))
             }
