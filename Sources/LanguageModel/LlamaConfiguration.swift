@@ -1,3 +1,4 @@
+import Container
 import Tensors
 import Tokenization
 
@@ -70,6 +71,11 @@ public struct LlamaConfiguration: Sendable, Hashable {
         endOfText = try reader.tokens("eos_token_id")
     }
 
+    /// Reads the configuration that travels in a container.
+    ///
+    /// - Throws: What `Container.modelConfig` and `init(parsing:)` throw.
+    public init(of container: Container) throws { try self.init(parsing: container.modelConfig) }
+
     /// Throws unless the decoder is LLaMA's: the families that use the same graph under another name are accepted.
     private static func checkArchitecture(_ json: JSONObject) throws {
         let type = json["model_type"]?.string ?? "llama"
@@ -86,6 +92,20 @@ public struct LlamaConfiguration: Sendable, Hashable {
 
     static func unsupported(_ what: String) -> PVITError {
         PVITError(.modelUnsupported, what, remedy: "use a LLaMA, Vicuna, LLaVA/PVIT or Mistral checkpoint")
+    }
+}
+
+extension Container {
+    /// The `config.json` of the model.
+    ///
+    /// - Throws: `model.config` when there is none, and what `metadata` throws.
+    public var modelConfig: JSONObject {
+        get throws {
+            guard let config = try metadata["model.config"]?.object else {
+                throw PVITError(.modelConfig, "the file has no model configuration: it holds tensors, but no model")
+            }
+            return config
+        }
     }
 }
 

@@ -37,9 +37,7 @@ public final class LoadedModel {
         let container = try Container(opening: path)
         do {
             let metadata = try container.metadata
-            guard let config = metadata["model.config"]?.object else {
-                throw PVITError(.modelConfig, "the file has no model configuration: it holds tensors, but no model")
-            }
+            let config = try container.modelConfig
             let configuration = try LlamaConfiguration(parsing: config)
             let files = try TokenizerFiles(of: container, metadata)
             let tokenizer = try Tokenizer(files: files)

@@ -7,6 +7,7 @@
 // Loads and stores need no alignment.
 typedef float f32x16 __attribute__((ext_vector_type(16), aligned(64)));
 typedef int32_t i32x16 __attribute__((ext_vector_type(16), aligned(64)));
+typedef float f32x4 __attribute__((ext_vector_type(4)));
 typedef uint32_t u32x16 __attribute__((ext_vector_type(16), aligned(64)));
 typedef uint16_t u16x16 __attribute__((ext_vector_type(16), aligned(32)));
 typedef int8_t i8x16 __attribute__((ext_vector_type(16), aligned(16)));
@@ -56,7 +57,6 @@ PVIT_INLINE f32x16 magnitude(f32x16 x) { return (f32x16)((u32x16)x & 0x7FFFFFFF)
 // As pvit_add_pairwise.
 PVIT_INLINE float add_pairwise(f32x16 x) {
     typedef float f32x8 __attribute__((ext_vector_type(8)));
-    typedef float f32x4 __attribute__((ext_vector_type(4)));
     f32x8 eight = x.lo + x.hi;
     f32x4 four = eight.lo + eight.hi;
     return (four[0] + four[2]) + (four[1] + four[3]);

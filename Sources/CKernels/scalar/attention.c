@@ -62,24 +62,38 @@ static float float_at(const uint8_t *bytes) {
     return value;
 }
 
-static float key_number(const uint8_t *keys, pvit_kv_type type, size_t width, size_t position, size_t i) {
-    const uint8_t *group = keys + position / 16 * 16 * pvit_kv_row_bytes(type, width);
-    size_t place = 16 * i + position % 16;
+static float key_number(const uint8_t *group, pvit_kv_type type, size_t place) {
     switch (type) {
     case PVIT_KV_F32: return float_at(group + 4 * place);
     case PVIT_KV_F16: return half_at(group + 2 * place);
-    case PVIT_KV_Q8: return (float)(int8_t)group[place] * half_at(group + 16 * width + i / 32 * 32 + 2 * (position % 16));
+    case PVIT_KV_Q8: return (float)(int8_t)group[place];
     }
     return 0;
 }
 
-static float value_number(const uint8_t *row, pvit_kv_type type, size_t width, size_t i) {
-    switch (type) {
-    case PVIT_KV_F32: return float_at(row + 4 * i);
-    case PVIT_KV_F16: return half_at(row + 2 * i);
-    case PVIT_KV_Q8: return (float)(int8_t)row[i] * half_at(row + width + i / 32 * 2);
+// <scale * query, key[position]>. Codes are summed over the columns that share a scale, and multiplied by it once.
+static float score(const float *query, float scale, const uint8_t *keys, pvit_kv_type type, size_t width,
+                   size_t position) {
+    const uint8_t *group = keys + position / 16 * 16 * pvit_kv_row_bytes(type, width);
+    size_t row = position % 16, block = type == PVIT_KV_Q8 ? 32 : width;
+    float sum = 0;
+    for (size_t start = 0; start < width; start += block) {
+        float part = 0;
+        for (size_t i = start; i < start + block; i++)
+            part = fmaf(key_number(group, type, 16 * i + row), scale * query[i], part);
+        sum = type == PVIT_KV_Q8 ? fmaf(part, half_at(group + 16 * width + start + 2 * row), sum) : part;
     }
-    return 0;
+    return sum;
+}
+
+// sum + weight * the number in column `i`. The weight of codes is multiplied by their scale.
+static float add_value(const uint8_t *row, pvit_kv_type type, size_t width, size_t i, float weight, float sum) {
+    switch (type) {
+    case PVIT_KV_F32: return fmaf(float_at(row + 4 * i), weight, sum);
+    case PVIT_KV_F16: return fmaf(half_at(row + 2 * i), weight, sum);
+    case PVIT_KV_Q8: return fmaf((float)(int8_t)row[i], weight * half_at(row + width + i / 32 * 2), sum);
+    }
+    return sum;
 }
 
 // One query over `positions` positions. `scores`: a block of them.
@@ -91,9 +105,7 @@ static void attend(const float *query, const uint8_t *keys, const uint8_t *value
         size_t count = positions - start < PVIT_ATTENTION_BLOCK ? positions - start : PVIT_ATTENTION_BLOCK;
         float before = maximum;
         for (size_t p = 0; p < count; p++) {
-            scores[p] = 0;
-            for (size_t i = 0; i < width; i++)
-                scores[p] = fmaf(key_number(keys, type, width, start + p, i), scale * query[i], scores[p]);
+            scores[p] = score(query, scale, keys, type, width, start + p);
             maximum = scores[p] > maximum ? scores[p] : maximum;
         }
         float factor = pvit_exp(before - maximum);
@@ -103,8 +115,7 @@ static void attend(const float *query, const uint8_t *keys, const uint8_t *value
             scores[p] = pvit_exp(scores[p] - maximum);
             partial[p % 16] += scores[p];
             const uint8_t *row = values + (start + p) * pvit_kv_row_bytes(type, width);
-            for (size_t i = 0; i < width; i++)
-                result[i] = fmaf(value_number(row, type, width, i), scores[p], result[i]);
+            for (size_t i = 0; i < width; i++) result[i] = add_value(row, type, width, i, scores[p], result[i]);
         }
     }
     float inverse = 1.0f / pvit_add_pairwise(partial);

@@ -83,7 +83,7 @@ struct Bench: ParsableCommand {
             let engine = try makeEngine(threadCount: threadCount)
             let limits = try MachineLimits(of: engine, clock)
             let benchmark = try ModelBenchmark(
-                model: LoadedModel(opening: file, engine: engine), limits: limits, clock: clock, storage: kvCache)
+                opening: file, engine: engine, limits: limits, clock: clock, storage: kvCache)
             for count in promptTokens.values where count > 0 {
                 measurements.append(try benchmark.prefill(tokens: count))
             }

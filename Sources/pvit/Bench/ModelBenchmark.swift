@@ -1,32 +1,42 @@
 import Container
 import LanguageModel
-import PVITModel
+import SystemPackage
 import Tensors
 import Tokenization
 
 /// Measures the speed of a model.
 struct ModelBenchmark {
-    private let model: LoadedModel
+    private let llama: Llama
     private let limits: MachineLimits
     private let clock: Stopwatch
     private let storage: KVCache.Storage
     private let weights: WeightTotals
 
-    init(model: LoadedModel, limits: MachineLimits, clock: Stopwatch, storage: KVCache.Storage) throws {
-        self.model = model
+    /// Opens a model. Its speed does not depend on its tokenizer, so it needs none.
+    ///
+    /// - Throws: What `Container`, `LlamaConfiguration` and `Llama` throw.
+    init(
+        opening file: FilePath, engine: ComputeEngine, limits: MachineLimits, clock: Stopwatch, storage: KVCache.Storage
+    ) throws {
+        let container = try Container(opening: file)
+        do {
+            llama = try Llama(LlamaConfiguration(of: container), in: container, engine: engine)
+        } catch let error as PVITError {
+            throw error.located(file: file)
+        }
         self.limits = limits
         self.clock = clock
         self.storage = storage
-        weights = WeightTotals(try model.container.tensors())
+        weights = WeightTotals(try container.tensors())
     }
 
     /// The time to read a prompt of `tokens` tokens.
     func prefill(tokens: Int) throws -> Measurement {
         let input = LlamaInput.tokens(someTokens(tokens))
-        var cache = try KVCache(for: model.llama.configuration, storage: storage, capacity: tokens)
+        var cache = try KVCache(for: llama.configuration, storage: storage, capacity: tokens)
         let times = try clock.time {
             cache.truncate(to: 0)
-            try model.llama.forward(input, cache: &cache)
+            try llama.forward(input, cache: &cache)
         }
         let passes = Double((tokens + Llama.batchSize - 1) / Llama.batchSize)
         // Logits are computed for the last token only.
@@ -37,11 +47,11 @@ struct ModelBenchmark {
     /// The time to make `tokens` tokens, one after the other, after `context` others.
     func decode(tokens: Int, context: Int) throws -> Measurement {
         let input = someTokens(context + tokens + 1)
-        var cache = try KVCache(for: model.llama.configuration, storage: storage, capacity: input.count)
-        if context > 0 { try model.llama.forward(.tokens(Array(input.prefix(context))), cache: &cache) }
+        var cache = try KVCache(for: llama.configuration, storage: storage, capacity: input.count)
+        if context > 0 { try llama.forward(.tokens(Array(input.prefix(context))), cache: &cache) }
         let times = try clock.time {
             cache.truncate(to: context)
-            for token in input[context...].dropLast() { try model.llama.forward(.tokens([token]), cache: &cache) }
+            for token in input[context...].dropLast() { try llama.forward(.tokens([token]), cache: &cache) }
         }
         // However the numbers are kept, a pass over them for one token cannot be faster than reading them.
         let operations = Double(tokens) * ((weights.layerOperations ?? 0) + weights.outputOperations)
@@ -54,14 +64,14 @@ struct ModelBenchmark {
     {
         let bytes = passes * Double(weights.byteCount)
         return Measurement(
-            test: test, threads: model.llama.engine.threadCount, times: times, amount: bytes,
+            test: test, threads: llama.engine.threadCount, times: times, amount: bytes,
             limit: operations.map { limits.seconds(bytes: bytes, operations: $0) })
     }
 
     /// Tokens that are all over the vocabulary, always the same ones.
     private func someTokens(_ count: Int) -> [TokenID] {
         var random = RandomSource(seed: 1)
-        let vocabulary = Int32(clamping: model.llama.configuration.vocabularySize)
+        let vocabulary = Int32(clamping: llama.configuration.vocabularySize)
         return (0..<count).map { _ in TokenID(rawValue: Int32.random(in: 0..<vocabulary, using: &random)) }
     }
 }
