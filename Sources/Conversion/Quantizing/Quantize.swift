@@ -39,12 +39,12 @@ public enum Quantize {
         let provenance = Provenance(of: checkpoint, towers: towers, options: options, plan: plan)
         try DiskSpace.require(plan.byteCount + provenance.byteCount, for: output)
         let assembler = try ContainerAssembler(path: output, plan: plan)
-        let hasher = try SourceHasher(files: provenance.sourceFiles)
+        let hasher = try SourceHasher(parts: provenance.sourceParts)
         let source = JoinedSource([checkpoint.weights] + towers.map(\.weights))
         do {
             try convert(source, plan, into: assembler, threadCount: options.threadCount) { done in
                 try monitor.checkCancellation()
-                hasher.advance(toFraction: Double(done) / Double(max(plan.sourceByteCount, 1)))
+                hasher.advance(toConverted: done)
                 monitor.report(done, plan.sourceByteCount)
             }
         } catch {
