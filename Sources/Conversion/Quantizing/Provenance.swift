@@ -85,10 +85,18 @@ struct Provenance {
 
     /// The options that decide the bytes of the file.
     private var recipe: JSONObject {
-        [
+        var recipe: JSONObject = [
             "source": .string(checkpoint.format), "type": .string(options.type.description),
             "overrides": .array(options.overrides.map { .string($0.description) }),
-            "profile": .string(options.profile.rawValue), "importance": usesProbe ? "random tokens" : "none",
+            "profile": .string(options.profile.rawValue), "importance": .string(importance),
         ]
+        if usesProbe { recipe["calibration"] = options.calibration?.record }
+        return recipe
+    }
+
+    /// Where the weights of errors come from.
+    private var importance: String {
+        guard usesProbe else { return "none" }
+        return options.calibration == nil ? "random tokens" : "text"
     }
 }
