@@ -2,7 +2,7 @@
 // finds it, with and without the codebook's shift.
 //
 // The search tries a few scales. Each assigns codebook values to the weights, and a least-squares fit tells which scale
-// would have been best for that assignment and what error it would leave: so scales can be tried far apart.
+// would have been best for that assignment: so scales can be tried far apart.
 //
 // Included once for each instruction set, after `lookup32` and `lookup16`.
 #pragma once
@@ -86,10 +86,10 @@ PVIT_ENCODER_INLINE int_lanes field_nearest(lanes scale) {
     return choose_int(field > 127, 127, field);
 }
 
-// The best that was found for a block: the scale is what fits its assignment, not yet a field's.
+// The best that was found for a block.
 typedef struct {
-    lanes scale, gain; // gain: by how much the weighted squared error is less than that of a scale of zero
-    int_lanes shifted; // -1 or 0
+    block_choice best;
+    lanes gain; // by how much the weighted squared error is less than that of a scale of zero
 } q4_search;
 
 // Sums over the columns of a block: of weight * value * x and of weight * value * value.
@@ -103,12 +103,16 @@ PVIT_ENCODER_INLINE void add_to_fit(q4_fit *fit, lanes x, lanes value, float imp
     fit->square += weighted * value;
 }
 
+// The error is that of the field which will be stored, not of the scale that fits best: where one column counts far more
+// than all others, the difference is what matters.
 PVIT_ENCODER_INLINE void take_if_better(q4_search *search, q4_fit fit, int shifted) {
-    lanes scale = fit.product / fit.square, gain = fit.product * scale;
-    int_lanes better = (gain > search->gain) & (scale > 0);
+    int_lanes field = field_nearest(larger(fit.product / fit.square, (lanes)0.0f));
+    lanes scale = scale_of_field(field);
+    lanes gain = scale * ((fit.product + fit.product) - scale * fit.square);
+    int_lanes better = gain > search->gain;
     search->gain = choose(better, gain, search->gain);
-    search->scale = choose(better, scale, search->scale);
-    search->shifted = choose_int(better, shifted, search->shifted);
+    search->best.field = choose_int(better, field, search->best.field);
+    search->best.shifted = choose_int(better, shifted, search->best.shifted);
 }
 
 PVIT_ENCODER_INLINE block_choice search_q4_block(const nearest_table tables[2], const lanes x[16],
@@ -136,7 +140,7 @@ PVIT_ENCODER_INLINE block_choice search_q4_block(const nearest_table tables[2], 
         take_if_better(&search, fits[0], 0);
         take_if_better(&search, fits[1], -1);
     }
-    return (block_choice){field_nearest(search.scale), search.shifted};
+    return search.best;
 }
 
 // Encodes the block of 16 columns whose transposed weights are at `columns` for PVIT_LANES rows; `fields` and `codes`
