@@ -10,10 +10,10 @@
 #include "encoding/group.h"
 
 // Every FIELD_STEP-th field is tried from the one at or below this fraction of (largest magnitude / largest codebook
-// value) upwards, up to about 1.3 times that quotient; least squares finds the smaller ones from there.
-#define LOWEST_FRACTION 0.9f
-#define FIELD_STEP 3
-#define FIELDS_TRIED 4
+// value) upwards, up to about 1.2 times that quotient; least squares finds others from there.
+#define LOWEST_FRACTION 0.8f
+#define FIELD_STEP 2
+#define FIELDS_TRIED 6
 
 #define CELL_BIAS 100663296.0f // 1.5 * 2^26
 
