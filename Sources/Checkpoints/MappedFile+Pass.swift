@@ -34,6 +34,7 @@ extension MappedFile {
         if isPass {
             let end = max(range.upperBound, min(range.upperBound + Self.readAheadByteCount, whole.upperBound))
             advise(.willNeed, range.upperBound..<end)
+            advise(.all, range)
         }
         let result = try body()
         if isPass { advise(.dontNeed, range) }

@@ -1,12 +1,12 @@
 import CKernels
 import Tensors
 
-/// Estimates how large the activations are that each column of a matrix is multiplied by, without any text: by sending
-/// a few random tokens through the model while it is encoded.
+/// Estimates how large the activations are that each column of a matrix is multiplied by: by sending a few tokens through
+/// the model while it is encoded, random ones or some of a text.
 ///
 /// The square of an activation is what the squared error of a weight counts, so these estimates are the `importance` for
-/// `TileQuantizer`. They find what matters most in trained models, a few channels with activations a hundred times the
-/// usual, as well as text does (`formats/blocks.md` has the figures). The forward pass costs no reading of its own: each
+/// `TileQuantizer`. Random tokens find what matters most in trained models, a few channels with activations a hundred times
+/// the usual, about as well as text does (`formats/blocks.md` has the figures). The forward pass costs no reading of its own: each
 /// tile of weights is multiplied by the probe's activations when it is in memory to be encoded anyway. Weights must
 /// therefore come in the order of a forward pass; tiles of the matrices that read the same activations (query, key and
 /// value; gate and up) may come in any order and from several threads.
@@ -16,31 +16,38 @@ public final class ActivationProbe: Sendable {
     /// Reads rows of a tensor as numbers: elements of a vector, rows of the embeddings.
     public typealias Reader = @Sendable (_ name: TensorName, _ rows: Range<Int>) throws -> [Float]
 
-    /// Sequences of tokens that are sent through the model, and their length. More tokens gain little: 64 are within 2 %
-    /// of the weighted error that 256 give, 32 within 4 %.
-    static let sequences = 4
-    static let sequenceLength = 16
-
     private let pass: Monitor<ProbePass>
     private let encoders: pvit_encoders
 
     /// Prepares a pass, reading the embeddings of the tokens.
     ///
-    /// - Parameter reader: Reads `model.embed_tokens.weight` and the norms; must be safe to call from any thread.
+    /// - Parameters:
+    ///   - tokens: What is sent through the model; nil stands for random tokens.
+    ///   - reader: Reads `model.embed_tokens.weight` and the norms; must be safe to call from any thread.
     /// - Throws: `quantize.shape` for sizes that cannot be computed, and the reader's errors.
-    public convenience init(_ architecture: ProbeArchitecture, reader: @escaping Reader) throws {
-        try self.init(architecture, reader: reader, kernels: pvit_kernels_best(), encoders: pvit_encoders_best())
+    public convenience init(
+        _ architecture: ProbeArchitecture, tokens: ProbeTokens? = nil, reader: @escaping Reader
+    ) throws {
+        try self.init(
+            architecture, tokens: tokens, reader: reader, kernels: pvit_kernels_best(), encoders: pvit_encoders_best())
     }
 
     init(
-        _ architecture: ProbeArchitecture, reader: @escaping Reader, kernels: UnsafePointer<pvit_kernels>,
+        _ architecture: ProbeArchitecture, tokens: ProbeTokens? = nil, reader: @escaping Reader,
+        kernels: UnsafePointer<pvit_kernels>,
         encoders: UnsafePointer<pvit_encoders>
     ) throws {
         guard architecture.isUsable else {
             throw PVITError(.cannotQuantize, "the sizes of the model do not fit together")
         }
         self.encoders = encoders.pointee
-        pass = Monitor(try ProbePass(architecture, reader: reader, kernels: kernels.pointee))
+        let tokens = tokens ?? ProbeTokens.random(vocabulary: architecture.vocabulary)
+        guard tokens.ids.allSatisfy({ (0..<architecture.vocabulary).contains($0) }) else {
+            throw PVITError(
+                .badCalibration, "the tokenizer knows tokens that the model has no embeddings of",
+                remedy: "put the tokenizer files of the model beside its weights")
+        }
+        pass = Monitor(try ProbePass(architecture, tokens, reader: reader, kernels: kernels.pointee))
     }
 
     /// Takes part of a matrix into account and returns the importance of its columns.

@@ -16,7 +16,8 @@ struct ProbePass {
     /// and push each other out.
     static let inputPadding = 16
 
-    private let tokens = ActivationProbe.sequences * ActivationProbe.sequenceLength
+    private let probe: ProbeTokens
+    private let tokens: Int
 
     private var step = 0
     private var residual: [Float]  // [tokens, hidden]
@@ -26,28 +27,21 @@ struct ProbePass {
     private var seen: [[Bool]] = []  // [rows] for each matrix of the step
     private var missing = 0  // rows
 
-    init(_ architecture: ProbeArchitecture, reader: @escaping ActivationProbe.Reader, kernels: pvit_kernels) throws {
+    init(
+        _ architecture: ProbeArchitecture, _ probe: ProbeTokens, reader: @escaping ActivationProbe.Reader,
+        kernels: pvit_kernels
+    ) throws {
         self.architecture = architecture
+        self.probe = probe
+        tokens = probe.ids.count
         self.reader = reader
         self.kernels = kernels
         residual = []
-        for token in Self.randomTokens(tokens, vocabulary: architecture.vocabulary) {
+        for token in probe.ids {
             residual += try Self.read(
                 "model.embed_tokens.weight", token..<token + 1, count: architecture.hidden, by: reader)
         }
         try begin()
-    }
-
-    /// Numbers below `vocabulary` from SplitMix64 (Steele, Lea and Flood, 2014), seeded with 0.
-    private static func randomTokens(_ count: Int, vocabulary: Int) -> [Int] {
-        var state: UInt64 = 0
-        return (0..<count).map { _ in
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return Int((z ^ (z >> 31)) % UInt64(vocabulary))
-        }
     }
 
     private static func read(
@@ -134,14 +128,14 @@ struct ProbePass {
     /// [tokens, heads * headWidth]: causal attention within each sequence, from this step's queries, keys and values.
     private mutating func attention() -> [Float] {
         let width = architecture.headWidth
-        let length = ActivationProbe.sequenceLength
+        let length = probe.length
         rotate(&outputs[0], heads: architecture.heads)
         rotate(&outputs[1], heads: architecture.keyValueHeads)
         let shared = architecture.heads / architecture.keyValueHeads
         let queryWidth = architecture.heads * width
         var result = [Float](repeating: 0, count: tokens * queryWidth)
         var scratch = [Float](repeating: 0, count: pvit_attention_scratch(shared * length, width))
-        for sequence in 0..<ActivationProbe.sequences {
+        for sequence in 0..<probe.sequences {
             for head in 0..<architecture.keyValueHeads {
                 let keys = keyGroups(of: rows(of: outputs[1], sequence: sequence, head: head))
                 let values = rows(of: outputs[2], sequence: sequence, head: head)
@@ -176,7 +170,7 @@ struct ProbePass {
     private func rows(of all: [Float], sequence: Int, head: Int) -> [Float] {
         let width = architecture.headWidth
         let stride = architecture.keyValueHeads * width
-        let length = ActivationProbe.sequenceLength
+        let length = probe.length
         return (0..<length).flatMap { position in
             let start = (sequence * length + position) * stride + head * width
             return all[start..<start + width]
@@ -187,7 +181,7 @@ struct ProbePass {
         let width = architecture.headWidth
         vectors.withUnsafeMutableBufferPointer { buffer in
             for token in 0..<tokens {
-                let position = Double(token % ActivationProbe.sequenceLength)
+                let position = Double(token % probe.length)
                 let angles = (0..<width / 2).map {
                     position * pow(architecture.ropeTheta, -2 * Double($0) / Double(width))
                 }
@@ -224,6 +218,6 @@ struct ProbePass {
             }
         }
         let means = sums.map { min($0 / Float(tokens), .greatestFiniteMagnitude) }
-        return stage == .feedForwardOutput ? means.map { $0.squareRoot() } : means
+        return stage == .feedForwardOutput && !probe.isText ? means.map { $0.squareRoot() } : means
     }
 }

@@ -20,6 +20,8 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
         case random
         /// Read it soon.
         case willNeed
+        /// Read all of it now: its pages are brought into this process at once, which costs less than one by one.
+        case all
         /// Not read it again: its pages may leave this process (not necessarily the page cache).
         case dontNeed
     }
@@ -30,6 +32,8 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     public let byteCount: Int
     /// Which file it is, whatever its name.
     let identity: FileIdentity
+    // MADV_POPULATE_READ of Linux 5.14, which not every C library names; older kernels refuse it, which does no harm.
+    private static var populateForReading: Int32 { 22 }
     // The mapping is immutable and shared by all readers, hence @unchecked Sendable.
     private let base: UnsafeRawPointer?
     // What the handler of SIGBUS knows of the mapping; nil only where there are no bytes.
@@ -160,6 +164,7 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
             case .sequential: MADV_SEQUENTIAL
             case .random: MADV_RANDOM
             case .willNeed: MADV_WILLNEED
+            case .all: Self.populateForReading
             case .dontNeed: MADV_DONTNEED
             }
         madvise(UnsafeMutableRawPointer(mutating: base + start), length, Int32(flag))

@@ -20,6 +20,7 @@ struct Quantize: ParsableCommand {
             Examples:
               pvit quantize llama-7b --delta pvit-delta --vision-tower clip-vit-large-patch14 \
                 --region-encoder regionclip_pretrained-cc_rn50x4.pth --type q4 --output pvit.pvq
+              pvit quantize smollm2 --calibration book.txt --output smollm2.pvq
               pvit quantize smollm2 --type q4 --override 'model.embed_tokens.*=f16' --output smollm2.pvq
             """)
 
@@ -50,13 +51,20 @@ struct Quantize: ParsableCommand {
     @Option(help: "fast: what each token needs is stored as kernels read it; small: everything is compressed.")
     var profile: QuantizeOptions.Profile = .fast
 
+    @Option(
+        help: ArgumentHelp(
+            "A text that the model reads while it is encoded, to tell which weights matter; without it, random tokens do.",
+            valueName: "file"))
+    var calibration: FilePath?
+
     @OptionGroup var threads: ThreadOptions
     @OptionGroup var display: OutputOptions
 
     func run() throws {
         let options = QuantizeOptions(
             type: type, overrides: try override.map(QuantizeOptions.Override.init(parsing:)), profile: profile,
-            threadCount: threads.count, tool: ("pvit", PVITCommand.version))
+            calibration: try calibration.map(Calibration.init(path:)), threadCount: threads.count,
+            tool: ("pvit", PVITCommand.version))
         var checkpoint = try ModelSource.open(source)
         if let delta {
             let merged = try DeltaMerge.merge(base: checkpoint, delta: ModelSource.open(delta))

@@ -66,6 +66,28 @@ private struct SmallModel: Sendable {
 
 @Suite("Importance from random tokens")
 struct ActivationProbeTests {
+    @Test("tokens of a text are taken in stretches from its first to its last, each after the token that begins texts")
+    func text() throws {
+        let model = SmallModel(seed: 5)
+        let text = (0..<200).map { ($0 * $0 + $0 / 7) % 50 }
+        let probe = try ActivationProbe(
+            SmallModel.architecture, tokens: ProbeTokens(text: text, beginning: 49), reader: model.reader)
+        let importance = try #require(try model.observe(0, 0..<64, probe))
+        let embeddings = model.tensors[0].elements.map(Double.init)
+        let norm = model.tensors[1].elements.map(Double.init)
+        let tokens = [0, 68, 137].flatMap { [49] + text[$0..<$0 + 63] }
+        var expected = [Double](repeating: 0, count: 32)
+        for token in tokens {
+            let row = embeddings[token * 32..<(token + 1) * 32]
+            let meanSquare = row.reduce(0) { $0 + $1 * $1 } / 32 + 1e-5
+            for (column, value) in row.enumerated() {
+                expected[column] += value * value / meanSquare * norm[column] * norm[column] / 192
+            }
+        }
+        for (ours, theirs) in zip(importance, expected) { #expect(abs(Double(ours) - theirs) <= 1e-4 * theirs) }
+        #expect(throws: PVITError.self) { try ProbeTokens(text: Array(text[..<60]), beginning: nil) }
+    }
+
     @Test(
         "the importance is that of a forward pass written in numpy",
         .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))

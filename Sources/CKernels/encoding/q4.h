@@ -1,43 +1,58 @@
-// The q4 encoder: for every block of 16 columns the scale field whose weighted squared error is least, among the fields
-// around the one that fits the block's largest magnitude, with and without the codebook's shift.
+// The q4 encoder: for every block of 16 columns the scale field whose weighted squared error is least, as far as a search
+// finds it, with and without the codebook's shift.
+//
+// The search tries a few scales. Each assigns codebook values to the weights, and a least-squares fit tells which scale
+// would have been best for that assignment: so scales can be tried far apart.
 //
 // Included once for each instruction set, after `lookup32` and `lookup16`.
 #pragma once
 
 #include "encoding/group.h"
 
-// Every other field is tried from the one at or below this fraction of (largest magnitude / largest codebook value)
-// upwards, and then the two neighbours of the best.
-#define LOWEST_FRACTION 0.55f
-#define FIELDS_SPANNED 22 // up to about 1.4 times that quotient
+// Every FIELD_STEP-th field is tried from the one at or below this fraction of (largest magnitude / largest codebook
+// value) upwards, up to about 1.2 times that quotient; least squares finds others from there.
+#define LOWEST_FRACTION 0.8f
+#define FIELD_STEP 2
+#define FIELDS_TRIED 6
 
-// Finding the nearest codebook value. Values in [-128, 128) lie in 32 cells of width 8, and no cell holds more than one
-// of the 15 boundaries between neighbouring values. `boundaries[cell]` is that boundary (or a number above all values),
-// with the index of the value below it in the low four bits of the pattern: too small a change to matter.
+#define CELL_BIAS 100663296.0f // 1.5 * 2^26
+
+// Finding the nearest codebook value. Values from -128 to 120 lie in 32 cells of width 8, the first one around -128, and no
+// cell holds more than one of the 15 boundaries between neighbouring values. `boundaries[cell]` is that boundary (or a
+// number above all values), with the index of the value below it in the low four bits of the pattern: too small a change to
+// matter. What lies above the last cell is nearest to the last value, as is all of that cell.
 typedef struct {
     float boundaries[32];
     float values[16];
 } nearest_table;
 
-PVIT_ENCODER_INLINE nearest_table make_nearest_table(void) {
+// The table of the codebook with `shift` added to every value.
+PVIT_ENCODER_INLINE nearest_table make_nearest_table(int shift) {
     nearest_table table;
     int below = 0;
-    for (int i = 0; i < 16; i++) table.values[i] = pvit_q4_codebook[i];
-    for (int cell = 0; cell < 32; cell++) {
-        float end = (float)(cell * 8 - 120), boundary = 1024;
+    for (int i = 0; i < 16; i++) table.values[i] = (float)(pvit_q4_codebook[i] + shift);
+    for (int cell = -16; cell < 16; cell++) {
+        float end = (float)(cell * 8 + 4), boundary = 1024;
         int index = below;
         if (below < 15 && (table.values[below] + table.values[below + 1]) / 2 < end) {
             boundary = (table.values[below] + table.values[below + 1]) / 2;
             below++;
         }
-        table.boundaries[cell] = pvit_bits_float((pvit_float_bits(boundary) & ~15u) | (uint32_t)index);
+        table.boundaries[cell & 31] = pvit_bits_float((pvit_float_bits(boundary) & ~15u) | (uint32_t)index);
     }
     return table;
 }
 
-PVIT_ENCODER_INLINE int_lanes nearest_index(const nearest_table *table, lanes x) {
-    lanes bounded = smaller(larger(x, (lanes)-128.0f), (lanes)127.5f);
-    int_lanes cell = __builtin_convertvector((bounded + 128.0f) * 0.125f, int_lanes);
+// The cell of a number of less than 2^25, in the low five bits: what is added leaves multiples of 8 in a float.
+PVIT_ENCODER_INLINE int_lanes cell_of(lanes x) {
+    const int_lanes first = (int_lanes)((lanes)CELL_BIAS - 128.0f), last = (int_lanes)((lanes)CELL_BIAS + 120.0f);
+    int_lanes cell = (int_lanes)(x + CELL_BIAS);
+    cell = choose_int(cell > first, cell, first);
+    return choose_int(cell < last, cell, last);
+}
+
+// The index of the value nearest to x, which is in `cell`.
+PVIT_ENCODER_INLINE int_lanes nearest_index(const nearest_table *table, lanes x, int_lanes cell) {
     lanes boundary = lookup32(table->boundaries, cell);
     return ((int_lanes)boundary & 15) - (x > boundary); // a comparison that holds is -1
 }
@@ -63,58 +78,80 @@ typedef struct {
     int_lanes shifted; // -1 or 0
 } block_choice;
 
+// The field whose scale is nearest to `scale`, which is not negative.
+PVIT_ENCODER_INLINE int_lanes field_nearest(lanes scale) {
+    int_lanes below = field_below(scale);
+    int_lanes rounds_up = scale + scale > scale_of_field(below) + scale_of_field(below + 1);
+    int_lanes field = below - rounds_up;
+    return choose_int(field > 127, 127, field);
+}
+
+// The best that was found for a block.
 typedef struct {
     block_choice best;
-    lanes error;
+    lanes gain; // by how much the weighted squared error is less than that of a scale of zero
 } q4_search;
 
-// Tries a field (bounded to those there are) with and without the shift.
-PVIT_ENCODER_INLINE void try_q4_field(const nearest_table *table, const lanes x[16], const float *importance,
-                                      int_lanes field, q4_search *search) {
-    field = choose_int(field > 127, 127, choose_int(field < 1, 1, field));
-    lanes scale = scale_of_field(field), inverse = 1.0f / scale;
-    lanes error = 0, shifted_error = 0;
-    PVIT_ENCODER_UNROLL
-    for (int i = 0; i < 16; i++) {
-        lanes quotient = x[i] * inverse, shifted_quotient = quotient - (float)PVIT_Q4_SHIFT;
-        lanes difference = quotient - lookup16(table->values, nearest_index(table, quotient));
-        error += (difference * difference) * importance[i];
-        difference = shifted_quotient - lookup16(table->values, nearest_index(table, shifted_quotient));
-        shifted_error += (difference * difference) * importance[i];
-    }
-    int_lanes shifted = shifted_error < error;
-    error = choose(shifted, shifted_error, error) * (scale * scale);
-    int_lanes better = error < search->error;
-    search->error = choose(better, error, search->error);
+// Sums over the columns of a block: of weight * value * x and of weight * value * value.
+typedef struct {
+    lanes product, square;
+} q4_fit;
+
+PVIT_ENCODER_INLINE void add_to_fit(q4_fit *fit, lanes x, lanes value, float importance) {
+    lanes weighted = value * importance;
+    fit->product += weighted * x;
+    fit->square += weighted * value;
+}
+
+// The error is that of the field which will be stored, not of the scale that fits best: where one column counts far more
+// than all others, the difference is what matters.
+PVIT_ENCODER_INLINE void take_if_better(q4_search *search, q4_fit fit, int shifted) {
+    int_lanes field = field_nearest(larger(fit.product / fit.square, (lanes)0.0f));
+    lanes scale = scale_of_field(field);
+    lanes gain = scale * ((fit.product + fit.product) - scale * fit.square);
+    int_lanes better = gain > search->gain;
+    search->gain = choose(better, gain, search->gain);
     search->best.field = choose_int(better, field, search->best.field);
     search->best.shifted = choose_int(better, shifted, search->best.shifted);
 }
 
-PVIT_ENCODER_INLINE block_choice search_q4_block(const nearest_table *table, const lanes x[16], const float *importance) {
-    lanes largest = 0, zero_error = 0; // the error of a scale of zero
+PVIT_ENCODER_INLINE block_choice search_q4_block(const nearest_table tables[2], const lanes x[16],
+                                                 const float *importance) {
+    lanes largest = 0;
     PVIT_ENCODER_UNROLL
-    for (int i = 0; i < 16; i++) {
-        largest = larger(magnitude(x[i]), largest);
-        zero_error += (x[i] * x[i]) * importance[i];
-    }
-    q4_search search = {.error = zero_error};
+    for (int i = 0; i < 16; i++) largest = larger(magnitude(x[i]), largest);
     int_lanes first = field_below(largest * (LOWEST_FRACTION / 127));
-    for (int trial = 0; trial < FIELDS_SPANNED; trial += 2) try_q4_field(table, x, importance, first + trial, &search);
-    int_lanes coarse = search.best.field;
-    try_q4_field(table, x, importance, coarse - 1, &search);
-    try_q4_field(table, x, importance, coarse + 1, &search);
+    q4_search search = {0};
+    for (int trial = 0; trial < FIELDS_TRIED; trial++) {
+        int_lanes field = first + trial * FIELD_STEP;
+        lanes inverse = 1.0f / scale_of_field(choose_int(field > 127, 127, choose_int(field < 1, 1, field)));
+        q4_fit fits[2] = {0};
+        PVIT_ENCODER_UNROLL
+        for (int i = 0; i < 16; i++) {
+            lanes quotient = x[i] * inverse;
+            int_lanes cell = cell_of(quotient);
+            PVIT_ENCODER_UNROLL
+            for (int shifted = 0; shifted < 2; shifted++) {
+                const nearest_table *table = &tables[shifted];
+                lanes value = lookup16(table->values, nearest_index(table, quotient, cell));
+                add_to_fit(&fits[shifted], x[i], value, importance[i]);
+            }
+        }
+        take_if_better(&search, fits[0], 0);
+        take_if_better(&search, fits[1], -1);
+    }
     return search.best;
 }
 
 // Encodes the block of 16 columns whose transposed weights are at `columns` for PVIT_LANES rows; `fields` and `codes`
 // are those of the first row.
-PVIT_ENCODER_INLINE void encode_q4_block(const nearest_table *table, const float *restrict columns,
+PVIT_ENCODER_INLINE void encode_q4_block(const nearest_table tables[2], const float *restrict columns,
                                          const float *restrict importance, float tile_scale, float inverse_tile_scale,
                                          uint8_t *restrict fields, uint8_t *restrict codes, row_errors *errors) {
     lanes x[16];
     PVIT_ENCODER_UNROLL
     for (int i = 0; i < 16; i++) x[i] = load_lanes(columns + i * 16) * inverse_tile_scale;
-    block_choice choice = search_q4_block(table, x, importance);
+    block_choice choice = search_q4_block(tables, x, importance);
 
     byte_lanes field = __builtin_convertvector(choice.field | (choice.shifted & 128), byte_lanes);
     memcpy(fields, &field, sizeof field);
@@ -125,9 +162,10 @@ PVIT_ENCODER_INLINE void encode_q4_block(const nearest_table *table, const float
         int_lanes word = 0;
         PVIT_ENCODER_UNROLL
         for (int i = 0; i < 8; i++) {
-            int_lanes index = nearest_index(table, x[half * 8 + i] * inverse - shift);
+            lanes quotient = x[half * 8 + i] * inverse - shift;
+            int_lanes index = nearest_index(&tables[0], quotient, cell_of(quotient));
             word |= index << (i % 4 * 8 + i / 4 * 4);
-            lanes value = lookup16(table->values, index) + shift;
+            lanes value = lookup16(tables[0].values, index) + shift;
             count_error(errors, load_lanes(columns + (half * 8 + i) * 16), (value * scale) * tile_scale);
         }
         memcpy(codes + half * 64, &word, sizeof word);
@@ -137,7 +175,7 @@ PVIT_ENCODER_INLINE void encode_q4_block(const nearest_table *table, const float
 static void encode_q4(const float *restrict w, size_t rows, size_t columns, size_t stride,
                       const float *restrict importance, float tile_scale, float *restrict scratch,
                       uint8_t *restrict group, pvit_error_sums *restrict errors) {
-    nearest_table table = make_nearest_table();
+    const nearest_table tables[2] = {make_nearest_table(0), make_nearest_table(PVIT_Q4_SHIFT)};
     float inverse_tile_scale = tile_scale > 0 ? 1 / tile_scale : 0;
     transpose_group(w, rows, columns, stride, scratch);
     for (size_t row = 0; row < 16; row += PVIT_LANES) {
@@ -146,7 +184,7 @@ static void encode_q4(const float *restrict w, size_t rows, size_t columns, size
             size_t superblock = start / PVIT_SUPERBLOCK * PVIT_SUPERBLOCK;
             uint8_t *fields = group + superblock * PVIT_Q4_COLUMN_BYTES;
             uint8_t *codes = fields + pvit_superblock_columns(columns, superblock) + (start - superblock) * 8;
-            encode_q4_block(&table, scratch + start * 16 + row, importance + start, tile_scale, inverse_tile_scale,
+            encode_q4_block(tables, scratch + start * 16 + row, importance + start, tile_scale, inverse_tile_scale,
                             fields + (start - superblock) + row, codes + row * 4, &row_errors);
         }
         add_errors(errors, row_errors);

@@ -4,6 +4,8 @@ import Tensors
 
 /// What a container says of where it came from, and the configuration it carries.
 struct Provenance {
+    /// The files that weights come from, in the order in which they are read: the model's, then those of each tower.
+    let sourceParts: [SourceHasher.Part]
     private let checkpoint: Checkpoint
     private let towers: [Tower]
     private let options: QuantizeOptions
@@ -14,10 +16,16 @@ struct Provenance {
         self.towers = towers
         self.options = options
         usesProbe = plan.usesProbe
+        let ofTowers = towers.map { tower in
+            SourceHasher.Part(
+                files: tower.sourceFiles,
+                convertedByteCount: tower.storedTensors.reduce(0) { $0 + UInt64($1.byteCount) })
+        }
+        let towersByteCount = ofTowers.reduce(0) { $0 + $1.convertedByteCount }
+        let ofModel = SourceHasher.Part(
+            files: checkpoint.sourceFiles, convertedByteCount: plan.sourceByteCount - towersByteCount)
+        sourceParts = [ofModel] + ofTowers
     }
-
-    /// The files that weights come from, in the order in which they are read.
-    var sourceFiles: [Checkpoint.SourceFile] { checkpoint.sourceFiles + towers.flatMap(\.sourceFiles) }
 
     /// About how many bytes metadata and attachments take at most.
     var byteCount: UInt64 {
@@ -26,7 +34,7 @@ struct Provenance {
 
     /// The container's metadata.
     ///
-    /// - Parameter sourceDigests: SHA-256 of `sourceFiles`, in hexadecimal digits.
+    /// - Parameter sourceDigests: SHA-256 of the files of `sourceParts`, in hexadecimal digits.
     /// - Throws: A JSON error that names a side file.
     func metadata(sourceDigests: [String]) throws -> JSONObject {
         let files = checkpoint.sideFiles
@@ -56,7 +64,7 @@ struct Provenance {
     }
 
     private func sources(digests: [String]) -> [JSONValue] {
-        let weights = zip(sourceFiles, digests).map { file, digest in
+        let weights = zip(sourceParts.flatMap(\.files), digests).map { file, digest in
             source(file.path.lastComponent?.string ?? "", byteCount: file.byteCount, digest: digest, role: file.role)
         }
         let others = checkpoint.sideFiles.presentNames.compactMap { name in
@@ -77,10 +85,18 @@ struct Provenance {
 
     /// The options that decide the bytes of the file.
     private var recipe: JSONObject {
-        [
+        var recipe: JSONObject = [
             "source": .string(checkpoint.format), "type": .string(options.type.description),
             "overrides": .array(options.overrides.map { .string($0.description) }),
-            "profile": .string(options.profile.rawValue), "importance": usesProbe ? "random tokens" : "none",
+            "profile": .string(options.profile.rawValue), "importance": .string(importance),
         ]
+        if usesProbe { recipe["calibration"] = options.calibration?.record }
+        return recipe
+    }
+
+    /// Where the weights of errors come from.
+    private var importance: String {
+        guard usesProbe else { return "none" }
+        return options.calibration == nil ? "random tokens" : "text"
     }
 }

@@ -28,7 +28,7 @@ public enum Quantize {
     /// tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
     /// whatever the number of threads. The file appears whole or not at all.
     ///
-    /// - Throws: `model.is-delta` for a delta, whatever `QuantizePlan` throws, `file.too-little-space`, `quantize.*` for
+    /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for a text that cannot serve, whatever `QuantizePlan` throws, `file.too-little-space`, `quantize.*` for
     ///   weights that a type cannot hold, `work.cancelled`, and the errors of reading and writing.
     public static func write(
         _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
@@ -36,15 +36,16 @@ public enum Quantize {
     ) throws -> Report {
         try DeltaRecognition.requireModel(checkpoint, role: "source")
         let plan = try QuantizePlan(for: checkpoint, towers: towers, options: options)
+        let tokens = plan.usesProbe ? try options.calibration?.tokens(for: checkpoint) : nil
         let provenance = Provenance(of: checkpoint, towers: towers, options: options, plan: plan)
         try DiskSpace.require(plan.byteCount + provenance.byteCount, for: output)
         let assembler = try ContainerAssembler(path: output, plan: plan)
-        let hasher = try SourceHasher(files: provenance.sourceFiles)
+        let hasher = try SourceHasher(parts: provenance.sourceParts)
         let source = JoinedSource([checkpoint.weights] + towers.map(\.weights))
         do {
-            try convert(source, plan, into: assembler, threadCount: options.threadCount) { done in
+            try convert(source, plan, tokens, into: assembler, threadCount: options.threadCount) { done in
                 try monitor.checkCancellation()
-                hasher.advance(toFraction: Double(done) / Double(max(plan.sourceByteCount, 1)))
+                hasher.advance(toConverted: done)
                 monitor.report(done, plan.sourceByteCount)
             }
         } catch {
@@ -59,14 +60,15 @@ public enum Quantize {
     }
 
     private static func convert(
-        _ source: any TensorSource, _ plan: QuantizePlan, into assembler: ContainerAssembler, threadCount: Int,
+        _ source: any TensorSource, _ plan: QuantizePlan, _ tokens: ProbeTokens?, into assembler: ContainerAssembler,
+        threadCount: Int,
         afterTile: @escaping (_ doneByteCount: UInt64) throws -> Void
     ) throws {
         let tiles = plan.entries.indices.flatMap { entry in
             (0..<plan.entries[entry].layout.tileCount).map { (entry: entry, tile: $0) }
         }
         let pool = ThreadPool(threadCount: threadCount)
-        let probe = try probe(for: plan, source)
+        let probe = try probe(for: plan, tokens, source)
         let producers = (0..<pool.threadCount).map { _ in Exclusive(TileProducer(source: source, probe: probe)) }
         let sink = OrderedSink<FinishedTile>(window: pool.threadCount * tilesPerThread) { tile in
             try afterTile(try assembler.append(tile))
@@ -91,10 +93,12 @@ public enum Quantize {
     }
 
     /// What estimates which columns of matrices matter; nil when no matrix is quantized or the model's sizes are too odd.
-    private static func probe(for plan: QuantizePlan, _ source: any TensorSource) throws -> ActivationProbe? {
+    private static func probe(
+        for plan: QuantizePlan, _ tokens: ProbeTokens?, _ source: any TensorSource
+    ) throws -> ActivationProbe? {
         guard plan.usesProbe else { return nil }
         let tensors = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.tensor.name, $0.tensor) })
-        return try ActivationProbe(plan.probe) { name, rows in
+        return try ActivationProbe(plan.probe, tokens: tokens) { name, rows in
             guard let tensor = tensors[name] else {
                 throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: name)
             }

@@ -42,6 +42,8 @@ public struct QuantizeOptions: Sendable {
     public var overrides: [Override]
     /// What is compressed.
     public var profile: Profile
+    /// A text that tells which columns matter; nil for random tokens in its place.
+    public var calibration: Calibration?
     /// How many threads work; the bytes of the file do not depend on it.
     public var threadCount: Int
     /// The name and version of the program, for the file's provenance.
@@ -49,12 +51,13 @@ public struct QuantizeOptions: Sendable {
 
     /// Creates options.
     public init(
-        type: TensorEncoding = .q4, overrides: [Override] = [], profile: Profile = .fast, threadCount: Int = 1,
-        tool: (name: String, version: String) = ("pvit", "0")
+        type: TensorEncoding = .q4, overrides: [Override] = [], profile: Profile = .fast,
+        calibration: Calibration? = nil, threadCount: Int = 1, tool: (name: String, version: String) = ("pvit", "0")
     ) {
         self.type = type
         self.overrides = overrides
         self.profile = profile
+        self.calibration = calibration
         self.threadCount = threadCount
         self.tool = tool
     }

@@ -1,0 +1,55 @@
+import Checkpoints
+import Crypto
+import Quantization
+import SystemPackage
+import Tensors
+import Tokenization
+
+/// A text that a model reads while it is encoded, which tells which columns of its matrices matter.
+public struct Calibration: Sendable {
+    /// The largest text that is taken.
+    private static let maximumByteCount = 64 << 20
+    /// The name of the file, without its folder.
+    public let name: String
+    private let text: [UInt8]
+
+    /// Reads a text file.
+    ///
+    /// - Throws: `quantize.calibration` for a file that is too large, and `file.*` errors.
+    public init(path: FilePath) throws {
+        let file = try MappedFile(path: path)
+        guard file.byteCount <= Self.maximumByteCount else {
+            throw PVITError(
+                .badCalibration, "the calibration text has \(file.byteCount) bytes", file: path,
+                remedy: "give a text of at most \(Self.maximumByteCount) bytes; a few pages are enough")
+        }
+        name = path.lastComponent?.string ?? ""
+        text = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
+    }
+
+    /// The tokens of the text, by the tokenizer of a checkpoint.
+    ///
+    /// - Throws: `quantize.calibration` for a text that is too short, and the errors of tokenizer files.
+    func tokens(for checkpoint: Checkpoint) throws -> ProbeTokens {
+        let tokenizer = try Tokenizer(files: TokenizerFiles(of: checkpoint.sideFiles))
+        let ids = tokenizer.encode(bytes: text, addBeginning: false, recogniseSpecial: false)
+        let beginning = tokenizer.encode("", addBeginning: true).first
+        return try ProbeTokens(text: ids.map { Int($0.rawValue) }, beginning: beginning.map { Int($0.rawValue) })
+    }
+
+    /// What the container's recipe says of the text.
+    var record: JSONValue {
+        ["path": .string(name), "bytes": .integer(text.count), "sha256": .string(SHA256.hash(data: text).hexadecimal)]
+    }
+}
+
+extension TokenizerFiles {
+    /// The tokenizer files beside a checkpoint's weights.
+    fileprivate init(of files: SideFiles) throws {
+        self.init(
+            tokenizerJSON: files[SideFiles.tokenizerJSON], sentencePieceModel: files[SideFiles.sentencePieceModel],
+            config: try files.json(SideFiles.tokenizerConfig)?.object,
+            specialTokensMap: try files.json(SideFiles.specialTokensMap)?.object,
+            addedTokens: try files.json(SideFiles.addedTokens)?.object)
+    }
+}
