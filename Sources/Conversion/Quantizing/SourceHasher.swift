@@ -1,5 +1,6 @@
 import Checkpoints
 import Crypto
+import Parallelism
 import Synchronization
 import SystemPackage
 import Tensors

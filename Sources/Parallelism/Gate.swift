@@ -5,13 +5,14 @@
 #endif
 
 /// A value that threads change and wait for.
-final class Gate<Value: Sendable>: @unchecked Sendable {
+public final class Gate<Value: Sendable>: @unchecked Sendable {
     // `value` is guarded by `lock`.
     private var value: Value
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
 
-    init(_ value: Value) {
+    /// Creates a gate around a value.
+    public init(_ value: Value) {
         self.value = value
         lock = .allocate(capacity: 1)
         changed = .allocate(capacity: 1)
@@ -28,7 +29,7 @@ final class Gate<Value: Sendable>: @unchecked Sendable {
 
     /// Changes the value and wakes those who wait; returns what `body` returns.
     @discardableResult
-    func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    public func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(lock)
         defer {
             pthread_cond_broadcast(changed)
@@ -38,7 +39,7 @@ final class Gate<Value: Sendable>: @unchecked Sendable {
     }
 
     /// Waits until the value satisfies `condition`, then returns what `body` makes of it.
-    func wait<Result>(
+    public func wait<Result>(
         until condition: (Value) -> Bool, then body: (inout Value) throws -> Result
     ) rethrows -> Result {
         pthread_mutex_lock(lock)
@@ -48,5 +49,5 @@ final class Gate<Value: Sendable>: @unchecked Sendable {
     }
 
     /// Waits until the value satisfies `condition` and returns it.
-    func wait(until condition: (Value) -> Bool) -> Value { wait(until: condition) { $0 } }
+    public func wait(until condition: (Value) -> Bool) -> Value { wait(until: condition) { $0 } }
 }
