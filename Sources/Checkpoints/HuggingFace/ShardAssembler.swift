@@ -6,8 +6,9 @@ final class ShardAssembler {
     /// The name and the tensors of each file.
     private let shards: [(name: String, tensors: [TensorDescription])]
     private let workingPath: FilePath
-    private var folder: OutputFolder?
+    // Declared before the folder, hence dropped before it: a folder is removed only when it holds no file.
     private var writer: SafetensorsWriter?
+    private var folder: OutputFolder?
     /// How many files were begun.
     private var begunCount = 0
 
