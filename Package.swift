@@ -47,7 +47,7 @@ let package = Package(
                 "Container", "LanguageModel", "MatrixProducts", "Tensors", "Tokenization", "Vision", crypto,
                 systemPackage,
             ]),
-        .target(name: "Checkpoints", dependencies: ["Tensors", systemPackage]),
+        .target(name: "Checkpoints", dependencies: ["Parallelism", "Tensors", systemPackage]),
         .target(
             name: "Conversion",
             dependencies: [

@@ -11,6 +11,9 @@ import SystemPackage
 /// The bytes go to a file without a name (`O_TMPFILE`) in the same folder, or to a hidden temporary one where the
 /// file system has no such thing. `commit` flushes them to the disk and puts the name in place, replacing an earlier
 /// file in one step. Dropping the value without a commit, a kill or a crash leaves what was there before.
+///
+/// What was appended starts on its way to the disk at once, in large pieces: so the disk writes while the next bytes are
+/// computed, instead of in `commit` alone.
 public struct OutputFile: ~Copyable {
     /// The name that the file will have.
     public let path: FilePath
@@ -18,7 +21,11 @@ public struct OutputFile: ~Copyable {
     public private(set) var byteCount: UInt64 = 0
     // <fcntl.h> defines O_TMPFILE by an expression that Swift does not import.
     private static let unnamedFile = 0o20_000_000 | O_DIRECTORY
+    /// How many bytes are appended before they are sent to the disk.
+    private static let writeBackByteCount: UInt64 = 32 << 20
     private let descriptor: FileDescriptor
+    /// How many bytes are on their way to the disk or there.
+    private var sentByteCount: UInt64 = 0
     private var temporaryPath: FilePath?
 
     /// Starts a file that will be called `path`.
@@ -62,6 +69,7 @@ public struct OutputFile: ~Copyable {
             throw writeError(error)
         }
         byteCount += UInt64(count)
+        if byteCount - sentByteCount >= Self.writeBackByteCount { sendToDisk() }
     }
 
     /// Appends bytes.
@@ -104,6 +112,15 @@ public struct OutputFile: ~Copyable {
         }
         temporaryPath = nil
         flushFolder(path.parentFolder)
+    }
+
+    /// Lets the disk begin with what was appended since the last time. Best effort: `commit` flushes and sees all failures.
+    private mutating func sendToDisk() {
+        // Linux starts to write the changed pages of a part that is not needed, and returns. They stay in memory until
+        // they are written, and after that like other pages.
+        let length = off_t(byteCount - sentByteCount)
+        _ = posix_fadvise(descriptor.rawValue, off_t(sentByteCount), length, POSIX_FADV_DONTNEED)
+        sentByteCount = byteCount
     }
 
     private func writeError(_ error: Errno) -> PVITError {

@@ -47,7 +47,7 @@ struct Export: ParsableCommand {
         display.noteLeftOut(try Tower.all(inContainer: source))
         guard isGGUF else {
             let converted = try type?.elementType.map { try model.converted(to: $0) } ?? model
-            return try writeFolder(converted, label: "exporting", to: output, shardSize: shardSize, display)
+            return try writeFolder(converted, label: "exporting", to: output, shardSize: shardSize, threads, display)
         }
         let report = try withProgress("exporting", display) { monitor in
             try GGUFExport.write(

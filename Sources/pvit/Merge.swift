@@ -28,13 +28,14 @@ struct Merge: ParsableCommand {
     @Option(help: "Start another file when one would grow past this size.")
     var shardSize = ByteCount(rawValue: 5_000_000_000)
 
+    @OptionGroup var threads: ThreadOptions
     @OptionGroup var display: OutputOptions
 
     func run() throws {
         let result = try DeltaMerge.merge(base: ModelSource.open(base), delta: ModelSource.open(delta))
         display.noteLeftOut(try Tower.all(inContainer: base))
         for line in result.summary { display.note(line) }
-        try writeFolder(result.checkpoint, label: "merging", to: output, shardSize: shardSize, display)
+        try writeFolder(result.checkpoint, label: "merging", to: output, shardSize: shardSize, threads, display)
     }
 }
 
@@ -59,21 +60,24 @@ struct Delta: ParsableCommand {
     @Option(help: "Start another file when one would grow past this size.")
     var shardSize = ByteCount(rawValue: 5_000_000_000)
 
+    @OptionGroup var threads: ThreadOptions
     @OptionGroup var display: OutputOptions
 
     func run() throws {
         let result = try DeltaMerge.difference(base: ModelSource.open(base), target: ModelSource.open(target))
         for line in result.summary { display.note(line) }
-        try writeFolder(result.checkpoint, label: "subtracting", to: output, shardSize: shardSize, display)
+        try writeFolder(result.checkpoint, label: "subtracting", to: output, shardSize: shardSize, threads, display)
     }
 }
 
 /// Writes a checkpoint as a Hugging Face folder with a progress line.
 func writeFolder(
-    _ checkpoint: Checkpoint, label: String, to output: FilePath, shardSize: ByteCount, _ display: OutputOptions
+    _ checkpoint: Checkpoint, label: String, to output: FilePath, shardSize: ByteCount, _ threads: ThreadOptions,
+    _ display: OutputOptions
 ) throws {
     try withProgress(label, display) { monitor in
-        try HuggingFaceWriter(shardSize: shardSize).write(checkpoint, to: output, monitor: monitor)
+        try HuggingFaceWriter(shardSize: shardSize).write(
+            checkpoint, to: output, threadCount: threads.count, monitor: monitor)
     }
     let bytes = checkpoint.weights.tensors.reduce(0) { $0 + $1.byteCount }
     display.note("wrote \(output): \(checkpoint.weights.tensors.count) tensors, \(ByteCount(bytes))")

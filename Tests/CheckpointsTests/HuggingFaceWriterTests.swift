@@ -31,12 +31,12 @@ struct HuggingFaceWriterTests {
         #expect(try folder.entries == ["out"])
     }
 
-    @Test("the same checkpoint gives the same bytes")
+    @Test("the same checkpoint gives the same bytes, whatever the number of threads")
     func determinism() throws {
         let folder = try TemporaryFolder()
-        for name in ["one", "two"] {
+        for (name, threadCount) in [("one", 1), ("two", 4)] {
             try HuggingFaceWriter(shardSize: ByteCount(30_000)).write(
-                TinyModel().checkpoint(), to: folder.path.appending(name))
+                TinyModel().checkpoint(), to: folder.path.appending(name), threadCount: threadCount)
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path.appending("one").string)
         #expect(names.count > 4)
@@ -77,15 +77,16 @@ struct HuggingFaceWriterTests {
         }
     }
 
-    @Test("a source that fails leaves nothing")
-    func failingSource() throws {
+    @Test("a source that fails leaves nothing and says why, whichever thread read it", arguments: [1, 4])
+    func failingSource(threadCount: Int) throws {
         let folder = try TemporaryFolder()
         let checkpoint = try TinyModel().checkpoint()
         let failing = AlteredSource(checkpoint.weights) { name, _ in
             if name == "model.norm.weight" { throw PVITError(.readFailed, "gone", tensor: name) }
         }
         let error = try #require(throws: PVITError.self) {
-            try HuggingFaceWriter().write(checkpoint.with(weights: failing), to: folder.path.appending("out"))
+            try HuggingFaceWriter().write(
+                checkpoint.with(weights: failing), to: folder.path.appending("out"), threadCount: threadCount)
         }
         #expect(error.code == .readFailed)
         #expect(try folder.entries.isEmpty)

@@ -1,3 +1,4 @@
+import Parallelism
 import SystemPackage
 import Tensors
 
@@ -7,6 +8,8 @@ public struct HuggingFaceWriter: Sendable {
     public let shardSize: ByteCount
     /// Bytes that are read and written at a time.
     private static let pieceByteCount = 4 << 20
+    /// Pieces for each thread that may wait for the one that is due.
+    private static let piecesPerThread = 3
 
     /// Creates a writer.
     ///
@@ -16,59 +19,91 @@ public struct HuggingFaceWriter: Sendable {
     }
 
     /// Writes all tensors and the side files. The folder appears whole or not at all, and the same checkpoint and shard
-    /// size give the same bytes.
+    /// size give the same bytes, whatever the number of threads.
+    ///
+    /// Each thread reads pieces of tensors; they are written in order, while the other threads read on.
     ///
     /// - Throws: `file.cannot-create` when there is something under this name already, `file.too-little-space`,
     ///   `work.cancelled`, `file.write-failed`, and whatever reading throws.
-    public func write(_ checkpoint: Checkpoint, to path: FilePath, monitor: WorkMonitor = WorkMonitor()) throws {
+    public func write(
+        _ checkpoint: Checkpoint, to path: FilePath, threadCount: Int = 1, monitor: WorkMonitor = WorkMonitor()
+    ) throws {
         let source = checkpoint.weights
         let shards = Self.shards(of: source.tensors, limit: shardSize)
         let total = source.tensors.reduce(0) { $0 + UInt64($1.byteCount) }
-        var folder = try OutputFolder(path: path)
+        let folder = try OutputFolder(path: path)
+        let workingPath = folder.workingPath
         try DiskSpace.require(total + 64 << 20, for: path)
-        var done: UInt64 = 0
+        let names = shards.indices.map { Self.name(ofShard: $0, of: shards.count) }
+        let assembler = ShardAssembler(folder, shards: zip(names, shards).map { (name: $0, tensors: $1) })
         do {
-            for (place, tensors) in shards.enumerated() {
-                let name = Self.name(ofShard: place, of: shards.count)
-                var writer = try SafetensorsWriter(path: folder.workingPath.appending(name), tensors: tensors)
-                for tensor in writer.tensors {
-                    try Self.copy(tensor, of: source, into: &writer) { byteCount in
-                        try monitor.checkCancellation()
-                        done += UInt64(byteCount)
-                        monitor.report(done, total)
-                    }
-                }
-                folder.add(try writer.finish())
+            var done: UInt64 = 0
+            try Self.read(Self.pieces(of: shards), of: source, threadCount: threadCount) { piece, bytes in
+                try assembler.append(bytes, toShard: piece.shard)
+                try monitor.checkCancellation()
+                done += UInt64(bytes.count)
+                monitor.report(done, total)
             }
+            try assembler.finishShards()
             if shards.count > 1 {
-                try folder.add(name: ShardIndex.fileName, bytes: Self.index(of: shards, totalByteCount: total))
+                try assembler.add(name: ShardIndex.fileName, bytes: Self.index(of: shards, totalByteCount: total))
             }
             for name in checkpoint.sideFiles.presentNames {
-                if let bytes = checkpoint.sideFiles[name] { try folder.add(name: name, bytes: bytes) }
+                if let bytes = checkpoint.sideFiles[name] { try assembler.add(name: name, bytes: bytes) }
             }
         } catch var error as PVITError {
             // The hidden folder that is written in means nothing to a reader of the message.
-            if let file = error.file, file.hasPrefix(folder.workingPath.string) {
-                error.file = path.string + file.dropFirst(folder.workingPath.string.count)
+            if let file = error.file, file.hasPrefix(workingPath.string) {
+                error.file = path.string + file.dropFirst(workingPath.string.count)
             }
             throw error
         }
-        try folder.commit()
+        try assembler.commit()
     }
 
-    private static func copy(
-        _ tensor: TensorDescription, of source: any TensorSource, into writer: inout SafetensorsWriter,
-        afterPiece: (_ byteCount: Int) throws -> Void
+    /// Some rows of a tensor, and the place of the file that they go to.
+    private struct Piece {
+        let shard: Int
+        let tensor: TensorDescription
+        let rows: Range<Int>
+    }
+
+    /// What is written, in order.
+    private static func pieces(of shards: [[TensorDescription]]) -> [Piece] {
+        shards.enumerated().flatMap { shard, tensors in
+            SafetensorsWriter.writingOrder(of: tensors).filter { $0.byteCount > 0 }.flatMap { tensor in
+                let step = max(1, pieceByteCount / max(tensor.bytesPerRow, 1))
+                return stride(from: 0, to: tensor.shape.rows, by: step).map { row in
+                    Piece(shard: shard, tensor: tensor, rows: row..<min(row + step, tensor.shape.rows))
+                }
+            }
+        }
+    }
+
+    /// Reads pieces with several threads and hands them to `consume` in order, one at a time.
+    private static func read(
+        _ pieces: [Piece], of source: any TensorSource, threadCount: Int,
+        consume: @escaping (Piece, [UInt8]) throws -> Void
     ) throws {
-        guard tensor.byteCount > 0 else { return }
-        let rowsPerPiece = max(1, pieceByteCount / max(tensor.bytesPerRow, 1))
-        var row = 0
-        while row < tensor.shape.rows {
-            let rows = row..<min(row + rowsPerPiece, tensor.shape.rows)
-            let bytes = try source.bytes(ofRows: rows, of: tensor)
-            try writer.append(bytes.span.bytes)
-            try afterPiece(bytes.count)
-            row = rows.upperBound
+        let pool = ThreadPool(threadCount: threadCount)
+        let sink = OrderedSink<(place: Int, bytes: [UInt8])>(window: pool.threadCount * piecesPerThread) {
+            try consume(pieces[$0.place], $0.bytes)
+        }
+        do {
+            try pool.parallelFor(pieces.count) { range, _ in
+                for place in range {
+                    do {
+                        let piece = pieces[place]
+                        try sink.submit(place, (place, source.bytes(ofRows: piece.rows, of: piece.tensor)))
+                    } catch {
+                        sink.fail(error)
+                        throw error
+                    }
+                }
+            }
+        } catch {
+            // Other threads were stopped by the first failure and have errors of their own.
+            throw sink.failure ?? error
         }
     }
 

@@ -15,7 +15,7 @@ public struct SafetensorsWriter: ~Copyable {
     ///
     /// - Throws: `file.cannot-create`, `file.write-failed`, or `safetensors.header-too-large` for too many tensors.
     public init(path: FilePath, tensors: [TensorDescription], metadata: JSONObject = ["format": "pt"]) throws {
-        let ordered = Self.aligned(tensors)
+        let ordered = Self.writingOrder(of: tensors)
         let header = try Self.header(for: ordered, metadata: metadata)
         var output = try OutputFile(path: path)
         var length: [UInt8] = []
@@ -45,7 +45,7 @@ public struct SafetensorsWriter: ~Copyable {
     }
 
     /// The tensors by falling width of their elements, otherwise in their order.
-    private static func aligned(_ tensors: [TensorDescription]) -> [TensorDescription] {
+    static func writingOrder(of tensors: [TensorDescription]) -> [TensorDescription] {
         [8, 4, 2, 1].flatMap { width in tensors.filter { $0.elementType.byteCount == width } }
     }
 

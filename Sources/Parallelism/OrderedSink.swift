@@ -1,12 +1,10 @@
-import Parallelism
-
 /// Takes the results of numbered pieces of work from several threads and consumes them in order.
 ///
 /// Whichever thread brings the piece that is due consumes it and all that wait behind it, so no thread exists for that
 /// alone. A thread that is too far ahead waits, which bounds the results in memory.
 ///
 /// Pieces must be begun in order: then the thread with the piece that is due never waits.
-final class OrderedSink<Piece: Sendable>: @unchecked Sendable {
+public final class OrderedSink<Piece: Sendable>: @unchecked Sendable {
     private struct State {
         var waiting: [Int: Piece] = [:]
         var due = 0
@@ -19,10 +17,12 @@ final class OrderedSink<Piece: Sendable>: @unchecked Sendable {
     // Only called by the thread that has set `isConsuming`, hence @unchecked Sendable.
     private let consume: (Piece) throws -> Void
 
+    /// Creates a sink that waits for piece 0.
+    ///
     /// - Parameters:
     ///   - window: How many pieces from the one that is due may be in memory.
     ///   - consume: Called with the pieces in order, by one thread at a time.
-    init(window: Int, consume: @escaping (Piece) throws -> Void) {
+    public init(window: Int, consume: @escaping (Piece) throws -> Void) {
         self.window = max(window, 1)
         self.consume = consume
     }
@@ -30,7 +30,7 @@ final class OrderedSink<Piece: Sendable>: @unchecked Sendable {
     /// Hands in piece number `number`.
     ///
     /// - Throws: What `consume` threw, now or before, or what was given to `fail`.
-    func submit(_ number: Int, _ piece: Piece) throws {
+    public func submit(_ number: Int, _ piece: Piece) throws {
         let window = window
         let isConsumer = try state.wait(until: { number - $0.due < window || $0.failure != nil }) { state in
             if let failure = state.failure { throw failure }
@@ -51,12 +51,12 @@ final class OrderedSink<Piece: Sendable>: @unchecked Sendable {
     }
 
     /// Lets every thread that submits or waits fail, as the piece that is due will never come.
-    func fail(_ error: any Error) {
+    public func fail(_ error: any Error) {
         state.change { if $0.failure == nil { $0.failure = error } }
     }
 
     /// The first failure, if there was one.
-    var failure: (any Error)? { state.change { $0.failure } }
+    public var failure: (any Error)? { state.change { $0.failure } }
 
     /// The piece that is due, or nil when it has not come: then this thread no longer consumes.
     private func nextDue() throws -> Piece? {

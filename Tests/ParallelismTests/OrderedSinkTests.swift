@@ -1,11 +1,8 @@
 import Parallelism
-import Tensors
 import Testing
 
-@testable import Conversion
-
 @Suite("Ordered work of several threads")
-struct SchedulingTests {
+struct OrderedSinkTests {
     private struct Stop: Error {}
 
     @Test(
@@ -48,17 +45,5 @@ struct SchedulingTests {
                 #expect(sink.failure is Stop)
             }
         }
-    }
-
-    @Test(
-        "patterns fit names as a shell's do",
-        arguments: [
-            ("*", "", true), ("*", "a.b", true), ("a*c", "abc", true), ("a*c", "ac", true), ("a*c", "abcd", false),
-            ("a?c", "abc", true), ("a?c", "ac", false), ("", "", true), ("", "a", false), ("**b*", "aab", true),
-            ("*.1.*", "model.layers.1.mlp", true), ("*.1.*", "model.layers.11.mlp", false), ("é*", "éa", true),
-            ("a.c", "abc", false), ("*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
-        ])
-    func patterns(pattern: String, text: String, fits: Bool) {
-        #expect(GlobPattern(pattern).matches(text) == fits)
     }
 }
