@@ -104,7 +104,7 @@ public struct KVCache: ~Copyable {
     }
 
     /// Gives back the memory of positions that are not filled.
-    public func releaseUnused() {
+    public func releaseUnfilled() {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let size = rows.rowsPerHead * rows.rowBytes
         for layer in 0..<rows.layerCount {

@@ -27,19 +27,22 @@ public final class Llama {
 
     /// Opens the weights of a container.
     ///
-    /// - Parameter plan: Where the weights are and how many tokens go together; by default in the mapped file, and 256.
+    /// - Parameters:
+    ///   - weights: Where the weights are.
+    ///   - batchSize: The most tokens that ever go through the layers together.
     /// - Throws: `tensor.not-found` or `tensor.mismatch` when they are not what `configuration` asks for; the errors of
     ///   opening the file once more when weights are streamed.
     public init(
-        _ configuration: LlamaConfiguration, in container: Container, engine: ComputeEngine, plan: MemoryPlan? = nil
+        _ configuration: LlamaConfiguration, in container: Container, engine: ComputeEngine,
+        weights: MemoryPlan.WeightPlace = .mapped, batchSize: Int? = nil
     ) throws {
         self.configuration = configuration
         self.engine = engine
-        largestBatchSize = plan?.batchSize ?? Self.ordinaryBatchSizes.upperBound
-        batchSize = min(largestBatchSize, Self.ordinaryBatchSizes.lowerBound)
-        stream = try plan?.weights.stream(LlamaWeights.passOrder(configuration), in: container)
+        largestBatchSize = batchSize ?? Self.ordinaryBatchSizes.upperBound
+        self.batchSize = min(largestBatchSize, Self.ordinaryBatchSizes.lowerBound)
+        stream = try weights.stream(LlamaWeights.passOrder(configuration), in: container)
         do {
-            weights = try LlamaWeights(configuration, in: container, stream: stream)
+            self.weights = try LlamaWeights(configuration, in: container, stream: stream)
         } catch {
             stream?.stop()
             throw error

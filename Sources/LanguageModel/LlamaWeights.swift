@@ -20,13 +20,15 @@ struct LlamaWeights: Sendable {
     let finalNorm: [Float]  // [hidden]
     let output: Projection  // [vocabulary, hidden]
 
+    static let embeddingName: TensorName = "model.embed_tokens.weight"
+
     /// The matrices that a pass over the layers multiplies by, in its order.
     static func passOrder(_ configuration: LlamaConfiguration) -> [TensorName] {
         let matrices = ["self_attn.q", "self_attn.k", "self_attn.v", "self_attn.o", "mlp.gate", "mlp.up", "mlp.down"]
         let layers = (0..<configuration.layerCount).flatMap { layer in
             matrices.map { TensorName("model.layers.\(layer).\($0)_proj.weight") }
         }
-        return layers + [TensorName(configuration.tiesOutput ? "model.embed_tokens.weight" : "lm_head.weight")]
+        return layers + [configuration.tiesOutput ? embeddingName : "lm_head.weight"]
     }
 
     /// - Parameter stream: Brings the weights when memory is short.

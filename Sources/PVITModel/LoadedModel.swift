@@ -43,12 +43,11 @@ public final class LoadedModel {
             let tokenizer = try Tokenizer(files: files)
             self.tokenizer = tokenizer
             try Self.check(tokenizer, configuration)
-            memoryPlan = try memory.map {
-                try MemoryPlan(
-                    $0.planRequest(in: container, threadCount: engine.threadCount), for: configuration, in: container)
-            }
-            if case .streamed? = memoryPlan?.weights { container.dropPagesAfterUse() }
-            llama = try Llama(configuration, in: container, engine: engine, plan: memoryPlan)
+            let plan = try memory?.plan(for: configuration, in: container, threadCount: engine.threadCount)
+            memoryPlan = plan
+            llama = try Llama(
+                configuration, in: container, engine: engine,
+                weights: plan?.weights ?? .mapped, batchSize: plan?.batchSize)
             let pvitTokens = config["model_type"]?.string == "llava" ? PVITTokens(of: tokenizer) : nil
             self.pvitTokens = pvitTokens
             vision =

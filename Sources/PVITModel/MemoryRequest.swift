@@ -31,14 +31,21 @@ public struct MemoryRequest: Sendable, Hashable {
         self.seesImages = seesImages
     }
 
-    /// The request with what is known when the tokenizer is in memory and the model is not.
-    func planRequest(in container: Container, threadCount: Int) throws -> MemoryPlan.Request {
+    /// Shares memory out when all but the weights is in memory already.
+    ///
+    /// - Throws: `memory.budget` when the model cannot run in that memory.
+    public func plan(
+        for configuration: LlamaConfiguration, in container: Container, threadCount: Int
+    ) throws -> MemoryPlan {
         // What was read of the file so far can be read again.
         container.advise(.dontNeed, 0..<UInt64(container.byteCount))
-        return MemoryPlan.Request(
+        let request = MemoryPlan.Request(
             limit: limit, contextLength: contextLength, cacheStorage: cacheStorage,
             sequenceCount: sequenceCount, batchSize: batchSize, threadCount: threadCount,
             visionByteCount: seesImages ? try PVITVision.peakByteCount(in: container) : 0,
             residentByteCount: Int(clamping: MachineMemory.resident.rawValue))
+        let plan = try MemoryPlan(request, for: configuration, in: container)
+        if plan.isTight { container.dropPagesAfterUse() }
+        return plan
     }
 }

@@ -21,12 +21,12 @@ extension MemoryPlan {
         switch weights {
         case .mapped:
             object["weights"] = "mapped"
-            object["read_bytes_per_pass"] = 0
+            object["bytes_per_token"] = 0
         case .streamed(let stream):
             object["weights"] = "streamed"
             object["pinned_bytes"] = .integer(stream.pinnedByteCount)
             object["window_bytes"] = .integer(stream.windowByteCount)
-            object["read_bytes_per_pass"] = .integer(stream.streamedByteCount)
+            object["bytes_per_token"] = .integer(stream.streamedByteCount)
         }
         return .object(object)
     }

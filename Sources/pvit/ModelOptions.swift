@@ -30,7 +30,7 @@ struct ModelOptions: ParsableArguments {
     func load(_ path: FilePath, _ request: MemoryRequest) throws -> LoadedModel {
         let model = try LoadedModel(
             opening: path, engine: makeEngine(threadCount: threads.count), memory: request)
-        memory.report(model)
+        if let plan = model.memoryPlan { memory.report(plan) }
         return model
     }
 }
@@ -48,14 +48,12 @@ struct MemoryOptions: ParsableArguments {
     var verbose = false
 
     /// Tells what the user wants to know of a model's memory, and what was changed to fit into it.
-    func report(_ model: LoadedModel) {
-        guard let plan = model.memoryPlan else { return }
+    func report(_ plan: MemoryPlan) {
         if verbose { StandardError.write(plan.table.text) }
-        let wanted = model.llama.configuration.maximumPositions
         if memory != nil, !verbose, plan.isContextShortened {
             StandardError.write(
                 "note: to stay within \(plan.limit.map { "\($0)" } ?? "memory") the context has \(plan.contextLength) "
-                    + "positions of the model's \(wanted)\n")
+                    + "positions, fewer than the model was trained for\n")
         }
     }
 }

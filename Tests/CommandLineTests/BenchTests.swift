@@ -17,7 +17,8 @@ struct BenchTests {
             "bench", file, "--prompt-tokens", "8", "--generate-tokens", "2", "--threads", "1", "--runs", "1", "--json",
         ])
         #expect(measured.status == 0, "\(measured.errors)")
-        let figures = try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [[String: Any]]
-        #expect(Set(figures?.compactMap { $0["test"] as? String } ?? []).isSuperset(of: ["prefill", "decode"]))
+        let figures = try #require(
+            try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [[String: Any]])
+        #expect(Set(figures.compactMap { $0["test"] as? String }).isSuperset(of: ["prefill", "decode"]))
     }
 }

@@ -41,6 +41,19 @@ struct KVCacheTests {
         #expect(cache.count == 0)
     }
 
+    @Test("memory that is given back was not of the positions that are filled")
+    func released() throws {
+        let golden = try GoldenCase("pvit-text")
+        let model = try TestModel.plain("mini-pvit").llama()
+        var cache = try KVCache(for: model.configuration, storage: .f32, capacity: 2048)
+        let expected = try logits(model, golden.tokens, &cache)
+        for count in [30, 16, 1, 0] {
+            cache.truncate(to: count)
+            cache.releaseUnfilled()
+            #expect(largestDistance(try logits(model, golden.tokens[count...], &cache), expected) < 1e-4)
+        }
+    }
+
     @Test(
         "narrower numbers move the logits a little", arguments: [(KVCache.Storage.f16, Float(0.02)), (.q8, 0.4)])
     func narrow(_ storage: KVCache.Storage, _ tolerance: Float) throws {

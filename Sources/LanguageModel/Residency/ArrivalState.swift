@@ -3,9 +3,15 @@ import Tensors
 /// What reading weights cost.
 public struct StreamStatistics: Sendable, Hashable {
     /// Bytes read from the file.
-    public internal(set) var readByteCount: UInt64 = 0
+    public internal(set) var readByteCount: UInt64
     /// How long threads that compute have waited for the readers, all together.
-    public internal(set) var stallTime: Duration = .zero
+    public internal(set) var stallTime: Duration
+
+    /// Nothing yet.
+    public init(readByteCount: UInt64 = 0, stallTime: Duration = .zero) {
+        self.readByteCount = readByteCount
+        self.stallTime = stallTime
+    }
 
     /// What came between two looks at a stream.
     public static func - (later: StreamStatistics, earlier: StreamStatistics) -> StreamStatistics {

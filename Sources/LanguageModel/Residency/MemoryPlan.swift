@@ -28,6 +28,29 @@ public struct MemoryPlan: Sendable, Hashable {
     /// Where the weights are.
     public let weights: WeightPlace
 
+    /// What all parts take at most at a time.
+    public var byteCount: Int {
+        let weightBytes =
+            switch weights {
+            case .mapped: weightByteCount
+            case .streamed(let stream): stream.pinnedByteCount + stream.windowByteCount
+            }
+        return programByteCount + activationByteCount + weightBytes + contextByteCount
+    }
+
+    /// Keys and values, and what encoding images takes before or beside them.
+    private let contextByteCount: Int
+
+    /// Whether weights and images are used bit by bit, lest they stay in memory.
+    public var isTight: Bool {
+        if case .streamed = weights { true } else { false }
+    }
+
+    /// What a pass over the layers, such as for each token that is made, reads from the file.
+    public var bytesPerPass: Int {
+        if case .streamed(let stream) = weights { stream.streamedByteCount } else { 0 }
+    }
+
     /// Where the weights are.
     public enum WeightPlace: Sendable, Hashable {
         /// In the mapped file, as one: the operating system keeps them.
@@ -38,8 +61,9 @@ public struct MemoryPlan: Sendable, Hashable {
 
     /// How weights are read.
     public struct StreamPlan: Sendable, Hashable {
-        /// The room for weights that stay in memory, and what of it is used.
+        /// The room for weights that stay in memory.
         public let pinnedRoomByteCount: Int
+        /// What of it is used.
         public let pinnedByteCount: Int
         /// Weights that are read in each pass over the layers.
         public let streamedByteCount: Int
@@ -110,12 +134,15 @@ public struct MemoryPlan: Sendable, Hashable {
         let hasFloatWeights = tensors.contains { !$0.encoding.isQuantized }
         let drafts = Self.drafts(request, configuration, hasFloatWeights: hasFloatWeights)
         let weightByteCount = tensors.reduce(0) { $0 + $1.storedByteCount }
+        // Rows of separate input embeddings are used from the map here and there.
+        let embedding = try configuration.tiesOutput ? nil : container.tensor(named: LlamaWeights.embeddingName)
+        let mappedByteCount = weightByteCount + (embedding?.storedByteCount ?? 0)
         guard let limit = request.limit ?? available else {
             self.init(drafts[0], limit: nil, weightByteCount: weightByteCount, .mapped)
             return
         }
         let bytes = Int(clamping: limit.rawValue)
-        if let draft = drafts.first(where: { $0.byteCount + weightByteCount <= bytes }), draft.isFirstChoice {
+        if let draft = drafts.first(where: { $0.byteCount + mappedByteCount <= bytes }), draft.isFirstChoice {
             self.init(draft, limit: limit, weightByteCount: weightByteCount, .mapped)
             return
         }
@@ -153,6 +180,7 @@ public struct MemoryPlan: Sendable, Hashable {
         batchSize = draft.batchSize
         activationByteCount = draft.activationByteCount
         visionByteCount = draft.visionByteCount
+        contextByteCount = draft.contextByteCount
         self.weightByteCount = weightByteCount
         self.weights = weights
     }
@@ -184,10 +212,11 @@ public struct MemoryPlan: Sendable, Hashable {
         let isFirstChoice: Bool
 
         /// An image is encoded before the context fills, but beside other contexts.
-        var byteCount: Int {
-            programByteCount + activationByteCount
-                + (hasOtherSequences ? cacheByteCount + visionByteCount : max(cacheByteCount, visionByteCount))
+        var contextByteCount: Int {
+            hasOtherSequences ? cacheByteCount + visionByteCount : max(cacheByteCount, visionByteCount)
         }
+
+        var byteCount: Int { programByteCount + activationByteCount + contextByteCount }
     }
 
     /// What could be planned, the best first.

@@ -129,7 +129,7 @@ public final class Generator {
         truncate(to: common)
         try cache.checkRoom(for: prompt.tokens.count - common)
         // An image may have to be encoded, in memory that keys and values do not need yet.
-        if let plan = model.memoryPlan, plan.visionByteCount > 0 { cache.releaseUnused() }
+        if let plan = model.memoryPlan, plan.visionByteCount > 0 { cache.releaseUnfilled() }
         let (input, timings) = try model.input(for: prompt, from: common)
         do {
             try model.llama.forward(input, cache: &cache) { _, logits in

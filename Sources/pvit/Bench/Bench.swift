@@ -47,6 +47,8 @@ struct Bench: ParsableCommand {
     @Option(help: "How keys and values are kept: f32, f16 or q8.")
     var kvCache: KVCache.Storage = .f16
 
+    @OptionGroup var memory: MemoryOptions
+
     @Flag(help: "Measure single kernels.")
     var kernels = false
 
@@ -83,7 +85,8 @@ struct Bench: ParsableCommand {
             let engine = try makeEngine(threadCount: threadCount)
             let limits = try MachineLimits(of: engine, clock)
             let benchmark = try ModelBenchmark(
-                opening: file, engine: engine, limits: limits, clock: clock, storage: kvCache)
+                opening: file, engine: engine, memory: memoryRequest, limits: limits, clock: clock, storage: kvCache)
+            memory.report(benchmark.plan)
             for count in promptTokens.values where count > 0 {
                 measurements.append(try benchmark.prefill(tokens: count))
             }
@@ -93,6 +96,11 @@ struct Bench: ParsableCommand {
             measurements += limits.measurements
         }
         return measurements
+    }
+
+    private var memoryRequest: MemoryRequest {
+        let longest = max(promptTokens.values.max() ?? 1, context + generateTokens + 1)
+        return MemoryRequest(limit: memory.memory, contextLength: longest, cacheStorage: kvCache)
     }
 
     private func show<Figure>(

@@ -1,3 +1,4 @@
+import LanguageModel
 import Tensors
 
 /// A figure of a model's speed, or one of the machine's.
@@ -21,6 +22,8 @@ struct Measurement {
     let amount: Double
     /// Seconds that the machine's limits would allow for one run; nil when they are not known.
     var limit: Double?
+    /// What reading weights cost in the last run.
+    var stream = StreamStatistics()
 
     static let titles: [(String, TextTable.Alignment)] = [
         ("test", .left), ("tokens", .right), ("threads", .right), ("tokens/s", .right), ("spread", .right),
@@ -64,7 +67,11 @@ struct Measurement {
         object["share_of_limit"] = share.map { .number($0) } ?? .null
         switch test {
         case .prefill: break
-        case .decode(_, let context): object["context"] = .integer(context)
+        case .decode(_, let context):
+            object["context"] = .integer(context)
+            object["bytes_read_per_token"] = .number(Double(stream.readByteCount) / Double(max(tokens, 1)))
+            object["reader_stall_s"] = .number(stream.stallTime.seconds)
+            object["peak_rss_bytes"] = .integer(Int(clamping: ProcessStatus.peakResidentBytes))
         case .read: object["gb_per_s"] = .number(amountPerSecond)
         case .dot: object["gops"] = .number(amountPerSecond)
         }

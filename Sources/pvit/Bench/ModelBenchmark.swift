@@ -1,11 +1,14 @@
 import Container
 import LanguageModel
+import PVITModel
 import SystemPackage
 import Tensors
 import Tokenization
 
 /// Measures the speed of a model.
 struct ModelBenchmark {
+    /// How memory is shared out.
+    let plan: MemoryPlan
     private let llama: Llama
     private let limits: MachineLimits
     private let clock: Stopwatch
@@ -16,11 +19,15 @@ struct ModelBenchmark {
     ///
     /// - Throws: What `Container`, `LlamaConfiguration` and `Llama` throw.
     init(
-        opening file: FilePath, engine: ComputeEngine, limits: MachineLimits, clock: Stopwatch, storage: KVCache.Storage
+        opening file: FilePath, engine: ComputeEngine, memory: MemoryRequest, limits: MachineLimits, clock: Stopwatch,
+        storage: KVCache.Storage
     ) throws {
         let container = try Container(opening: file)
         do {
-            llama = try Llama(LlamaConfiguration(of: container), in: container, engine: engine)
+            let configuration = try LlamaConfiguration(of: container)
+            plan = try memory.plan(for: configuration, in: container, threadCount: engine.threadCount)
+            llama = try Llama(
+                configuration, in: container, engine: engine, weights: plan.weights, batchSize: plan.batchSize)
         } catch let error as PVITError {
             throw error.located(file: file)
         }
@@ -38,7 +45,7 @@ struct ModelBenchmark {
             cache.truncate(to: 0)
             try llama.forward(input, cache: &cache)
         }
-        let passes = Double((tokens + Llama.batchSize - 1) / Llama.batchSize)
+        let passes = Double((tokens + llama.batchSize - 1) / llama.batchSize)
         // Logits are computed for the last token only.
         let operations = weights.layerOperations.map { Double(tokens) * $0 + weights.outputOperations }
         return measurement(.prefill(tokens: tokens), times, passes: passes, operations: operations)
@@ -49,14 +56,18 @@ struct ModelBenchmark {
         let input = someTokens(context + tokens + 1)
         var cache = try KVCache(for: llama.configuration, storage: storage, capacity: input.count)
         if context > 0 { try llama.forward(.tokens(Array(input.prefix(context))), cache: &cache) }
+        var streamed = StreamStatistics()
         let times = try clock.time {
             cache.truncate(to: context)
+            streamed = llama.streamStatistics
             for token in input[context...].dropLast() { try llama.forward(.tokens([token]), cache: &cache) }
         }
         // However the numbers are kept, a pass over them for one token cannot be faster than reading them.
         let operations = Double(tokens) * ((weights.layerOperations ?? 0) + weights.outputOperations)
-        return measurement(
+        var measurement = measurement(
             .decode(tokens: tokens, context: context), times, passes: Double(tokens), operations: operations)
+        measurement.stream = llama.streamStatistics - streamed
+        return measurement
     }
 
     private func measurement(_ test: Measurement.Test, _ times: RunTimes, passes: Double, operations: Double?)

@@ -2,6 +2,8 @@ import ArgumentParser
 import Checkpoints
 import Container
 import Conversion
+import LanguageModel
+import PVITModel
 import SystemPackage
 import Tensors
 
@@ -18,6 +20,7 @@ struct Inspect: ParsableCommand {
               pvit inspect llama-7b --tensors
               pvit inspect pvit.pvq --tensor model.layers.0.mlp.down_proj.weight
               pvit inspect pvit.pvq --report pvit.html
+              pvit inspect pvit.pvq --plan --memory 2GiB --context 2048
             """)
 
     @Argument(help: "The file or folder.")
@@ -29,13 +32,28 @@ struct Inspect: ParsableCommand {
     @Option(help: ArgumentHelp("Show the numbers of one tensor and their distribution.", valueName: "name"))
     var tensor: String?
 
+    @Flag(help: "Show how memory would be shared out when the model runs: what stays and what is read for each token.")
+    var plan = false
+
+    @Option(help: ArgumentHelp("With --plan: how much memory there is; by default the machine's.", valueName: "size"))
+    var memory: ByteCount?
+
+    @Option(help: ArgumentHelp("With --plan: room for prompt and answer together, in tokens.", valueName: "n"))
+    var context: Int?
+
     @Flag(help: "Print JSON.")
     var json = false
 
     @Option(help: ArgumentHelp("Write the whole report as an HTML page as well.", valueName: "file"))
     var report: FilePath?
 
+    func validate() throws {
+        if !plan, memory != nil || context != nil { throw ValidationError("--memory and --context belong to --plan") }
+        if let context, context < 1 { throw ValidationError("--context takes 1 or more") }
+    }
+
     func run() throws {
+        if plan { return try showPlan() }
         let (modelReport, source) = try open()
         if let report {
             var file = try OutputFile(path: report)
@@ -48,6 +66,18 @@ struct Inspect: ParsableCommand {
             try StandardOutput.write(json: modelReport.json(listsTensors: tensors))
         } else {
             try StandardOutput.write(modelReport.text(listsTensors: tensors))
+        }
+    }
+
+    private func showPlan() throws {
+        let container = try Container(opening: path)
+        let request = MemoryRequest(limit: memory, contextLength: context)
+        let plan = try request.plan(
+            for: LlamaConfiguration(of: container), in: container, threadCount: ProcessStatus.availableProcessors)
+        if json {
+            try StandardOutput.write(json: plan.json)
+        } else {
+            try StandardOutput.write(plan.table.text)
         }
     }
 
