@@ -73,6 +73,12 @@ enum CommandLineRunner {
         process.standardInput = stream("input", input)
         process.standardOutput = stream("output")
         process.standardError = stream("errors")
+        // Threads of the tests may block signals, and a program inherits that; a user's shell blocks none.
+        var none = sigset_t()
+        var blocked = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &blocked)
+        defer { pthread_sigmask(SIG_SETMASK, &blocked, nil) }
         try process.run()
         return Running(process: process, folder: folder)
     }
