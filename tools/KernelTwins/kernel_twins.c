@@ -131,6 +131,19 @@ static void layers(const pvit_kernels *k, const pvit_kernels *s) {
         CHECK("gemv_f16", f[2], f[3], rows);
         k->gemv_bf16(h[0], rows, count, f[1], f[2]), s->gemv_bf16(h[0], rows, count, f[1], f[3]);
         CHECK("gemv_bf16", f[2], f[3], rows);
+
+        size_t tokens = below(8) + 1, x_stride = count + below(5), y_stride = rows + below(3);
+        fill_floats(f[1], tokens * x_stride, 1);
+        memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);
+        k->gemm_f32(f[0], rows, count, f[1], x_stride, tokens, f[2], y_stride);
+        s->gemm_f32(f[0], rows, count, f[1], x_stride, tokens, f[3], y_stride);
+        CHECK("gemm_f32", f[2], f[3], tokens * y_stride);
+        k->gemm_f16(h[0], rows, count, f[1], x_stride, tokens, f[2], y_stride);
+        s->gemm_f16(h[0], rows, count, f[1], x_stride, tokens, f[3], y_stride);
+        CHECK("gemm_f16", f[2], f[3], tokens * y_stride);
+        k->gemm_bf16(h[0], rows, count, f[1], x_stride, tokens, f[2], y_stride);
+        s->gemm_bf16(h[0], rows, count, f[1], x_stride, tokens, f[3], y_stride);
+        CHECK("gemm_bf16", f[2], f[3], tokens * y_stride);
     }
 }
 
