@@ -30,7 +30,9 @@ final class SourceHasher: Sendable {
         let state = State(limit: Self.lead)
         self.parts = parts
         self.state = state
-        thread = try BackgroundThread.start(priority: .low) { try parts.flatMap { try Self.hash($0.files, state: state) } }
+        thread = try BackgroundThread.start(priority: .low) {
+            try parts.flatMap { try Self.hash($0.files, state: state) }
+        }
     }
 
     /// Says how many bytes of tensors are converted.

@@ -87,7 +87,9 @@ struct WeightChunks: Sendable {
         self.chunksOfTiles = chunksOfTiles
         byteCount = chunks.reduce(0) { $0 + $1.blocks.count }
         blocksByteCount = chunks.map(\.blocks.count).max() ?? 0
-        slotByteCount = blocksByteCount + (chunks.map(\.decodedByteCount).max() ?? 0)
+        let decodedByteCount = chunks.map(\.decodedByteCount).max() ?? 0
+        // Slots begin with blocks, too.
+        slotByteCount = blocksByteCount + DirectFile.blocks(of: 0..<decodedByteCount).count
     }
 
     /// The chunks of a matrix; nil when the pass does not multiply by it.
