@@ -49,6 +49,13 @@ class MemoryGroup:
                 time.sleep(0.1)
 
 
+def evict(path):
+    """Drops a file from the page cache: pages count for the group that read them first, and that must not be another one."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def bytes_read():
     with open("/proc/self/io") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("read_bytes"))
@@ -122,6 +129,8 @@ def main():
     for share in [int(part) for part in arguments.shares.split(",")]:
         found = []
         for measure in (ours, theirs):
+            evict(arguments.pvq)
+            evict(arguments.gguf)
             group = MemoryGroup(size * share // 100)
             try:
                 found.append(measure(group, arguments))

@@ -23,7 +23,7 @@ typedef struct {
 
 typedef struct {
     int8_t codes[CHUNK_UNITS * 32];
-    int32_t starts[CHUNK_UNITS * 2]; // where the dot products start: see gemv.c
+    int32_t starts[CHUNK_UNITS * 2]; // where the dot products start, as pvit_dot_start says
     float scales[CHUNK_UNITS];
 } token_chunk;
 

@@ -4,47 +4,23 @@
 
 #include "avx512/quantized_weights.h"
 
-// Where the dot products of each 16 columns start, for rows whose block is not shifted and for rows whose block is. The weights
-// are in excess 128, so that is 128 times the activations' sum below zero, and above the bias that makes the integer a float.
-// Computed once for all groups when the columns fit.
-#define START_COLUMNS 8192
-typedef struct {
-    int32_t plain[PVIT_GEMV_TOKENS][START_COLUMNS / 16];
-    int32_t shifted[PVIT_GEMV_TOKENS][START_COLUMNS / 16];
-} dot_starts;
 
-PVIT_INLINE void compute_starts(pvit_activations x, size_t columns, size_t start, size_t count, dot_starts *result,
-                                int tokens) {
-    PVIT_UNROLL
-    for (int t = 0; t < tokens; t++) {
-        const int32_t *sums = x.sums + ((size_t)t * columns + start) / 16;
-        for (size_t i = 0; i < count / 16; i++) {
-            result->plain[t][i] = PVIT_INTEGER_BIAS_BITS - 128 * sums[i];
-            result->shifted[t][i] = PVIT_INTEGER_BIAS_BITS - (128 - PVIT_Q4_SHIFT) * sums[i];
-        }
-    }
-}
-
-// 32 columns of q4 times `tokens` tokens: columns `start` of all, whose dot products start at `place` of `starts`.
+// 32 columns of q4 times `tokens` tokens.
 PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_activations x, size_t columns,
-                             size_t start, const dot_starts *starts, size_t place, __m512i codebook,
-                             __m512 sums[PVIT_GEMV_TOKENS], int tokens) {
-    __m256i both = _mm256_loadu_si256((const __m256i *)fields);
-    __mmask32 shifted = _mm256_movepi8_mask(both);
-    __m512i magnitudes = _mm512_cvtepu8_epi16(_mm256_and_si256(both, _mm256_set1_epi8(127)));
-    __m512i halves = _mm512_slli_epi16(magnitudes, PVIT_Q4_SCALE_SHIFT);
-    __m512 scales[2] = {_mm512_cvtph_ps(_mm512_castsi512_si256(halves)),
-                        _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1))};
-    __m512 unbias = _mm512_mul_ps(_mm512_add_ps(scales[0], scales[1]), _mm512_set1_ps(-PVIT_INTEGER_BIAS));
+                             size_t start, __m512i codebook, __m512 sums[PVIT_GEMV_TOKENS], int tokens) {
+    __m512 scale0 = pvit_q4_scales(fields), scale1 = pvit_q4_scales(fields + 16);
+    __m512 unbias = _mm512_mul_ps(_mm512_add_ps(scale0, scale1), _mm512_set1_ps(-PVIT_INTEGER_BIAS));
     __m512 terms[PVIT_GEMV_TOKENS];
     PVIT_UNROLL
     for (int block = 0; block < 2; block++) {
         __m512i dots[PVIT_GEMV_TOKENS];
+        __mmask16 shifted = pvit_q4_shifted(fields + 16 * block);
         PVIT_UNROLL
-        for (int t = 0; t < tokens; t++)
-            dots[t] = _mm512_mask_set1_epi32(_mm512_set1_epi32(starts->plain[t][place + (size_t)block]),
-                                             (__mmask16)(shifted >> 16 * block),
-                                             starts->shifted[t][place + (size_t)block]);
+        for (int t = 0; t < tokens; t++) {
+            int32_t sum = x.sums[((size_t)t * columns + start) / 16 + (size_t)block];
+            __m512i dot = pvit_dot_start(sum);
+            dots[t] = _mm512_mask_add_epi32(dot, shifted, dot, _mm512_set1_epi32(PVIT_Q4_SHIFT * sum));
+        }
         PVIT_UNROLL
         for (int j = 0; j < 2; j++) {
             __m512i bytes = _mm512_loadu_si512(codes + (2 * block + j) * 64);
@@ -58,7 +34,7 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
         }
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++)
-            terms[t] = _mm512_fmadd_ps(_mm512_castsi512_ps(dots[t]), scales[block], block ? terms[t] : unbias);
+            terms[t] = _mm512_fmadd_ps(_mm512_castsi512_ps(dots[t]), block ? scale1 : scale0, block ? terms[t] : unbias);
     }
     PVIT_UNROLL
     for (int t = 0; t < tokens; t++)
@@ -100,23 +76,19 @@ PVIT_INLINE void store_rows(const __m512 sums[PVIT_GEMV_TOKENS], float tile_scal
 PVIT_INLINE void multiply_q4(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
                              float *y, size_t stride, int tokens) {
     __m512i codebook = pvit_codebook_excess128();
-    dot_starts starts;
     for (size_t group = 0; group < groups; group++, y += 16) {
         __m512 sums[PVIT_GEMV_TOKENS];
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) sums[t] = _mm512_setzero_ps();
-        for (size_t first = 0; first < columns; first += START_COLUMNS) {
-            size_t count = columns - first < START_COLUMNS ? columns - first : START_COLUMNS, i = 0;
-            if (group == 0 || columns > START_COLUMNS) compute_starts(x, columns, first, count, &starts, tokens);
-            for (; i + 64 <= count; i += 64, w += 576) {
-                pvit_prefetch_stream(w, 576);
-                add_q4_unit(w, w + 64, x, columns, first + i, &starts, i / 16, codebook, sums, tokens);
-                add_q4_unit(w + 32, w + 320, x, columns, first + i + 32, &starts, i / 16 + 2, codebook, sums, tokens);
-            }
-            if (i < count) {
-                add_q4_unit(w, w + 32, x, columns, first + i, &starts, i / 16, codebook, sums, tokens);
-                w += 288;
-            }
+        size_t start = 0;
+        for (; start + 64 <= columns; start += 64, w += 576) {
+            pvit_prefetch_stream(w, 576);
+            add_q4_unit(w, w + 64, x, columns, start, codebook, sums, tokens);
+            add_q4_unit(w + 32, w + 320, x, columns, start + 32, codebook, sums, tokens);
+        }
+        if (start < columns) {
+            add_q4_unit(w, w + 32, x, columns, start, codebook, sums, tokens);
+            w += 288;
         }
         store_rows(sums, tile_scale, y, stride, tokens);
     }

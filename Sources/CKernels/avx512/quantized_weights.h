@@ -3,6 +3,8 @@
 
 #include "avx512/target.h"
 
+
+
 // The q4 codebook in excess 128, once in every 16 bytes.
 PVIT_INLINE __m512i pvit_codebook_excess128(void) {
     __m128i codebook = _mm_loadu_si128((const __m128i *)pvit_q4_codebook);
@@ -53,3 +55,10 @@ PVIT_INLINE __m512i pvit_four_codes(const int8_t *codes) {
     memcpy(&four, codes, sizeof four);
     return _mm512_set1_epi32(four);
 }
+
+// Where a dot product starts whose weights are in excess 128: 128 times the activations' sum below zero, and above the
+// bias that makes the integer a float.
+PVIT_INLINE __m512i pvit_dot_start(int32_t sum) {
+    return _mm512_sub_epi32(_mm512_set1_epi32(PVIT_INTEGER_BIAS_BITS), _mm512_slli_epi32(_mm512_set1_epi32(sum), 7));
+}
+
