@@ -1,30 +1,35 @@
+import Tensors
+
 /// Finds what the machine can do at most with the threads and the instruction set of an engine: what the speed of a model is
 /// judged by.
 public final class MachineProbe {
     private let engine: ComputeEngine
     /// Far larger than caches are.
     private let memory: UnsafeMutableRawPointer
-    private static let byteCount = 256 << 20
+    private let byteCount: Int
+    private static let largestByteCount = 256 << 20
     /// What one thread reads at a time.
     private static let pieceByteCount = 1 << 20
 
-    /// Takes 256 MiB of memory until it is deinitialized.
-    public init(engine: ComputeEngine) {
+    /// Takes 256 MiB of memory until it is deinitialized, or half of `budget` if that is less.
+    public init(engine: ComputeEngine, budget: ByteCount? = nil) {
         self.engine = engine
-        memory = .allocate(byteCount: Self.byteCount, alignment: 4096)
-        memory.initializeMemory(as: UInt8.self, repeating: 1, count: Self.byteCount)
+        let most = budget.map { Int(clamping: $0.rawValue / 2) } ?? Self.largestByteCount
+        byteCount = max(min(most, Self.largestByteCount) / Self.pieceByteCount, 1) * Self.pieceByteCount
+        memory = .allocate(byteCount: byteCount, alignment: 4096)
+        memory.initializeMemory(as: UInt8.self, repeating: 1, count: byteCount)
     }
 
     deinit { memory.deallocate() }
 
     /// Reads memory once, in order, on all threads. Returns how many bytes that was.
     public func read() throws -> Double {
-        try engine.forEach(Self.byteCount / Self.pieceByteCount) { pieces, _ in
+        try engine.forEach(byteCount / Self.pieceByteCount) { pieces, _ in
             for piece in pieces {
                 _ = engine.kernels.readProbe(memory + piece * Self.pieceByteCount, Self.pieceByteCount)
             }
         }
-        return Double(Self.byteCount)
+        return Double(byteCount)
     }
 
     /// Multiplies 8-bit integers in registers on all threads. Returns how many multiplications and additions that was.

@@ -83,7 +83,7 @@ struct Bench: ParsableCommand {
         var measurements: [Measurement] = []
         for threadCount in threads?.values ?? [ProcessStatus.availableProcessors] {
             let engine = try makeEngine(threadCount: threadCount)
-            let limits = try MachineLimits(of: engine, clock)
+            let limits = try MachineLimits(of: engine, within: memory.memory, clock)
             let benchmark = try ModelBenchmark(
                 opening: file, engine: engine, memory: memoryRequest, limits: limits, clock: clock, storage: kvCache)
             memory.report(benchmark.plan)

@@ -47,7 +47,7 @@ struct KernelMeasurement {
 func measureKernels(_ clock: Stopwatch) throws -> [KernelMeasurement] {
     try InstructionSet.allCases.filter(\.isSupported).flatMap { set in
         let engine = try ComputeEngine(threadCount: 1, instructionSet: set)
-        let limits = try MachineLimits(of: engine, clock)
+        let limits = try MachineLimits(of: engine, within: nil, clock)
         return try KernelBenchmark(engine: engine).all.map { kernel in
             let limit: Double? =
                 switch kernel.measure {

@@ -1,4 +1,5 @@
 import LanguageModel
+import Tensors
 
 /// What the machine can do at most with the threads of an engine.
 struct MachineLimits {
@@ -8,9 +9,9 @@ struct MachineLimits {
     let bytesPerSecond: Double
     let operationsPerSecond: Double
 
-    /// Measures the limits.
-    init(of engine: ComputeEngine, _ clock: Stopwatch) throws {
-        let probe = MachineProbe(engine: engine)
+    /// Measures the limits; a small budget of memory makes that of reading look better than it is.
+    init(of engine: ComputeEngine, within budget: ByteCount?, _ clock: Stopwatch) throws {
+        let probe = MachineProbe(engine: engine, budget: budget)
         var (bytes, operations) = (0.0, 0.0)
         let read = try clock.time { bytes = try probe.read() }
         let dot = try clock.time { operations = try probe.dot() }
