@@ -1,6 +1,6 @@
 /// Float32 numbers that kernels read and write: `[rows, columns]`, row by row, on 64-byte boundaries.
 ///
-/// Rows are `stride` numbers apart, `columns` rounded up to 16: kernels write whole groups of 16 columns. A matrix is a
+/// Rows are `stride` numbers apart, `columns` rounded up to 16. A matrix is a
 /// reference to its memory, and so are the parts that `rows` gives. Several threads may write different elements.
 public struct FloatMatrix: @unchecked Sendable {
     /// The number of rows.

@@ -2,7 +2,7 @@ import CKernels
 
 extension MatrixEngine {
     /// Attention of every query to every key (arXiv 1706.03762, section 3.2), head by head:
-    /// result = softmax(query keyᵀ / sqrt(width)) value.
+    /// result = softmax(scale query keyᵀ) value.
     ///
     /// Sequences of `positions` keys follow one another, each with as many queries as `query` has rows for it. Heads are
     /// neighbouring columns of equal width. The scores of at most 96 queries exist at a time in each thread.
@@ -13,10 +13,14 @@ extension MatrixEngine {
     ///   - value: `[sequences * positions, heads * width]`.
     ///   - positions: Keys of each sequence.
     ///   - heads: The number of heads.
+    ///   - scale: What scores are multiplied by; 1 / sqrt(width) when nil.
     ///   - result: `[sequences * queries, heads * width]`.
     public func attend(
-        query: FloatMatrix, key: FloatMatrix, value: FloatMatrix, positions: Int, heads: Int, into result: FloatMatrix
+        query: FloatMatrix, key: FloatMatrix, value: FloatMatrix, positions: Int, heads: Int, scale: Float? = nil,
+        into result: FloatMatrix
     ) throws {
+        let width = query.columns / heads
+        let scale = scale ?? 1 / Float(width).squareRoot()
         let sequences = key.rows / positions
         let queries = query.rows / sequences
         let parts = Parts(of: queries, atMost: Int(PVIT_PANEL_ROWS), multipleOf: 12)
@@ -27,13 +31,13 @@ extension MatrixEngine {
             attend(
                 query.rows(rows), key.rows(sequence * positions..<(sequence + 1) * positions),
                 value.rows(sequence * positions..<(sequence + 1) * positions), head: head,
-                width: query.columns / heads, into: result.rows(rows), memory)
+                width: width, scale: scale, into: result.rows(rows), memory)
         }
     }
 
     /// Some queries of one head.
     private func attend(
-        _ query: FloatMatrix, _ key: FloatMatrix, _ value: FloatMatrix, head: Int, width: Int,
+        _ query: FloatMatrix, _ key: FloatMatrix, _ value: FloatMatrix, head: Int, width: Int, scale: Float,
         into result: FloatMatrix, _ memory: WorkerMemory
     ) {
         let positions = key.rows
@@ -49,7 +53,7 @@ extension MatrixEngine {
                 width * 16, number == 0 ? 0 : 1, scores, scoreStride)
         }
         for row in 0..<query.rows {
-            kernels.softmax(scores + row * scoreStride, positions, 1 / Float(width).squareRoot())
+            kernels.softmax(scores + row * scoreStride, positions, scale)
         }
         let stride = Int(PVIT_PANEL_STRIDE)
         let sums = memory.sums.grow(to: query.rows * stride)

@@ -16,13 +16,15 @@ public struct StoredMatrix: Sendable {
     public let depth: Int
     /// The places of a convolution's kernel: height times width; 1 for a matrix.
     let taps: Int
+    /// How many rows are decompressed at a time; nil when all are stored as they are, and any of them can be read alone.
+    let rowsReadTogether: Int?
     private let container: Container
     private let tensor: StoredTensor
 
     /// The tensor called `name`.
     ///
     /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have this shape or its numbers are not of a type
-    ///   that can be multiplied.
+    ///   that can be multiplied; the errors of reading the container's index.
     public init(_ name: TensorName, shape: [Int], in container: Container) throws {
         let tensor = try container.tensor(existing: name, shape: shape)
         switch tensor.encoding {
@@ -34,6 +36,8 @@ public struct StoredMatrix: Sendable {
         outputs = tensor.shape.rows
         depth = tensor.shape.elementsPerRow
         taps = shape.count == 4 ? shape[2] * shape[3] : 1
+        let isStored = try (0..<tensor.tileCount).allSatisfy { try container.tile($0, of: tensor).codec == .stored }
+        rowsReadTogether = isStored ? nil : tensor.rowsPerTile
         self.container = container
         self.tensor = tensor
     }
@@ -70,7 +74,7 @@ public struct StoredMatrix: Sendable {
         _ piece: Piece, firstRow: Int, into groups: UnsafeMutablePointer<Float>, _ kernels: FloatKernels,
         _ memory: WorkerMemory
     ) throws {
-        try withRows(of: piece, kernels, memory) { rows, values, type in
+        try withRows(of: piece, firstRow: firstRow, kernels, memory) { rows, values, type in
             let first = rows.lowerBound
             kernels.packRows(
                 values, type, rows.count, depth, depth, taps, first % 16,
@@ -78,9 +82,37 @@ public struct StoredMatrix: Sendable {
         }
     }
 
+    /// Packs rows: row r is lane i % 16 of group i / 16 for i = r - rows.lowerBound. Other lanes of the last group are zeros.
+    ///
+    /// - Parameters:
+    ///   - rows: They begin with a multiple of 16 when they are quantized.
+    ///   - groups: `[groups, depth, 16]`.
+    func pack(
+        _ rows: Range<Int>, into groups: UnsafeMutablePointer<Float>, _ kernels: FloatKernels, _ memory: WorkerMemory
+    ) throws {
+        for piece in try pieces(of: rows, step: outputs) {
+            try withRows(of: piece, firstRow: rows.lowerBound, kernels, memory) { part, values, type in
+                let (number, lane) = (part.lowerBound - rows.lowerBound).quotientAndRemainder(dividingBy: 16)
+                let group = groups + number * 16 * depth
+                guard part.count < 16 else {
+                    return kernels.packRows(values, type, 16, depth, depth, taps, 0, group)
+                }
+                // Whole groups are packed much faster than parts of them: those that tiles share are put together first.
+                let rowBytes = depth * (type == PVIT_FLOAT_F32 ? 4 : 2)
+                let whole = UnsafeMutableRawPointer(memory.group.grow(to: 16 * depth))
+                (whole + lane * rowBytes).copyMemory(from: values, byteCount: part.count * rowBytes)
+                let filled = lane + part.count
+                guard filled == 16 || part.upperBound == rows.upperBound else { return }
+                (whole + filled * rowBytes).initializeMemory(
+                    as: UInt8.self, repeating: 0, count: (16 - filled) * rowBytes)
+                kernels.packRows(whole, type, 16, depth, depth, taps, 0, group)
+            }
+        }
+    }
+
     /// Lends the rows of a piece, at most 16 at a time, all of one group: `[rows, depth]`. Quantized rows are decoded.
     private func withRows(
-        of piece: Piece, _ kernels: FloatKernels, _ memory: WorkerMemory,
+        of piece: Piece, firstRow: Int, _ kernels: FloatKernels, _ memory: WorkerMemory,
         _ body: (Range<Int>, UnsafeRawPointer, pvit_float_type) throws -> Void
     ) throws {
         try container.withTile(piece.tile, of: tensor, scratch: memory.tile) { bytes, tile in
@@ -95,7 +127,7 @@ public struct StoredMatrix: Sendable {
                 }
                 var first = piece.rows.lowerBound
                 while first < piece.rows.upperBound {
-                    let rows = first..<min(piece.rows.upperBound, (first / 16 + 1) * 16)
+                    let rows = first..<min(piece.rows.upperBound, firstRow + ((first - firstRow) / 16 + 1) * 16)
                     let start = tileStart + (first - tile.rows.lowerBound) / rowsPerGroup * bytesPerGroup
                     switch tensor.encoding {
                     case .plain(.f16): try body(rows, start, PVIT_FLOAT_F16)
@@ -119,23 +151,31 @@ public struct StoredMatrix: Sendable {
     /// - Throws: The errors of reading tiles.
     public func decoded() throws -> FloatMatrix {
         let result = FloatMatrix(rows: outputs, columns: depth)
-        let (kernels, memory) = (try FloatKernels(), WorkerMemory())
-        for piece in try pieces(of: 0..<outputs, step: outputs) {
-            try withRows(of: piece, kernels, memory) { rows, values, type in
-                let (target, count) = (result.row(rows.lowerBound), rows.count)
-                for row in 0..<count {
+        try widen(0..<outputs, into: result.start, stride: result.stride, FloatKernels(), WorkerMemory())
+        return result
+    }
+
+    /// Writes rows as float32: `[rows, depth]`, `stride` numbers apart.
+    ///
+    /// - Parameter rows: They begin with a multiple of 16 when they are quantized.
+    func widen(
+        _ rows: Range<Int>, into result: UnsafeMutablePointer<Float>, stride: Int, _ kernels: FloatKernels,
+        _ memory: WorkerMemory
+    ) throws {
+        for piece in try pieces(of: rows, step: outputs) {
+            try withRows(of: piece, firstRow: rows.lowerBound, kernels, memory) { part, values, type in
+                for row in 0..<part.count {
+                    let target = result + (part.lowerBound - rows.lowerBound + row) * stride
                     let halves = values.assumingMemoryBound(to: UInt16.self) + row * depth
                     switch type {
-                    case PVIT_FLOAT_F16: kernels.widenF16(halves, target + row * result.stride, depth)
-                    case PVIT_FLOAT_BF16: kernels.widenBF16(halves, target + row * result.stride, depth)
+                    case PVIT_FLOAT_F16: kernels.widenF16(halves, target, depth)
+                    case PVIT_FLOAT_BF16: kernels.widenBF16(halves, target, depth)
                     default:
-                        let floats = values.assumingMemoryBound(to: Float.self) + row * depth
-                        (target + row * result.stride).update(from: floats, count: depth)
+                        target.update(from: values.assumingMemoryBound(to: Float.self) + row * depth, count: depth)
                     }
                 }
             }
         }
-        return result
     }
 }
 

@@ -5,10 +5,14 @@ import Container
 final class WorkerMemory {
     /// The left side of a product: `[PVIT_PANEL_ROWS, PVIT_PANEL_STRIDE]`.
     let panel = FloatMatrix(rows: Int(PVIT_PANEL_ROWS), columns: Int(PVIT_PANEL_STRIDE))
+    /// Weights that no other thread multiplies by.
+    let groups = GrowingFloats()
     /// Sums that are not finished; about 128 KiB.
     let sums = GrowingFloats()
     /// Rows of weights on their way into groups.
     let rows = GrowingFloats()
+    /// Rows of one group from several tiles.
+    let group = GrowingFloats()
     /// For attention: a head's keys and values, and scores.
     let (keys, values, scores) = (GrowingFloats(), GrowingFloats(), GrowingFloats())
     let tile = TileScratch()

@@ -143,19 +143,13 @@ public final class RegionEncoder {
             }
             means.row(region).update(from: tokens.row(first), count: x.channels)
         }
-        let query = try project(means, pool.query)
-        let key = try project(tokens, pool.key)
-        let value = try project(tokens, pool.value)
+        let query = FloatMatrix(rows: x.count, columns: x.channels)
+        try engine.multiply(Patches(means), pool.query.weight, Epilogue(shift: pool.query.bias), into: query)
         let attended = FloatMatrix(rows: x.count, columns: x.channels)
         // Heads are 64 wide in every CLIP ResNet.
         try engine.attend(
-            query: query, key: key, value: value, positions: 1 + pixels, heads: x.channels / 64, into: attended)
+            query: query, tokens: tokens, key: pool.key, value: pool.value.weight, bias: pool.value.bias,
+            heads: x.channels / 64, into: attended)
         try engine.multiply(Patches(attended), pool.output.weight, Epilogue(shift: pool.output.bias), into: result)
-    }
-
-    private func project(_ x: FloatMatrix, _ linear: RegionEncoderWeights.Linear) throws -> FloatMatrix {
-        let result = FloatMatrix(rows: x.rows, columns: linear.weight.outputs)
-        try engine.multiply(Patches(x), linear.weight, Epilogue(shift: linear.bias), into: result)
-        return result
     }
 }

@@ -33,7 +33,7 @@ struct RegionEncoderWeights: Sendable {
     struct AttentionPool: Sendable {
         let positions: FloatMatrix  // [1 + grid * grid, embedding]
         let query: Linear  // [embedding, embedding]
-        let key: Linear
+        let key: StoredMatrix  // [embedding, embedding]; a bias has no effect on attention
         let value: Linear
         let output: Linear  // [features, embedding]
     }
@@ -132,10 +132,13 @@ struct RegionEncoderWeights: Sendable {
     }
 
     private static func attentionPool(embedding: Int, in container: Container) throws -> AttentionPool {
+        func matrix(_ name: String, _ outputs: Int) throws -> StoredMatrix {
+            try StoredMatrix(
+                TensorName("\(root).attnpool.\(name).weight"), shape: [outputs, embedding], in: container)
+        }
         func linear(_ name: String, _ outputs: Int) throws -> Linear {
             Linear(
-                weight: try StoredMatrix(
-                    TensorName("\(root).attnpool.\(name).weight"), shape: [outputs, embedding], in: container),
+                weight: try matrix(name, outputs),
                 bias: try container.floatVector(TensorName("\(root).attnpool.\(name).bias"), count: outputs))
         }
         let positions = try shape(of: "attnpool.positional_embedding", rank: 2, in: container)[0]
@@ -144,7 +147,7 @@ struct RegionEncoderWeights: Sendable {
             positions: try StoredMatrix(
                 TensorName("\(root).attnpool.positional_embedding"), shape: [positions, embedding], in: container
             ).decoded(),
-            query: try linear("q_proj", embedding), key: try linear("k_proj", embedding),
+            query: try linear("q_proj", embedding), key: try matrix("k_proj", embedding),
             value: try linear("v_proj", embedding), output: try linear("c_proj", features))
     }
 }

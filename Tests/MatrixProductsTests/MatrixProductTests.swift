@@ -156,6 +156,24 @@ struct MatrixProductTests {
         #expect(results.allSatisfy { $0 == results[0] })
     }
 
+    @Test("whether tasks pack weights for themselves or share them changes no bit")
+    func packing() throws {
+        let x = matrix(1100, 32, random(1100 * 32, seed: 5))
+        var results: [[Float]] = []
+        // With many threads or many patches they are shared; compressed tiles are cut between tiles, stored ones anywhere.
+        for (threads, patches) in [(1, 40), (2, 40), (40, 40), (2, 1100)] {
+            for (rowsPerTile, compression) in [(390, Compression.none), (45, .none), (45, .zstd), (7, .zstd)] {
+                let weights = try StoredTestMatrix(
+                    [390, 32], .plain(.f16), compression: compression, rowsPerTile: rowsPerTile, seed: 6)
+                let result = FloatMatrix(rows: patches, columns: 390)
+                try MatrixEngine(threadCount: threads).multiply(
+                    Patches(x.rows(0..<patches)), weights.matrix, into: result)
+                results.append(result.rows(0..<40).values())
+            }
+        }
+        #expect(results.allSatisfy { $0 == results[0] })
+    }
+
     @Test("convolutions: the definition, with padding, steps and several maps", arguments: [(1, 1), (3, 1), (3, 2)])
     func convolution(kernel: Int, step: Int) throws {
         let (count, height, width, channels, outputs) = (2, 9, 6, 20, 33)
@@ -220,6 +238,41 @@ struct MatrixProductTests {
                 }
             }
         }
+    }
+
+    @Test(
+        "attention to projected tokens: that of the projections, in the same bits with more threads and alone",
+        arguments: [TensorEncoding.plain(.f16), .plain(.f32), .q8])
+    func projectedAttention(encoding: TensorEncoding) throws {
+        let (sequences, positions, heads, width, depth) = (3, 21, 5, 16, 96)
+        let columns = heads * width
+        let key = try StoredTestMatrix([columns, depth], encoding, rowsPerTile: 32, seed: 1)
+        let value = try StoredTestMatrix([columns, depth], encoding, compression: .zstd, rowsPerTile: 48, seed: 2)
+        let query = matrix(sequences, columns, random(sequences * columns, seed: 3))
+        let tokens = matrix(sequences * positions, depth, random(sequences * positions * depth, seed: 4))
+        let bias = matrix(1, columns, random(columns, seed: 5))
+        func attended(_ sequences: Range<Int>, threads: Int) throws -> FloatMatrix {
+            let result = FloatMatrix(rows: sequences.count, columns: columns)
+            try MatrixEngine(threadCount: threads).attend(
+                query: query.rows(sequences),
+                tokens: tokens.rows(sequences.lowerBound * positions..<sequences.upperBound * positions),
+                key: key.matrix, value: value.matrix, bias: bias, heads: heads, into: result)
+            return result
+        }
+        let result = try attended(0..<sequences, threads: 2)
+        #expect(try attended(0..<sequences, threads: 1).values() == result.values())
+        #expect(try attended(1..<2, threads: 3).values() == result.rows(1..<2).values())
+        #expect(try attended(0..<0, threads: 1).rows == 0)
+
+        let engine = try MatrixEngine(threadCount: 1)
+        let keys = FloatMatrix(rows: tokens.rows, columns: columns)
+        let values = FloatMatrix(rows: tokens.rows, columns: columns)
+        let expected = FloatMatrix(rows: sequences, columns: columns)
+        // Softmax takes no notice of the keys' bias.
+        try engine.multiply(Patches(tokens), key.matrix, Epilogue(shift: bias), into: keys)
+        try engine.multiply(Patches(tokens), value.matrix, Epilogue(shift: bias), into: values)
+        try engine.attend(query: query, key: keys, value: values, positions: positions, heads: heads, into: expected)
+        for (number, other) in zip(result.values(), expected.values()) { #expect(abs(number - other) < 2e-5) }
     }
 
     /// e to the power of x, by its series.

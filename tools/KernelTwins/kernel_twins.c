@@ -233,7 +233,7 @@ static void floats(const pvit_kernels *k, const pvit_float_kernels *a, const pvi
         a->multiply_panel(f[0], rows, depth, f[1], groups, depth * 16, round % 2, f[2], stride);
         s->multiply_panel(f[0], rows, depth, f[1], groups, depth * 16, round % 2, f[3], stride);
         CHECK("multiply_panel", f[2], f[3], rows * stride);
-        size_t outputs = groups * 16;
+        size_t outputs = groups * 16 - below(16);
         pvit_epilogue epilogue = {round % 2 ? f[1] : NULL, round % 3 ? f[1] : NULL, round % 5 ? f[0] : NULL, outputs,
                                   (pvit_activation)(round % 3)};
         a->finish(f[2], stride, rows, outputs, epilogue, f[4], outputs);

@@ -179,15 +179,25 @@ PVIT_INLINE f32x16 activate(f32x16 x, pvit_activation activation) {
     return x;
 }
 
+PVIT_INLINE f32x16 load_at_most_16(const float *from, size_t count) {
+    return count < 16 ? load_f32_part(from, count) : load_f32(from);
+}
+
 PVIT_TARGET static void finish(const float *restrict sums, size_t sums_stride, size_t rows, size_t outputs,
                                pvit_epilogue epilogue, float *y, size_t y_stride) {
     for (size_t row = 0; row < rows; row++) {
         for (size_t i = 0; i < outputs; i += 16) {
-            f32x16 scale = epilogue.scale ? load_f32(epilogue.scale + i) : splat(1.0f);
-            f32x16 shift = epilogue.shift ? load_f32(epilogue.shift + i) : splat(0);
+            size_t count = outputs - i;
+            f32x16 scale = epilogue.scale ? load_at_most_16(epilogue.scale + i, count) : splat(1.0f);
+            f32x16 shift = epilogue.shift ? load_at_most_16(epilogue.shift + i, count) : splat(0);
             f32x16 value = PVIT_MULTIPLY_ADD(load_f32(sums + row * sums_stride + i), scale, shift);
-            if (epilogue.residual) value += load_f32(epilogue.residual + row * epilogue.residual_stride + i);
-            store_f32(activate(value, epilogue.activation), y + row * y_stride + i);
+            if (epilogue.residual)
+                value += load_at_most_16(epilogue.residual + row * epilogue.residual_stride + i, count);
+            value = activate(value, epilogue.activation);
+            if (count < 16)
+                store_f32_part(value, y + row * y_stride + i, count);
+            else
+                store_f32(value, y + row * y_stride + i);
         }
     }
 }

@@ -59,8 +59,8 @@ typedef struct {
     // `accumulate` 0 begins from zeros.
     void (*multiply_panel)(const float *restrict panel, size_t rows, size_t depth, const float *restrict groups_start,
                            size_t groups, size_t group_stride, int accumulate, float *restrict sums, size_t sums_stride);
-    // y[rows, outputs] from sums[rows, outputs]. Rows of every array are at least `outputs` rounded up to 16 long, and
-    // those elements of y past `outputs` are unspecified. scale and shift have that length too.
+    // y[rows, outputs] from sums[rows, outputs], whose rows are at least `outputs` rounded up to 16 long. Elements of y past
+    // `outputs` are left alone: other threads may be writing them.
     void (*finish)(const float *restrict sums, size_t sums_stride, size_t rows, size_t outputs, pvit_epilogue epilogue,
                    float *y, size_t y_stride);
 
