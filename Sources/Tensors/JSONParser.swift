@@ -14,28 +14,77 @@ extension JSONValue {
     /// - Throws: `json.invalid` with the byte offset for anything that is not JSON, for nesting past `maximumDepth` and for
     ///   lone surrogates; `json.duplicate-key` for a key that occurs twice in one object.
     public init(parsing text: [UInt8]) throws {
-        var parser = JSONParser(text: text)
-        self = try parser.parseDocument()
+        var reader = JSONReader(text)
+        self = try reader.readValue()
+        try reader.finish()
     }
 }
 
-/// A recursive-descent reader of one JSON text.
-private struct JSONParser {
-    let text: [UInt8]
-    var position = 0
+/// A recursive-descent reader of one JSON text, whole values at a time or member by member and element by element.
+package struct JSONReader {
+    /// What a value is, by its first byte.
+    package enum Kind {
+        /// An object.
+        case object
+        /// An array.
+        case array
+        /// A string.
+        case string
+        /// Anything else, or no value.
+        case other
+    }
 
-    init(text: [UInt8]) { self.text = text }
+    /// A place between two values, to come back to.
+    package struct Mark {
+        fileprivate let position: Int
+        fileprivate let depth: Int
+        fileprivate let isFirst: Bool
+    }
 
-    mutating func parseDocument() throws -> JSONValue {
-        let value = try parseValue(depth: 0)
+    private let text: [UInt8]
+    private var position = 0
+    /// How many objects and arrays are open.
+    private var depth = 0
+    /// Whether an object or array was opened and no value read since.
+    private var isFirst = false
+    private var buffer: [UInt8] = []
+
+    /// Creates a reader at the start of a text.
+    package init(_ text: [UInt8]) { self.text = text }
+
+    /// The place before the next value, or before the comma in front of it.
+    package var mark: Mark { Mark(position: position, depth: depth, isFirst: isFirst) }
+
+    /// Goes back to a place.
+    package mutating func `return`(to mark: Mark) {
+        (position, depth, isFirst) = (mark.position, mark.depth, mark.isFirst)
+    }
+
+    /// Throws `json.invalid` unless nothing but white space is left.
+    package mutating func finish() throws {
         skipWhiteSpace()
         guard position == text.count else { throw failure("there is more text after the value") }
-        return value
+    }
+
+    /// The kind of the value that comes next.
+    package mutating func nextKind() -> Kind {
+        skipWhiteSpace()
+        switch next {
+        case UInt8(ascii: "{"): return .object
+        case UInt8(ascii: "["): return .array
+        case UInt8(ascii: "\""): return .string
+        default: return .other
+        }
     }
 
     private func failure(_ what: String, _ code: PVITError.Code = .badJSON) -> PVITError {
         let place = UInt64(min(position, text.count))
         return PVITError(code, "invalid JSON: \(what)", bytes: place..<min(place + 1, UInt64(text.count)))
+    }
+
+    /// The error for a key that occurs twice in the object that is being read.
+    package func duplicateKey(_ key: String) -> PVITError {
+        failure("the key \"\(key)\" occurs twice", .duplicateJSONKey)
     }
 
     private var next: UInt8? { position < text.count ? text[position] : nil }
@@ -44,14 +93,17 @@ private struct JSONParser {
         while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 
-    private mutating func parseValue(depth: Int) throws -> JSONValue {
+    /// Reads a value.
+    ///
+    /// - Throws: What `JSONValue.init(parsing:)` throws, but for text after the value.
+    package mutating func readValue() throws -> JSONValue {
         guard depth < JSONValue.maximumDepth else { throw failure("nesting is too deep") }
         skipWhiteSpace()
         guard let first = next else { throw failure("the text ends too early") }
         switch first {
-        case UInt8(ascii: "{"): return .object(try parseObject(depth: depth))
-        case UInt8(ascii: "["): return .array(try parseArray(depth: depth))
-        case UInt8(ascii: "\""): return .string(try parseString())
+        case UInt8(ascii: "{"): return .object(try readObject())
+        case UInt8(ascii: "["): return .array(try readArray())
+        case UInt8(ascii: "\""): return .string(try readText())
         case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
         case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
         case UInt8(ascii: "n"): return try parseWord("null", .null)
@@ -60,64 +112,98 @@ private struct JSONParser {
         }
     }
 
+    private mutating func readText() throws -> String {
+        // Taken out and put back, so that there is one buffer for all strings.
+        var bytes: [UInt8] = []
+        swap(&bytes, &buffer)
+        defer { swap(&bytes, &buffer) }
+        bytes.removeAll(keepingCapacity: true)
+        try readString(into: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private mutating func readObject() throws -> JSONObject {
+        try beginObject()
+        var object = JSONObject()
+        var bytes: [UInt8] = []
+        while try nextKey(into: &bytes) {
+            let key = String(decoding: bytes, as: UTF8.self)
+            let value = try readValue()
+            guard object.append(value, for: key) else { throw duplicateKey(key) }
+        }
+        return object
+    }
+
+    private mutating func readArray() throws -> [JSONValue] {
+        try beginArray()
+        var elements: [JSONValue] = []
+        while try nextElement() { elements.append(try readValue()) }
+        return elements
+    }
+
+    /// Steps into the object that comes next. Its members are read by `nextKey` and a value each.
+    ///
+    /// - Throws: `json.invalid` when no object comes next.
+    package mutating func beginObject() throws { try begin(UInt8(ascii: "{")) }
+
+    /// Steps into the array that comes next. Its elements are read by `nextElement` and a value each.
+    ///
+    /// - Throws: `json.invalid` when no array comes next.
+    package mutating func beginArray() throws { try begin(UInt8(ascii: "[")) }
+
+    private mutating func begin(_ bracket: UInt8) throws {
+        guard depth < JSONValue.maximumDepth else { throw failure("nesting is too deep") }
+        skipWhiteSpace()
+        guard next == bracket else { throw failure("a value was expected") }
+        position += 1
+        depth += 1
+        isFirst = true
+    }
+
+    /// Reads the key of the next member; false at the end of the object, which is stepped out of. A key that occurs twice
+    /// is the caller's to find.
+    ///
+    /// - Parameter key: Becomes the key, in UTF-8.
+    /// - Throws: `json.invalid`.
+    package mutating func nextKey(into key: inout [UInt8]) throws -> Bool {
+        guard try nextItem(UInt8(ascii: "}"), or: "a comma or a closing brace was expected") else { return false }
+        guard nextKind() == .string else { throw failure("a key was expected") }
+        key.removeAll(keepingCapacity: true)
+        try readString(into: &key)
+        skipWhiteSpace()
+        guard next == UInt8(ascii: ":") else { throw failure("a colon was expected") }
+        position += 1
+        return true
+    }
+
+    /// Goes to the next element; false at the end of the array, which is stepped out of.
+    ///
+    /// - Throws: `json.invalid`.
+    package mutating func nextElement() throws -> Bool {
+        try nextItem(UInt8(ascii: "]"), or: "a comma or a closing bracket was expected")
+    }
+
+    private mutating func nextItem(_ bracket: UInt8, or failureText: StaticString) throws -> Bool {
+        let wasFirst = isFirst
+        isFirst = false
+        skipWhiteSpace()
+        if next == bracket {
+            position += 1
+            depth -= 1
+            return false
+        }
+        guard !wasFirst else { return true }
+        guard next == UInt8(ascii: ",") else { throw failure(failureText.description) }
+        position += 1
+        return true
+    }
+
     private mutating func parseWord(_ word: StaticString, _ value: JSONValue) throws -> JSONValue {
         let length = word.utf8CodeUnitCount
         guard position + length <= text.count, text[position..<position + length].elementsEqual(word.description.utf8)
         else { throw failure("an unknown word") }
         position += length
         return value
-    }
-
-    private mutating func parseObject(depth: Int) throws -> JSONObject {
-        position += 1
-        var object = JSONObject()
-        skipWhiteSpace()
-        if next == UInt8(ascii: "}") {
-            position += 1
-            return object
-        }
-        while true {
-            skipWhiteSpace()
-            guard next == UInt8(ascii: "\"") else { throw failure("a key was expected") }
-            let key = try parseString()
-            skipWhiteSpace()
-            guard next == UInt8(ascii: ":") else { throw failure("a colon was expected") }
-            position += 1
-            let value = try parseValue(depth: depth + 1)
-            guard object[key] == nil else {
-                throw failure("the key \"\(key)\" occurs twice", .duplicateJSONKey)
-            }
-            object[key] = value
-            skipWhiteSpace()
-            switch next {
-            case UInt8(ascii: ","): position += 1
-            case UInt8(ascii: "}"):
-                position += 1
-                return object
-            default: throw failure("a comma or a closing brace was expected")
-            }
-        }
-    }
-
-    private mutating func parseArray(depth: Int) throws -> [JSONValue] {
-        position += 1
-        var elements: [JSONValue] = []
-        skipWhiteSpace()
-        if next == UInt8(ascii: "]") {
-            position += 1
-            return elements
-        }
-        while true {
-            elements.append(try parseValue(depth: depth + 1))
-            skipWhiteSpace()
-            switch next {
-            case UInt8(ascii: ","): position += 1
-            case UInt8(ascii: "]"):
-                position += 1
-                return elements
-            default: throw failure("a comma or a closing bracket was expected")
-            }
-        }
     }
 
     private mutating func parseNumber() throws -> JSONValue {
@@ -139,6 +225,10 @@ private struct JSONParser {
             guard let digit = next, isDigit(digit) else { throw failure("a digit was expected") }
             skipDigits()
         }
+        // Ids and such, without a text in between.
+        if isWhole, position - start <= 18, text[start] != UInt8(ascii: "-") {
+            return .integer(text[start..<position].reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) })
+        }
         let digits = String(decoding: text[start..<position], as: UTF8.self)
         if isWhole, let value = Int(digits) { return .integer(value) }
         guard let value = Double(digits), value.isFinite else { throw failure("a number out of range") }
@@ -151,25 +241,39 @@ private struct JSONParser {
         while let byte = next, isDigit(byte) { position += 1 }
     }
 
-    private mutating func parseString() throws -> String {
+    /// Reads the string that comes next and appends it to `bytes`, in UTF-8.
+    ///
+    /// - Throws: `json.invalid`, also when no string comes next.
+    package mutating func readString(into bytes: inout [UInt8]) throws {
+        guard nextKind() == .string else { throw failure("a string was expected") }
         position += 1
-        let start = position
-        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { position += 1 }
-        var bytes = text[start..<position]
-        while let byte = next {
+        let first = bytes.count
+        var isASCII = true
+        while true {
+            let start = position
+            var end = start
+            text.withUnsafeBufferPointer { text in
+                while end < text.count, case let byte = text[end], byte != UInt8(ascii: "\""),
+                    byte != UInt8(ascii: "\\"), byte >= 0x20
+                {
+                    if byte >= 0x80 { isASCII = false }
+                    end += 1
+                }
+                bytes.append(contentsOf: text[start..<end])
+            }
+            position = end
+            guard let byte = next else { throw failure("a string does not end") }
             position += 1
             switch byte {
             case UInt8(ascii: "\""):
-                guard let string = String(validating: bytes, as: UTF8.self) else {
+                guard isASCII || (try? UTF8Span(validating: bytes.span.extracting(first..<bytes.count))) != nil else {
                     throw failure("a string is not valid UTF-8")
                 }
-                return string
+                return
             case UInt8(ascii: "\\"): bytes.append(contentsOf: try parseEscape())
-            case 0..<0x20: throw failure("a control character in a string")
-            default: bytes.append(byte)
+            default: throw failure("a control character in a string")
             }
         }
-        throw failure("a string does not end")
     }
 
     private mutating func parseEscape() throws -> [UInt8] {

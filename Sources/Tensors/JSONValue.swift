@@ -67,15 +67,25 @@ public struct JSONObject: Sendable, Equatable {
         set {
             switch (places[ExactText(key)], newValue) {
             case (let place?, let value?): members[place].value = value
-            case (nil, let value?):
-                places[ExactText(key)] = members.count
-                members.append(Member(key: key, value: value))
+            case (nil, let value?): append(value, for: key)
             case (let place?, nil):
                 members.remove(at: place)
                 places = Dictionary(uniqueKeysWithValues: members.enumerated().map { (ExactText($1.key), $0) })
             case (nil, nil): break
             }
         }
+    }
+
+    /// Appends a member unless there is one with this key; false when there is.
+    @discardableResult
+    package mutating func append(_ value: JSONValue, for key: String) -> Bool {
+        let text = ExactText(key)
+        if let place = places.updateValue(members.count, forKey: text) {
+            places[text] = place
+            return false
+        }
+        members.append(Member(key: key, value: value))
+        return true
     }
 }
 

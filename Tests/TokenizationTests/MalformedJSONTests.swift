@@ -47,6 +47,33 @@ struct MalformedJSONTests {
         for count in 0..<whole.count { #expect(error(Array(whole[..<count])) != nil, "\(count) bytes") }
     }
 
+    @Test("the members of the model may be in any order, and the tokens too")
+    func order() throws {
+        let model =
+            #"{"merges":[["a","b"],"#
+            + #"["b","c"]],"unk_token":"<unk>","vocab":{"<unk>":5,"bc":4,"ab":2,"c":3,"b":1,"a":0},"type":"BPE"}"#
+        let added = #"[{"id":6,"content":"<x>"}]"#
+        let text = #"{"model":\#(model),"added_tokens":\#(added),"decoder":{"type":"Fuse"}}"#
+        let tokenizer = try Tokenizer(tokenizerJSON: Array(text.utf8))
+        #expect(tokenizer.encode("abc<x>bc?") == [2, 3, 6, 4, 5])
+        #expect(tokenizer.decode([2, 3, 6, 4, 5]) == "abc<x>bc<unk>")
+        #expect(tokenizer.vocabularySize == 7 && tokenizer.id(ofPiece: "bc") == 4)
+    }
+
+    @Test("keys that occur twice are errors, and so is malformed JSON behind a bad merge")
+    func keys() {
+        func error(_ model: String) -> PVITError.Code? { self.error(Array(#"{"model":{\#(model)}}"#.utf8))?.code }
+        #expect(error(#""vocab":{"a":0,"\u0061":1},"merges":[]"#) == .duplicateJSONKey)
+        #expect(error(#""vocab":{"a":0},"merges":[],"vocab":{"a":0}"#) == .duplicateJSONKey)
+        #expect(error(#""merges":[],"vocab":{"a":0},"merges":[]"#) == .duplicateJSONKey)
+        #expect(self.error(Array(#"{"model":{},"model":{}}"#.utf8))?.code == .duplicateJSONKey)
+        #expect(error(#""vocab":{"a":0},"merges":["a b",tru]"#) == .badJSON)
+        #expect(error(#""merges":[["a"],5,"x y"],"vocab":{"a":0,}"#) == .badJSON)
+        #expect(error(#""merges":[["a"],5,"x y"],"vocab":{"a":0}"#) == .badTokenizer)
+        #expect(error(#""vocab":{"a":0,"b":1,"ab":2},"merges":["#) == .badJSON)
+        #expect(error(#""vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b""#) == .badJSON)
+    }
+
     @Test("bad vocabularies are errors")
     func vocabulary() {
         let values: [JSONValue] = [

@@ -16,18 +16,25 @@ struct BytePairMerger: Sendable {
     private static let scanLimit = 24
     private static let none = UInt64.max
 
-    /// From a pair of symbols to `rank << 32 | merged symbol`.
-    private let merges: IntegerTable
-    /// The pairs of initial symbols between which some merge can close the gap; nil when any pair may be one.
-    private let bridges: IntegerTable?
+    /// Where merges are looked up.
+    enum Merges: Sendable {
+        /// From `pair(left, right)` to `rank << 32 | merged symbol`.
+        case listed(IntegerTable)
+        /// Two symbols merge when their joint text is a piece.
+        case pieces(PieceMerges)
+    }
+
+    private let merges: Merges
+    private let bridges: PairFilter?
 
     /// Creates a merger.
     ///
     /// - Parameters:
-    ///   - merges: From `pair(left, right)` to `rank << 32 | merged symbol`.
-    ///   - bridges: The pairs (last initial symbol of the left part, first one of the right part) of all merges. Text is cut
-    ///     wherever two neighbours are no such pair: no merge can ever reach across.
-    init(merges: IntegerTable, bridges: IntegerTable?) {
+    ///   - merges: What can be merged.
+    ///   - bridges: The pairs (last initial symbol of the left part, first one of the right part) of all merges, at least;
+    ///     nil when any pair may be one. Text is cut wherever two neighbours are no such pair: no merge can ever reach
+    ///     across.
+    init(merges: Merges, bridges: PairFilter?) {
         self.merges = merges
         self.bridges = bridges
     }
@@ -35,17 +42,24 @@ struct BytePairMerger: Sendable {
     /// The key of two neighbours.
     static func pair(_ left: Symbol, _ right: Symbol) -> UInt64 { UInt64(left) << 32 | UInt64(right) }
 
-    private func merge(of left: Symbol, _ right: Symbol) -> UInt64 {
-        merges.value(of: Self.pair(left, right)) ?? Self.none
+    /// `rank << 32 | merged symbol`, or `none`.
+    private func merge(of left: Symbol, _ right: Symbol, _ memory: inout MergeMemory) -> UInt64 {
+        let pair = Self.pair(left, right)
+        switch merges {
+        case .listed(let table): return table.value(of: pair) ?? Self.none
+        case .pieces(let pieces):
+            return memory.value(of: pair) { text in pieces.merge(of: left, right, text: &text) ?? Self.none }
+        }
     }
 
     /// Merges `symbols` and appends what remains to `output`.
     func merge(_ symbols: Span<Symbol>, scratch: inout MergeScratch, into output: inout [Symbol]) {
+        if case .pieces = merges { scratch.memory.prepare(forCount: symbols.count) }
         guard let bridges else { return mergePart(symbols, scratch: &scratch, into: &output) }
         var start = 0
         for place in symbols.indices {
             let next = place + 1
-            if next == symbols.count || !bridges.contains(Self.pair(symbols[place], symbols[next])) {
+            if next == symbols.count || !bridges.mayContain(symbols[place], symbols[next]) {
                 mergePart(symbols.extracting(start..<next), scratch: &scratch, into: &output)
                 start = next
             }
@@ -65,9 +79,10 @@ struct BytePairMerger: Sendable {
         scratch.symbols.removeAll(keepingCapacity: true)
         scratch.pending.removeAll(keepingCapacity: true)
         for place in symbols.indices {
+            let next = place + 1
             scratch.symbols.append(symbols[place])
             scratch.pending.append(
-                place + 1 < symbols.count ? merge(of: symbols[place], symbols[place + 1]) : Self.none)
+                next < symbols.count ? merge(of: symbols[place], symbols[next], &scratch.memory) : Self.none)
         }
         while true {
             var best = Self.none
@@ -81,16 +96,20 @@ struct BytePairMerger: Sendable {
             scratch.symbols.remove(at: place + 1)
             scratch.pending.remove(at: place)
             let last = place + 1 == scratch.symbols.count
-            scratch.pending[place] = last ? Self.none : merge(of: scratch.symbols[place], scratch.symbols[place + 1])
-            if place > 0 { scratch.pending[place - 1] = merge(of: scratch.symbols[place - 1], scratch.symbols[place]) }
+            scratch.pending[place] = last ? Self.none : mergeWithNext(of: place, &scratch)
+            if place > 0 { scratch.pending[place - 1] = mergeWithNext(of: place - 1, &scratch) }
         }
         output.append(contentsOf: scratch.symbols)
+    }
+
+    private func mergeWithNext(of place: Int, _ scratch: inout MergeScratch) -> UInt64 {
+        merge(of: scratch.symbols[place], scratch.symbols[place + 1], &scratch.memory)
     }
 
     private func mergeByQueue(_ symbols: Span<Symbol>, scratch: inout MergeScratch, into output: inout [Symbol]) {
         scratch.link(symbols)
         for place in 0..<symbols.count - 1 {
-            scratch.queue.append(merge(of: symbols[place], symbols[place + 1]), at: place)
+            scratch.queue.append(merge(of: symbols[place], symbols[place + 1], &scratch.memory), at: place)
         }
         scratch.queue.order()
         while let (rank, left) = scratch.queue.popFirst() {
@@ -99,17 +118,17 @@ struct BytePairMerger: Sendable {
             }
             // An entry is out of date when its pair has become another one in the meantime, which only grows: were the rank
             // the same, so would be the place in the queue.
-            let current = merge(of: scratch.symbols[left], scratch.symbols[right])
+            let current = merge(of: scratch.symbols[left], scratch.symbols[right], &scratch.memory)
             guard current != Self.none, current >> 32 == rank else { continue }
             let merged = Symbol(truncatingIfNeeded: current)
             scratch.symbols[left] = merged
             scratch.unlink(right, after: left)
             let previous = Int(scratch.links[left].previous)
             if previous >= 0 {
-                scratch.queue.push(merge(of: scratch.symbols[previous], merged), at: previous)
+                scratch.queue.push(merge(of: scratch.symbols[previous], merged, &scratch.memory), at: previous)
             }
             let next = Int(scratch.links[left].next)
-            if next >= 0 { scratch.queue.push(merge(of: merged, scratch.symbols[next]), at: left) }
+            if next >= 0 { scratch.queue.push(merge(of: merged, scratch.symbols[next], &scratch.memory), at: left) }
         }
         var place = 0
         while place >= 0 {
@@ -132,6 +151,7 @@ struct MergeScratch {
     fileprivate var pending: [UInt64] = []
     fileprivate var links: [Link] = []
     fileprivate var queue = MergeQueue()
+    fileprivate var memory = MergeMemory()
 
     fileprivate mutating func link(_ symbols: Span<Symbol>) {
         self.symbols.removeAll(keepingCapacity: true)

@@ -43,6 +43,8 @@ struct SentencePieceFile: Sendable {
                 "tokenizer.model is \(bytes.count) bytes long; at most \(TokenizerLimits.sentencePieceByteCount) are read"
             )
         }
+        // The pieces of a large vocabulary take about 16 bytes each; the table grows where they take less.
+        pieces = TokenTable(capacity: min(bytes.count / 16, TokenizerLimits.vocabularyCount))
         var isBPE = false
         var hasNormalizer = false
         var reader = ProtobufReader(bytes)

@@ -16,7 +16,8 @@ struct SentencePieceModel: Sendable {
         self.userDefined = userDefined
         normalizer = SentencePieceNormalizer(file, userDefined: userDefined)
         characters = CharacterSymbols(file.pieces)
-        merger = Self.makeMerger(file, characters)
+        let merges = PieceMerges(file)
+        merger = BytePairMerger(merges: .pieces(merges), bridges: merges.bridges(characters))
     }
 
     /// The ids of a text of valid UTF-8.
@@ -62,58 +63,7 @@ struct SentencePieceModel: Sendable {
 
     private func text(of symbol: Symbol) -> [UInt8] {
         guard symbol >= BytePairMerger.character else { return Array(file.pieces[Int(symbol)]) }
-        guard let scalar = Unicode.Scalar(symbol - BytePairMerger.character) else { return UTF8Repair.replacement }
-        return Array(UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
-    }
-
-    /// SentencePiece joins two neighbours whenever their joint text is a piece, the highest score first: every way to cut a
-    /// piece in two is a merge.
-    private static func makeMerger(_ file: SentencePieceFile, _ characters: CharacterSymbols) -> BytePairMerger {
-        let ranks = rankScores(file)
-        var merges = IntegerTable(capacity: file.pieces.count)
-        var bridges = IntegerTable(capacity: file.pieces.count / 4)
-        for id in file.kinds.indices where file.kinds[id] == .normal {
-            file.pieces.withString(id) { piece in
-                var cut = UTF8Scalars.length(startingWith: piece[0])
-                while cut < piece.count {
-                    let (next, length) = UTF8Scalars.scalar(in: piece, at: cut)
-                    if let left = part(piece.extracting(0..<cut), file, characters),
-                        let right = part(piece.extracting(cut..<piece.count), file, characters)
-                    {
-                        let last = UTF8Scalars.scalar(in: piece, at: UTF8Scalars.start(before: cut, in: piece)).value
-                        merges.set(BytePairMerger.pair(left, right), to: ranks[id] << 32 | UInt64(id))
-                        bridges.set(
-                            BytePairMerger.pair(characters.symbol(of: last), characters.symbol(of: next)), to: 1)
-                    }
-                    cut += length
-                }
-            }
-        }
-        return BytePairMerger(merges: merges, bridges: bridges)
-    }
-
-    /// The symbol of a part of a piece, or nil when merging can never have made it.
-    private static func part(_ text: Span<UInt8>, _ file: SentencePieceFile, _ characters: CharacterSymbols) -> Symbol?
-    {
-        if UTF8Scalars.length(startingWith: text[0]) == text.count {
-            let symbol = characters.symbol(of: UTF8Scalars.scalar(in: text, at: 0).value)
-            let isFrozen = symbol < BytePairMerger.character && file.kinds[Int(symbol)] == .userDefined
-            return isFrozen ? nil : symbol
-        }
-        guard let id = file.pieces.number(of: text), file.kinds[id] == .normal else { return nil }
-        return Symbol(id)
-    }
-
-    /// The place of each piece's score among all scores, the highest first; equal scores share a rank.
-    private static func rankScores(_ file: SentencePieceFile) -> [UInt64] {
-        let order = file.scores.indices.sorted { file.scores[$0] > file.scores[$1] }
-        var ranks = Array(repeating: UInt64(0), count: order.count)
-        var rank: UInt64 = 0
-        for (place, id) in order.enumerated() {
-            if place > 0, file.scores[order[place - 1]] != file.scores[id] { rank += 1 }
-            ranks[id] = rank
-        }
-        return ranks
+        return Array(PieceMerges.text(ofCharacter: symbol))
     }
 }
 

@@ -21,6 +21,20 @@ enum ByteAlphabet {
         return bytes
     }()
 
+    /// Appends the characters of bytes to `text`, in UTF-8.
+    static func encode(_ bytes: Span<UInt8>, into text: inout [UInt8]) {
+        for place in bytes.indices {
+            let scalar = scalars[Int(bytes[place])]
+            // All are below U+0800.
+            if scalar < 0x80 {
+                text.append(UInt8(scalar))
+            } else {
+                text.append(0xC0 | UInt8(scalar >> 6))
+                text.append(0x80 | UInt8(scalar & 0x3F))
+            }
+        }
+    }
+
     /// The bytes that a token stands for. A token with a character outside the alphabet stands for its own UTF-8.
     static func decode(_ token: Span<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []

@@ -26,7 +26,7 @@ struct BytePairModel: Sendable {
     private let byteTokens: [Symbol?]
     /// The token or tokens that each byte begins as, in byte-level models.
     private let byteSymbols: [Symbol]
-    /// Whole words that are tokens without regard to merges; numbered by id.
+    /// The tokens, where whole words are tokens without regard to merges.
     private let words: TokenTable?
 
     /// Creates the model.
@@ -34,9 +34,7 @@ struct BytePairModel: Sendable {
     /// - Parameters:
     ///   - vocabulary: The tokens; the findable ones are the model's own vocabulary.
     ///   - merges: Pairs of ids and what they make, the best first.
-    init(
-        vocabulary: TokenTable, merges: [(left: Int, right: Int, merged: Int)], units: Units, options: Options
-    ) {
+    init(vocabulary: TokenTable, merges: [ListedMerge], units: Units, options: Options) {
         self.units = units
         self.options = options
         let characters = CharacterSymbols(vocabulary)
@@ -47,43 +45,30 @@ struct BytePairModel: Sendable {
         }
         self.byteTokens = byteTokens
         byteSymbols = ByteAlphabet.scalars.map { characters.symbol(of: $0) }
-        words = options.ignoresMerges ? Self.makeWords(vocabulary, units) : nil
+        words = options.ignoresMerges ? vocabulary : nil
         var table = IntegerTable(capacity: merges.count)
-        var bridges = IntegerTable(capacity: merges.count / 8)
+        var bridges = PairFilter(capacity: merges.count)
         var canCut = true
         var isUncuttable = Array(repeating: false, count: vocabulary.count)
         for token in byteTokens { if let token { isUncuttable[Int(token)] = true } }
         if let unknown = options.unknown { isUncuttable[Int(unknown.rawValue)] = true }
         for (rank, merge) in merges.enumerated() {
-            let pair = BytePairMerger.pair(Symbol(merge.left), Symbol(merge.right))
-            table.set(pair, to: UInt64(rank) << 32 | UInt64(merge.merged))
-            if isUncuttable[merge.left] || isUncuttable[merge.right] { canCut = false }
-            let last = vocabulary.withString(merge.left) { text in
+            table.set(BytePairMerger.pair(merge.left, merge.right), to: UInt64(rank) << 32 | UInt64(merge.merged))
+            if isUncuttable[Int(merge.left)] || isUncuttable[Int(merge.right)] { canCut = false }
+            let last = vocabulary.withString(Int(merge.left)) { text in
                 UTF8Scalars.scalar(in: text, at: UTF8Scalars.start(before: text.count, in: text)).value
             }
-            let first = vocabulary.withString(merge.right) { UTF8Scalars.scalar(in: $0, at: 0).value }
-            bridges.set(BytePairMerger.pair(characters.symbol(of: last), characters.symbol(of: first)), to: 1)
+            let first = vocabulary.withString(Int(merge.right)) { UTF8Scalars.scalar(in: $0, at: 0).value }
+            bridges.insert(characters.symbol(of: last), characters.symbol(of: first))
         }
         // Tokens of bytes and the unknown token are symbols of several characters: where merges use them, their first and
         // last characters say nothing of what can be joined.
-        merger = BytePairMerger(merges: table, bridges: canCut ? bridges : nil)
-    }
-
-    private static func makeWords(_ vocabulary: TokenTable, _ units: Units) -> TokenTable {
-        guard units == .bytes else { return vocabulary }
-        var words = TokenTable(capacity: vocabulary.count)
-        for id in 0..<vocabulary.count {
-            let isFindable = vocabulary.withString(id) { vocabulary.number(of: $0) == id }
-            let bytes = vocabulary.withString(id) { ByteAlphabet.decode($0) }
-            words.append(bytes.span)
-            if isFindable { words.index(id) }
-        }
-        return words
+        merger = BytePairMerger(merges: .listed(table), bridges: canCut ? bridges : nil)
     }
 
     /// Encodes one word, the result of pre-tokenization, of valid UTF-8.
     func encode(_ word: Span<UInt8>, scratch: inout BytePairScratch, into ids: inout [TokenID]) {
-        if let words, let id = words.number(of: word) {
+        if let words, let id = number(of: word, in: words, &scratch) {
             ids.append(TokenID(rawValue: Int32(id)))
             return
         }
@@ -102,6 +87,14 @@ struct BytePairModel: Sendable {
         for symbol in merged { ids.append(TokenID(rawValue: Int32(truncatingIfNeeded: symbol))) }
         swap(&symbols, &scratch.symbols)
         swap(&merged, &scratch.merged)
+    }
+
+    private func number(of word: Span<UInt8>, in words: TokenTable, _ scratch: inout BytePairScratch) -> Int? {
+        guard units == .bytes else { return words.number(of: word) }
+        guard word.count <= words.longest else { return nil }
+        scratch.spelling.removeAll(keepingCapacity: true)
+        ByteAlphabet.encode(word, into: &scratch.spelling)
+        return words.number(of: scratch.spelling.span)
     }
 
     private func appendBytes(of word: Span<UInt8>, to symbols: inout [Symbol]) {
@@ -151,5 +144,6 @@ struct BytePairModel: Sendable {
 struct BytePairScratch {
     fileprivate var symbols: [Symbol] = []
     fileprivate var merged: [Symbol] = []
+    fileprivate var spelling: [UInt8] = []
     fileprivate var merging = MergeScratch()
 }

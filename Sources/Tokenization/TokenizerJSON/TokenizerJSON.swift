@@ -23,12 +23,12 @@ struct TokenizerJSON: Sendable {
     /// - Parameter moreTokens: Added tokens that other files name. They replace those of equal id and content.
     /// - Throws: `json.invalid`, `tokenizer.invalid` or `tokenizer.unsupported`.
     init(parsing bytes: [UInt8], moreTokens: [AddedToken]) throws {
-        let document = try JSONValue(parsing: bytes)
-        guard let root = document.object else { throw PVITError.badTokenizer("tokenizer.json is no object") }
+        let document = try TokenizerDocument(parsing: bytes)
+        let root = document.root
         guard let model = root["model"]?.object else { throw PVITError.badTokenizer("tokenizer.json has no model") }
         let own = try AddedTokenList(tokenizerJSON: root["added_tokens"]).tokens
         addedTokens = AddedTokenList.merge(own, moreTokens)
-        let pieces = try VocabularyReader.read(model, addedTokens: addedTokens)
+        let (pieces, ids) = try VocabularyReader.read(document, model, addedTokens: addedTokens)
         vocabulary = pieces
         normalizer = TextNormalizer(steps: try ComponentReader.normalizer(root["normalizer"]))
         let preTokenizer = try ComponentReader.preTokenizer(root["pre_tokenizer"])
@@ -36,7 +36,7 @@ struct TokenizerJSON: Sendable {
         decoding = try ComponentReader.decoder(root["decoder"])
         template = try ComponentReader.postProcessor(root["post_processor"], vocabularyCount: pieces.count)
         self.model = BytePairModel(
-            vocabulary: pieces, merges: try VocabularyReader.merges(model, pieces),
+            vocabulary: pieces, merges: try VocabularyReader.merges(document, ids),
             units: preTokenizer.isByteLevel ? .bytes : .characters,
             options: try VocabularyReader.options(model, pieces))
     }
@@ -54,105 +54,97 @@ struct TokenizerJSON: Sendable {
 /// Reads `model` of a tokenizer.json.
 enum VocabularyReader {
     /// The tokens by id: the model's own and those that were added.
-    static func read(_ model: JSONObject, addedTokens: [AddedToken]) throws -> TokenTable {
+    ///
+    /// - Returns: The tokens, and the id of each member of the vocabulary.
+    static func read(
+        _ document: TokenizerDocument, _ model: JSONObject, addedTokens: [AddedToken]
+    ) throws -> (tokens: TokenTable, idOfMember: [Int32]) {
         if let type = model["type"], type.string != "BPE" {
             throw PVITError.unsupportedTokenizer("the model of tokenizer.json is \(describe(type)), not BPE")
         }
-        guard let vocabulary = model["vocab"]?.object else {
+        guard let vocabulary = document.vocabulary else {
             throw PVITError.badTokenizer("model.vocab of tokenizer.json is no object")
         }
-        guard !vocabulary.members.isEmpty else {
-            throw PVITError.badTokenizer("model.vocab of tokenizer.json is empty")
-        }
+        let keys = vocabulary.keys
+        guard keys.count > 0 else { throw PVITError.badTokenizer("model.vocab of tokenizer.json is empty") }
         // No id can reach the number of all tokens, since ids have no holes.
-        let limit = vocabulary.members.count + addedTokens.count
+        let limit = keys.count + addedTokens.count
         guard limit <= TokenizerLimits.vocabularyCount else {
             throw PVITError.badTokenizer(
                 "tokenizer.json has \(limit) tokens, more than \(TokenizerLimits.vocabularyCount)")
         }
+        func text(_ member: Int) -> String { String(decoding: keys[member], as: UTF8.self) }
         var memberOfID = Array(repeating: -1, count: limit)
-        for (number, member) in vocabulary.members.enumerated() {
-            guard let id = member.value.integer, id >= 0, id < limit else {
+        for (member, number) in vocabulary.ids.enumerated() {
+            let id = Int(number)
+            guard id >= 0, id < limit else {
+                let value = id < 0 ? vocabulary.firstOddValue : .integer(id)
                 throw PVITError.badTokenizer(
-                    "the token \"\(member.key)\" has the id \(describe(member.value)) in a vocabulary of \(limit)")
+                    "the token \"\(text(member))\" has the id \(describe(value)) in a vocabulary of \(limit)")
             }
-            guard member.key.utf8.count <= TokenizerLimits.tokenByteCount else {
+            guard keys.range(of: member).count <= TokenizerLimits.tokenByteCount else {
                 throw PVITError.badTokenizer("the token \(id) is longer than \(TokenizerLimits.tokenByteCount) bytes")
             }
             guard memberOfID[id] < 0 else {
                 throw PVITError.badTokenizer(
-                    "\"\(vocabulary.members[memberOfID[id]].key)\" and \"\(member.key)\" both have the id \(id)")
+                    "\"\(text(memberOfID[id]))\" and \"\(text(member))\" both have the id \(id)")
             }
-            memberOfID[id] = number
+            memberOfID[id] = member
         }
-        return try table(vocabulary.members, memberOfID, addedTokens)
+        return (try table(keys, memberOfID, addedTokens), vocabulary.ids)
     }
 
+    /// The tokens by id.
+    ///
+    /// - Parameters:
+    ///   - keys: The tokens of the model in the order of the file.
+    ///   - memberOfID: The place in the file of the token with each id, or -1.
     private static func table(
-        _ members: [JSONObject.Member], _ memberOfID: [Int], _ addedTokens: [AddedToken]
+        _ keys: TokenTable, _ memberOfID: [Int], _ addedTokens: [AddedToken]
     ) throws -> TokenTable {
-        var table = TokenTable(capacity: memberOfID.count)
+        var table = keys
         let added = Dictionary(addedTokens.map { (Int($0.id.rawValue), $0.content) }) { first, _ in first }
         var last = memberOfID.lastIndex { $0 >= 0 } ?? -1
         last = max(last, addedTokens.map { Int($0.id.rawValue) }.max() ?? -1)
+        for (id, content) in added where id < memberOfID.count && memberOfID[id] >= 0 {
+            let key = keys[memberOfID[id]]
+            guard content.utf8.elementsEqual(key) else {
+                throw PVITError.badTokenizer(
+                    "the id \(id) is \"\(String(decoding: key, as: UTF8.self))\" in the vocabulary and \"\(content)\" "
+                        + "as added token")
+            }
+        }
+        var order: [Int] = []
+        order.reserveCapacity(last + 1)
         for id in 0...max(last, 0) {
-            if id < memberOfID.count, memberOfID[id] >= 0 {
-                let key = members[memberOfID[id]].key
-                if let content = added[id], !content.utf8.elementsEqual(key.utf8) {
-                    throw PVITError.badTokenizer(
-                        "the id \(id) is \"\(key)\" in the vocabulary and \"\(content)\" as added token")
-                }
-                table.append(key.utf8.span)
-                table.index(id)
+            let member = id < memberOfID.count ? memberOfID[id] : -1
+            if member >= 0 {
+                order.append(member)
             } else if let content = added[id] {
-                if let other = table.number(of: content.utf8.span) {
+                if let other = keys.number(of: content.utf8.span) {
                     throw PVITError.badTokenizer(
-                        "the added token \"\(content)\" has the id \(id) and, in the vocabulary, \(other)")
+                        "the added token \"\(content)\" has the id \(id) and, in the vocabulary, "
+                            + "\(memberOfID.firstIndex(of: other) ?? other)")
                 }
-                table.append(content.utf8.span)
+                order.append(table.append(content.utf8.span))
             } else {
                 throw PVITError.badTokenizer("no token has the id \(id) although the ids reach \(last)")
             }
         }
-        return table
+        return table.reordered(order)
     }
 
-    /// The merges as ids: left, right, and what they make.
-    static func merges(_ model: JSONObject, _ vocabulary: TokenTable) throws -> [(left: Int, right: Int, merged: Int)] {
-        guard let list = model["merges"]?.array else {
+    /// The merges as ids.
+    ///
+    /// - Parameter idOfMember: The id of each member of the vocabulary.
+    static func merges(_ document: TokenizerDocument, _ idOfMember: [Int32]) throws -> [ListedMerge] {
+        guard let merges = document.merges else {
             throw PVITError.badTokenizer("model.merges of tokenizer.json is no list")
         }
-        var merges: [(left: Int, right: Int, merged: Int)] = []
-        merges.reserveCapacity(list.count)
-        for (line, entry) in list.enumerated() {
-            let left: Int?
-            let right: Int?
-            let merged: Int?
-            if let text = entry.string {
-                var bytes = Array(text.utf8)
-                if bytes.starts(with: "#version".utf8) { continue }
-                guard let space = bytes.firstIndex(of: 0x20), bytes.lastIndex(of: 0x20) == space else {
-                    throw PVITError.badTokenizer("merge \(line), \"\(text)\", is not two tokens with a space between")
-                }
-                left = vocabulary.number(of: bytes.span.extracting(0..<space))
-                right = vocabulary.number(of: bytes.span.extracting(space + 1..<bytes.count))
-                bytes.remove(at: space)
-                merged = vocabulary.number(of: bytes.span)
-            } else if let pair = entry.array, pair.count == 2, let first = pair[0].string, let second = pair[1].string {
-                left = vocabulary.number(of: first.utf8.span)
-                right = vocabulary.number(of: second.utf8.span)
-                let joined = Array(first.utf8) + Array(second.utf8)
-                merged = vocabulary.number(of: joined.span)
-            } else {
-                throw PVITError.badTokenizer("merge \(line), \(describe(entry)), is not a pair of tokens")
-            }
-            guard let left, let right, let merged, !vocabulary[left].isEmpty, !vocabulary[right].isEmpty else {
-                throw PVITError.badTokenizer(
-                    "merge \(line), \(describe(entry)), names a token that the vocabulary has not")
-            }
-            merges.append((left, right, merged))
+        func id(_ member: Symbol) -> Symbol { Symbol(idOfMember[Int(member)]) }
+        return try merges.get().map {
+            ListedMerge(left: id($0.left), right: id($0.right), merged: id($0.merged))
         }
-        return merges
     }
 
     /// The switches of the model.
