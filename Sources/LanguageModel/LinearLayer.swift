@@ -18,7 +18,7 @@ public struct LinearLayer: Sendable {
         self.outputs = outputs
         projection = Projection(
             try WeightMatrix(TensorName(name + ".weight"), shape: [outputs, inputs], in: container))
-        bias = try container.vector(name + ".bias", count: outputs)
+        bias = try container.vector(name + ".bias", count: outputs, TileScratch())
     }
 
     /// Takes vectors through the layer: `[rows, inputs]` → `[rows, outputs]`, both row by row.

@@ -40,12 +40,13 @@ struct LlamaWeights: Sendable {
         func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> WeightMatrix {
             try WeightMatrix(TensorName(name), shape: [rows, columns], in: container, stream: stream)
         }
+        let scratch = TileScratch()
         embedding = try matrix("model.embed_tokens.weight", configuration.vocabularySize, hidden)
         var layers: [Layer] = []
         for index in 0..<configuration.layerCount {
             let prefix = "model.layers.\(index)"
             let (attention, feedForward) = (prefix + ".self_attn", prefix + ".mlp")
-            let attentionNorm = try container.vector("\(prefix).input_layernorm.weight", count: hidden)
+            let attentionNorm = try container.vector("\(prefix).input_layernorm.weight", count: hidden, scratch)
             let query = try matrix("\(attention).q_proj.weight", queryRows, hidden)
             let key = try matrix("\(attention).k_proj.weight", keyRows, hidden)
             let value = try matrix("\(attention).v_proj.weight", keyRows, hidden)
@@ -55,14 +56,15 @@ struct LlamaWeights: Sendable {
                     queryKeyValue: Projection(query, key, value), query: Projection(query),
                     keyValue: Projection(key, value),
                     attentionOutput: Projection(try matrix("\(attention).o_proj.weight", hidden, queryRows)),
-                    feedForwardNorm: try container.vector("\(prefix).post_attention_layernorm.weight", count: hidden),
+                    feedForwardNorm: try container.vector(
+                        "\(prefix).post_attention_layernorm.weight", count: hidden, scratch),
                     gateUp: Projection(
                         try matrix("\(feedForward).gate_proj.weight", intermediate, hidden),
                         try matrix("\(feedForward).up_proj.weight", intermediate, hidden)),
                     down: Projection(try matrix("\(feedForward).down_proj.weight", hidden, intermediate))))
         }
         self.layers = layers
-        finalNorm = try container.vector("model.norm.weight", count: hidden)
+        finalNorm = try container.vector("model.norm.weight", count: hidden, scratch)
         output = Projection(
             configuration.tiesOutput
                 ? embedding : try matrix("lm_head.weight", configuration.vocabularySize, hidden))
@@ -73,7 +75,7 @@ extension Container {
     /// A vector of floats of any type, widened to float32.
     ///
     /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have `count` elements or they are not floats.
-    func vector(_ text: String, count: Int) throws -> [Float] {
+    func vector(_ text: String, count: Int, _ scratch: TileScratch) throws -> [Float] {
         let name = TensorName(text)
         guard let tensor = try tensor(named: name) else {
             throw PVITError(.tensorNotFound, "the model lacks a tensor", tensor: name)
@@ -85,7 +87,6 @@ extension Container {
         }
         var result: [Float] = []
         result.reserveCapacity(count)
-        let scratch = TileScratch()
         for index in 0..<tensor.tileCount {
             try withTile(index, of: tensor, scratch: scratch) { bytes, _ in
                 switch tensor.encoding {
@@ -122,7 +123,8 @@ extension Float {
             switch exponent {
             case 0: fraction * 0x1p-24
             case 31: fraction == 0 ? .infinity : .nan
-            default: Float(sign: .plus, exponent: exponent - 15, significand: 1 + fraction * 0x1p-10)
+            // The same exponent by the bias of 127 instead of 15.
+            default: Float(bitPattern: UInt32(bits & 0x7FFF) << 13 + 112 << 23)
             }
         self = bits & 0x8000 == 0 ? magnitude : -magnitude
     }

@@ -18,8 +18,8 @@ struct BytePairMerger: Sendable {
 
     /// Where merges are looked up.
     enum Merges: Sendable {
-        /// From `pair(left, right)` to `rank << 32 | merged symbol`.
-        case listed(IntegerTable)
+        /// The merges are a list.
+        case listed(MergeTable)
         /// Two symbols merge when their joint text is a piece.
         case pieces(PieceMerges)
     }
@@ -44,11 +44,12 @@ struct BytePairMerger: Sendable {
 
     /// `rank << 32 | merged symbol`, or `none`.
     private func merge(of left: Symbol, _ right: Symbol, _ memory: inout MergeMemory) -> UInt64 {
-        let pair = Self.pair(left, right)
         switch merges {
-        case .listed(let table): return table.value(of: pair) ?? Self.none
+        case .listed(let table): return table.merge(of: left, right) ?? Self.none
         case .pieces(let pieces):
-            return memory.value(of: pair) { text in pieces.merge(of: left, right, text: &text) ?? Self.none }
+            return memory.value(of: Self.pair(left, right)) { text in
+                pieces.merge(of: left, right, text: &text) ?? Self.none
+            }
         }
     }
 

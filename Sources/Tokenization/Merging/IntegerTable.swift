@@ -46,9 +46,6 @@ struct IntegerTable: Sendable {
         }
     }
 
-    /// Whether the key is present. Complexity: O(1) on average.
-    func contains(_ key: UInt64) -> Bool { value(of: key) != nil }
-
     /// Sets the value of a key, which must not be `UInt64.max`. Complexity: O(1) amortised.
     mutating func set(_ key: UInt64, to value: UInt64) {
         precondition(key != Self.free)

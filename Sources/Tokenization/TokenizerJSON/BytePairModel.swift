@@ -46,14 +46,12 @@ struct BytePairModel: Sendable {
         self.byteTokens = byteTokens
         byteSymbols = ByteAlphabet.scalars.map { characters.symbol(of: $0) }
         words = options.ignoresMerges ? vocabulary : nil
-        var table = IntegerTable(capacity: merges.count)
         var bridges = PairFilter(capacity: merges.count)
         var canCut = true
         var isUncuttable = Array(repeating: false, count: vocabulary.count)
         for token in byteTokens { if let token { isUncuttable[Int(token)] = true } }
         if let unknown = options.unknown { isUncuttable[Int(unknown.rawValue)] = true }
-        for (rank, merge) in merges.enumerated() {
-            table.set(BytePairMerger.pair(merge.left, merge.right), to: UInt64(rank) << 32 | UInt64(merge.merged))
+        for merge in merges {
             if isUncuttable[Int(merge.left)] || isUncuttable[Int(merge.right)] { canCut = false }
             let last = vocabulary.withString(Int(merge.left)) { text in
                 UTF8Scalars.scalar(in: text, at: UTF8Scalars.start(before: text.count, in: text)).value
@@ -63,7 +61,7 @@ struct BytePairModel: Sendable {
         }
         // Tokens of bytes and the unknown token are symbols of several characters: where merges use them, their first and
         // last characters say nothing of what can be joined.
-        merger = BytePairMerger(merges: .listed(table), bridges: canCut ? bridges : nil)
+        merger = BytePairMerger(merges: .listed(MergeTable(merges)), bridges: canCut ? bridges : nil)
     }
 
     /// Encodes one word, the result of pre-tokenization, of valid UTF-8.

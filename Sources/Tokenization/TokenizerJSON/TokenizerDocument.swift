@@ -1,12 +1,5 @@
 import Tensors
 
-/// A merge of a tokenizer.json: two tokens by their numbers, and the one that they make.
-struct ListedMerge: Sendable {
-    let left: Symbol
-    let right: Symbol
-    let merged: Symbol
-}
-
 /// The JSON of a tokenizer.json. The vocabulary and the merges, nearly all of it, are read straight into tables.
 struct TokenizerDocument {
     /// Everything else. `model.vocab` and `model.merges` are empty here where they are an object and a list.
@@ -118,11 +111,8 @@ struct TokenizerDocument {
         switch reader.nextKind() {
         case .string:
             try reader.readString(into: &text)
-            guard !text.starts(with: "#version".utf8), let space = text.firstIndex(of: 0x20),
-                text.lastIndex(of: 0x20) == space
-            else { return nil }
-            text.remove(at: space)
-            return space
+            if text.first == UInt8(ascii: "#"), text.starts(with: "#version".utf8) { return nil }
+            return removeSpace(from: &text)
         case .array:
             try reader.beginArray()
             guard try reader.nextElement(), reader.nextKind() == .string else { return nil }
@@ -133,6 +123,19 @@ struct TokenizerDocument {
             return try reader.nextElement() ? notText(&text) : cut
         default: return nil
         }
+    }
+
+    /// Takes the only space out of a text and returns its place; nil, and nothing else, when there is not exactly one.
+    private static func removeSpace(from text: inout [UInt8]) -> Int? {
+        var space: Int?
+        for place in text.indices where text[place] == 0x20 {
+            guard space == nil else { return nil }
+            space = place
+        }
+        guard let space else { return nil }
+        for place in space + 1..<text.count { text[place - 1] = text[place] }
+        text.removeLast()
+        return space
     }
 
     private static func notText(_ text: inout [UInt8]) -> Int? {

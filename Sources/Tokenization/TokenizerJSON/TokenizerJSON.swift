@@ -141,6 +141,7 @@ enum VocabularyReader {
         guard let merges = document.merges else {
             throw PVITError.badTokenizer("model.merges of tokenizer.json is no list")
         }
+        if idOfMember.indices.allSatisfy({ idOfMember[$0] == $0 }) { return try merges.get() }
         func id(_ member: Symbol) -> Symbol { Symbol(idOfMember[Int(member)]) }
         return try merges.get().map {
             ListedMerge(left: id($0.left), right: id($0.right), merged: id($0.merged))
