@@ -8,8 +8,13 @@ Needs numpy and torch. CLIP is ViT-L/14 at 224 x 224 up to the last but one laye
 layer 3 ("encode"), and layer 4 with attention pooling on two crops ("regions"; torchvision's ROIAlign is left out of
 PyTorch's time, and of the comparison of numbers). PyTorch computes in float32; the container holds the same weights in float16,
 which represents them exactly. Times are medians in seconds.
+
+PyTorch is given the settings that it is fastest with: on one thread neither OpenMP nor OpenBLAS may start more, and on several
+the threads of one library do not spin while those of the other work. Libraries read them once, so each number of threads
+has a process of its own.
 """
-import argparse, math, os, statistics, subprocess, sys
+import argparse, os, statistics, subprocess, sys, time
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -132,11 +137,45 @@ class Ours:
         return {k: int(fields[k].split()[0]) // 1024 for k in ('RssAnon', 'VmHWM')}
 
 
-def timed(function, *arguments):
-    import time
+def timed(function):
+    """Seconds, after a pause in which the threads of whoever ran before come to rest."""
+    time.sleep(0.3)
     start = time.perf_counter()
-    function(*arguments)
+    function()
     return time.perf_counter() - start
+
+
+def settings(threads):
+    """The environment in which PyTorch is fastest."""
+    fastest = {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'} if threads == 1 else {'OMP_WAIT_POLICY': 'PASSIVE'}
+    return {**os.environ, **fastest}
+
+
+def compare(threads, options):
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(threads)
+    clip, region = make_checkpoints(options.folder)
+    region = RegionCLIP(region)
+    small, large, crops = planes(224, 224), planes(HEIGHT, WIDTH), torch.rand(2, 1280, 18, 18)
+    theirs = {'clip': lambda: clip_features(clip, small), 'encode': lambda: region.encode(large),
+              'regions': lambda: region.regions(crops)}
+    ours = Ours(options.program, options.folder, threads)
+    for command in theirs: ours(command)
+    print('%d thread%s beside PyTorch %s: resident after one run of each: %s' % (
+        threads, 's' * (threads > 1), torch.__version__, ours.memory()))
+    for command, function in theirs.items():
+        function()
+        pairs = []
+        for _ in range(options.repetitions):
+            time.sleep(0.3)
+            pairs.append((ours(command), timed(function)))
+        mine, other = (statistics.median(times) for times in zip(*pairs))
+        print('  %-8s %6.3f s, PyTorch %6.3f s: %.2f of its time' % (command, mine, other, mine / other), flush=True)
+    ours('write')
+    mine = np.fromfile(os.path.join(options.folder, 'clip.f32'), np.float32).reshape(256, 1024)
+    print('  largest difference of CLIP features: %.1e' % np.abs(mine - clip_features(clip, small).numpy()).max())
+    print('  memory in MB: %s' % ours.memory(), flush=True)
+    ours.process.stdin.close()
 
 
 def main():
@@ -145,29 +184,13 @@ def main():
     parser.add_argument('--repetitions', type=int, default=5)
     parser.add_argument('--folder', default='.build/vision')
     parser.add_argument('--program', default='.build/release/time-vision')
+    parser.add_argument('--here', action='store_true', help='compare in this process, with the environment as it is')
     options = parser.parse_args()
-    torch.set_grad_enabled(False)
-    clip, region = make_checkpoints(options.folder)
-    region = RegionCLIP(region)
-    small, large, crops = planes(224, 224), planes(HEIGHT, WIDTH), torch.rand(2, 1280, 18, 18)
-    theirs = {'clip': lambda: clip_features(clip, small), 'encode': lambda: region.encode(large),
-              'regions': lambda: region.regions(crops)}
-    print('PyTorch', torch.__version__)
-    for threads in [int(n) for n in options.threads.split(',')]:
-        torch.set_num_threads(threads)
-        ours = Ours(options.program, options.folder, threads)
-        for command in theirs: ours(command)
-        print('%d thread%s: resident after one run of each: %s' % (threads, 's' * (threads > 1), ours.memory()))
-        for command, function in theirs.items():
-            function()
-            pairs = [(ours(command), timed(function)) for _ in range(options.repetitions)]
-            mine, other = (statistics.median(times) for times in zip(*pairs))
-            print('  %-8s %6.3f s, PyTorch %6.3f s: %.2f of its time' % (command, mine, other, mine / other), flush=True)
-        ours('write')
-        mine = np.fromfile(os.path.join(options.folder, 'clip.f32'), np.float32).reshape(256, 1024)
-        print('  largest difference of CLIP features: %.1e' % np.abs(mine - clip_features(clip, small).numpy()).max())
-        print('  memory in MB: %s' % ours.memory())
-        ours.process.stdin.close()
+    for threads in options.threads.split(','):
+        if options.here:
+            compare(int(threads), options)
+        else:
+            subprocess.run([sys.executable, *sys.argv, '--threads', threads, '--here'], env=settings(int(threads)), check=True)
 
 
 if __name__ == '__main__':
