@@ -35,9 +35,20 @@ struct ShardedSource: TensorSource {
     func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
+        try file(of: tensor).readRows(rows, of: tensor, into: &destination)
+    }
+
+    func withRows<Result>(
+        _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        try file(of: tensor).withRows(rows, of: tensor, scratch: &scratch, body)
+    }
+
+    /// The file that holds a tensor.
+    private func file(of tensor: TensorDescription) throws -> any WeightFile {
         guard let shard = shard(of: tensor.name) else {
             throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: tensor.name)
         }
-        try shard.readRows(rows, of: tensor, into: &destination)
+        return shard
     }
 }

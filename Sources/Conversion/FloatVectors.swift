@@ -74,53 +74,64 @@ enum FloatVectors {
         case subtract
     }
 
-    /// a = round(a ± b), number by number, as PyTorch's `a += b` and `a -= b` on a CPU: computed in f32 and rounded once,
+    private typealias Combining =
+        @convention(c) (
+            UnsafePointer<UInt16>?, UnsafePointer<UInt16>?, UnsafeMutablePointer<UInt16>?, Int
+        ) -> Bool
+
+    /// result = round(a ± b), number by number, as PyTorch's `a += b` and `a -= b` on a CPU: computed in f32 and rounded once,
     /// to the type of `a`.
     ///
+    /// - Returns: Whether all results are finite.
     /// - Throws: `tensor.mismatch` for types other than f16, bf16 and f32.
     static func combine(
-        _ a: inout MutableRawSpan, _ aType: ElementType, _ operation: Operation, _ b: RawSpan, _ bType: ElementType
-    ) throws {
+        _ a: (numbers: RawSpan, type: ElementType), _ operation: Operation, _ b: (numbers: RawSpan, type: ElementType),
+        into result: inout MutableRawSpan
+    ) throws -> Bool {
         let kernels = try table()
-        let count = a.byteCount / aType.byteCount
-        try check(b.byteCount == count * bType.byteCount, "the number of bytes to combine")
-        guard count > 0 else { return }
-        guard aType == bType, aType != .f32 else {
-            return try combineWidened(&a, aType, operation, b, bType)
-        }
-        let kernel =
-            switch (aType, operation) {
-            case (.f16, .add): kernels.add_f16
-            case (.f16, .subtract): kernels.subtract_f16
-            case (.bf16, .add): kernels.add_bf16
-            case (.bf16, .subtract): kernels.subtract_bf16
-            default: throw unsupported(aType)
+        let count = a.numbers.byteCount / a.type.byteCount
+        try check(b.numbers.byteCount == count * b.type.byteCount, "the number of bytes to combine")
+        try check(result.byteCount == count * a.type.byteCount, "the number of bytes to combine into")
+        guard count > 0 else { return true }
+        let kernel: Combining? =
+            switch (a.type, b.type, operation) {
+            case (.f16, .f16, .add): kernels.add_f16
+            case (.f16, .f16, .subtract): kernels.subtract_f16
+            case (.bf16, .bf16, .add): kernels.add_bf16
+            case (.bf16, .bf16, .subtract): kernels.subtract_bf16
+            default: nil
             }
-        b.withUnsafeBytes { b in
-            a.withUnsafeMutableBytes { a in
-                guard let a = a.baseAddress?.assumingMemoryBound(to: UInt16.self),
-                    let b = b.baseAddress?.assumingMemoryBound(to: UInt16.self)
-                else { return }
-                kernel?(a, b, a, count)
+        guard let kernel else { return try combineWidened(a, operation, b, into: &result) }
+        return a.numbers.withUnsafeBytes { a in
+            b.numbers.withUnsafeBytes { b in
+                result.withUnsafeMutableBytes { result in
+                    guard let a = a.baseAddress?.assumingMemoryBound(to: UInt16.self),
+                        let b = b.baseAddress?.assumingMemoryBound(to: UInt16.self),
+                        let result = result.baseAddress?.assumingMemoryBound(to: UInt16.self)
+                    else { return true }
+                    return kernel(a, b, result, count)
+                }
             }
         }
     }
 
     private static func combineWidened(
-        _ a: inout MutableRawSpan, _ aType: ElementType, _ operation: Operation, _ b: RawSpan, _ bType: ElementType
-    ) throws {
-        let count = a.byteCount / aType.byteCount
+        _ a: (numbers: RawSpan, type: ElementType), _ operation: Operation, _ b: (numbers: RawSpan, type: ElementType),
+        into result: inout MutableRawSpan
+    ) throws -> Bool {
+        let count = a.numbers.byteCount / a.type.byteCount
         var left = [Float](repeating: 0, count: count)
         var right = [Float](repeating: 0, count: count)
         var leftSpan = left.mutableSpan
         var rightSpan = right.mutableSpan
-        try widen(a.bytes, aType, into: &leftSpan)
-        try widen(b, bType, into: &rightSpan)
+        try widen(a.numbers, a.type, into: &leftSpan)
+        try widen(b.numbers, b.type, into: &rightSpan)
         switch operation {
         case .add: for place in 0..<count { leftSpan[place] += rightSpan[place] }
         case .subtract: for place in 0..<count { leftSpan[place] -= rightSpan[place] }
         }
-        try narrow(leftSpan.span, aType, into: &a)
+        try narrow(leftSpan.span, a.type, into: &result)
+        return firstNotFinite(result.bytes, a.type) == nil
     }
 
     /// The place of the first number that is infinite or not a number, or nil.

@@ -58,20 +58,60 @@ public struct TileQuantizer: Sendable {
         return importance.map { max($0 / largest, 1e-12) }
     }
 
-    /// Encodes the rows of one tile.
+    /// The largest magnitude among the weights of a tile.
+    ///
+    /// - Parameters:
+    ///   - rows: [rows, columns].
+    ///   - columns: The number of weights in a row, a multiple of 32.
+    ///   - firstRow: The number of the first row in its matrix, for messages.
+    /// - Throws: `quantize.not-finite` naming the first row with a weight that is infinite or not a number;
+    ///   `quantize.shape` when `rows` is not a number of whole rows.
+    public static func largestMagnitude(of rows: Span<Float>, columns: Int, firstRow: Int = 0) throws -> Float {
+        try largestMagnitude(of: rows, columns: columns, firstRow: firstRow, encoders: pvit_encoders_best().pointee)
+    }
+
+    static func largestMagnitude(
+        of rows: Span<Float>, columns: Int, firstRow: Int, encoders: pvit_encoders
+    ) throws -> Float {
+        guard columns > 0, columns % 32 == 0, rows.count % columns == 0 else {
+            throw PVITError(.cannotQuantize, "\(rows.count) weights are not whole rows of \(columns)")
+        }
+        var maximum: Float = 0
+        let damaged = rows.withUnsafeBufferPointer {
+            encoders.scan_rows($0.baseAddress, rows.count / columns, columns, columns, &maximum)
+        }
+        guard damaged < 0 else {
+            throw PVITError(
+                .weightNotFinite, "row \(firstRow + damaged) has a number that is infinite or not a number",
+                remedy: "the checkpoint is damaged: download or copy it again")
+        }
+        return maximum
+    }
+
+    /// Encodes the rows of one tile, looking for the largest magnitude first.
     ///
     /// - Parameters:
     ///   - rows: [rows, columns], at least one row.
     ///   - firstRow: The number of the first row in its matrix, for messages.
-    /// - Throws: `quantize.not-finite` naming the first row with a weight that is infinite or not a number;
-    ///   `quantize.shape` when `rows` is not a positive number of whole rows.
+    /// - Throws: `quantize.not-finite` and `quantize.shape`, as `largestMagnitude` and `encode(rows:largest:)`.
     public func encode(rows: Span<Float>, firstRow: Int = 0) throws -> Tile {
+        let largest = try Self.largestMagnitude(of: rows, columns: columns, firstRow: firstRow, encoders: encoders)
+        return try encode(rows: rows, largest: largest)
+    }
+
+    /// Encodes the rows of one tile.
+    ///
+    /// - Parameters:
+    ///   - rows: [rows, columns], at least one row.
+    ///   - largest: Their `largestMagnitude`.
+    /// - Throws: `quantize.shape` when `rows` is not a positive number of whole rows.
+    public func encode(rows: Span<Float>, largest: Float) throws -> Tile {
         guard !rows.isEmpty, rows.count % columns == 0 else {
             throw PVITError(.cannotQuantize, "\(rows.count) weights are not whole rows of \(columns)")
         }
         let rowCount = rows.count / columns
         let groupCount = (rowCount - 1) / groupRows + 1
-        let scale = try tileScale(of: rows, rowCount: rowCount, firstRow: firstRow)
+        let scale = encoding == .q4 ? pvit_q4_tile_scale(largest) : pvit_q8_tile_scale(largest)
         var sums = pvit_error_sums()
         let encode = encoding == .q4 ? encoders.encode_q4 : encoders.encode_q8
         guard let encode else { throw PVITError(.internalDefect, "there is no encoder for \(encoding)") }
@@ -94,19 +134,6 @@ public struct TileQuantizer: Sendable {
             statistics: ErrorStatistics(
                 squaredError: sums.squared_error, maximumError: sums.maximum_error, squaredSum: sums.squared_sum,
                 count: rows.count))
-    }
-
-    private func tileScale(of rows: Span<Float>, rowCount: Int, firstRow: Int) throws -> Float {
-        var maximum: Float = 0
-        let damaged = rows.withUnsafeBufferPointer {
-            encoders.scan_rows($0.baseAddress, rowCount, columns, columns, &maximum)
-        }
-        guard damaged < 0 else {
-            throw PVITError(
-                .weightNotFinite, "row \(firstRow + damaged) has a number that is infinite or not a number",
-                remedy: "the checkpoint is damaged: download or copy it again")
-        }
-        return encoding == .q4 ? pvit_q4_tile_scale(maximum) : pvit_q8_tile_scale(maximum)
     }
 }
 

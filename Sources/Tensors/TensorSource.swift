@@ -46,9 +46,34 @@ public protocol TensorSource: Sendable {
     func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws
+
+    /// Lends the rows `rows` of a tensor, densely packed, to `body`: where they lie, when they lie so in a mapped file.
+    ///
+    /// - Parameters:
+    ///   - rows: A range within `0..<tensor.shape.rows`.
+    ///   - tensor: One of `tensors`.
+    ///   - scratch: Memory for rows that have to be put together first; gets the size that it takes.
+    ///   - body: Reads the rows, best once, as another process may change a mapped file. What it returns or throws is
+    ///     dropped when the file could not be read.
+    /// - Throws: As `readRows`, and whatever `body` throws.
+    func withRows<Result>(
+        _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
+    ) throws -> Result
 }
 
 extension TensorSource {
+    /// Copies the rows into `scratch`.
+    public func withRows<Result>(
+        _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        let byteCount = rows.count * tensor.bytesPerRow
+        if scratch.count != byteCount { scratch = [UInt8](repeating: 0, count: byteCount) }
+        var span = scratch.mutableSpan
+        var bytes = span.mutableBytes
+        try readRows(rows, of: tensor, into: &bytes)
+        return try body(bytes.bytes)
+    }
+
     /// The description of the tensor called `name`, or nil. Takes time linear in the number of tensors.
     public func tensor(named name: TensorName) -> TensorDescription? {
         tensors.first { $0.name == name }

@@ -6,7 +6,7 @@ struct ConversionTests {
     private typealias Widening = (UnsafePointer<UInt16>?, UnsafeMutablePointer<Float>?, Int) -> Void
     private typealias Narrowing = (UnsafePointer<Float>?, UnsafeMutablePointer<UInt16>?, Int) -> Void
     private typealias Combining = (UnsafePointer<UInt16>?, UnsafePointer<UInt16>?, UnsafeMutablePointer<UInt16>?, Int)
-        -> Void
+        -> Bool
 
     static let allHalves = (0...UInt16.max).map { $0 }
 
@@ -111,6 +111,15 @@ struct ConversionTests {
             let short = widen(halves, set.kernels.bf16_to_f32)
             #expect(firstDifference(short, halves.map { Float(bitPattern: UInt32($0) << 16) }) == nil)
             #expect(narrow(short, set.kernels.f32_to_bf16) == halves)
+            for place in 0..<count {
+                var one = [UInt16](repeating: 0x3C00, count: count)
+                _ = combine(one, one, set.kernels.add_f16, inPlace: false)
+                _ = combine(one, one, set.kernels.subtract_bf16, inPlace: true, infinity: 0x7F80)
+                one[place] = 0xFBFF
+                _ = combine(one, one, set.kernels.add_f16, inPlace: true)
+                one[place] = 0x7F80
+                _ = combine(one, one, set.kernels.add_bf16, inPlace: false, infinity: 0x7F80)
+            }
             let sums = combine(halves, halves.reversed(), set.kernels.add_f16, inPlace: false)
             #expect(
                 sums
@@ -120,11 +129,15 @@ struct ConversionTests {
         }
     }
 
-    private func combine(_ a: [UInt16], _ b: [UInt16], _ function: Combining, inPlace: Bool) -> [UInt16] {
+    /// - Parameter infinity: The pattern of infinity in the numbers' format.
+    private func combine(
+        _ a: [UInt16], _ b: [UInt16], _ function: Combining, inPlace: Bool, infinity: UInt16 = 0x7C00
+    ) -> [UInt16] {
         let left = GuardedBuffer(a)
         let right = GuardedBuffer(b)
         let result = inPlace ? left : GuardedBuffer<UInt16>(repeating: 0, count: a.count)
-        function(left.pointer, right.pointer, result.pointer, a.count)
+        let isFinite = function(left.pointer, right.pointer, result.pointer, a.count)
+        #expect(isFinite == result.elements.allSatisfy { $0 & 0x7FFF < infinity })
         return result.elements
     }
 
@@ -168,8 +181,8 @@ struct ConversionTests {
         let a = Self.allHalves
         let b = a.map { $0 ^ UInt16.random(in: 0..<2048, using: &random) ^ (Bool.random(using: &random) ? 0x8000 : 0) }
         func value(_ half: UInt16) -> Float { Float(bitPattern: UInt32(half) << 16) }
-        let sums = combine(a, b, set.kernels.add_bf16, inPlace: false)
-        let differences = combine(a, b, set.kernels.subtract_bf16, inPlace: true)
+        let sums = combine(a, b, set.kernels.add_bf16, inPlace: false, infinity: 0x7F80)
+        let differences = combine(a, b, set.kernels.subtract_bf16, inPlace: true, infinity: 0x7F80)
         let expected = narrow(zip(a, b).map { value($0) + value($1) }, InstructionSet.scalar.kernels.f32_to_bf16)
         let expectedDifferences = narrow(
             zip(a, b).map { value($0) - value($1) }, InstructionSet.scalar.kernels.f32_to_bf16)

@@ -52,12 +52,20 @@ struct TorchGoldenTests {
             #expect(tensor.shape.dimensions == entry["shape"]?.array?.compactMap(\.integer))
             let ours = try values(tensor, of: file)
             #expect(ours == numbers(entry["values"]), "\(tensor.name)")
-            // The same row by row.
+            // The same row by row, copied and lent.
             let width = tensor.shape.elementsPerRow
+            let whole = try file.bytes(ofRows: 0..<tensor.shape.rows, of: tensor)
+            var scratch: [UInt8] = []
             for row in 0..<tensor.shape.rows where width > 0 {
-                let bytes = try file.bytes(ofRows: row..<row + 1, of: tensor)
-                let whole = try file.bytes(ofRows: 0..<tensor.shape.rows, of: tensor)
-                #expect(bytes == Array(whole[row * tensor.bytesPerRow..<(row + 1) * tensor.bytesPerRow]))
+                let expected = Array(whole[row * tensor.bytesPerRow..<(row + 1) * tensor.bytesPerRow])
+                #expect(try file.bytes(ofRows: row..<row + 1, of: tensor) == expected)
+                let lent = try file.withRows(row..<row + 1, of: tensor, scratch: &scratch) { bytes in
+                    bytes.withUnsafeBytes { Array($0) }
+                }
+                #expect(lent == expected)
+            }
+            #expect(throws: PVITError.self) {
+                try file.withRows(0..<tensor.shape.rows + 1, of: tensor, scratch: &scratch) { _ in }
             }
         }
         try file.verify()

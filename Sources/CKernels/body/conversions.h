@@ -26,24 +26,31 @@ CONVERT(bf16_to_f32, uint16_t, float, load_u16, from_bf16, store_f32)
 CONVERT(f32_to_f16, float, uint16_t, load_f32, to_f16, store_u16)
 CONVERT(f32_to_bf16, float, uint16_t, load_f32, to_bf16, store_u16)
 
-#define COMBINE(name, operator, from, to)                                                                              \
-    PVIT_TARGET static void name(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count) {               \
+// Magnitudes whose patterns are those of `infinity` or above are not finite.
+#define COMBINE(name, operator, from, to, infinity)                                                                    \
+    PVIT_TARGET static bool name(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count) {               \
+        u16x16 largest = 0;                                                                                            \
         size_t i = 0;                                                                                                  \
-        for (; i + 16 <= count; i += 16)                                                                               \
-            store_u16(to(from(load_u16(a + i)) operator from(load_u16(b + i))), result + i);                           \
+        for (; i + 16 <= count; i += 16) {                                                                             \
+            u16x16 combined = to(from(load_u16(a + i)) operator from(load_u16(b + i)));                                \
+            largest = __builtin_elementwise_max(largest, combined & 0x7FFF);                                           \
+            store_u16(combined, result + i);                                                                           \
+        }                                                                                                              \
         if (i < count) {                                                                                               \
             uint16_t left[16] = {0}, right[16] = {0};                                                                  \
             memcpy(left, a + i, (count - i) * sizeof *left);                                                           \
             memcpy(right, b + i, (count - i) * sizeof *right);                                                         \
-            store_u16(to(from(load_u16(left)) operator from(load_u16(right))), left);                                  \
-            memcpy(result + i, left, (count - i) * sizeof *left);                                                      \
+            u16x16 combined = to(from(load_u16(left)) operator from(load_u16(right)));                                 \
+            largest = __builtin_elementwise_max(largest, combined & 0x7FFF);                                           \
+            memcpy(result + i, &combined, (count - i) * sizeof *result);                                               \
         }                                                                                                              \
+        return __builtin_reduce_max(largest) < infinity;                                                               \
     }
 
-COMBINE(add_f16, +, from_f16, to_f16)
-COMBINE(add_bf16, +, from_bf16, to_bf16)
-COMBINE(subtract_f16, -, from_f16, to_f16)
-COMBINE(subtract_bf16, -, from_bf16, to_bf16)
+COMBINE(add_f16, +, from_f16, to_f16, 0x7C00)
+COMBINE(add_bf16, +, from_bf16, to_bf16, 0x7F80)
+COMBINE(subtract_f16, -, from_f16, to_f16, 0x7C00)
+COMBINE(subtract_bf16, -, from_bf16, to_bf16, 0x7F80)
 
 #undef CONVERT
 #undef COMBINE

@@ -4,6 +4,7 @@
 // float parts add in the same order with fused multiply-add, so whole results agree too unless a comment says otherwise.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -93,11 +94,12 @@ typedef struct {
     void (*f32_to_f16)(const float *restrict source, uint16_t *restrict result, size_t count);
     void (*f32_to_bf16)(const float *restrict source, uint16_t *restrict result, size_t count);
     // result = round(float(a) + float(b)), as PyTorch adds tensors of these types on a CPU. `result` may be `a` or `b`.
-    void (*add_f16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
-    void (*add_bf16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+    // Returns whether all results are finite.
+    bool (*add_f16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+    bool (*add_bf16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
     // result = round(float(a) - float(b)); the inverse of the above.
-    void (*subtract_f16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
-    void (*subtract_bf16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+    bool (*subtract_f16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+    bool (*subtract_bf16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
 
     // One token's activations to int8; `columns` is a multiple of 32. Not finite input gives unspecified codes, no trap.
     void (*quantize_activations)(const float *restrict x, size_t columns, int8_t *restrict codes, float *restrict scales,

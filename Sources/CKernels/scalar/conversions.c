@@ -17,18 +17,21 @@ void pvit_scalar_f32_to_bf16(const float *restrict source, uint16_t *restrict re
     for (size_t i = 0; i < count; i++) result[i] = pvit_f32_to_bf16(source[i]);
 }
 
-void pvit_scalar_add_f16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count) {
-    for (size_t i = 0; i < count; i++) result[i] = pvit_f32_to_f16(pvit_f16_to_f32(a[i]) + pvit_f16_to_f32(b[i]));
-}
+// The exponent's bits of a number that is infinite or not a number.
+#define F16_EXPONENT 0x7C00
+#define BF16_EXPONENT 0x7F80
 
-void pvit_scalar_add_bf16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count) {
-    for (size_t i = 0; i < count; i++) result[i] = pvit_f32_to_bf16(pvit_bf16_to_f32(a[i]) + pvit_bf16_to_f32(b[i]));
-}
+#define COMBINE(name, operator, from, to, exponent)                                                                    \
+    bool name(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count) {                                  \
+        bool finite = true;                                                                                            \
+        for (size_t i = 0; i < count; i++) {                                                                           \
+            result[i] = to(from(a[i]) operator from(b[i]));                                                            \
+            finite = finite && (result[i] & exponent) != exponent;                                                     \
+        }                                                                                                              \
+        return finite;                                                                                                 \
+    }
 
-void pvit_scalar_subtract_f16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count) {
-    for (size_t i = 0; i < count; i++) result[i] = pvit_f32_to_f16(pvit_f16_to_f32(a[i]) - pvit_f16_to_f32(b[i]));
-}
-
-void pvit_scalar_subtract_bf16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count) {
-    for (size_t i = 0; i < count; i++) result[i] = pvit_f32_to_bf16(pvit_bf16_to_f32(a[i]) - pvit_bf16_to_f32(b[i]));
-}
+COMBINE(pvit_scalar_add_f16, +, pvit_f16_to_f32, pvit_f32_to_f16, F16_EXPONENT)
+COMBINE(pvit_scalar_add_bf16, +, pvit_bf16_to_f32, pvit_f32_to_bf16, BF16_EXPONENT)
+COMBINE(pvit_scalar_subtract_f16, -, pvit_f16_to_f32, pvit_f32_to_f16, F16_EXPONENT)
+COMBINE(pvit_scalar_subtract_bf16, -, pvit_bf16_to_f32, pvit_f32_to_bf16, BF16_EXPONENT)

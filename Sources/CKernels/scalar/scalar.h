@@ -7,10 +7,10 @@ void pvit_scalar_f16_to_f32(const uint16_t *restrict source, float *restrict res
 void pvit_scalar_bf16_to_f32(const uint16_t *restrict source, float *restrict result, size_t count);
 void pvit_scalar_f32_to_f16(const float *restrict source, uint16_t *restrict result, size_t count);
 void pvit_scalar_f32_to_bf16(const float *restrict source, uint16_t *restrict result, size_t count);
-void pvit_scalar_add_f16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
-void pvit_scalar_add_bf16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
-void pvit_scalar_subtract_f16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
-void pvit_scalar_subtract_bf16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+bool pvit_scalar_add_f16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+bool pvit_scalar_add_bf16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+bool pvit_scalar_subtract_f16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
+bool pvit_scalar_subtract_bf16(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
 
 void pvit_scalar_quantize_activations(const float *restrict x, size_t columns, int8_t *restrict codes,
                                       float *restrict scales, int32_t *restrict sums);

@@ -79,10 +79,3 @@ public final class GGUFFile: TensorSource {
         try file.readingAhead(over: start..<start + rows.count * rowByteCount, of: entry.bytes, body)
     }
 }
-
-extension MutableRawSpan {
-    /// Copies as many bytes as there are.
-    fileprivate mutating func copy(_ bytes: RawSpan) {
-        bytes.withUnsafeBytes { source in withUnsafeMutableBytes { $0.copyMemory(from: source) } }
-    }
-}

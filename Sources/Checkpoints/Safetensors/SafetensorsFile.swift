@@ -33,17 +33,23 @@ public final class SafetensorsFile: WeightFile {
     public func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
+        try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
+        var unused: [UInt8] = []
+        try withRows(rows, of: tensor, scratch: &unused) { destination.copy($0) }
+    }
+
+    /// Lends rows of the map (`TensorSource.withRows`).
+    public func withRows<Result>(
+        _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
         guard let place = places[tensor.name], header.entries[place].tensor == tensor else {
             throw PVITError(.tensorNotFound, "the file holds no such tensor", file: path, tensor: tensor.name)
         }
-        try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
+        try checkRequest(
+            rows: rows, of: tensor, destinationByteCount: rows.count * tensor.bytesPerRow)
         let bytes = header.entries[place].bytes
         let start = bytes.lowerBound + rows.lowerBound * tensor.bytesPerRow
-        let range = start..<start + destination.byteCount
-        try file.withPass(over: range, of: bytes, tensor: tensor.name) { source in
-            source.withUnsafeBytes { source in
-                destination.withUnsafeMutableBytes { $0.copyMemory(from: source) }
-            }
-        }
+        let range = start..<start + rows.count * tensor.bytesPerRow
+        return try file.withPass(over: range, of: bytes, tensor: tensor.name, body)
     }
 }

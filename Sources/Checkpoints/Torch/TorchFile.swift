@@ -18,6 +18,16 @@ public final class TorchFile: WeightFile {
         /// The bytes of the file that the tensor spans.
         let bytes: Range<Int>
         let byteStrides: [Int]
+
+        /// Whether each element is followed by the next one in the order of rows.
+        var isContiguous: Bool {
+            var next = tensor.elementType.byteCount
+            for (extent, stride) in zip(tensor.shape.dimensions, byteStrides).reversed() where extent != 1 {
+                guard stride == next else { return false }
+                next *= extent
+            }
+            return next == bytes.count
+        }
     }
 
     /// Maps a file and reads what it says of its tensors.
@@ -68,6 +78,20 @@ public final class TorchFile: WeightFile {
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
         try copyRows(
             RowSelection(rows), of: tensor, into: &destination, at: 0, rowStride: tensor.bytesPerRow)
+    }
+
+    /// Lends rows of the map, or copies tensors that are not contiguous (`TensorSource.withRows`).
+    public func withRows<Result>(
+        _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        let byteCount = rows.count * tensor.bytesPerRow
+        guard let entry = entries[tensor.name], entry.tensor == tensor, entry.isContiguous else {
+            scratch = try bytes(ofRows: rows, of: tensor)
+            return try body(scratch.span.bytes)
+        }
+        try checkRequest(rows: rows, of: tensor, destinationByteCount: byteCount)
+        let start = entry.bytes.lowerBound + rows.lowerBound * tensor.bytesPerRow
+        return try file.withPass(over: start..<start + byteCount, of: entry.bytes, tensor: tensor.name, body)
     }
 
     /// Copies rows to places in `destination` that are `rowStride` bytes apart, the first one at `offset`.

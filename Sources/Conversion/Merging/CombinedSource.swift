@@ -28,20 +28,35 @@ struct CombinedSource: TensorSource {
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
-        try extension_.readRows(rows, of: tensor, into: &destination)
-        guard let baseTensor = pairing.baseTensors[tensor.name] else { return }
-        let shared = rows.clamped(to: 0..<baseTensor.shape.rows)
-        guard !shared.isEmpty else { return }
-        let baseBytes = try base.bytes(ofRows: shared, of: baseTensor)
-        var sharedBytes = destination._mutatingExtracting(first: shared.count * tensor.bytesPerRow)
-        do {
-            try FloatVectors.combine(
-                &sharedBytes, tensor.elementType, operation, baseBytes.span.bytes, baseTensor.elementType)
-        } catch let error as PVITError {
-            throw error.located(tensor: tensor.name)
+        guard let baseTensor = pairing.baseTensors[tensor.name] else {
+            return try extension_.readRows(rows, of: tensor, into: &destination)
         }
-        if let place = FloatVectors.firstNotFinite(sharedBytes.bytes, tensor.elementType) {
-            let row = shared.lowerBound + place / max(tensor.shape.elementsPerRow, 1)
+        let shared = rows.clamped(to: 0..<baseTensor.shape.rows)
+        if !shared.isEmpty {
+            var part = destination._mutatingExtracting(first: shared.count * tensor.bytesPerRow)
+            try combine(shared, of: tensor, with: baseTensor, into: &part)
+        }
+        guard shared.count < rows.count else { return }
+        var rest = destination._mutatingExtracting(last: (rows.count - shared.count) * tensor.bytesPerRow)
+        try extension_.readRows(rows.lowerBound + shared.count..<rows.upperBound, of: tensor, into: &rest)
+    }
+
+    /// Computes rows that both sources have.
+    private func combine(
+        _ rows: Range<Int>, of tensor: TensorDescription, with baseTensor: TensorDescription,
+        into destination: inout MutableRawSpan
+    ) throws {
+        var extensionScratch: [UInt8] = []
+        var baseScratch: [UInt8] = []
+        let isFinite = try extension_.withRows(rows, of: tensor, scratch: &extensionScratch) { extensionRows in
+            try base.withRows(rows, of: baseTensor, scratch: &baseScratch) { baseRows in
+                try FloatVectors.combine(
+                    (extensionRows, tensor.elementType), operation, (baseRows, baseTensor.elementType),
+                    into: &destination)
+            }
+        }
+        if !isFinite, let place = FloatVectors.firstNotFinite(destination.bytes, tensor.elementType) {
+            let row = rows.lowerBound + place / max(tensor.shape.elementsPerRow, 1)
             throw PVITError(
                 .mergeNotFinite, "row \(row) of the result has a number that is infinite or not a number",
                 tensor: tensor.name, remedy: "check that base and delta belong together")

@@ -38,13 +38,14 @@ struct TileProducer {
         let rows = entry.layout.rows(ofTile: number)
         let tensor = entry.tensor
         do {
-            try read(rows, of: tensor)
+            let largest = try read(rows, of: tensor, for: entry.encoding)
             // The probe has to see every matrix, also those that are not quantized.
             let importance = try probe?.observe(rows, of: tensor.name, weights: originals.span)
             let result =
                 switch entry.encoding {
                 case .plain(let type): try plainContent(type, of: tensor, rows: rows)
-                case .q8, .q4: try quantizedContent(entry.encoding, of: tensor, rows: rows, importance: importance)
+                case .q8, .q4:
+                    try quantizedContent(entry.encoding, of: tensor, largest: largest, importance: importance)
                 }
             let encoded = try TileEncoder.encode(
                 result.bytes.span.bytes, encoding: entry.encoding, scale: result.scale,
@@ -55,42 +56,62 @@ struct TileProducer {
         }
     }
 
-    /// Fills `sourceBytes` and `originals` with rows of the source.
-    private mutating func read(_ rows: Range<Int>, of tensor: TensorDescription) throws {
+    /// Fills `originals` with rows of the source, and `sourceBytes` where the content may be just these.
+    ///
+    /// - Returns: The largest magnitude of rows that are to be quantized, else 0.
+    /// - Throws: `quantize.not-finite`, and whatever reading throws.
+    private mutating func read(
+        _ rows: Range<Int>, of tensor: TensorDescription, for encoding: TensorEncoding
+    ) throws -> Float {
+        guard case .plain = encoding else {
+            try Self.read(rows, of: tensor, from: source, scratch: &sourceBytes, into: &originals)
+            return try TileQuantizer.largestMagnitude(
+                of: originals.span, columns: tensor.shape.elementsPerRow, firstRow: rows.lowerBound)
+        }
+        try Self.copy(rows, of: tensor, from: source, to: &sourceBytes, and: &originals)
+        return 0
+    }
+
+    /// Widens rows of the source, in place where that can be.
+    private static func read(
+        _ rows: Range<Int>, of tensor: TensorDescription, from source: any TensorSource, scratch: inout [UInt8],
+        into floats: inout [Float]
+    ) throws {
+        try source.withRows(rows, of: tensor, scratch: &scratch) { try widen($0, tensor.elementType, into: &floats) }
+    }
+
+    /// Copies rows of the source and widens the copy.
+    private static func copy(
+        _ rows: Range<Int>, of tensor: TensorDescription, from source: any TensorSource, to copy: inout [UInt8],
+        and floats: inout [Float]
+    ) throws {
         let byteCount = rows.count * tensor.bytesPerRow
-        try Self.read(rows, of: tensor, from: source, into: &sourceBytes, byteCount: byteCount)
-        if let place = FloatVectors.firstNotFinite(sourceBytes.span.bytes, tensor.elementType) {
+        if copy.count != byteCount { copy = [UInt8](repeating: 0, count: byteCount) }
+        var span = copy.mutableSpan
+        var bytes = span.mutableBytes
+        try source.readRows(rows, of: tensor, into: &bytes)
+        if let place = FloatVectors.firstNotFinite(bytes.bytes, tensor.elementType) {
             let row = rows.lowerBound + place / max(tensor.shape.elementsPerRow, 1)
             throw PVITError(
                 .weightNotFinite, "row \(row) has a number that is infinite or not a number",
                 remedy: "the checkpoint is damaged: download or copy it again")
         }
-        try Self.widen(sourceBytes, tensor.elementType, into: &originals)
+        try widen(bytes.bytes, tensor.elementType, into: &floats)
     }
 
-    private static func read(
-        _ rows: Range<Int>, of tensor: TensorDescription, from source: any TensorSource, into buffer: inout [UInt8],
-        byteCount: Int
-    ) throws {
-        if buffer.count != byteCount { buffer = [UInt8](repeating: 0, count: byteCount) }
-        var span = buffer.mutableSpan
-        var bytes = span.mutableBytes
-        try source.readRows(rows, of: tensor, into: &bytes)
-    }
-
-    private static func widen(_ packed: [UInt8], _ type: ElementType, into floats: inout [Float]) throws {
-        let count = packed.count / type.byteCount
+    private static func widen(_ packed: RawSpan, _ type: ElementType, into floats: inout [Float]) throws {
+        let count = packed.byteCount / type.byteCount
         if floats.count != count { floats = [Float](repeating: 0, count: count) }
         var span = floats.mutableSpan
-        try FloatVectors.widen(packed.span.bytes, type, into: &span)
+        try FloatVectors.widen(packed, type, into: &span)
     }
 
     private func quantizedContent(
-        _ encoding: TensorEncoding, of tensor: TensorDescription, rows: Range<Int>, importance: [Float]?
+        _ encoding: TensorEncoding, of tensor: TensorDescription, largest: Float, importance: [Float]?
     ) throws -> Content {
         let quantizer = try TileQuantizer(
             encoding: encoding, columns: tensor.shape.elementsPerRow, importance: importance)
-        let tile = try quantizer.encode(rows: originals.span, firstRow: rows.lowerBound)
+        let tile = try quantizer.encode(rows: originals.span, largest: largest)
         return Content(bytes: tile.bytes, scale: tile.scale, statistics: tile.statistics)
     }
 
@@ -109,7 +130,7 @@ struct TileProducer {
                 .numberTooLarge, "row \(row) has the number \(originals[place]), which is too large for \(type)",
                 remedy: "choose bf16 or f32 for this tensor, such as with --override '\(tensor.name)=bf16'")
         }
-        try Self.widen(content, type, into: &decoded)
+        try Self.widen(content.span.bytes, type, into: &decoded)
         return Content(
             bytes: content, scale: 1, statistics: FloatVectors.statistics(of: originals.span, decoded: decoded.span))
     }

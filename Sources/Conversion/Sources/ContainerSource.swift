@@ -57,10 +57,3 @@ public final class ContainerSource: TensorSource {
         }
     }
 }
-
-extension MutableRawSpan {
-    /// Copies bytes of the same number.
-    fileprivate mutating func copy(_ bytes: RawSpan) {
-        bytes.withUnsafeBytes { source in withUnsafeMutableBytes { $0.copyMemory(from: source) } }
-    }
-}

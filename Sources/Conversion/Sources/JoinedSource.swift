@@ -19,9 +19,20 @@ struct JoinedSource: TensorSource {
     func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
+        try source(of: tensor).readRows(rows, of: tensor, into: &destination)
+    }
+
+    func withRows<Result>(
+        _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        try source(of: tensor).withRows(rows, of: tensor, scratch: &scratch, body)
+    }
+
+    /// The source that has a tensor.
+    private func source(of tensor: TensorDescription) throws -> any TensorSource {
         guard let place = placeOfTensor[tensor.name] else {
             throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: tensor.name)
         }
-        try sources[place].readRows(rows, of: tensor, into: &destination)
+        return sources[place]
     }
 }

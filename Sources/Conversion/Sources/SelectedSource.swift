@@ -27,9 +27,20 @@ struct SelectedSource: TensorSource {
     func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
-        guard let originalTensor = originals[tensor.name] else {
+        try original.readRows(rows, of: original(of: tensor), into: &destination)
+    }
+
+    func withRows<Result>(
+        _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        try original.withRows(rows, of: original(of: tensor), scratch: &scratch, body)
+    }
+
+    /// The tensor of the original source.
+    private func original(of tensor: TensorDescription) throws -> TensorDescription {
+        guard let original = originals[tensor.name] else {
             throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: tensor.name)
         }
-        try original.readRows(rows, of: originalTensor, into: &destination)
+        return original
     }
 }
