@@ -30,7 +30,7 @@ final class SourceHasher: Sendable {
         let state = State(limit: Self.lead)
         self.parts = parts
         self.state = state
-        thread = try BackgroundThread.start(priority: .low) {
+        thread = try BackgroundThread.start {
             try parts.flatMap { try Self.hash($0.files, state: state) }
         }
     }

@@ -61,7 +61,7 @@ final class WeightStream: Sendable {
         gate = Gate(ArrivalState(freeSlots: Array((0..<slotCount).reversed())))
         readers = Readers()
         readers.threads = try (0..<Self.readerCount).map { _ in
-            try BackgroundThread.start(priority: .normal) { self.serve() }
+            try BackgroundThread.start { self.serve() }
         }
     }
 
