@@ -39,6 +39,29 @@ extension Container {
         }
     }
 
+    /// The same for one of several threads that read parts of the tile at the same time: the first one verifies the checksum, and
+    /// the others do not wait for it.
+    ///
+    /// So `body` may see bytes that turn out to be damaged. What it made of them must not be used before all the threads have
+    /// returned without an error.
+    public func withSharedTile<Result: ~Copyable>(
+        _ tile: StoredTile, of tensor: StoredTensor, scratch: TileScratch, _ body: (_ content: RawSpan) throws -> Result
+    ) throws -> Result {
+        guard tile.codec == .stored else { return try withTile(tile, of: tensor, scratch: scratch, body) }
+        let number = tensor.firstTile + tile.index
+        return try withFileBytes(of: tile, tensor: tensor) { stored in
+            if !verifiedTiles.contains(number), verifiedTiles.claim(number) {
+                do {
+                    try check(tile, of: tensor, stored: stored)
+                } catch {
+                    verifiedTiles.release(number)
+                    throw error
+                }
+            }
+            return try body(stored)
+        }
+    }
+
     /// The same for a tile whose stored bytes the caller has read from the file.
     public func withTile<Result: ~Copyable>(
         _ tile: StoredTile, of tensor: StoredTensor, stored: RawSpan, scratch: TileScratch,
@@ -56,6 +79,9 @@ extension Container {
             throw error
         }
     }
+
+    /// Makes the next use of each tile verify its checksum again, as the first one did.
+    public func forgetVerification() { verifiedTiles.removeAll() }
 
     /// Throws unless the stored bytes of a tile have its checksum, whether that was verified before or not.
     func checkAgain(_ tile: StoredTile, of tensor: StoredTensor) throws {

@@ -1,22 +1,42 @@
 import Synchronization
 
-/// Which tiles have been checked against their checksums: one bit for each, set and read by any thread.
+/// Which tiles have been checked against their checksums, and which are being checked: set and read by any thread.
 final class VerifiedTiles: Sendable {
     private final class Word: Sendable {
         let bits = Atomic<UInt64>(0)
     }
 
-    private let words: [Word]
+    private let verified: [Word]
+    private let claimed: [Word]
 
     init(count: Int) {
-        words = (0..<(count + 63) / 64).map { _ in Word() }
+        let words = (count + 63) / 64
+        verified = (0..<words).map { _ in Word() }
+        claimed = (0..<words).map { _ in Word() }
     }
 
     func contains(_ tile: Int) -> Bool {
-        words[tile / 64].bits.load(ordering: .acquiring) & (1 << UInt64(tile % 64)) != 0
+        verified[tile / 64].bits.load(ordering: .acquiring) & bit(tile) != 0
     }
 
     func insert(_ tile: Int) {
-        words[tile / 64].bits.bitwiseOr(1 << UInt64(tile % 64), ordering: .releasing)
+        verified[tile / 64].bits.bitwiseOr(bit(tile), ordering: .releasing)
     }
+
+    /// Whether the caller shall check the tile; false when another thread is about to, or has.
+    func claim(_ tile: Int) -> Bool {
+        claimed[tile / 64].bits.bitwiseOr(bit(tile), ordering: .acquiringAndReleasing).oldValue & bit(tile) == 0
+    }
+
+    /// Gives a claimed tile back that is not sound: whoever comes next checks it again.
+    func release(_ tile: Int) {
+        claimed[tile / 64].bits.bitwiseAnd(~bit(tile), ordering: .releasing)
+    }
+
+    /// Forgets about all tiles. Those that are being checked may be checked once more.
+    func removeAll() {
+        for word in verified + claimed { word.bits.store(0, ordering: .releasing) }
+    }
+
+    private func bit(_ tile: Int) -> UInt64 { 1 << UInt64(tile % 64) }
 }

@@ -106,13 +106,18 @@ final class WeightMatrix: Sendable {
 
     /// Lends the bytes of rows `rows`, all of one tile and beginning with a whole group, and the tile's scale, to a product that
     /// multiplies by each row of the matrix once.
+    ///
+    /// Its threads share the checking of tiles (`Container.withSharedTile`): the product counts when all have returned.
     func withRows<Result>(
         _ rows: Range<Int>, ofTile tile: Int, _ scratch: TileScratch,
         _ body: (UnsafeRawPointer, _ scale: Float) throws -> Result
     ) throws -> Result {
-        guard let stream, chunks != nil else {
-            return try withTile(tile, scratch) { try lend(rows, ofTile: tile, $0, body) }
+        guard let stream else {
+            return try container.withSharedTile(tiles[tile], of: tensor, scratch: scratch) {
+                try lend(rows, ofTile: tile, $0, body)
+            }
         }
+        guard chunks != nil else { return try withTile(tile, scratch) { try lend(rows, ofTile: tile, $0, body) } }
         return try stream.withTile(tile, ofChunk: chunksOfTiles[tile], rows: rows.count, scratch: scratch) {
             try lend(rows, ofTile: tile, $0, body)
         }

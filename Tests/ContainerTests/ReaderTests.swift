@@ -1,4 +1,6 @@
 import Container
+import Dispatch
+import Synchronization
 import SystemPackage
 import Tensors
 import Testing
@@ -67,15 +69,35 @@ import Testing
         let container = try Container(opening: path)
         let scratch = TileScratch()
         try container.withTile(0, of: tensor, scratch: scratch) { _, _ in }
-        for _ in 0..<2 {
+        for isShared in [true, false, true] {
             do {
-                try container.withTile(1, of: tensor, scratch: scratch) { _, _ in }
+                if isShared {
+                    try container.withSharedTile(tile, of: tensor, scratch: scratch) { _ in }
+                } else {
+                    try container.withTile(tile, of: tensor, scratch: scratch) { _ in }
+                }
                 Issue.record("the damage was not noticed")
             } catch let error as PVITError {
                 #expect(error.code == .tileChecksum)
                 #expect(error.tensor == "a.f32")
                 #expect(error.bytes == tile.storedRange)
                 #expect(error.file == path.string)
+            }
+        }
+        // Of threads that share the tile, one at least learns of it.
+        let outcomes = Mutex<[Bool]>([])
+        DispatchQueue.concurrentPerform(iterations: 16) { _ in
+            let isSound = (try? container.withSharedTile(tile, of: tensor, scratch: TileScratch()) { _ in }) != nil
+            outcomes.withLock { $0.append(isSound) }
+        }
+        #expect(outcomes.withLock { $0.contains(false) })
+        // Sound tiles are lent to all of them.
+        let sound = try original.tile(1, of: tensor)
+        DispatchQueue.concurrentPerform(iterations: 16) { _ in
+            #expect(throws: Never.self) {
+                try original.withSharedTile(sound, of: tensor, scratch: TileScratch()) { content in
+                    #expect(content.byteCount == sound.decodedByteCount)
+                }
             }
         }
     }

@@ -23,6 +23,7 @@ struct Bench: ParsableCommand {
             Examples:
               pvit bench smollm2.pvq --prompt-tokens 128,512 --threads 1,2
               pvit bench smollm2.pvq --prompt-tokens 0 --context 2048
+              pvit bench smollm2.pvq --first-pass --generate-tokens 0
               pvit bench --kernels
             """)
 
@@ -47,6 +48,9 @@ struct Bench: ParsableCommand {
     @Option(help: "How keys and values are kept: f32, f16 or q8.")
     var kvCache: KVCache.Storage = .f16
 
+    @Flag(help: "Also read prompts as in the first pass over a file, when checksums are verified.")
+    var firstPass = false
+
     @OptionGroup var memory: MemoryOptions
 
     @Flag(help: "Measure single kernels.")
@@ -65,6 +69,7 @@ struct Bench: ParsableCommand {
         guard (threads?.values ?? []).allSatisfy({ (1...256).contains($0) }) else {
             throw ValidationError("--threads takes numbers from 1 to 256")
         }
+        guard !kernels || !firstPass else { throw ValidationError("--first-pass needs a model") }
         guard !kernels || threads == nil else { throw ValidationError("--kernels measures one thread") }
     }
 
@@ -88,7 +93,11 @@ struct Bench: ParsableCommand {
                 opening: file, engine: engine, memory: memoryRequest, limits: limits, clock: clock, storage: kvCache)
             memory.report(benchmark.plan)
             for count in promptTokens.values where count > 0 {
-                measurements.append(try benchmark.prefill(tokens: count))
+                if firstPass {
+                    measurements += try benchmark.prefillAndFirst(tokens: count)
+                } else {
+                    measurements.append(try benchmark.prefill(tokens: count))
+                }
             }
             if generateTokens > 0 {
                 measurements.append(try benchmark.decode(tokens: generateTokens, context: context))

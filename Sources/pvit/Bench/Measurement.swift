@@ -7,12 +7,22 @@ struct Measurement {
     enum Test {
         /// Reading a prompt of some tokens.
         case prefill(tokens: Int)
+        /// The same in the first pass over a file, when the checksums of its tiles are verified.
+        case firstPrefill(tokens: Int)
         /// Making tokens one after the other, after `context` others.
         case decode(tokens: Int, context: Int)
         /// Reading memory.
         case read
         /// Multiplying 8-bit integers.
         case dot
+
+        /// The tokens that are read or made.
+        var tokens: Int {
+            switch self {
+            case .prefill(let tokens), .firstPrefill(let tokens), .decode(let tokens, _): tokens
+            case .read, .dot: 0
+            }
+        }
     }
 
     let test: Test
@@ -42,7 +52,7 @@ struct Measurement {
         case .dot:
             let speed = amountPerSecond.formatted(decimals: 0) + " GOPS"
             return [name, "", "\(threads)", "", spread, "", speed, ""]
-        case .prefill, .decode:
+        case .prefill, .firstPrefill, .decode:
             var title = name
             if case .decode(_, let context) = test, context > 0 { title += " after \(context)" }
             return [
@@ -66,7 +76,7 @@ struct Measurement {
         object["limit"] = limit.map { .number(Double(tokens) / $0) } ?? .null
         object["share_of_limit"] = share.map { .number($0) } ?? .null
         switch test {
-        case .prefill: break
+        case .prefill, .firstPrefill: break
         case .decode(_, let context):
             object["context"] = .integer(context)
             object["bytes_read_per_token"] = .number(Double(stream.readByteCount) / Double(max(tokens, 1)))
@@ -81,18 +91,14 @@ struct Measurement {
     private var name: String {
         switch test {
         case .prefill: "prefill"
+        case .firstPrefill: "first prefill"
         case .decode: "decode"
         case .read: "read"
         case .dot: "dot"
         }
     }
 
-    private var tokens: Int {
-        switch test {
-        case .prefill(let tokens), .decode(let tokens, _): tokens
-        case .read, .dot: 0
-        }
-    }
+    private var tokens: Int { test.tokens }
 
     private var readsWeights: Bool { tokens > 0 }
 }

@@ -9,6 +9,7 @@ import Tokenization
 struct ModelBenchmark {
     /// How memory is shared out.
     let plan: MemoryPlan
+    private let container: Container
     private let llama: Llama
     private let limits: MachineLimits
     private let clock: Stopwatch
@@ -22,7 +23,7 @@ struct ModelBenchmark {
         opening file: FilePath, engine: ComputeEngine, memory: MemoryRequest, limits: MachineLimits, clock: Stopwatch,
         storage: KVCache.Storage
     ) throws {
-        let container = try Container(opening: file)
+        container = try Container(opening: file)
         do {
             let configuration = try LlamaConfiguration(of: container)
             plan = try memory.plan(for: configuration, in: container, threadCount: engine.threadCount)
@@ -39,16 +40,39 @@ struct ModelBenchmark {
 
     /// The time to read a prompt of `tokens` tokens.
     func prefill(tokens: Int) throws -> Measurement {
+        let read = try reading(tokens)
+        return prefill(.prefill(tokens: tokens), try clock.time(read))
+    }
+
+    /// The time to read a prompt of `tokens` tokens, and the same when the checksums of all tiles are verified at their first
+    /// use, in turns.
+    func prefillAndFirst(tokens: Int) throws -> [Measurement] {
+        let read = try reading(tokens)
+        let times = try clock.timeInTurns(read) {
+            container.forgetVerification()
+            try read()
+        }
+        return [
+            prefill(.prefill(tokens: tokens), times.first), prefill(.firstPrefill(tokens: tokens), times.second),
+        ]
+    }
+
+    /// What reads a prompt.
+    private func reading(_ tokens: Int) throws -> () throws -> Void {
         let input = LlamaInput.tokens(someTokens(tokens))
         var cache = try KVCache(for: llama.configuration, storage: storage, capacity: tokens)
-        let times = try clock.time {
+        return {
             cache.truncate(to: 0)
             try llama.forward(input, cache: &cache)
         }
+    }
+
+    private func prefill(_ test: Measurement.Test, _ times: RunTimes) -> Measurement {
+        let tokens = test.tokens
         let passes = Double((tokens + llama.batchSize - 1) / llama.batchSize)
         // Logits are computed for the last token only.
         let operations = weights.layerOperations.map { Double(tokens) * $0 + weights.outputOperations }
-        return measurement(.prefill(tokens: tokens), times, passes: passes, operations: operations)
+        return measurement(test, times, passes: passes, operations: operations)
     }
 
     /// The time to make `tokens` tokens, one after the other, after `context` others.

@@ -30,6 +30,22 @@ struct Stopwatch {
             })
     }
 
+    /// Times two kinds of work in turns, so that a machine whose speed changes is unfair to none.
+    ///
+    /// - Throws: What the work throws, and `interrupted`.
+    func timeInTurns(
+        _ first: () throws -> Void, _ second: () throws -> Void
+    ) throws -> (first: RunTimes, second: RunTimes) {
+        var seconds: (first: [Double], second: [Double]) = ([], [])
+        try first()
+        for _ in 0..<runs {
+            try Interruption.check()
+            seconds.first.append(try once(first))
+            seconds.second.append(try once(second))
+        }
+        return (RunTimes(seconds: seconds.first), RunTimes(seconds: seconds.second))
+    }
+
     /// Times work that is too short for the clock: as many calls for each run as take some milliseconds. The times are those
     /// of single calls.
     func timeShort(_ work: () -> Void) throws -> RunTimes {
