@@ -1,5 +1,6 @@
 import CKernels
 import Container
+import Parallelism
 import Tensors
 
 extension ComputeEngine {
@@ -12,22 +13,31 @@ extension ComputeEngine {
         precondition(outputs.count == projection.matrices.count)
         for output in outputs { output.rows = input.rows }
         try quantize(input, for: projection)
-        try projection.multiplying { try multiply(projection, input, outputs) }
+        try projection.multiplying { try multiply(projection, input, outputs, $0) }
     }
 
     private func multiply(
-        _ projection: Projection, _ input: ActivationMatrix, _ outputs: [ActivationMatrix]
+        _ projection: Projection, _ input: ActivationMatrix, _ outputs: [ActivationMatrix], _ tiles: TilesInPlace?
     ) throws {
-        if input.rows == 1 {
-            try forEach(projection.vectorPieces.count) { range, scratch in
-                for piece in projection.vectorPieces[range] {
-                    try multiplyVector(projection.matrices[piece.matrix], piece, input, outputs[piece.matrix], scratch)
-                }
-            }
-        } else {
-            try forEach(projection.matrixPieces.count) { range, scratch in
-                for piece in projection.matrixPieces[range] {
-                    try multiplyMatrix(projection.matrices[piece.matrix], piece, input, outputs[piece.matrix], scratch)
+        let pieces = input.rows == 1 ? projection.vectorPieces : projection.matrixPieces
+        let products = zip(projection.matrices, outputs).map { WeightProduct(of: $0, input, into: $1) }
+        // Pointers: threads that count references to shared objects with each small piece would wait for each other.
+        try pieces.withUnsafeBufferPointer { pieces in
+            try products.withUnsafeBufferPointer { products in
+                // Each thread reads on in the file where it was; a stream brings the weights in their order.
+                let order: LoopOrder = tiles == nil ? .ascending : .neighbours
+                try forEach(pieces.count, order: order) { range, scratch in
+                    for piece in UnsafeBufferPointer(rebasing: pieces[range]) {
+                        let product = products[piece.matrix]
+                        if let place = piece.place, let tile = tiles?.start(of: place) {
+                            multiply(product, piece.rows, tile + piece.offset, piece.scale, scratch)
+                        } else {
+                            let matrix = projection.matrices[piece.matrix]
+                            try matrix.withRows(piece.rows, ofTile: piece.tile, scratch.tile) { bytes, scale in
+                                multiply(product, piece.rows, bytes, scale, scratch)
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -54,54 +64,58 @@ extension ComputeEngine {
         }
     }
 
-    private func multiplyVector(
-        _ matrix: WeightMatrix, _ piece: Projection.Piece, _ input: ActivationMatrix, _ output: ActivationMatrix,
+    /// Multiplies by `rows` of a matrix, whose bytes begin at `bytes`.
+    private func multiply(
+        _ product: WeightProduct, _ rows: Range<Int>, _ bytes: UnsafeRawPointer, _ scale: Float,
         _ scratch: WorkerScratch
-    ) throws {
-        let (columns, rows) = (matrix.columns, piece.rows.count)
-        let groups = (rows + Self.groupRows - 1) / Self.groupRows
-        let x = input.start
-        let y = output.start + piece.rows.lowerBound
-        try matrix.withRows(piece.rows, ofTile: piece.tile, scratch.tile) { bytes, scale in
-            switch matrix.layout {
-            case .q4: kernels.gemvQ4(bytes.as(UInt8.self), groups, columns, scale, input.quantized.pointers, y)
-            case .q8: kernels.gemvQ8(bytes.as(UInt8.self), groups, columns, scale, input.wide.pointers, y)
-            case .f32: kernels.gemvF32(bytes.as(Float.self), rows, columns, x, y)
-            case .f16: kernels.gemvF16(bytes.as(UInt16.self), rows, columns, x, y)
-            case .bf16: kernels.gemvBF16(bytes.as(UInt16.self), rows, columns, x, y)
-            }
+    ) {
+        if product.tokens == 1 {
+            multiplyVector(product, rows, bytes, scale)
+        } else {
+            multiplyMatrix(product, rows, bytes, scale, scratch)
+        }
+    }
+
+    private func multiplyVector(
+        _ product: WeightProduct, _ rows: Range<Int>, _ bytes: UnsafeRawPointer, _ scale: Float
+    ) {
+        let groups = (rows.count + Self.groupRows - 1) / Self.groupRows
+        let (columns, x, y) = (product.columns, product.x, product.y + rows.lowerBound)
+        switch product.layout {
+        case .q4: kernels.gemvQ4(bytes.as(UInt8.self), groups, columns, scale, product.quantized, y)
+        case .q8: kernels.gemvQ8(bytes.as(UInt8.self), groups, columns, scale, product.wide, y)
+        case .f32: kernels.gemvF32(bytes.as(Float.self), rows.count, columns, x, y)
+        case .f16: kernels.gemvF16(bytes.as(UInt16.self), rows.count, columns, x, y)
+        case .bf16: kernels.gemvBF16(bytes.as(UInt16.self), rows.count, columns, x, y)
         }
     }
 
     private func multiplyMatrix(
-        _ matrix: WeightMatrix, _ piece: Projection.Piece, _ input: ActivationMatrix, _ output: ActivationMatrix,
+        _ product: WeightProduct, _ rows: Range<Int>, _ bytes: UnsafeRawPointer, _ scale: Float,
         _ scratch: WorkerScratch
-    ) throws {
-        let (columns, rows, tokens) = (matrix.columns, piece.rows.count, input.rows)
-        let groups = (rows + Self.groupRows - 1) / Self.groupRows
-        let (x, stride) = (UnsafePointer(input.start), input.stride)
-        let y = output.start + piece.rows.lowerBound
-        try matrix.withRows(piece.rows, ofTile: piece.tile, scratch.tile) { bytes, scale in
-            switch matrix.layout {
-            case .q4:
-                kernels.gemmQ4(
-                    bytes.as(UInt8.self), groups, columns, scale, input.quantized.pointers, tokens, y, output.stride)
-            case .q8:
-                kernels.gemmQ8(
-                    bytes.as(UInt8.self), groups, columns, scale, input.wide.pointers, tokens, y, output.stride)
-            case .f32:
-                kernels.gemmF32(bytes.as(Float.self), rows, columns, x, stride, tokens, y, output.stride)
-            case .f16, .bf16:
-                let halves = bytes.as(UInt16.self)
-                let isF16 = matrix.layout == .f16
-                guard tokens > Self.widenedTokens else {
-                    let multiply = isF16 ? kernels.gemmF16 : kernels.gemmBF16
-                    return multiply(halves, rows, columns, x, stride, tokens, y, output.stride)
-                }
-                let weights = scratch.floats(rows * columns)
-                (isF16 ? kernels.widenF16 : kernels.widenBF16)(halves, weights, rows * columns)
-                kernels.gemmF32(weights, rows, columns, x, stride, tokens, y, output.stride)
+    ) {
+        let groups = (rows.count + Self.groupRows - 1) / Self.groupRows
+        let (columns, tokens) = (product.columns, product.tokens)
+        let (x, stride, y, resultStride) = (
+            product.x, product.stride, product.y + rows.lowerBound, product.resultStride
+        )
+        switch product.layout {
+        case .q4:
+            kernels.gemmQ4(bytes.as(UInt8.self), groups, columns, scale, product.quantized, tokens, y, resultStride)
+        case .q8:
+            kernels.gemmQ8(bytes.as(UInt8.self), groups, columns, scale, product.wide, tokens, y, resultStride)
+        case .f32:
+            kernels.gemmF32(bytes.as(Float.self), rows.count, columns, x, stride, tokens, y, resultStride)
+        case .f16, .bf16:
+            let halves = bytes.as(UInt16.self)
+            let isF16 = product.layout == .f16
+            guard tokens > Self.widenedTokens else {
+                let multiply = isF16 ? kernels.gemmF16 : kernels.gemmBF16
+                return multiply(halves, rows.count, columns, x, stride, tokens, y, resultStride)
             }
+            let weights = scratch.floats(rows.count * columns)
+            (isF16 ? kernels.widenF16 : kernels.widenBF16)(halves, weights, rows.count * columns)
+            kernels.gemmF32(weights, rows.count, columns, x, stride, tokens, y, resultStride)
         }
     }
 
@@ -150,6 +164,34 @@ extension ComputeEngine {
         case .f16: kernels.widenF16(bytes.as(UInt16.self), result, columns)
         case .bf16: kernels.widenBF16(bytes.as(UInt16.self), result, columns)
         }
+    }
+}
+
+/// One matrix of a projection with what it is multiplied by: numbers and pointers only.
+private struct WeightProduct {
+    let layout: WeightMatrix.Layout
+    let columns: Int
+    let tokens: Int
+    /// [tokens, columns], rows `stride` apart.
+    let x: UnsafePointer<Float>
+    let stride: Int
+    /// The same as integers, for weights that need them.
+    let quantized: pvit_activations
+    let wide: pvit_wide_activations
+    /// [tokens, rows of the matrix], rows `resultStride` apart.
+    let y: UnsafeMutablePointer<Float>
+    let resultStride: Int
+
+    init(of matrix: WeightMatrix, _ input: ActivationMatrix, into output: ActivationMatrix) {
+        layout = matrix.layout
+        columns = matrix.columns
+        tokens = input.rows
+        x = UnsafePointer(input.start)
+        stride = input.stride
+        quantized = layout == .q4 ? input.quantized.pointers : pvit_activations()
+        wide = layout == .q8 ? input.wide.pointers : pvit_wide_activations()
+        y = output.start
+        resultStride = output.stride
     }
 }
 

@@ -41,9 +41,10 @@ public final class ComputeEngine {
 
     /// Calls `body` for ranges that cover `0..<count`, on all threads, each with scratch memory of its own.
     func forEach(
-        _ count: Int, chunk: Int = 1, _ body: (Range<Int>, WorkerScratch) throws -> Void
+        _ count: Int, chunk: Int = 1, order: LoopOrder = .neighbours,
+        _ body: (Range<Int>, WorkerScratch) throws -> Void
     ) throws {
-        try pool.parallelFor(count, chunk: chunk) { range, worker in try body(range, scratch[worker]) }
+        try pool.parallelFor(count, chunk: chunk, order: order) { range, worker in try body(range, scratch[worker]) }
     }
 
     /// Calls `body` once for all on this thread when the work is too small to share, otherwise as the other `forEach`.
@@ -54,7 +55,9 @@ public final class ComputeEngine {
     ) throws {
         // Waking and joining the threads costs about as much as 50,000 operations.
         guard count * operations > 100_000 else { return try body(0..<count, scratch[0]) }
-        try forEach(count, chunk: max(1, min(count / (4 * threadCount), 100_000 / max(operations, 1))), body)
+        try forEach(count, chunk: max(1, min(count / (4 * threadCount), 100_000 / max(operations, 1)))) {
+            try body($0, $1)
+        }
     }
 }
 

@@ -1,3 +1,6 @@
+import Container
+import Tensors
+
 /// Weight matrices that multiply the same input, in one loop over the threads.
 ///
 /// The loop's pieces are fixed when the model is opened: results do not depend on how many threads share them.
@@ -9,6 +12,11 @@ struct Projection: Sendable {
         let tile: Int
         /// Rows of the matrix, all within `tile`.
         let rows: Range<Int>
+        /// Where the tile lies, if it can be used in place.
+        let place: TilesInPlace.Place?
+        /// Where in the tile the rows begin, in bytes.
+        let offset: Int
+        let scale: Float
     }
 
     let matrices: [WeightMatrix]
@@ -22,7 +30,9 @@ struct Projection: Sendable {
     /// The stream that brings the weights, and the chunks of the matrices.
     private let stream: (WeightStream, chunks: Range<Int>)?
 
+    /// - Precondition: The matrices are of one container.
     init(_ matrices: WeightMatrix...) {
+        precondition(matrices.allSatisfy { $0.container === matrices[0].container })
         self.matrices = matrices
         let total = matrices.reduce(0) { $0 + $1.rows / $1.rowsPerGroup * $1.bytesPerGroup }
         let vectorBytes = min(max(total / 32, 16 << 10), 128 << 10)
@@ -41,9 +51,18 @@ struct Projection: Sendable {
         }
     }
 
-    /// Calls `body`, which multiplies by every row of the matrices once.
-    func multiplying(_ body: () throws -> Void) throws {
-        if let stream { try stream.0.pass(over: stream.chunks, body) } else { try body() }
+    /// Calls `body`, which multiplies by every row of the matrices once, with the tiles that can be used in place.
+    func multiplying(_ body: (TilesInPlace?) throws -> Void) throws {
+        if let stream {
+            try stream.0.pass(over: stream.chunks) { try body(nil) }
+        } else if let container = matrices.first?.container {
+            do {
+                try container.withTilesInPlace(body)
+            } catch let error as PVITError where error.code == .readFailed {
+                // The index, which knows all tensors, may be lost too.
+                throw error.located(tensor: matrices.first { $0.holds(error.bytes) }?.name)
+            }
+        }
     }
 
     /// Cuts tiles into pieces of some groups of rows; a tile that has to be decoded is one piece.
@@ -55,7 +74,12 @@ struct Projection: Sendable {
                 let (start, end) = (matrix.tileStarts[tile], matrix.tileStarts[tile + 1])
                 let step = matrix.isInPlace[tile] ? rows : max(end - start, 1)
                 for first in stride(from: start, to: end, by: step) {
-                    result.append(Piece(matrix: index, tile: tile, rows: first..<min(first + step, end)))
+                    result.append(
+                        Piece(
+                            matrix: index, tile: tile, rows: first..<min(first + step, end),
+                            place: matrix.place(ofTile: tile),
+                            offset: (first - start) / matrix.rowsPerGroup * matrix.bytesPerGroup,
+                            scale: matrix.scale(ofTile: tile)))
                 }
             }
         }

@@ -26,7 +26,7 @@ final class WeightMatrix: Sendable {
     let isInPlace: [Bool]
     let bytesPerGroup: Int
     let rowsPerGroup: Int
-    private let container: Container
+    let container: Container
     private let tensor: StoredTensor
     private let tiles: [StoredTile]
     /// What brings the weights when memory is short, and its chunks: all of the matrix, in order; nil when a pass over the
@@ -102,6 +102,19 @@ final class WeightMatrix: Sendable {
             if tileStarts[middle] <= row { low = middle } else { high = middle - 1 }
         }
         return low
+    }
+
+    /// Whether a range of the file begins in the matrix.
+    func holds(_ range: Range<UInt64>?) -> Bool { range.map { tensor.storedRange.contains($0.lowerBound) } ?? false }
+
+    /// What the weights of a tile are multiplied by.
+    func scale(ofTile tile: Int) -> Float { tiles[tile].scale }
+
+    /// Where a tile lies that products may use in place; nil when they have to ask for it.
+    func place(ofTile tile: Int) -> TilesInPlace.Place? {
+        let groups = (tileStarts[tile + 1] - tileStarts[tile] + rowsPerGroup - 1) / rowsPerGroup
+        guard stream == nil, groups * bytesPerGroup <= tiles[tile].decodedByteCount else { return nil }
+        return container.place(of: tiles[tile], of: tensor)
     }
 
     /// Lends the bytes of rows `rows`, all of one tile and beginning with a whole group, and the tile's scale, to a product that

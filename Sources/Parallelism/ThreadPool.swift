@@ -26,7 +26,7 @@ public final class ThreadPool: Sendable {
     ///   - checkpoint: Called before each loop. What it throws ends the work there, which is how a user's wish to stop
     ///     reaches long computations that know nothing of it.
     public init(threadCount: Int, checkpoint: @escaping @Sendable () throws -> Void = {}) {
-        let shared = SharedState()
+        let shared = SharedState(threadCount: max(threadCount, 1))
         var workers: [pthread_t] = []
         for worker in 1..<max(threadCount, 1) {
             var handle = pthread_t()
@@ -60,11 +60,13 @@ public final class ThreadPool: Sendable {
     ///
     /// - Parameters:
     ///   - chunk: How many indices are claimed at a time.
+    ///   - order: Which ones a thread claims next.
     ///   - body: Gets a range of indices and the number of the thread it runs on, in `0..<threadCount`.
     /// - Throws: What the checkpoint throws, or the error of the lowest range that threw; ranges that no thread has begun are
     ///   then skipped.
     public func parallelFor(
-        _ count: Int, chunk: Int = 1, _ body: (_ range: Range<Int>, _ worker: Int) throws -> Void
+        _ count: Int, chunk: Int = 1, order: LoopOrder = .ascending,
+        _ body: (_ range: Range<Int>, _ worker: Int) throws -> Void
     ) throws {
         guard count > 0 else { return }
         try checkpoint()
@@ -78,7 +80,8 @@ public final class ThreadPool: Sendable {
             return
         }
         try withoutActuallyEscaping(body) { body in
-            try shared.run(count, chunk: max(chunk, 1), helpers: min(workers.count, (count - 1) / chunk), body)
+            try shared.run(
+                count, chunk: max(chunk, 1), order: order, helpers: min(workers.count, (count - 1) / chunk), body)
         }
     }
 }
@@ -103,7 +106,7 @@ private final class SharedState: @unchecked Sendable {
     private var body: ((Range<Int>, Int) throws -> Void)?
     private var count = 0
     private var chunk = 1
-    private let next = Atomic<Int>(0)
+    private let shares: WorkShares
     private let failure = Mutex<(start: Int, error: any Error)?>(nil)
 
     /// The free seats in the low 16 bits, and above them the number of the loop.
@@ -120,7 +123,8 @@ private final class SharedState: @unchecked Sendable {
     /// Some 50 µs: longer than what lies between the loops of a model, too short to be seen in the use of the processor.
     private static let spins = 4000
 
-    init() {
+    init(threadCount: Int) {
+        shares = WorkShares(count: threadCount)
         lock = .allocate(capacity: 1)
         wake = .allocate(capacity: 1)
         finished = .allocate(capacity: 1)
@@ -139,12 +143,14 @@ private final class SharedState: @unchecked Sendable {
     }
 
     /// Offers a loop to `helpers` threads, works on it, and waits for those that took a seat.
-    func run(_ count: Int, chunk: Int, helpers: Int, _ body: @escaping (Range<Int>, Int) throws -> Void) throws {
+    func run(
+        _ count: Int, chunk: Int, order: LoopOrder, helpers: Int, _ body: @escaping (Range<Int>, Int) throws -> Void
+    ) throws {
         let helpers = min(helpers, Int(Self.seatMask))
         self.body = body
         self.count = count
         self.chunk = chunk
-        next.store(0, ordering: .relaxed)
+        shares.fill((count + chunk - 1) / chunk, order: order)
         departed.store(0, ordering: .relaxed)
         let number = (gate.load(ordering: .relaxed) >> 16) &+ 1
         gate.store(number << 16 | UInt64(helpers), ordering: .sequentiallyConsistent)
@@ -177,14 +183,13 @@ private final class SharedState: @unchecked Sendable {
     }
 
     private func work(_ body: (Range<Int>, Int) throws -> Void, worker: Int) {
-        while true {
-            let start = next.add(chunk, ordering: .relaxed).oldValue
-            guard start < count else { return }
+        while let number = shares.take(for: worker) {
+            let start = number * chunk
             do {
                 try body(start..<min(start + chunk, count), worker)
             } catch {
                 failure.withLock { if start < $0?.start ?? .max { $0 = (start, error) } }
-                next.store(count, ordering: .relaxed)
+                shares.empty()
             }
         }
     }

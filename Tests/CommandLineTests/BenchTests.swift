@@ -20,6 +20,7 @@ struct BenchTests {
         #expect(measured.status == 0, "\(measured.errors)")
         let figures = try #require(
             try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [[String: Any]])
-        #expect(Set(figures.compactMap { $0["test"] as? String }).isSuperset(of: ["prefill", "first prefill", "decode"]))
+        #expect(
+            Set(figures.compactMap { $0["test"] as? String }).isSuperset(of: ["prefill", "first prefill", "decode"]))
     }
 }

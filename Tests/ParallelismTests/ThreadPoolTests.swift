@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 import Parallelism
 import Synchronization
 import Testing
@@ -7,15 +13,48 @@ struct ThreadPoolTests {
     @Test("each index is visited once, whatever the threads and chunks", arguments: [1, 2, 5], [1, 3, 64, 1000])
     func coverage(threads: Int, chunk: Int) throws {
         let pool = ThreadPool(threadCount: threads)
-        for count in [0, 1, 2, 63, 257] {
-            let visits = (0..<count).map { _ in Atomic<Int>.Box() }
-            try pool.parallelFor(count, chunk: chunk) { range, worker in
-                #expect(worker >= 0 && worker < pool.threadCount)
-                #expect(range.count <= chunk)
-                for index in range { visits[index].value.add(1, ordering: .relaxed) }
+        for count in [0, 1, 2, 3, 63, 257] {
+            for order in [LoopOrder.ascending, .neighbours] {
+                let visits = (0..<count).map { _ in Atomic<Int>.Box() }
+                try pool.parallelFor(count, chunk: chunk, order: order) { range, worker in
+                    #expect(worker >= 0 && worker < pool.threadCount)
+                    #expect(range.count <= chunk && range.lowerBound % chunk == 0)
+                    for index in range { visits[index].value.add(1, ordering: .relaxed) }
+                }
+                #expect(visits.allSatisfy { $0.value.load(ordering: .relaxed) == 1 })
             }
-            #expect(visits.allSatisfy { $0.value.load(ordering: .relaxed) == 1 })
         }
+    }
+
+    @Test("in ascending order each thread only goes forward, and no index is left behind for later")
+    func ascending() throws {
+        let pool = ThreadPool(threadCount: 3)
+        let begun = Mutex<Set<Int>>([])
+        try pool.parallelFor(500) { range, _ in
+            let missing = begun.withLock { begun in
+                begun.insert(range.lowerBound)
+                return range.lowerBound + 1 - begun.filter { $0 <= range.lowerBound }.count
+            }
+            // The other threads have taken theirs and may not have said so.
+            #expect(missing < pool.threadCount)
+        }
+    }
+
+    @Test(
+        "a thread that does not go on holds up nothing but the chunk that it has", .timeLimit(.minutes(1)),
+        arguments: [LoopOrder.ascending, .neighbours])
+    func stalledThread(order: LoopOrder) throws {
+        let pool = ThreadPool(threadCount: 3)
+        let count = 300
+        let done = Atomic<Int>(0)
+        let stalled = Atomic<Bool>(false)
+        try pool.parallelFor(count, order: order) { range, worker in
+            if worker == 0, !stalled.exchange(true, ordering: .relaxed) {
+                while done.load(ordering: .relaxed) < count - 1 { sched_yield() }
+            }
+            done.add(range.count, ordering: .relaxed)
+        }
+        #expect(done.load(ordering: .relaxed) == count)
     }
 
     @Test("no two ranges run under the same worker number at once")
