@@ -55,22 +55,18 @@ extension ComputeEngine {
     func rotateAndStore(
         key: ActivationMatrix, value: ActivationMatrix, angles: ActivationMatrix, layer: Int, _ pass: LlamaPass
     ) throws {
-        let groupRows = Int(PVIT_KEY_GROUP)
         try forEach(key.rows, operations: 8 * key.columns) { rows, _ in
             for row in rows {
                 let cache = pass.segments[pass.rows[row].segment].cache
                 let place = pass.rows[row].place
-                let (width, rowBytes, storage) = (cache.headWidth, cache.rowBytes, cache.storage.code)
+                let (width, storage) = (cache.headWidth, cache.storage.code)
                 let cosines = angles.row(row)
                 kernels.rope(key.row(row), cache.headCount, width, cosines, cosines + width / 2)
                 for head in 0..<cache.headCount {
-                    let (group, rowOfGroup) = place.quotientAndRemainder(dividingBy: groupRows)
                     kernels.storeKey(
-                        key.row(row) + head * width, width, storage,
-                        cache.keys(layer: layer, head: head) + group * groupRows * rowBytes, rowOfGroup)
+                        key.row(row) + head * width, width, storage, cache.keys(layer: layer, head: head), place)
                     kernels.storeValue(
-                        value.row(row) + head * width, width, storage,
-                        cache.values(layer: layer, head: head) + place * rowBytes)
+                        value.row(row) + head * width, width, storage, cache.values(layer: layer, head: head), place)
                 }
             }
         }

@@ -59,7 +59,6 @@ public struct KVCache: ~Copyable {
         }
         let rowBytes = pvit_kv_row_bytes(storage.code, width)
         let bytesPerPosition = Self.bytesPerPosition(configuration, storage)
-        // Keys of 16 positions lie in groups: whole ones.
         let rows = KVRows.wholeGroups(capacity)
         let (size, overflow) = bytesPerPosition.multipliedReportingOverflow(by: rows)
         guard !overflow,
@@ -152,12 +151,13 @@ public struct KVCache: ~Copyable {
                 == (target.storage, target.layerCount, target.headCount, target.headWidth)
         else { throw PVITError(.modelCache, "a cache of another model or type cannot be copied") }
         let count = min(max(count, 0), other.count, capacity)
+        let byteCount = KVRows.wholeGroups(count) * target.rowBytes
         for layer in 0..<target.layerCount {
             for head in 0..<target.headCount {
                 target.keys(layer: layer, head: head).copyMemory(
-                    from: source.keys(layer: layer, head: head), byteCount: KVRows.wholeGroups(count) * target.rowBytes)
+                    from: source.keys(layer: layer, head: head), byteCount: byteCount)
                 target.values(layer: layer, head: head).copyMemory(
-                    from: source.values(layer: layer, head: head), byteCount: count * target.rowBytes)
+                    from: source.values(layer: layer, head: head), byteCount: byteCount)
             }
         }
         self.count = count
@@ -174,19 +174,19 @@ struct KVRows {
     let rowsPerHead: Int
     fileprivate let base: UnsafeMutableRawPointer
 
-    /// The keys of a head: groups of 16 positions, `16 * rowBytes` apart.
+    /// The keys of a head: `rowBytes` for each position, in the layout of `CKernels`.
     func keys(layer: Int, head: Int) -> UnsafeMutableRawPointer {
         base + (layer * headCount + head) * rowsPerHead * rowBytes
     }
 
-    /// The values of a head: rows of one position each, `rowBytes` apart.
+    /// The values of a head, likewise.
     func values(layer: Int, head: Int) -> UnsafeMutableRawPointer {
         base + ((layerCount + layer) * headCount + head) * rowsPerHead * rowBytes
     }
 
-    /// `positions` rounded up to whole groups of keys.
+    /// `positions` rounded up to whole groups of keys and of values.
     static func wholeGroups(_ positions: Int) -> Int {
-        (positions + Int(PVIT_KEY_GROUP) - 1) / Int(PVIT_KEY_GROUP) * Int(PVIT_KEY_GROUP)
+        (positions + Int(PVIT_VALUE_GROUP) - 1) / Int(PVIT_VALUE_GROUP) * Int(PVIT_VALUE_GROUP)
     }
 }
 

@@ -66,7 +66,7 @@ struct Kernels: Sendable {
     let swiglu: @convention(c) (Values, Values, Int, Result) -> Void
     let add: @convention(c) (Result, Values, Int) -> Void
     let storeKey: @convention(c) (Values, Int, pvit_kv_type, UnsafeMutableRawPointer?, Int) -> Void
-    let storeValue: @convention(c) (Values, Int, pvit_kv_type, UnsafeMutableRawPointer?) -> Void
+    let storeValue: @convention(c) (Values, Int, pvit_kv_type, UnsafeMutableRawPointer?, Int) -> Void
     let attend:
         @convention(c) (
             Values, Int, Int, Int, UnsafeRawPointer?, UnsafeRawPointer?, pvit_kv_type, Int, Int, Float, Result, Result

@@ -210,12 +210,12 @@ static void attention(const pvit_kernels *k, const pvit_kernels *s) {
             fill_floats(f[0], width, scales[round % 4 ? 0 : 4]);
             const pvit_kernels *each[2] = {k, s};
             for (int i = 0; i < 2; i++) {
-                each[i]->store_key(f[0], width, type, keys[i] + p / 16 * 16 * row, p % 16);
-                each[i]->store_value(f[0], width, type, values[i] + p * row);
+                each[i]->store_key(f[0], width, type, keys[i], p);
+                each[i]->store_value(f[0], width, type, values[i], p);
             }
         }
         CHECK("store_key", keys[0], keys[1], (total + 15) / 16 * 16 * row);
-        CHECK("store_value", values[0], values[1], total * row);
+        CHECK("store_value", values[0], values[1], (total + 31) / 32 * 32 * row);
         size_t stride = heads * width;
         fill_floats(f[0], tokens * stride, 1);
         memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);

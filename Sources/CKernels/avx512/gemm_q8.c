@@ -32,14 +32,7 @@ PVIT_INLINE void unpack_unit(const uint8_t *scales, const uint8_t *codes, unit *
 PVIT_INLINE void copy_token(pvit_wide_activations x, size_t start, size_t count, token_chunk *result) {
     memcpy(result->scales, x.scales + start / 32, count * sizeof *x.scales);
     for (size_t u = 0; u < count; u++) {
-        __m512i codes = _mm512_loadu_si512(x.codes + start + u * 32);
-        __m256i low = _mm512_cvtepi16_epi8(codes);
-        __m512i rest = _mm512_sub_epi16(codes, _mm512_cvtepi8_epi16(low));
-        __m256i high = _mm512_cvtepi16_epi8(_mm512_srai_epi16(rest, 8));
-        // Four of the high bytes, four of the low ones, and so on.
-        __m256i first = _mm256_unpacklo_epi32(high, low), second = _mm256_unpackhi_epi32(high, low);
-        _mm256_storeu_si256((__m256i *)result->codes[u * 8], _mm256_permute2x128_si256(first, second, 0x20));
-        _mm256_storeu_si256((__m256i *)result->codes[u * 8 + 4], _mm256_permute2x128_si256(first, second, 0x31));
+        pvit_split_codes(_mm512_loadu_si512(x.codes + start + u * 32), result->codes + u * 8);
         result->starts[u] = -128 * x.sums[start / 32 + u];
     }
 }

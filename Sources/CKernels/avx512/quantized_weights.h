@@ -3,8 +3,6 @@
 
 #include "avx512/target.h"
 
-
-
 // The q4 codebook in excess 128, once in every 16 bytes.
 PVIT_INLINE __m512i pvit_codebook_excess128(void) {
     __m128i codebook = _mm_loadu_si128((const __m128i *)pvit_q4_codebook);
@@ -54,6 +52,16 @@ PVIT_INLINE __m512i pvit_four_codes(const int8_t *codes) {
     int32_t four;
     memcpy(&four, codes, sizeof four);
     return _mm512_set1_epi32(four);
+}
+
+// 32 activations of 16 bits as 256 times a signed byte and a signed byte: four of the high bytes, four of the low ones, and so on.
+PVIT_INLINE void pvit_split_codes(__m512i codes, int8_t bytes[8][2][4]) {
+    __m256i low = _mm512_cvtepi16_epi8(codes);
+    __m512i rest = _mm512_sub_epi16(codes, _mm512_cvtepi8_epi16(low));
+    __m256i high = _mm512_cvtepi16_epi8(_mm512_srai_epi16(rest, 8));
+    __m256i first = _mm256_unpacklo_epi32(high, low), second = _mm256_unpackhi_epi32(high, low);
+    _mm256_storeu_si256((__m256i *)bytes, _mm256_permute2x128_si256(first, second, 0x20));
+    _mm256_storeu_si256((__m256i *)bytes[4], _mm256_permute2x128_si256(first, second, 0x31));
 }
 
 // Where a dot product starts whose weights are in excess 128: 128 times the activations' sum below zero, and above the

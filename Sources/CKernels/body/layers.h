@@ -118,23 +118,26 @@ PVIT_TARGET static void quantize_activations(const float *restrict x, size_t col
     }
 }
 
+// 32 numbers in 16 bits, the scale that they are a multiple of, and their sum.
+PVIT_INLINE i16x32 quantize_wide(f32x16 first, f32x16 second, float *scale, int32_t *sum) {
+    float maximum = largest(larger(magnitude(second), larger(magnitude(first), splat(0))));
+    int occupied = maximum >= PVIT_ACTIVATION_MINIMUM;
+    float inverse = occupied ? PVIT_WIDE_MAXIMUM / maximum : 0;
+    *scale = occupied ? maximum / PVIT_WIDE_MAXIMUM : 0;
+    i16x16 codes = __builtin_convertvector((i32x16)(first * splat(inverse) + splat(PVIT_INTEGER_BIAS)), i16x16);
+    i16x16 others = __builtin_convertvector((i32x16)(second * splat(inverse) + splat(PVIT_INTEGER_BIAS)), i16x16);
+    *sum = __builtin_reduce_add(__builtin_convertvector(codes, i32x16) + __builtin_convertvector(others, i32x16));
+    i16x32 result;
+    result.lo = codes;
+    result.hi = others;
+    return result;
+}
+
 PVIT_TARGET static void quantize_wide_activations(const float *restrict x, size_t columns, int16_t *restrict codes,
                                                   float *restrict scales, int32_t *restrict sums) {
-    typedef int16_t i16x16 __attribute__((ext_vector_type(16)));
     for (size_t start = 0; start < columns; start += 32) {
-        f32x16 halves[2] = {load_f32(x + start), load_f32(x + start + 16)};
-        float maximum = largest(larger(magnitude(halves[1]), larger(magnitude(halves[0]), splat(0))));
-        int occupied = maximum >= PVIT_ACTIVATION_MINIMUM;
-        float inverse = occupied ? PVIT_WIDE_MAXIMUM / maximum : 0;
-        scales[start / 32] = occupied ? maximum / PVIT_WIDE_MAXIMUM : 0;
-        i32x16 sum = {0};
-        for (int half = 0; half < 2; half++) {
-            i32x16 biased = (i32x16)(halves[half] * splat(inverse) + splat(PVIT_INTEGER_BIAS));
-            i16x16 part = __builtin_convertvector(biased, i16x16);
-            memcpy(codes + start + 16 * half, &part, sizeof part);
-            sum += __builtin_convertvector(part, i32x16);
-        }
-        sums[start / 32] = __builtin_reduce_add(sum);
+        i16x32 part = quantize_wide(load_f32(x + start), load_f32(x + start + 16), scales + start / 32, sums + start / 32);
+        memcpy(codes + start, &part, sizeof part);
     }
 }
 

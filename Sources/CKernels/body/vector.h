@@ -10,6 +10,8 @@ typedef int32_t i32x16 __attribute__((ext_vector_type(16), aligned(64)));
 typedef float f32x4 __attribute__((ext_vector_type(4)));
 typedef uint32_t u32x16 __attribute__((ext_vector_type(16), aligned(64)));
 typedef uint16_t u16x16 __attribute__((ext_vector_type(16), aligned(32)));
+typedef int16_t i16x16 __attribute__((ext_vector_type(16), aligned(32)));
+typedef int16_t i16x32 __attribute__((ext_vector_type(32), aligned(64)));
 typedef int8_t i8x16 __attribute__((ext_vector_type(16), aligned(16)));
 
 #define PVIT_MULTIPLY_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)

@@ -51,15 +51,18 @@ typedef struct {
 
 // ---- Key/value cache --------------------------------------------------------------------------------------------------
 //
-// The values of one head of one layer are rows of one position each, `pvit_kv_row_bytes` apart.
-// f32, f16: `width` numbers. q8: `width` int8 codes, then width/32 binary16 scales (width is a multiple of 32).
+// The keys and the values of one head of one layer are `pvit_kv_row_bytes` for each position, in whole groups.
 //
-// The keys are groups of 16 positions, 16 * pvit_kv_row_bytes apart, so that scores of 16 positions grow in the lanes of a
-// register. f32, f16: [width][16]. q8: codes [width][16], then binary16 scales [width/32][16].
+// Keys are groups of 16 positions, so that scores of 16 positions grow in the lanes of a register.
+//   f32, f16: [width][16]. q8: codes [width/4][16][4], then binary16 scales [width/32][16]; width is a multiple of 32.
+// Values: f32, f16: rows of `width` numbers, one position each. q8: groups of 32 positions, codes [32/4][width][4], of which
+// the last dimension is positions, then binary16 scales [width/32][32].
+// Codes are in excess 128: four positions or columns are one step of a dot product of bytes.
 #define PVIT_KEY_GROUP 16
+#define PVIT_VALUE_GROUP 32 // a multiple of PVIT_KEY_GROUP
 typedef enum { PVIT_KV_F32 = 0, PVIT_KV_F16 = 1, PVIT_KV_Q8 = 2 } pvit_kv_type;
 
-// Positions that attention takes together: a multiple of PVIT_KEY_GROUP. Results depend on it.
+// Positions that attention takes together: a multiple of PVIT_VALUE_GROUP. Results depend on it.
 #define PVIT_ATTENTION_BLOCK 64
 
 static inline size_t pvit_kv_row_bytes(pvit_kv_type type, size_t width) {
@@ -149,16 +152,17 @@ typedef struct {
     // x[i] += y[i].
     void (*add)(float *restrict x, const float *restrict y, size_t count);
 
-    // Writes the key of one position into its group, and the value of one position into its row (layouts above).
-    void (*store_key)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict group, size_t position);
-    void (*store_value)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict row);
+    // Write the key and the value of one position among those of a head (layouts above).
+    void (*store_key)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict keys, size_t position);
+    void (*store_value)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict values, size_t position);
     // Causal softmax attention of consecutive tokens, each with `heads` queries that share one key/value head:
     //   result[t][h] = sum_p softmax_p(scale * <query[t][h], key[p]>) * value[p] over positions p < positions + t.
     // query, result: [tokens, heads, width], tokens `stride` floats apart. scratch: pvit_attention_scratch floats.
     // Positions are visited once, in blocks, under a running maximum (arXiv 2205.14135, algorithm 1; blocks start at
     // multiples of PVIT_ATTENTION_BLOCK): a token's result does not depend on the tokens beside it. exp is accurate to 2
-    // units in the last place. `positions` is at least 1; keys after the last position are read, up to the end of their
-    // group, and may be any numbers.
+    // units in the last place. `positions` is at least 1; keys and q8 values after the last position are read, up to the
+    // end of their group, and may be anything. Beside q8, queries and the weights of positions have 16 bits under a scale
+    // for 32 of them, as activations have beside q8 weights.
     void (*attend)(const float *restrict query, size_t tokens, size_t heads, size_t stride, const void *restrict keys,
                    const void *restrict values, pvit_kv_type type, size_t width, size_t positions, float scale,
                    float *restrict scratch, float *restrict result);

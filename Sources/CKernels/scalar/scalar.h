@@ -47,9 +47,10 @@ void pvit_scalar_rope(float *x, size_t heads, size_t width, const float *cosines
 void pvit_scalar_swiglu(const float *gate, const float *up, size_t count, float *result);
 void pvit_scalar_add(float *restrict x, const float *restrict y, size_t count);
 
-void pvit_scalar_store_key(const float *restrict x, size_t width, pvit_kv_type type, void *restrict group,
+void pvit_scalar_store_key(const float *restrict x, size_t width, pvit_kv_type type, void *restrict keys,
                            size_t position);
-void pvit_scalar_store_value(const float *restrict x, size_t width, pvit_kv_type type, void *restrict row);
+void pvit_scalar_store_value(const float *restrict x, size_t width, pvit_kv_type type, void *restrict values,
+                             size_t position);
 void pvit_scalar_attend(const float *restrict query, size_t tokens, size_t heads, size_t stride,
                         const void *restrict keys, const void *restrict values, pvit_kv_type type, size_t width,
                         size_t positions, float scale, float *restrict scratch, float *restrict result);
