@@ -1,19 +1,35 @@
 import Foundation
+import Synchronization
 import SystemPackage
 
-/// A folder that lives as long as the value.
+/// A folder that lives as long as the value, and no longer than the process.
 public final class TemporaryFolder: Sendable {
     /// Where it is.
     public let path: FilePath
 
+    /// The folders of values that nobody gives up before the process ends.
+    private static let remaining = Mutex<Set<String>>([])
+    private static let removesRemaining: Void = {
+        atexit {
+            for folder in TemporaryFolder.remaining.withLock({ $0 }) {
+                try? FileManager.default.removeItem(atPath: folder)
+            }
+        }
+    }()
+
     /// Creates an empty folder.
     public init() throws {
+        Self.removesRemaining
         let url = FileManager.default.temporaryDirectory.appendingPathComponent("pvit-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         path = FilePath(url.path)
+        Self.remaining.withLock { _ = $0.insert(url.path) }
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path.string) }
+    deinit {
+        try? FileManager.default.removeItem(atPath: path.string)
+        Self.remaining.withLock { _ = $0.remove(path.string) }
+    }
 
     /// Writes a file and returns its path; folders in its name are created.
     @discardableResult
