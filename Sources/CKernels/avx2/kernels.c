@@ -5,7 +5,6 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #include "avx2/products.h"
-#include "avx2/wide_unit.h"
 #include "body/vector.h"
 #include "tables.h"
 
@@ -31,6 +30,7 @@ PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
 #include "body/conversions.h"
 #include "body/layers.h"
 #include "body/kv_store.h"
+#include "avx2/wide_unit.h"
 #include "body/attention.h"
 #include "body/rows.h"
 #include "body/probes.h"

@@ -1,4 +1,5 @@
-// 32 numbers of 16 bits and their products with 8-bit codes of sixteen rows.
+// 32 numbers of 16 bits and their products with 8-bit codes of sixteen rows. Included by kernels.c after PVIT_ATTENTION_QUERIES
+// is defined.
 #pragma once
 
 #include "avx2/wide_codes.h"
@@ -18,7 +19,7 @@ PVIT_INLINE void set_unit(i16x32 codes, int32_t sum, wide_unit *unit) {
 // The dot products of `queries` units, `distance` apart, with sixteen rows of codes, whose next four columns are `step` bytes on.
 PVIT_INLINE void multiply_unit(const uint8_t *codes, size_t step, const wide_unit *x, size_t distance, i32x16 *dots,
                                int queries) {
-    __m256i sums[2][2]; // [queries][halves of the rows]
+    __m256i sums[PVIT_ATTENTION_QUERIES][2]; // [queries][halves of the rows]
     PVIT_UNROLL
     for (int q = 0; q < queries; q++)
         sums[q][0] = sums[q][1] = _mm256_set1_epi32(x[(size_t)q * distance].start);

@@ -2,7 +2,6 @@
 #include "avx512/target.h"
 
 #include "avx512/products.h"
-#include "avx512/wide_unit.h"
 #include "body/vector.h"
 #include "tables.h"
 
@@ -19,6 +18,7 @@ PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
 #include "body/conversions.h"
 #include "body/layers.h"
 #include "body/kv_store.h"
+#include "avx512/wide_unit.h"
 #include "body/attention.h"
 #include "body/rows.h"
 #include "body/probes.h"

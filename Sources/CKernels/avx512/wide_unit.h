@@ -1,4 +1,5 @@
-// 32 numbers of 16 bits and their products with 8-bit codes of sixteen rows, four columns to a lane.
+// 32 numbers of 16 bits and their products with 8-bit codes of sixteen rows, four columns to a lane. Included by kernels.c after
+// PVIT_ATTENTION_QUERIES is defined.
 #pragma once
 
 #include "avx512/quantized_weights.h"
@@ -18,7 +19,7 @@ PVIT_INLINE void set_unit(i16x32 codes, int32_t sum, wide_unit *unit) {
 // The dot products of `queries` units, `distance` apart, with sixteen rows of codes, whose next four columns are `step` bytes on.
 PVIT_INLINE void multiply_unit(const uint8_t *codes, size_t step, const wide_unit *x, size_t distance, i32x16 *dots,
                                int queries) {
-    __m512i high[6], low[6];
+    __m512i high[PVIT_ATTENTION_QUERIES], low[PVIT_ATTENTION_QUERIES];
     PVIT_UNROLL
     for (int q = 0; q < queries; q++) {
         high[q] = _mm512_setzero_si512();

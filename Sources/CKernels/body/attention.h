@@ -5,11 +5,11 @@
 
 #define BLOCK PVIT_ATTENTION_BLOCK
 
-// Calls `count` bytes that are needed soon into the second-level cache, where loads bound the speed and the processor does not
+// Calls `count` bytes from `offset` of `ahead` into the second-level cache, unless `ahead` is NULL. The processor does not
 // foresee them: keys and values of a block take turns, and lie across pages. The first level would be full of requests.
-PVIT_INLINE void prefetch(const uint8_t *from, size_t count, int queries) {
-    if (queries == PVIT_ATTENTION_QUERIES) return;
-    for (size_t place = 0; place < count; place += 64) __builtin_prefetch(from + place, 0, 2);
+PVIT_INLINE void prefetch(const uint8_t *ahead, size_t offset, size_t count) {
+    if (ahead == NULL) return;
+    for (size_t place = offset; place < offset + count; place += 64) __builtin_prefetch(ahead + place, 0, 2);
 }
 
 #include "body/attention_codes.h"
@@ -38,18 +38,21 @@ PVIT_INLINE f32x16 value_part(const uint8_t *row, pvit_kv_type type, size_t i, s
 
 PVIT_INLINE size_t number_bytes(pvit_kv_type type) { return type == PVIT_KV_F16 ? 2 : 4; }
 
-// Scores of `queries` queries, [queries, width], at the positions of `groups` groups of keys: [queries, BLOCK]. Meanwhile as
-// many bytes come from `ahead`.
+// Scores of `queries` queries, [queries, width], at the positions of `groups` groups of keys, from position `p` of a block:
+// [queries, BLOCK]. Meanwhile the same bytes of the block `ahead` come.
 PVIT_INLINE void score(const float *query, const uint8_t *keys, const uint8_t *ahead, pvit_kv_type type, size_t width,
-                       float *scores, int queries, int groups) {
+                       size_t p, float *scores, int queries, int groups) {
     size_t group_bytes = 16 * pvit_kv_row_bytes(type, width), step = 16 * (size_t)groups * number_bytes(type);
+    size_t start = p * pvit_kv_row_bytes(type, width);
+    keys += start;
+    scores += p;
     f32x16 sums[PVIT_ATTENTION_QUERIES][PVIT_ATTENTION_GROUPS];
     PVIT_UNROLL
     for (int q = 0; q < queries; q++)
         PVIT_UNROLL
         for (int g = 0; g < groups; g++) sums[q][g] = splat(0);
     for (size_t i = 0; i < width; i++) {
-        prefetch(ahead + i * step, step, queries);
+        prefetch(ahead, start + i * step, step);
         f32x16 column[PVIT_ATTENTION_GROUPS];
         PVIT_UNROLL
         for (int g = 0; g < groups; g++) column[g] = key_column(keys + (size_t)g * group_bytes, type, i);
@@ -68,12 +71,10 @@ PVIT_INLINE void score(const float *query, const uint8_t *keys, const uint8_t *a
 
 PVIT_INLINE void score_block(const float *query, const uint8_t *keys, const uint8_t *ahead, pvit_kv_type type,
                              size_t width, size_t count, float *scores, int queries) {
-    size_t row_bytes = pvit_kv_row_bytes(type, width), p = 0;
-#define SCORE(groups)                                                                                                  \
-    score(query, keys + p * row_bytes, ahead + p * row_bytes, type, width, scores + p, queries, groups)
-    for (; p + 16 * (PVIT_ATTENTION_GROUPS - 1) < count; p += 16 * PVIT_ATTENTION_GROUPS) SCORE(PVIT_ATTENTION_GROUPS);
-    for (; p < count; p += 16) SCORE(1);
-#undef SCORE
+    size_t p = 0;
+    for (; p + 16 * (PVIT_ATTENTION_GROUPS - 1) < count; p += 16 * PVIT_ATTENTION_GROUPS)
+        score(query, keys, ahead, type, width, p, scores, queries, PVIT_ATTENTION_GROUPS);
+    for (; p < count; p += 16) score(query, keys, ahead, type, width, p, scores, queries, 1);
 }
 
 // The softmax of one query so far.
@@ -108,12 +109,11 @@ PVIT_INLINE void soften(float *scores, size_t count, softmax_state *state, float
 }
 
 // Adds `count` weighted rows to `pieces` pieces of 16 columns, from column `i`, of `queries` results. The last piece has
-// `last` columns. Meanwhile as many bytes come from `ahead`.
+// `last` columns. Meanwhile as many bytes of the block `ahead` come.
 PVIT_INLINE void add_values(const float *weights, const uint8_t *values, const uint8_t *ahead, pvit_kv_type type,
                             size_t width, size_t count, size_t i, float *const *results, int queries, int pieces,
                             size_t last) {
-    size_t step = 16 * (size_t)pieces * number_bytes(type);
-    ahead += BLOCK * i * number_bytes(type);
+    size_t step = 16 * (size_t)pieces * number_bytes(type), start = BLOCK * i * number_bytes(type);
     f32x16 sums[PVIT_ATTENTION_QUERIES][8];
     PVIT_UNROLL
     for (int q = 0; q < queries; q++)
@@ -123,7 +123,7 @@ PVIT_INLINE void add_values(const float *weights, const uint8_t *values, const u
             sums[q][c] = last == 16 ? load_f32(from) : load_f32_part(from, last);
         }
     for (size_t p = 0; p < count; p++, values += pvit_kv_row_bytes(type, width)) {
-        prefetch(ahead + p * step, step, queries);
+        prefetch(ahead, start + p * step, step);
         PVIT_UNROLL
         for (int c = 0; c < pieces; c++) {
             f32x16 value = value_part(values, type, i + 16 * (size_t)c, last);
@@ -171,7 +171,7 @@ PVIT_INLINE void attend_tile(const void *query, const uint8_t *keys, const uint8
     keys += start / BLOCK * block_bytes;
     values += start / BLOCK * block_bytes;
     // The first queries that visit a block fetch its values while they read its keys, and the next block's keys after that.
-    const uint8_t *after_keys = is_first ? values : keys, *after_values = is_first ? keys + block_bytes : values;
+    const uint8_t *after_keys = is_first ? values : NULL, *after_values = is_first ? keys + block_bytes : NULL;
     if (type == PVIT_KV_Q8)
         score_codes(query, keys, after_keys, width, count, scores, queries);
     else
@@ -216,7 +216,7 @@ PVIT_INLINE void attend_batch(const float *query, size_t first, size_t queries, 
         for (size_t q = 0; q < queries;) {
 #define TILE(count)                                                                                                    \
     if (PVIT_ATTENTION_QUERIES >= (count) && q + (count) <= queries) {                                                 \
-        attend_tile(scaled + q * query_bytes, keys, values, type, width, start, scores, results + q, limits + q,           \
+        attend_tile(scaled + q * query_bytes, keys, values, type, width, start, scores, results + q, limits + q,       \
                     states + q, count, q == 0);                                                                        \
         q += (count);                                                                                                  \
         continue;                                                                                                      \

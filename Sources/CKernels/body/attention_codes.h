@@ -3,19 +3,21 @@
 // `wide_unit` of the instruction set is 32 numbers as 16-bit codes under a scale: columns of a query, or weights of positions.
 // Its `multiply_unit` gives the dot products of 16 rows of 8-bit codes.
 
+_Static_assert(sizeof(wide_unit) <= 32 * sizeof(float), "units of a query take the scratch memory of its numbers");
+
 PVIT_INLINE void quantize_unit(f32x16 first, f32x16 second, wide_unit *unit) {
     int32_t sum;
     i16x32 codes = quantize_wide(first, second, &unit->scale, &sum);
     set_unit(codes, sum, unit);
 }
 
-// Scores of `queries` queries, [queries, width / 32], at `count` positions: [queries, BLOCK]. Meanwhile as many bytes come
-// from `ahead`.
+// Scores of `queries` queries, [queries, width / 32], at `count` positions of a block: [queries, BLOCK]. Meanwhile the same
+// bytes of the block `ahead` come.
 PVIT_INLINE void score_codes(const wide_unit *query, const uint8_t *keys, const uint8_t *ahead, size_t width,
                              size_t count, float *scores, int queries) {
     size_t group_bytes = PVIT_KEY_GROUP * pvit_kv_row_bytes(PVIT_KV_Q8, width), units = width / 32;
-    for (size_t p = 0; p < count; p += PVIT_KEY_GROUP, keys += group_bytes, ahead += group_bytes) {
-        prefetch(ahead, group_bytes, queries);
+    for (size_t p = 0; p < count; p += PVIT_KEY_GROUP, keys += group_bytes) {
+        prefetch(ahead, p / PVIT_KEY_GROUP * group_bytes, group_bytes);
         const uint16_t *scales = (const uint16_t *)(const void *)(keys + PVIT_KEY_GROUP * width);
         f32x16 sums[PVIT_ATTENTION_QUERIES];
         PVIT_UNROLL
@@ -39,13 +41,13 @@ PVIT_INLINE void score_codes(const wide_unit *query, const uint8_t *keys, const 
 PVIT_INLINE f32x16 weighted(f32x16 weights, f32x16 scales) { return weights == splat(0) ? splat(0) : weights * scales; }
 
 // Adds `count` weighted values to `queries` results. The scales of values change from one position to the next, so they join
-// the weights, for each 32 columns. Meanwhile as many bytes come from `ahead`.
+// the weights, for each 32 columns. Meanwhile as many bytes of the block `ahead` come.
 PVIT_INLINE void add_coded_values(const float *weights, const uint8_t *values, const uint8_t *ahead, size_t width,
                                   size_t count, float *const *results, int queries) {
     size_t group_bytes = PVIT_VALUE_GROUP * pvit_kv_row_bytes(PVIT_KV_Q8, width), share = group_bytes / (width / 32);
     for (size_t p = 0; p < count; p += PVIT_VALUE_GROUP, values += group_bytes)
-        for (size_t i = 0; i < width; i += 32, ahead += share) {
-            prefetch(ahead, share, queries);
+        for (size_t i = 0; i < width; i += 32) {
+            prefetch(ahead, p / PVIT_VALUE_GROUP * group_bytes + i / 32 * share, share);
             const uint16_t *scales = (const uint16_t *)(const void *)(values + PVIT_VALUE_GROUP * (width + i / 16));
             f32x16 first = load_f16(scales), second = load_f16(scales + 16);
             wide_unit units[PVIT_ATTENTION_QUERIES];

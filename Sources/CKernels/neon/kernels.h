@@ -4,7 +4,6 @@
 #include "neon/dots.h"
 
 #include "body/vector.h"
-#include "neon/wide_unit.h"
 #include "tables.h"
 
 PVIT_INLINE f32x16 from_f16(u16x16 x) {
@@ -38,6 +37,7 @@ PVIT_INLINE float f16_number(uint16_t half) {
 #include "body/conversions.h"
 #include "body/layers.h"
 #include "body/kv_store.h"
+#include "neon/wide_unit.h"
 #include "body/attention.h"
 #include "body/rows.h"
 #include "body/probes.h"

@@ -1,4 +1,5 @@
-// 32 numbers of 16 bits and their products with 8-bit codes of sixteen rows, four columns to a lane. Included by kernels.h.
+// 32 numbers of 16 bits and their products with 8-bit codes of sixteen rows, four columns to a lane. Included by kernels.h
+// after PVIT_ATTENTION_QUERIES is defined.
 
 // 16 activations as bytes of which `high` counts 256 times.
 typedef struct {
@@ -43,7 +44,7 @@ PVIT_INLINE void set_unit(i16x32 numbers, int32_t sum, wide_unit *unit) {
 // The dot products of `queries` units, `distance` apart, with sixteen rows of codes, whose next four columns are `step` bytes on.
 PVIT_INLINE void multiply_unit(const uint8_t *codes, size_t step, const wide_unit *x, size_t distance, i32x16 *dots,
                                int queries) {
-    int32x4_t high[2][4], low[2][4]; // [queries][quarters of the rows]
+    int32x4_t high[PVIT_ATTENTION_QUERIES][4], low[PVIT_ATTENTION_QUERIES][4]; // [queries][quarters of the rows]
     PVIT_UNROLL
     for (int q = 0; q < queries; q++)
         PVIT_UNROLL

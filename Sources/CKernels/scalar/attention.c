@@ -109,6 +109,7 @@ typedef struct {
     int16_t codes[32];
     float scale;
 } wide_unit;
+_Static_assert(sizeof(wide_unit) <= 32 * sizeof(float), "units of a query take the scratch memory of its numbers");
 
 static wide_unit wide(const float x[32]) {
     wide_unit unit;
