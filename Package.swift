@@ -3,7 +3,6 @@
 import PackageDescription
 
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -14,10 +13,10 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
     targets: [
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
@@ -25,14 +24,14 @@ let package = Package(
         .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
 
         .target(name: "CMappings"),
-        .target(name: "Tensors", dependencies: ["CMappings", systemPackage]),
+        .target(name: "Tensors", dependencies: ["CCrypto", "CMappings", systemPackage]),
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
-        .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash", crypto]),
+        .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash"]),
         .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
         .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
         .target(
@@ -44,7 +43,7 @@ let package = Package(
         .target(
             name: "PVITModel",
             dependencies: [
-                "Container", "LanguageModel", "MatrixProducts", "Tensors", "Tokenization", "Vision", crypto,
+                "Container", "LanguageModel", "MatrixProducts", "Tensors", "Tokenization", "Vision",
                 systemPackage,
             ]),
         .target(name: "Checkpoints", dependencies: ["Parallelism", "Tensors", systemPackage]),
@@ -52,7 +51,7 @@ let package = Package(
             name: "Conversion",
             dependencies: [
                 "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors", "Tokenization",
-                crypto, systemPackage,
+                systemPackage,
             ]),
         .executableTarget(
             name: "pvit",
@@ -74,7 +73,7 @@ let package = Package(
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors", crypto, systemPackage]),
+        .testTarget(name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors", systemPackage]),
         .testTarget(
             name: "QuantizationTests",
             dependencies: ["CheckpointTestSupport", "CKernels", "Quantization", "Tensors", systemPackage]),
@@ -84,7 +83,7 @@ let package = Package(
         .testTarget(
             name: "ConversionTests",
             dependencies: [
-                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Parallelism", "Tensors", crypto,
+                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Parallelism", "Tensors",
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
@@ -97,7 +96,7 @@ let package = Package(
         .testTarget(
             name: "VisionTests",
             dependencies: [
-                "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", crypto,
+                "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision",
                 systemPackage,
             ],
             resources: [.copy("Fixtures")]),

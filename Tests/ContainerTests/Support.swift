@@ -1,5 +1,4 @@
 import Container
-import Crypto
 import SystemPackage
 import Tensors
 
@@ -106,7 +105,7 @@ func readJSON(_ path: FilePath) throws -> JSONObject {
 
 /// SHA-256 in hexadecimal.
 func sha256(_ bytes: [UInt8]) -> String {
-    SHA256.hash(data: bytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    SHA256.digest(of: bytes).description
 }
 
 /// Bytes that do not compress, the same everywhere: the generator of `tools/make_pvq_vectors.py`.

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import Tensors
 import Testing
@@ -15,8 +14,8 @@ func digest(of tensor: TensorDescription, in source: any TensorSource, rowsPerPi
     var row = 0
     while row < tensor.shape.rows {
         let rows = row..<min(row + rowsPerPiece, tensor.shape.rows)
-        hash.update(data: try source.bytes(ofRows: rows, of: tensor))
+        hash.update(try source.bytes(ofRows: rows, of: tensor))
         row = rows.upperBound
     }
-    return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    return hash.digest.description
 }

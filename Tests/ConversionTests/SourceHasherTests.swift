@@ -1,6 +1,5 @@
 import CheckpointTestSupport
 import Checkpoints
-import Crypto
 import SystemPackage
 import Tensors
 import Testing
@@ -9,7 +8,7 @@ import Testing
 
 @Suite("Digests of source files")
 struct SourceHasherTests {
-    /// A file of `size` bytes with its digest by another library.
+    /// A file of `size` bytes with the digest of its bytes taken at once.
     private static func file(
         _ name: String, _ size: Int, role: String?, in folder: borrowing TemporaryFolder
     ) throws -> (file: Checkpoint.SourceFile, digest: String) {
@@ -17,7 +16,7 @@ struct SourceHasherTests {
         let path = try folder.write(name, bytes)
         return (
             Checkpoint.SourceFile(path: path, byteCount: UInt64(size), role: role),
-            SHA256.hash(data: bytes).hexadecimal
+            SHA256.digest(of: bytes).description
         )
     }
 

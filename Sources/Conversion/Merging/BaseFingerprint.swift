@@ -1,5 +1,4 @@
 import Checkpoints
-import Crypto
 import Tensors
 
 /// Tells whether a model is the one that a delta was made from.
@@ -13,17 +12,17 @@ enum BaseFingerprint {
 
     /// SHA-256 over the names and numbers, as f32, of a model's norm weights in the order of their names.
     static func of(_ source: any TensorSource) throws -> String {
-        var digest = SHA256()
+        var hash = SHA256()
         let norms = source.tensors.filter { tensor in
             if case .norm = TensorKind(tensor.name) { tensor.shape.rank == 1 } else { false }
         }
         for tensor in norms.sorted(by: { $0.name < $1.name }) {
-            digest.update(data: Array(tensor.name.rawValue.utf8) + [0])
+            hash.update(Array(tensor.name.rawValue.utf8) + [0])
             for number in try FloatVectors.floats(of: source, tensor, rows: 0..<tensor.shape.rows) {
-                withUnsafeBytes(of: number.bitPattern.littleEndian) { digest.update(bufferPointer: $0) }
+                hash.update(littleEndian: number.bitPattern)
             }
         }
-        return digest.finalize().hexadecimal
+        return hash.digest.description
     }
 
     /// Throws `merge.other-base` when a delta says that it was made from another base. Most deltas say nothing.

@@ -1,5 +1,4 @@
 import Checkpoints
-import Crypto
 import Quantization
 import SystemPackage
 import Tensors
@@ -39,7 +38,7 @@ public struct Calibration: Sendable {
 
     /// What the container's recipe says of the text.
     var record: JSONValue {
-        ["path": .string(name), "bytes": .integer(text.count), "sha256": .string(SHA256.hash(data: text).hexadecimal)]
+        ["path": .string(name), "bytes": .integer(text.count), "sha256": .string(SHA256.digest(of: text).description)]
     }
 }
 

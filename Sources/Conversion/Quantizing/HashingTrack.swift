@@ -1,5 +1,4 @@
 import Checkpoints
-import Crypto
 import SystemPackage
 
 #if canImport(Glibc)
@@ -77,7 +76,7 @@ private final class OpenFile {
     deinit { try? descriptor.close() }
 
     /// The digest of all that was read.
-    var digest: String { hash.finalize().hexadecimal }
+    var digest: String { hash.digest.description }
 
     /// Reads the next piece; returns its size, 0 at the end of the file.
     func hashPiece(of byteCount: Int, readAhead: Int) throws -> Int {
@@ -85,7 +84,7 @@ private final class OpenFile {
         // Advice: whether it is followed makes no difference but in speed.
         _ = posix_fadvise(descriptor.rawValue, position + byteCount, readAhead, POSIX_FADV_WILLNEED)
         let count = try buffer.withUnsafeMutableBytes { try descriptor.read(into: $0) }
-        buffer.withUnsafeBytes { hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        buffer.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
         position += count
         return count
     }

@@ -1,5 +1,4 @@
 import Checkpoints
-import Crypto
 import Tensors
 
 /// What a container says of where it came from, and the configuration it carries.
@@ -69,7 +68,7 @@ struct Provenance {
         }
         let others = checkpoint.sideFiles.presentNames.compactMap { name in
             checkpoint.sideFiles[name].map { bytes in
-                source(name, byteCount: UInt64(bytes.count), digest: SHA256.hash(data: bytes).hexadecimal, role: nil)
+                source(name, byteCount: UInt64(bytes.count), digest: SHA256.digest(of: bytes).description, role: nil)
             }
         }
         return weights + others

@@ -1,5 +1,4 @@
 import Checkpoints
-import Crypto
 import Parallelism
 import SystemPackage
 import Tensors
@@ -108,13 +107,5 @@ final class SourceHasher: Sendable {
             let limits = gate.wait { $0.isCancelled || $0.position < $0.limit }
             if limits.isCancelled { throw PVITError(.cancelled, "stopped on request") }
         }
-    }
-}
-
-extension Sequence<UInt8> {
-    /// Two small hexadecimal digits for each byte.
-    var hexadecimal: String {
-        let digits = Array("0123456789abcdef")
-        return String(flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
     }
 }

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import SystemPackage
 import Tensors
@@ -25,7 +24,7 @@ extension PixelImage {
 
     /// The SHA-256 of the samples.
     var digest: String {
-        SHA256.hash(data: pixels).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        SHA256.digest(of: pixels).description
     }
 }
 

@@ -1,36 +1,11 @@
-import Crypto
 import Tensors
 
-/// A SHA-256 value.
-public struct Digest: Hashable, Sendable {
-    /// The 32 bytes.
-    public let bytes: SIMD32<UInt8>
-
-    /// Creates a value.
-    public init(bytes: SIMD32<UInt8>) { self.bytes = bytes }
-
-    init(_ digest: SHA256.Digest) {
-        var bytes = SIMD32<UInt8>()
-        for (place, byte) in digest.enumerated() { bytes[place] = byte }
-        self.bytes = bytes
-    }
-
+extension Digest {
+    /// Reads 32 bytes of a file.
     init(in span: RawSpan, at offset: Int) throws {
         var bytes = SIMD32<UInt8>()
         for place in 0..<32 { bytes[place] = try span.littleEndian(at: offset + place) }
-        self.bytes = bytes
-    }
-}
-
-extension Digest: CustomStringConvertible {
-    /// The value as 64 hexadecimal digits.
-    public var description: String {
-        var text = ""
-        for place in 0..<32 {
-            text += bytes[place] < 16 ? "0" : ""
-            text += String(bytes[place], radix: 16)
-        }
-        return text
+        self.init(bytes: bytes)
     }
 }
 
@@ -52,25 +27,23 @@ struct ContentDigester {
 
     mutating func update(tile: RawSpan, scale: Float) {
         guard let groupByteCount, groupByteCount > 0 else {
-            tile.withUnsafeBytes { hash.update(bufferPointer: $0) }
+            hash.update(tile)
             return
         }
-        let scaleBytes = scale.bitPattern.littleEndian
         for start in stride(from: 0, to: tile.byteCount, by: groupByteCount) {
-            withUnsafeBytes(of: scaleBytes) { hash.update(bufferPointer: $0) }
-            let group = tile.extracting(start..<min(start + groupByteCount, tile.byteCount))
-            group.withUnsafeBytes { hash.update(bufferPointer: $0) }
+            hash.update(littleEndian: scale.bitPattern)
+            hash.update(tile.extracting(start..<min(start + groupByteCount, tile.byteCount)))
         }
     }
 
-    func finish() -> Digest { Digest(hash.finalize()) }
+    func finish() -> Digest { hash.digest }
 }
 
 /// Computes the digest of a model from its parameters, which come in ascending order of their names' UTF-8 bytes.
 struct ModelDigester {
     private var hash = SHA256()
 
-    init() { hash.update(data: Array("PVQ model 1\n".utf8)) }
+    init() { hash.update(Array("PVQ model 1\n".utf8)) }
 
     mutating func update(name: TensorName, encoding: TensorEncoding, shape: Shape, content: Digest) {
         var bytes: [UInt8] = []
@@ -80,8 +53,8 @@ struct ModelDigester {
         bytes.append(UInt8(truncatingIfNeeded: shape.rank))
         for extent in shape.dimensions { bytes.appendLittleEndian(UInt64(extent)) }
         for place in 0..<32 { bytes.append(content.bytes[place]) }
-        hash.update(data: bytes)
+        hash.update(bytes)
     }
 
-    func finish() -> ModelDigest { Digest(hash.finalize()) }
+    func finish() -> ModelDigest { hash.digest }
 }
