@@ -4,28 +4,47 @@
   pip install numpy gguf safetensors llama-cpp-python
   compare_gguf_export.py [--pvit .build/release/pvit] [--work DIR] [--types f16,q8_0,q4_0,q4_1,bf16,f32]
 
-1. SmolLM2-135M-Instruct's published GGUF file (Q4_1, Q8_0, F32) is read by `pvit export` and must give the tensors that
-   smollm2_checkpoint.py makes of it with the gguf library, bit for bit.
-2. The resulting folder is exported in each type. llama.cpp loads every file and answers a question greedily; its ids of some
-   texts must be those of the tokenizer. As F16 the answer must be the one that `transformers` gives.
+1. SmolLM2-135M-Instruct's published GGUF file (Q4_1, Q8_0, F32) is read by `pvit export` and must give the tensors
+   that smollm2_checkpoint.py makes of it with the gguf library, bit for bit.
+2. The resulting folder is exported in each type. llama.cpp loads every file and answers a question greedily; its ids
+   of some texts must be those of the tokenizer. As F16 the answer must be the one that `transformers` gives.
 
 The exit status is 1 when anything differs.
 """
-import argparse, json, os, subprocess, sys, time
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
 
 QUESTION = "What is the capital of France, and why is it famous?"
 # transformers 4.33, temperature 0.
-ANSWER = ("The capital of France is Paris. It's a city steeped in history and culture, and it's also famous for its iconic "
-          "landmarks like the Eiffel Tower and the Louvre Museum.")
-TEXTS = ["Hello world", "  two  spaces ", "don't WE'LL 1234567 8.90", "a\n\n b\t c", "naïve café", "日本語 🙂",
-         "fn main() { let x = 3; }", "<|im_start|>user\nhi<|im_end|>"]
+ANSWER = (
+    "The capital of France is Paris. It's a city steeped in history and culture, and it's also famous for its iconic "
+    "landmarks like the Eiffel Tower and the Louvre Museum."
+)
+TEXTS = [
+    "Hello world",
+    "  two  spaces ",
+    "don't WE'LL 1234567 8.90",
+    "a\n\n b\t c",
+    "naïve café",
+    "日本語 🙂",
+    "fn main() { let x = 3; }",
+    "<|im_start|>user\nhi<|im_end|>",
+]
 
 
 def compare_tensors(ours, theirs):
     from safetensors import safe_open
+
     different = []
-    with safe_open(os.path.join(ours, "model.safetensors"), "np") as a, \
-            safe_open(os.path.join(theirs, "model.safetensors"), "np") as b:
+    with (
+        safe_open(os.path.join(ours, "model.safetensors"), "np") as a,
+        safe_open(os.path.join(theirs, "model.safetensors"), "np") as b,
+    ):
         if set(a.keys()) != set(b.keys()):
             return sorted(set(a.keys()) ^ set(b.keys()))
         for name in a.keys():
@@ -48,8 +67,9 @@ def main():
     os.makedirs(a.work, exist_ok=True)
     path = lambda name: os.path.join(a.work, name)
     if not os.path.exists(path("model/config.json")):
-        subprocess.check_call([sys.executable, os.path.join(here, "smollm2_checkpoint.py"), path("model"),
-                               "--cache", path("cache")])
+        subprocess.check_call(
+            [sys.executable, os.path.join(here, "smollm2_checkpoint.py"), path("model"), "--cache", path("cache")]
+        )
     published = next(os.path.join(d, f) for d, _, files in os.walk(path("cache")) for f in files if f.endswith(".gguf"))
     failures = []
 

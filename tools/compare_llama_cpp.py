@@ -1,13 +1,14 @@
 """The measuring part of tools/compare_llama_cpp, which makes what it needs.
 
-Models: random weights of LLaMA-7B's shapes with fewer layers (--layers; speed for each byte is the same), or a Hugging Face
-folder (--model). llama.cpp gets the GGUF that `pvit export` writes, quantized by llama.cpp itself; pvit gets a .pvq of the same
-weights. Measurements alternate between the programs, so that a machine whose speed changes is unfair to none; figures
-are medians of the rounds, ratios medians of the rounds' ratios.
+Models: random weights of LLaMA-7B's shapes with fewer layers (--layers; speed for each byte is the same), or a
+Hugging Face folder (--model). llama.cpp gets the GGUF that `pvit export` writes, quantized by llama.cpp itself; pvit
+gets a .pvq of the same weights. Measurements alternate between the programs, so that a machine whose speed changes is
+unfair to none; figures are medians of the rounds, ratios medians of the rounds' ratios.
 
-With --busy another process computes without end while both programs decode with as many threads as there are processors, and
-what is left of their speed with one thread on the idle machine is shown.
+With --busy another process computes without end while both programs decode with as many threads as there are
+processors, and what is left of their speed with one thread on the idle machine is shown.
 """
+
 import argparse
 import ctypes
 import json
@@ -34,9 +35,13 @@ def write_checkpoint(folder, layers):
     for layer in range(layers):
         prefix = f"model.layers.{layer}."
         shapes |= {f"{prefix}self_attn.{name}_proj.weight": (HIDDEN, HIDDEN) for name in "qkvo"}
-        shapes |= {prefix + "mlp.gate_proj.weight": (INNER, HIDDEN), prefix + "mlp.up_proj.weight": (INNER, HIDDEN),
-                   prefix + "mlp.down_proj.weight": (HIDDEN, INNER), prefix + "input_layernorm.weight": (HIDDEN,),
-                   prefix + "post_attention_layernorm.weight": (HIDDEN,)}
+        shapes |= {
+            prefix + "mlp.gate_proj.weight": (INNER, HIDDEN),
+            prefix + "mlp.up_proj.weight": (INNER, HIDDEN),
+            prefix + "mlp.down_proj.weight": (HIDDEN, INNER),
+            prefix + "input_layernorm.weight": (HIDDEN,),
+            prefix + "post_attention_layernorm.weight": (HIDDEN,),
+        }
     shapes |= {"model.norm.weight": (HIDDEN,), "lm_head.weight": (VOCABULARY, HIDDEN)}
     header, offset = {}, 0
     for name, shape in shapes.items():
@@ -55,14 +60,27 @@ def write_checkpoint(folder, layers):
                 continue
             while left:
                 start = int(random.integers(0, len(pool) // 2))
-                part = pool[start:start + min(left, len(pool) // 2)]
+                part = pool[start : start + min(left, len(pool) // 2)]
                 file.write(part.tobytes())
                 left -= len(part)
-    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": HIDDEN,
-              "intermediate_size": INNER, "num_hidden_layers": layers, "num_attention_heads": HEADS,
-              "num_key_value_heads": HEADS, "vocab_size": VOCABULARY, "max_position_embeddings": 4096,
-              "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": False,
-              "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "float16"}
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": HIDDEN,
+        "intermediate_size": INNER,
+        "num_hidden_layers": layers,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": HEADS,
+        "vocab_size": VOCABULARY,
+        "max_position_embeddings": 4096,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 10000.0,
+        "hidden_act": "silu",
+        "tie_word_embeddings": False,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "torch_dtype": "float16",
+    }
     with open(os.path.join(folder, "config.json"), "w") as file:
         json.dump(config, file)
 
@@ -145,8 +163,12 @@ def ours(pvit, path, test, count, threads):
     options = ["--prompt-tokens", str(count), "--generate-tokens", "0"]
     if test == "decode":
         options = ["--prompt-tokens", "0", "--generate-tokens", str(count)]
-    output = subprocess.run([pvit, "bench", path, *options, "--threads", str(threads), "--runs", "1", "--json"],
-                            check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(
+        [pvit, "bench", path, *options, "--threads", str(threads), "--runs", "1", "--json"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     found = next(entry for entry in json.loads(output) if entry["test"] == test and entry["tokens"] == count)
     return found["tokens_per_s"], found["weight_gb_per_s"]
 
@@ -164,14 +186,23 @@ def compare(arguments, files, kind, peer, threads, repack):
             theirs = count / rival.seconds(test, count)
             rounds.append((speed, theirs, bandwidth, theirs * peer_bytes / 1e9))
         median = lambda values: statistics.median(list(values))
-        results.append({
-            "test": test, "tokens": count, "threads": threads, "type": kind, "peer": peer, "repacked": repack,
-            "tokens_per_s": median(r[0] for r in rounds), "peer_tokens_per_s": median(r[1] for r in rounds),
-            "ratio": median(r[0] / r[1] for r in rounds),
-            "ratio_spread": max(r[0] / r[1] for r in rounds) - min(r[0] / r[1] for r in rounds),
-            "weight_gb_per_s": median(r[2] for r in rounds) if test == "decode" else None,
-            "peer_weight_gb_per_s": median(r[3] for r in rounds) if test == "decode" else None,
-            "ratio_by_bytes": median(r[2] / r[3] for r in rounds) if test == "decode" else None})
+        results.append(
+            {
+                "test": test,
+                "tokens": count,
+                "threads": threads,
+                "type": kind,
+                "peer": peer,
+                "repacked": repack,
+                "tokens_per_s": median(r[0] for r in rounds),
+                "peer_tokens_per_s": median(r[1] for r in rounds),
+                "ratio": median(r[0] / r[1] for r in rounds),
+                "ratio_spread": max(r[0] / r[1] for r in rounds) - min(r[0] / r[1] for r in rounds),
+                "weight_gb_per_s": median(r[2] for r in rounds) if test == "decode" else None,
+                "peer_weight_gb_per_s": median(r[3] for r in rounds) if test == "decode" else None,
+                "ratio_by_bytes": median(r[2] / r[3] for r in rounds) if test == "decode" else None,
+            }
+        )
         show(results[-1])
     rival.close()
     return results
@@ -190,11 +221,13 @@ class BusyProcess:
 
 
 def compare_busy(arguments, files, kind, peer):
-    """Decoding with all processors, of which another process takes one, beside decoding with one thread on the idle machine."""
+    """Decoding with all processors while another process takes one, beside one thread on the idle machine."""
     count, processors = arguments.generate_tokens, len(os.sched_getaffinity(0))
     rivals = {threads: Peer(files[peer], threads, count + 8, True) for threads in [1, processors]}
-    decoders = {"pvit": lambda threads: ours(arguments.pvit, files[kind], "decode", count, threads)[0],
-                "llama.cpp": lambda threads: count / rivals[threads].seconds("decode", count)}
+    decoders = {
+        "pvit": lambda threads: ours(arguments.pvit, files[kind], "decode", count, threads)[0],
+        "llama.cpp": lambda threads: count / rivals[threads].seconds("decode", count),
+    }
     results = []
     for program, decode in decoders.items():
         decode(1)
@@ -205,22 +238,36 @@ def compare_busy(arguments, files, kind, peer):
                 rounds.append((alone, decode(processors)))
         alone, busy = (statistics.median(values) for values in zip(*rounds))
         ratio = statistics.median(busy / alone for alone, busy in rounds)
-        results.append({"test": "busy", "program": program, "type": kind if program == "pvit" else peer, "tokens": count,
-                        "threads": processors, "tokens_per_s_one_thread": alone, "tokens_per_s_busy": busy, "ratio": ratio})
-        print(f"{results[-1]['type']:8}{program:10} 1 thread, idle {alone:7.1f}   {processors} threads, busy {busy:7.1f}"
-              f"   ratio {ratio:5.2f}", flush=True)
+        results.append(
+            {
+                "test": "busy",
+                "program": program,
+                "type": kind if program == "pvit" else peer,
+                "tokens": count,
+                "threads": processors,
+                "tokens_per_s_one_thread": alone,
+                "tokens_per_s_busy": busy,
+                "ratio": ratio,
+            }
+        )
+        print(
+            f"{results[-1]['type']:8}{program:10} 1 thread, idle {alone:7.1f}   {processors} threads, busy {busy:7.1f}"
+            f"   ratio {ratio:5.2f}",
+            flush=True,
+        )
     for rival in rivals.values():
         rival.close()
     return results
 
 
 def show(entry):
-    line = (f"{entry['type']:4} {entry['peer']:7} {'repacked' if entry['repacked'] else 'mapped':9}"
-            f"{entry['test']:8}{entry['tokens']:5}{entry['threads']:4}  {entry['tokens_per_s']:9.1f}"
-            f"{entry['peer_tokens_per_s']:10.1f}{entry['ratio']:8.2f} ±{entry['ratio_spread'] / 2:.2f}")
+    line = (
+        f"{entry['type']:4} {entry['peer']:7} {'repacked' if entry['repacked'] else 'mapped':9}"
+        f"{entry['test']:8}{entry['tokens']:5}{entry['threads']:4}  {entry['tokens_per_s']:9.1f}"
+        f"{entry['peer_tokens_per_s']:10.1f}{entry['ratio']:8.2f} ±{entry['ratio_spread'] / 2:.2f}"
+    )
     if entry["ratio_by_bytes"]:
-        line += (f"{entry['weight_gb_per_s']:10.1f}{entry['peer_weight_gb_per_s']:8.1f}"
-                 f"{entry['ratio_by_bytes']:8.2f}")
+        line += f"{entry['weight_gb_per_s']:10.1f}{entry['peer_weight_gb_per_s']:8.1f}{entry['ratio_by_bytes']:8.2f}"
     print(line, flush=True)
 
 

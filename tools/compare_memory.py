@@ -1,9 +1,11 @@
 """The measuring part of tools/compare_memory, which makes what it needs.
 
-Runs pvit and llama.cpp (from the map, weights not repacked) on the same model, each in a memory control group of its own (version 2
-or 1) whose limit is a share of the GGUF file. pvit is told nothing: it finds the limit by itself. Each figure is of tokens that
-follow some that do not count; a program is given --seconds to make them, and what it made until then counts.
+Runs pvit and llama.cpp (from the map, weights not repacked) on the same model, each in a memory control group of its
+own (version 2 or 1) whose limit is a share of the GGUF file. pvit is told nothing: it finds the limit by itself. Each
+figure is of tokens that follow some that do not count; a program is given --seconds to make them, and what it made
+until then counts.
 """
+
 import argparse
 import ctypes
 import json
@@ -35,6 +37,7 @@ class MemoryGroup:
         def enter():
             with open(procs, "w") as file:
                 file.write(str(os.getpid()))
+
         try:
             outcome = subprocess.run(command, stdout=subprocess.PIPE, text=True, preexec_fn=enter, timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -50,7 +53,7 @@ class MemoryGroup:
 
 
 def evict(path):
-    """Drops a file from the page cache: pages count for the group that read them first, and that must not be another one."""
+    """Drops a file from the page cache: pages count for the group that read them first."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -64,6 +67,7 @@ def bytes_read():
 def measure_peer(path, threads, seconds):
     """Decodes with llama.cpp for a time, and prints tokens, seconds and bytes read."""
     import llama_cpp
+
     silence = llama_cpp.llama_log_callback(lambda *_: None)
     llama_cpp.llama_log_set(silence, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
@@ -80,6 +84,7 @@ def measure_peer(path, threads, seconds):
         if llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(array, 1)):
             sys.exit("llama.cpp could not decode")
         llama_cpp.llama_get_logits(context)
+
     read(10)
     start, before, count = time.perf_counter(), bytes_read(), 0
     while count < 100 and time.perf_counter() - start < seconds:
@@ -90,15 +95,36 @@ def measure_peer(path, threads, seconds):
 
 
 def ours(group, arguments):
-    command = [arguments.pvit, "bench", arguments.pvq, "--prompt-tokens", "1", "--generate-tokens", str(arguments.tokens),
-               "--runs", "1", "--threads", str(arguments.threads), "--json"]
+    command = [
+        arguments.pvit,
+        "bench",
+        arguments.pvq,
+        "--prompt-tokens",
+        "1",
+        "--generate-tokens",
+        str(arguments.tokens),
+        "--runs",
+        "1",
+        "--threads",
+        str(arguments.threads),
+        "--json",
+    ]
     found = group.run(command, 10 * arguments.seconds)
     return found and next(entry for entry in found if entry["test"] == "decode")
 
 
 def theirs(group, arguments):
-    command = [sys.executable, os.path.abspath(__file__), "--measure-peer", "--gguf", arguments.gguf,
-               "--threads", str(arguments.threads), "--seconds", str(arguments.seconds)]
+    command = [
+        sys.executable,
+        os.path.abspath(__file__),
+        "--measure-peer",
+        "--gguf",
+        arguments.gguf,
+        "--threads",
+        str(arguments.threads),
+        "--seconds",
+        str(arguments.seconds),
+    ]
     return group.run(command, 10 * arguments.seconds)
 
 
@@ -106,8 +132,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pvit", default=".build/release/pvit", help=argparse.SUPPRESS)
     parser.add_argument("--pvq", help="the model of pvit")
-    parser.add_argument("--gguf", required=True, help="the same model for llama.cpp, such as pvit export --type q4_0 writes; "
-                        "written when it is not there")
+    parser.add_argument(
+        "--gguf",
+        required=True,
+        help="the same model for llama.cpp, such as pvit export --type q4_0 writes; written when it is not there",
+    )
     parser.add_argument("--shares", default="100,75,50,25", help="limits in per cent of the GGUF file")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tokens", type=int, default=6, help="tokens that pvit makes for each figure")
@@ -122,8 +151,10 @@ def main():
     if os.geteuid() != 0:
         sys.exit("a control group can only be made by root")
     if not os.path.exists(arguments.gguf):
-        subprocess.run([arguments.pvit, "export", arguments.pvq, "--output", arguments.gguf, "--type", "q4_0", "--quiet"],
-                       check=True)
+        subprocess.run(
+            [arguments.pvit, "export", arguments.pvq, "--output", arguments.gguf, "--type", "q4_0", "--quiet"],
+            check=True,
+        )
     size, results = os.path.getsize(arguments.gguf), []
     print("limit       tokens/s  llama.cpp  ratio   MB read/token  llama.cpp", flush=True)
     for share in [int(part) for part in arguments.shares.split(",")]:
@@ -143,9 +174,12 @@ def main():
         results.append(entry)
         text = lambda key, scale, form: format(entry[key] / scale, form) if entry[key] is not None else "-"
         ratio = format(found[0]["tokens_per_s"] / found[1]["tokens_per_s"], ".2f") if all(found) else "-"
-        print(f"{share:4} % {size * share / 1e11:6.2f} GB{text('tokens_per_s', 1, '.2f'):>8}"
-              f"{text('peer_tokens_per_s', 1, '.2f'):>11}{ratio:>7}{text('bytes_read_per_token', 1e6, '.0f'):>16}"
-              f"{text('peer_bytes_read_per_token', 1e6, '.0f'):>11}", flush=True)
+        print(
+            f"{share:4} % {size * share / 1e11:6.2f} GB{text('tokens_per_s', 1, '.2f'):>8}"
+            f"{text('peer_tokens_per_s', 1, '.2f'):>11}{ratio:>7}{text('bytes_read_per_token', 1e6, '.0f'):>16}"
+            f"{text('peer_bytes_read_per_token', 1e6, '.0f'):>11}",
+            flush=True,
+        )
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(results, file, indent=1)

@@ -1,9 +1,11 @@
 """The measuring part of tools/compare_quantize, which makes what it needs.
 
-Both programs quantize the same float16 model, which lies in a GGUF file: random weights of LLaMA-7B's shapes with fewer layers
-(--layers), or any other file (--model). Runs alternate and the file is in the page cache, if that can hold it; figures are medians
-of the rounds, ratios medians of the rounds' ratios. Each run is a process of its own, so peak memory is its own too.
+Both programs quantize the same float16 model, which lies in a GGUF file: random weights of LLaMA-7B's shapes with
+fewer layers (--layers), or any other file (--model). Runs alternate and the file is in the page cache, if that can
+hold it; figures are medians of the rounds, ratios medians of the rounds' ratios. Each run is a process of its own, so
+peak memory is its own too.
 """
+
 import argparse
 import json
 import os
@@ -65,8 +67,18 @@ def compare(arguments, source, kind, peer):
     size = os.path.getsize(source)
     output = os.path.join(arguments.work, "output")
     commands = [
-        [arguments.pvit, "quantize", source, "--type", kind, "--output", output + ".pvq", "--threads",
-         str(arguments.threads), "--quiet"],
+        [
+            arguments.pvit,
+            "quantize",
+            source,
+            "--type",
+            kind,
+            "--output",
+            output + ".pvq",
+            "--threads",
+            str(arguments.threads),
+            "--quiet",
+        ],
         [sys.executable, "-c", PEER, source, output + ".gguf", peer, str(arguments.threads)],
     ]
     rounds = []
@@ -76,15 +88,27 @@ def compare(arguments, source, kind, peer):
     median = lambda side, figure: statistics.median(entry[side][figure] for entry in rounds)
     ratios = [theirs[0] / ours[0] for ours, theirs in rounds]
     result = {
-        "type": kind, "peer": peer, "threads": arguments.threads, "input_bytes": size,
-        "wall_s": median(0, 0), "peer_wall_s": median(1, 0), "ratio": statistics.median(ratios),
-        "ratio_spread": max(ratios) - min(ratios), "processor_s": median(0, 1), "peer_processor_s": median(1, 1),
-        "gb_per_s": size / median(0, 0) / 1e9, "peer_gb_per_s": size / median(1, 0) / 1e9,
-        "peak_resident_bytes": median(0, 2), "peer_peak_resident_bytes": median(1, 2),
+        "type": kind,
+        "peer": peer,
+        "threads": arguments.threads,
+        "input_bytes": size,
+        "wall_s": median(0, 0),
+        "peer_wall_s": median(1, 0),
+        "ratio": statistics.median(ratios),
+        "ratio_spread": max(ratios) - min(ratios),
+        "processor_s": median(0, 1),
+        "peer_processor_s": median(1, 1),
+        "gb_per_s": size / median(0, 0) / 1e9,
+        "peer_gb_per_s": size / median(1, 0) / 1e9,
+        "peak_resident_bytes": median(0, 2),
+        "peer_peak_resident_bytes": median(1, 2),
     }
-    print(f"{kind:5}{peer:8}{result['wall_s']:7.1f} s{result['peer_wall_s']:8.1f} s{result['gb_per_s']:8.2f}"
-          f"{result['peer_gb_per_s']:8.2f}{result['ratio']:8.2f} ±{result['ratio_spread'] / 2:.2f}"
-          f"{result['peak_resident_bytes'] / 1e6:9.0f}{result['peer_peak_resident_bytes'] / 1e6:8.0f}", flush=True)
+    print(
+        f"{kind:5}{peer:8}{result['wall_s']:7.1f} s{result['peer_wall_s']:8.1f} s{result['gb_per_s']:8.2f}"
+        f"{result['peer_gb_per_s']:8.2f}{result['ratio']:8.2f} ±{result['ratio_spread'] / 2:.2f}"
+        f"{result['peak_resident_bytes'] / 1e6:9.0f}{result['peer_peak_resident_bytes'] / 1e6:8.0f}",
+        flush=True,
+    )
     return result
 
 
@@ -103,8 +127,11 @@ def main():
     source = prepare(arguments)
     print("type llama.cpp  time  llama.cpp    GB/s  llama.cpp  ratio     peak MB  llama.cpp")
     results = [
-        compare(arguments, source, kind, peer) for kind in arguments.types.split(",") for peer in PEERS[kind]
-        if not arguments.peers or peer in arguments.peers.split(",")]
+        compare(arguments, source, kind, peer)
+        for kind in arguments.types.split(",")
+        for peer in PEERS[kind]
+        if not arguments.peers or peer in arguments.peers.split(",")
+    ]
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(results, file, indent=2)

@@ -3,8 +3,8 @@
 
     tools/make_pvq_vectors.py [FOLDER]
 
-good.json says what is in the good files, bad/index.json which error each bad file must give. Compressed tiles depend on the
-version of libzstd; everything else is the same wherever this runs. Needs numpy, zstandard and xxhash.
+good.json says what is in the good files, bad/index.json which error each bad file must give. Compressed tiles depend
+on the version of libzstd; everything else is the same wherever this runs. Needs numpy, zstandard and xxhash.
 """
 
 import hashlib
@@ -16,11 +16,22 @@ import sys
 
 import xxhash
 import zstandard
-
 from pvq import Q4_CODEBOOK, Q4_SCALE_SHIFT, Q4_SHIFT
 
-CODES = {"f32": 1, "f16": 2, "bf16": 3, "f64": 4, "i64": 5, "i32": 6, "i16": 7, "i8": 8, "u8": 9, "bool": 10, "q8": 32,
-         "q4": 33}
+CODES = {
+    "f32": 1,
+    "f16": 2,
+    "bf16": 3,
+    "f64": 4,
+    "i64": 5,
+    "i32": 6,
+    "i16": 7,
+    "i8": 8,
+    "u8": 9,
+    "bool": 10,
+    "q8": 32,
+    "q4": 33,
+}
 SIZES = {"f32": 4, "f16": 2, "bf16": 2, "f64": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "bool": 1}
 STORED, ZSTD, PLANES = 0, 1, 2
 NOT_AN_ALIAS = 0xFFFFFFFF
@@ -52,8 +63,18 @@ def planes(data, width):
 class Tensor:
     """A tensor to write: `content` is its decoded bytes."""
 
-    def __init__(self, name, encoding, shape, content, rows_per_tile=None, codecs=(STORED,), scales=(1.0,), role=0,
-                 statistics=None):
+    def __init__(
+        self,
+        name,
+        encoding,
+        shape,
+        content,
+        rows_per_tile=None,
+        codecs=(STORED,),
+        scales=(1.0,),
+        role=0,
+        statistics=None,
+    ):
         self.name, self.encoding, self.shape, self.content, self.role = name, encoding, shape, bytes(content), role
         self.statistics, self.codecs, self.scales = statistics, codecs, scales
         self.rows = shape[0] if shape else 1
@@ -72,8 +93,11 @@ class Tensor:
         """(decoded bytes, codec, scale) of each tile."""
         size = self.rows_per_tile // self.group_rows * self.group_size
         for number, start in enumerate(range(0, len(self.content), size or 1)):
-            yield (self.content[start:start + size], self.codecs[number % len(self.codecs)],
-                   self.scales[number % len(self.scales)])
+            yield (
+                self.content[start : start + size],
+                self.codecs[number % len(self.codecs)],
+                self.scales[number % len(self.scales)],
+            )
 
     def digest(self):
         if self.encoding in SIZES:
@@ -81,7 +105,7 @@ class Tensor:
         digest = hashlib.sha256()
         for content, _, scale in self.tiles():
             for start in range(0, len(content), self.group_size):
-                digest.update(struct.pack("<f", scale) + content[start:start + self.group_size])
+                digest.update(struct.pack("<f", scale) + content[start : start + self.group_size])
         return digest.digest()
 
 
@@ -93,8 +117,11 @@ def write(tensors, metadata, aliases=(), version=1, required=0, ignorable=0):
     for tensor in tensors:
         first, start = len(tile_records), 0
         for number, (content, codec, scale) in enumerate(tensor.tiles()):
-            stored = {STORED: lambda: content, ZSTD: lambda: frame(content),
-                      PLANES: lambda: planes(content, SIZES[tensor.encoding])}[codec]()
+            stored = {
+                STORED: lambda: content,
+                ZSTD: lambda: frame(content),
+                PLANES: lambda: planes(content, SIZES[tensor.encoding]),
+            }[codec]()
             if number == 0 or codec == STORED:
                 data += bytes(align(len(data), 4096 if number == 0 else 64) - len(data))
             start = start or len(data)
@@ -103,10 +130,26 @@ def write(tensors, metadata, aliases=(), version=1, required=0, ignorable=0):
         count = len(tile_records) - first
         rank = len(tensor.shape)
         extents = list(tensor.shape) + [0] * (8 - rank)
-        records.append((NOT_AN_ALIAS, struct.pack(
-            "<BBBBIII8QQQdddQ32s16x", CODES[tensor.encoding], tensor.role, rank, 1 if tensor.statistics else 0,
-            tensor.rows_per_tile, first, count, *extents, start, len(data) - start if count else 0,
-            *(tensor.statistics or (0, 0, 0, 0)), tensor.digest())))
+        records.append(
+            (
+                NOT_AN_ALIAS,
+                struct.pack(
+                    "<BBBBIII8QQQdddQ32s16x",
+                    CODES[tensor.encoding],
+                    tensor.role,
+                    rank,
+                    1 if tensor.statistics else 0,
+                    tensor.rows_per_tile,
+                    first,
+                    count,
+                    *extents,
+                    start,
+                    len(data) - start if count else 0,
+                    *(tensor.statistics or (0, 0, 0, 0)),
+                    tensor.digest(),
+                ),
+            )
+        )
         names.append(tensor.name.encode())
     for name, target in aliases:
         number = names.index(target.encode())
@@ -139,14 +182,36 @@ def write(tensors, metadata, aliases=(), version=1, required=0, ignorable=0):
         target, record = records[number]
         if record[1] == 0:
             rank = record[2]
-            digest.update(struct.pack("<I", len(names[number])) + names[number] + bytes([record[0], rank])
-                          + record[16:16 + 8 * rank] + record[128:160])
-    footer = struct.pack("<IIQQQQIIQQQQ", version, 0, required, ignorable, len(data) + 128, metadata_offset, len(stored),
-                         len(text), xxh3(stored), index_offset, len(index), xxh3(index)) + digest.digest()
+            digest.update(
+                struct.pack("<I", len(names[number]))
+                + names[number]
+                + bytes([record[0], rank])
+                + record[16 : 16 + 8 * rank]
+                + record[128:160]
+            )
+    footer = (
+        struct.pack(
+            "<IIQQQQIIQQQQ",
+            version,
+            0,
+            required,
+            ignorable,
+            len(data) + 128,
+            metadata_offset,
+            len(stored),
+            len(text),
+            xxh3(stored),
+            index_offset,
+            len(index),
+            xxh3(index),
+        )
+        + digest.digest()
+    )
     return bytes(data + footer + struct.pack("<Q", xxh3(footer)) + b"PVQ-END\n")
 
 
-# ---- Contents ---------------------------------------------------------------------------------------------------------
+# ---- Contents ------------------------------------------------------------------------------------
+
 
 def noise(count, seed=1):
     """Bytes that do not compress, the same everywhere."""
@@ -160,7 +225,7 @@ def noise(count, seed=1):
 def bell(count, seed=1):
     """Numbers like weights: sums of uniform ones, around 0."""
     data = noise(4 * count, seed)
-    return [(sum(data[4 * place:4 * place + 4]) - 510) / 4096 for place in range(count)]
+    return [(sum(data[4 * place : 4 * place + 4]) - 510) / 4096 for place in range(count)]
 
 
 def quantized(encoding, rows, columns, scales, rows_per_tile, seed):
@@ -195,16 +260,27 @@ def quantized(encoding, rows, columns, scales, rows_per_tile, seed):
                 place = group + start + width // 16 * 16 + inner // 8 * 64 + lane * 4 + inner % 4
                 content[place] |= code << 4 if inner % 8 >= 4 else code
                 scale = struct.unpack("<e", struct.pack("<H", (field & 0x7F) << Q4_SCALE_SHIFT))[0]
-                weights[row][column] = tile_scale * scale * (float(Q4_CODEBOOK[code]) + (Q4_SHIFT if field & 0x80 else 0))
+                weights[row][column] = (
+                    tile_scale * scale * (float(Q4_CODEBOOK[code]) + (Q4_SHIFT if field & 0x80 else 0))
+                )
     if encoding == "q8":  # rows that pad are rows of zeros: scale 0 and the code that stands for 0
         for row in range(rows, padded):
             for column in range(columns):
                 start, width = superblock(column)
                 inner = column % 64
-                content[row // 16 * group_size + start + width // 32 * 32 + inner // 4 * 64 + row % 16 * 4 + inner % 4] = 128
+                content[
+                    row // 16 * group_size + start + width // 32 * 32 + inner // 4 * 64 + row % 16 * 4 + inner % 4
+                ] = 128
     flat = struct.pack(f"<{rows * columns}f", *(weight for row in weights for weight in row))
-    return Tensor(encoding, encoding, (rows, columns), content, rows_per_tile, scales=scales,
-                  statistics=(0.5, 0.125, 2.0, rows * columns)), flat
+    return Tensor(
+        encoding,
+        encoding,
+        (rows, columns),
+        content,
+        rows_per_tile,
+        scales=scales,
+        statistics=(0.5, 0.125, 2.0, rows * columns),
+    ), flat
 
 
 def weight():
@@ -240,7 +316,9 @@ def good_files():
     rows = 200
     tensors = [
         Tensor("f16", "f16", (rows, 8), struct.pack(f"<{rows * 8}e", *bell(rows * 8)), 60, (PLANES, STORED, PLANES)),
-        Tensor("bf16", "bf16", (rows, 8), b"".join(struct.pack("<f", x)[2:] for x in bell(rows * 8, 2)), 100, (PLANES,)),
+        Tensor(
+            "bf16", "bf16", (rows, 8), b"".join(struct.pack("<f", x)[2:] for x in bell(rows * 8, 2)), 100, (PLANES,)
+        ),
         Tensor("f32", "f32", (rows, 8), struct.pack(f"<{rows * 8}f", *bell(rows * 8, 3)), 128, (PLANES,)),
         Tensor("f64", "f64", (rows, 4), struct.pack(f"<{rows * 4}d", *bell(rows * 4, 4)), None, (PLANES,)),
         Tensor("f32.whole", "f32", (rows, 2), struct.pack(f"<{rows * 2}f", *range(rows * 2)), None, (ZSTD,)),
@@ -252,9 +330,12 @@ def good_files():
 
     tensors, weights = [], {}
     for name, encoding, rows, columns, per_tile, scales in [
-            ("q8", "q8", 40, 96, 32, (0.5, 0.25)), ("q4", "q4", 40, 96, 16, (1.0, 0.5, 2.0)),
-            ("q8.narrow", "q8", 16, 32, 16, (1.0,)), ("q4.narrow", "q4", 3, 32, 16, (0.125,)),
-            ("q4.wide", "q4", 32, 192, 32, (0.75,))]:
+        ("q8", "q8", 40, 96, 32, (0.5, 0.25)),
+        ("q4", "q4", 40, 96, 16, (1.0, 0.5, 2.0)),
+        ("q8.narrow", "q8", 16, 32, 16, (1.0,)),
+        ("q4.narrow", "q4", 3, 32, 16, (0.125,)),
+        ("q4.wide", "q4", 32, 192, 32, (0.75,)),
+    ]:
         tensor, flat = quantized(encoding, rows, columns, scales, per_tile, len(tensors) + 5)
         tensor.name = name
         tensors.append(tensor)
@@ -275,7 +356,8 @@ def main():
             file.write(data)
         good[name] = {
             "model_digest": data[-48:-16].hex(),
-            "tensors": {tensor.name: {"sha256": hashlib.sha256(tensor.content).hexdigest()} for tensor in tensors}}
+            "tensors": {tensor.name: {"sha256": hashlib.sha256(tensor.content).hexdigest()} for tensor in tensors},
+        }
         for tensor, digest in weights.items():
             good[name]["tensors"][tensor]["float32_sha256"] = digest
     with open(os.path.join(folder, "good.json"), "w") as file:
@@ -283,6 +365,7 @@ def main():
         file.write("\n")
 
     from pvq_bad_vectors import bad_files
+
     listing = {}
     for name, code, why, data in bad_files():
         with open(os.path.join(folder, "bad", name + ".pvq"), "wb") as file:

@@ -7,6 +7,7 @@ Prints wall time, processor time, peak resident memory and peak anonymous memory
 only; the program's own memory, without pages of mapped files), and the bytes that were read from the disk. With
 --drop-caches (needs root) the page cache is emptied first, so that every input comes from the disk.
 """
+
 import argparse
 import os
 import resource
@@ -59,7 +60,8 @@ def main():
         f"wall {wall:.1f} s, processor {busy:.1f} s ({used.ru_utime:.1f} user + {used.ru_stime:.1f} system, "
         f"{busy / wall:.2f} cores), peak resident {peak_resident / 1e3:.0f} MB, "
         f"of it anonymous {peak_anonymous / 1e3:.0f} MB, read from disk {used.ru_inblock * 512 / 1e9:.2f} GB",
-        file=sys.stderr)
+        file=sys.stderr,
+    )
     sys.exit(process.returncode)
 
 

@@ -6,8 +6,8 @@
     tools/pvq.py metadata FILE
     tools/pvq.py dump FILE --output FOLDER [--tensor NAME]... [--decoded]
 
-`dump` writes a .npy for each tensor (bf16, q8 and q4 as float32) and attachments as they are; with --decoded, the decoded
-bytes of all tiles instead. Needs numpy, zstandard and xxhash. It favours clearness over speed.
+`dump` writes a .npy for each tensor (bf16, q8 and q4 as float32) and attachments as they are; with --decoded, the
+decoded bytes of all tiles instead. Needs numpy, zstandard and xxhash. It favours clearness over speed.
 """
 
 import argparse
@@ -24,21 +24,22 @@ import numpy
 import xxhash
 import zstandard
 
-# ---- formats/blocks.md: what quantized groups mean --------------------------------------------------------------------
+# ---- formats/blocks.md: what quantized groups mean -----------------------------------------------
 
 GROUP_ROWS = 16
 SUPERBLOCK = 64
 Q8_BLOCK = 32
 Q4_BLOCK = 16
-Q4_CODEBOOK = numpy.array(
-    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 72, 97, 121], numpy.float32)
+Q4_CODEBOOK = numpy.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 72, 97, 121], numpy.float32)
 Q4_SCALE_SHIFT = 6  # bits 0 to 6 of a scale field are a binary16 pattern shifted right by this
-Q4_SHIFT = 5        # bit 7 of a scale field adds this to the codebook's values
+Q4_SHIFT = 5  # bit 7 of a scale field adds this to the codebook's values
 
 
 def decode_q8_superblock(data, columns):
     """One superblock of a q8 group as [16, columns] numbers, and the bytes it takes."""
-    scales = numpy.frombuffer(data, "<f2", columns // Q8_BLOCK * GROUP_ROWS).reshape(-1, GROUP_ROWS).astype(numpy.float32)
+    scales = (
+        numpy.frombuffer(data, "<f2", columns // Q8_BLOCK * GROUP_ROWS).reshape(-1, GROUP_ROWS).astype(numpy.float32)
+    )
     codes = numpy.frombuffer(data, numpy.uint8, columns * GROUP_ROWS, scales.size * 2).reshape(-1, GROUP_ROWS, 4)
     values = codes.transpose(1, 0, 2).reshape(GROUP_ROWS, columns).astype(numpy.float32) - 128
     return scales.T.repeat(Q8_BLOCK, axis=1), values, scales.size * 2 + codes.size
@@ -64,13 +65,13 @@ def decode_group(data, columns, tile_scale, decode_superblock):
         width = min(SUPERBLOCK, columns - start)
         scales, values, size = decode_superblock(data[place:], width)
         # The first product is exact in float32, so that the second one rounds correctly.
-        result[:, start:start + width] = values * scales * numpy.float32(tile_scale)
+        result[:, start : start + width] = values * scales * numpy.float32(tile_scale)
         place += size
     assert place == len(data)
     return result
 
 
-# ---- formats/pvq.md ---------------------------------------------------------------------------------------------------
+# ---- formats/pvq.md ------------------------------------------------------------------------------
 
 START_MAGIC = b"\x89PVQ\r\n\x1a\n"
 END_MAGIC = b"PVQ-END\n"
@@ -81,8 +82,16 @@ MIB = 1 << 20
 
 # code: (name, bytes of an element, numpy type)
 PLAIN = {
-    1: ("f32", 4, "<f4"), 2: ("f16", 2, "<f2"), 3: ("bf16", 2, "<u2"), 4: ("f64", 8, "<f8"), 5: ("i64", 8, "<i8"),
-    6: ("i32", 4, "<i4"), 7: ("i16", 2, "<i2"), 8: ("i8", 1, "i1"), 9: ("u8", 1, "u1"), 10: ("bool", 1, "?"),
+    1: ("f32", 4, "<f4"),
+    2: ("f16", 2, "<f2"),
+    3: ("bf16", 2, "<u2"),
+    4: ("f64", 8, "<f8"),
+    5: ("i64", 8, "<i8"),
+    6: ("i32", 4, "<i4"),
+    7: ("i16", 2, "<i2"),
+    8: ("i8", 1, "i1"),
+    9: ("u8", 1, "u1"),
+    10: ("bool", 1, "?"),
 }
 QUANTIZED = {32: ("q8", decode_q8_superblock), 33: ("q4", decode_q4_superblock)}
 STORED, ZSTD, ZSTD_PLANES = 0, 1, 2
@@ -131,8 +140,17 @@ class Tensor:
 
     def __init__(self, record, name):
         self.name = name
-        (self.alias_of, reserved_1, self.encoding, self.role, self.rank, flags, self.rows_per_tile, self.first_tile,
-         self.tile_count) = struct.unpack_from("<IIBBBBIII", record, 8)
+        (
+            self.alias_of,
+            reserved_1,
+            self.encoding,
+            self.role,
+            self.rank,
+            flags,
+            self.rows_per_tile,
+            self.first_tile,
+            self.tile_count,
+        ) = struct.unpack_from("<IIBBBBIII", record, 8)
         extents = struct.unpack_from("<8Q", record, 32)
         self.offset, self.stored_size = struct.unpack_from("<QQ", record, 96)
         statistics = struct.unpack_from("<dddQ", record, 112)
@@ -142,10 +160,15 @@ class Tensor:
         check(self.encoding in PLAIN or self.encoding in QUANTIZED, "encoding", "unknown encoding", name)
         check(self.role in (0, 1), "encoding", "unknown role", name)
         check(self.rank <= 8, "shape", "too many dimensions", name)
-        check(not any(extents[self.rank:]), "padding", "extents past the rank", name)
-        self.shape = extents[:self.rank]
+        check(not any(extents[self.rank :]), "padding", "extents past the rank", name)
+        self.shape = extents[: self.rank]
         check(math.prod(e for e in self.shape if e) < 1 << 63, "shape", "too many elements", name)
-        check(self.role == 0 or (self.encoding == 9 and self.rank == 1), "encoding", "an attachment is a list of bytes", name)
+        check(
+            self.role == 0 or (self.encoding == 9 and self.rank == 1),
+            "encoding",
+            "an attachment is a list of bytes",
+            name,
+        )
         check(flags <= 1, "padding", "reserved flags", name)
         self.statistics = statistics if flags & 1 else None
         if flags & 1:
@@ -172,9 +195,20 @@ class Tensor:
             check(self.encoding in PLAIN and self.rows_per_tile == 0, "tiles", "tiles without elements", name)
             tile_count = 0
         else:
-            check(self.rows_per_tile > 0 and self.rows_per_tile % self.group_rows == 0
-                  and self.rows_per_tile // self.group_rows <= groups, "tiles", "impossible rows per tile", name)
-            check(self.rows_per_tile // self.group_rows * self.group_size <= 256 * MIB, "limit", "a tile is too large", name)
+            check(
+                self.rows_per_tile > 0
+                and self.rows_per_tile % self.group_rows == 0
+                and self.rows_per_tile // self.group_rows <= groups,
+                "tiles",
+                "impossible rows per tile",
+                name,
+            )
+            check(
+                self.rows_per_tile // self.group_rows * self.group_size <= 256 * MIB,
+                "limit",
+                "a tile is too large",
+                name,
+            )
             tile_count = -(-self.rows // self.rows_per_tile)
         check(self.tile_count == tile_count, "tiles", f"{self.tile_count} tiles in place of {tile_count}", name)
 
@@ -190,19 +224,31 @@ class Tile:
     """A tile record (section 6.3), checked against its tensor."""
 
     def __init__(self, record, tensor, number):
-        self.offset, self.stored_size, self.codec, self.scale, reserved, self.checksum = struct.unpack("<QIIfIQ", record)
+        self.offset, self.stored_size, self.codec, self.scale, reserved, self.checksum = struct.unpack(
+            "<QIIfIQ", record
+        )
         self.number, self.decoded_size = number, tensor.tile_size(number)
         check(self.codec in CODECS, "tiles", "unknown codec", tensor.name)
         check(reserved == 0, "padding", "reserved bytes of a tile", tensor.name)
         if self.codec == STORED:
             check(self.stored_size == self.decoded_size, "tiles", "a stored tile has another size", tensor.name)
         else:
-            check(0 < self.stored_size < self.decoded_size, "tiles", "a compressed tile has an impossible size", tensor.name)
+            check(
+                0 < self.stored_size < self.decoded_size,
+                "tiles",
+                "a compressed tile has an impossible size",
+                tensor.name,
+            )
             check(self.codec == ZSTD or (tensor.element_size or 0) > 1, "tiles", "no byte planes here", tensor.name)
         if tensor.encoding in PLAIN:
             check(self.scale == 1, "tiles", "a plain tile has a scale", tensor.name)
         else:
-            check(0 <= self.scale < math.inf and math.copysign(1, self.scale) > 0, "tiles", "impossible scale", tensor.name)
+            check(
+                0 <= self.scale < math.inf and math.copysign(1, self.scale) > 0,
+                "tiles",
+                "impossible scale",
+                tensor.name,
+            )
 
 
 class Container:
@@ -236,29 +282,42 @@ class Container:
         check((version, required, ignorable) == features, "footer", "header and footer differ")
         check(reserved == 0, "padding", "reserved bytes of the footer")
         check(size == self.size, "size", f"{self.size} bytes in place of {size}")
-        (self.metadata_offset, self.metadata_stored_size, self.metadata_size, self.metadata_checksum, self.index_offset,
-         self.index_size, self.index_checksum) = struct.unpack_from("<QIIQQQQ", footer, 32)
+        (
+            self.metadata_offset,
+            self.metadata_stored_size,
+            self.metadata_size,
+            self.metadata_checksum,
+            self.index_offset,
+            self.index_size,
+            self.index_checksum,
+        ) = struct.unpack_from("<QIIQQQQ", footer, 32)
         self.model_digest = footer[80:112]
         check(1 <= self.metadata_stored_size <= self.metadata_size <= 64 * MIB, "limit", "impossible size of metadata")
-        check(self.metadata_offset >= 64 and self.metadata_offset % 64 == 0
-              and self.index_offset == align(self.metadata_offset + self.metadata_stored_size, 64)
-              and self.size - 128 == align(self.index_offset + self.index_size, 64),
-              "layout", "metadata, index and footer do not follow one another")
+        check(
+            self.metadata_offset >= 64
+            and self.metadata_offset % 64 == 0
+            and self.index_offset == align(self.metadata_offset + self.metadata_stored_size, 64)
+            and self.size - 128 == align(self.index_offset + self.index_size, 64),
+            "layout",
+            "metadata, index and footer do not follow one another",
+        )
 
     def read_index(self):
-        index = self.data[self.index_offset:self.index_offset + self.index_size]
+        index = self.data[self.index_offset : self.index_offset + self.index_size]
         check(xxh3(index) == self.index_checksum, "index", "the index is damaged")
         check(len(index) >= 64, "index", "the index is too short")
         tensor_count, tile_count, name_bytes = struct.unpack_from("<III", index)
-        check(tensor_count <= 1 << 20 and tile_count <= 1 << 24 and name_bytes <= 1024 * tensor_count, "limit", "too many")
+        check(
+            tensor_count <= 1 << 20 and tile_count <= 1 << 24 and name_bytes <= 1024 * tensor_count, "limit", "too many"
+        )
         tiles_at = 64 + 192 * tensor_count
         order_at = tiles_at + 32 * tile_count
         names_at = order_at + 4 * tensor_count
         check(len(index) == align(names_at + name_bytes, 8), "index", "the size of the index does not fit its counts")
-        check(not any(index[12:64]) and not any(index[names_at + name_bytes:]), "padding", "padding of the index")
-        names = index[names_at:names_at + name_bytes]
+        check(not any(index[12:64]) and not any(index[names_at + name_bytes :]), "padding", "padding of the index")
+        names = index[names_at : names_at + name_bytes]
 
-        records = [index[64 + 192 * number:64 + 192 * (number + 1)] for number in range(tensor_count)]
+        records = [index[64 + 192 * number : 64 + 192 * (number + 1)] for number in range(tensor_count)]
         self.tensors, self.tiles = [], {}
         end, next_tile, next_name = 64, 0, 0
         for record in records:
@@ -270,14 +329,20 @@ class Container:
             if tensor.alias_of != NOT_AN_ALIAS:
                 check(tensor.alias_of < tensor_count, "index", "an alias of no tensor", tensor.name)
                 target = records[tensor.alias_of]
-                check(struct.unpack_from("<I", target, 8)[0] == NOT_AN_ALIAS and record[16:] == target[16:]
-                      and tensor.role == 0, "alias", "an alias that is none", tensor.name)
+                check(
+                    struct.unpack_from("<I", target, 8)[0] == NOT_AN_ALIAS
+                    and record[16:] == target[16:]
+                    and tensor.role == 0,
+                    "alias",
+                    "an alias that is none",
+                    tensor.name,
+                )
                 continue
             check(tensor.first_tile == next_tile, "tiles", "tiles do not follow those before", tensor.name)
             next_tile += tensor.tile_count
             check(next_tile <= tile_count, "index", "tiles that do not exist", tensor.name)
             first = tiles_at + 32 * tensor.first_tile
-            tile_records = index[first:first + 32 * tensor.tile_count]
+            tile_records = index[first : first + 32 * tensor.tile_count]
             end = self.check_tiles(tensor, tile_records, end)
         check(next_name == name_bytes and next_tile == tile_count, "index", "names or tiles of no tensor")
         check(align(end, 64) == self.metadata_offset, "layout", "the metadata does not follow the last tile")
@@ -304,7 +369,7 @@ class Container:
         end = align(end, 4096)
         check(tensor.offset == end, "layout", "the tensor begins elsewhere", tensor.name)
         for number in range(tensor.tile_count):
-            tile = Tile(records[32 * number:32 * number + 32], tensor, number)
+            tile = Tile(records[32 * number : 32 * number + 32], tensor, number)
             if tile.codec == STORED:
                 end = align(end, 64)
             check(tile.offset == end, "layout", f"tile {number} begins elsewhere", tensor.name)
@@ -318,7 +383,7 @@ class Container:
         return self.tiles[tensor.first_tile] if tensor.tile_count else []
 
     def metadata(self):
-        stored = self.data[self.metadata_offset:self.metadata_offset + self.metadata_stored_size]
+        stored = self.data[self.metadata_offset : self.metadata_offset + self.metadata_stored_size]
         check(xxh3(stored) == self.metadata_checksum, "metadata-checksum", "the metadata is damaged")
         if self.metadata_stored_size < self.metadata_size:
             stored = read_frame(stored, self.metadata_size, "metadata-content")
@@ -339,7 +404,7 @@ class Container:
 
     def decode_tile(self, tensor, tile):
         """The decoded bytes of a tile (section 4.3)."""
-        stored = self.data[tile.offset:tile.offset + tile.stored_size]
+        stored = self.data[tile.offset : tile.offset + tile.stored_size]
         check(xxh3(stored) == tile.checksum, "tile-checksum", f"tile {tile.number} is damaged", tensor.name)
         try:
             if tile.codec == STORED:
@@ -354,8 +419,10 @@ class Container:
             elements = numpy.empty((count, width), numpy.uint8)
             place = 4 * width
             for number, size in enumerate(sizes):
-                plane = stored[place:place + size]
-                elements[:, number] = numpy.frombuffer(plane if size == count else read_frame(plane, count), numpy.uint8)
+                plane = stored[place : place + size]
+                elements[:, number] = numpy.frombuffer(
+                    plane if size == count else read_frame(plane, count), numpy.uint8
+                )
                 place += size
             return elements.tobytes()
         except Error as error:
@@ -376,11 +443,11 @@ class Container:
         for tile in self.tiles_of(tensor):
             data = self.decode_tile(tensor, tile)
             for start in range(0, len(data), tensor.group_size):
-                group = data[start:start + tensor.group_size]
+                group = data[start : start + tensor.group_size]
                 groups.append(decode_group(group, tensor.columns, tile.scale, tensor.decode_superblock))
         rows = numpy.concatenate(groups)
-        # The last group of each tile may have rows that pad; only that of the last tile does, since tiles are whole groups.
-        return rows[:tensor.rows].reshape(tensor.shape)
+        # Only the last group of the last tile has padding rows, since tiles are whole groups.
+        return rows[: tensor.rows].reshape(tensor.shape)
 
     def content_digest(self, tensor):
         """Section 7."""
@@ -392,7 +459,7 @@ class Container:
                 continue
             for start in range(0, len(data), tensor.group_size):
                 digest.update(struct.pack("<f", tile.scale))
-                digest.update(data[start:start + tensor.group_size])
+                digest.update(data[start : start + tensor.group_size])
         return digest.digest()
 
     def verify(self):
@@ -402,37 +469,55 @@ class Container:
             if tensor.alias_of != NOT_AN_ALIAS:
                 continue
             for tile in self.tiles_of(tensor):
-                check(not any(self.data[end:tile.offset]), "padding", "padding is not zero", tensor.name)
+                check(not any(self.data[end : tile.offset]), "padding", "padding is not zero", tensor.name)
                 end = tile.offset + tile.stored_size
             check(self.content_digest(tensor) == tensor.digest, "content-digest", "other content", tensor.name)
-        check(not any(self.data[end:self.metadata_offset]), "padding", "padding is not zero")
+        check(not any(self.data[end : self.metadata_offset]), "padding", "padding is not zero")
         self.metadata()
-        check(not any(self.data[self.metadata_offset + self.metadata_stored_size:self.index_offset])
-              and not any(self.data[self.index_offset + self.index_size:self.size - 128]), "padding", "padding is not zero")
+        check(
+            not any(self.data[self.metadata_offset + self.metadata_stored_size : self.index_offset])
+            and not any(self.data[self.index_offset + self.index_size : self.size - 128]),
+            "padding",
+            "padding is not zero",
+        )
 
         digest = hashlib.sha256(b"PVQ model 1\n")
         for number in self.order:
             tensor = self.tensors[number]
             if tensor.role == 0:
                 name = tensor.name.encode()
-                digest.update(struct.pack("<I", len(name)) + name + struct.pack("<BB", tensor.encoding, tensor.rank)
-                              + struct.pack(f"<{tensor.rank}Q", *tensor.shape) + tensor.digest)
+                digest.update(
+                    struct.pack("<I", len(name))
+                    + name
+                    + struct.pack("<BB", tensor.encoding, tensor.rank)
+                    + struct.pack(f"<{tensor.rank}Q", *tensor.shape)
+                    + tensor.digest
+                )
         check(digest.digest() == self.model_digest, "model-digest", "other parameters")
         return self.model_digest
 
     def describe(self, tensor):
         """What `list` says of a tensor."""
         return {
-            "name": tensor.name, "role": ["parameter", "attachment"][tensor.role], "encoding": tensor.type,
-            "shape": list(tensor.shape), "rows_per_tile": tensor.rows_per_tile, "offset": tensor.offset,
-            "stored_size": tensor.stored_size, "decoded_size": tensor.decoded_size,
+            "name": tensor.name,
+            "role": ["parameter", "attachment"][tensor.role],
+            "encoding": tensor.type,
+            "shape": list(tensor.shape),
+            "rows_per_tile": tensor.rows_per_tile,
+            "offset": tensor.offset,
+            "stored_size": tensor.stored_size,
+            "decoded_size": tensor.decoded_size,
             "alias_of": None if tensor.alias_of == NOT_AN_ALIAS else self.tensors[tensor.alias_of].name,
-            "statistics": tensor.statistics, "digest": tensor.digest.hex(),
-            "tiles": [[CODECS[tile.codec], tile.scale, tile.offset, tile.stored_size] for tile in self.tiles_of(tensor)],
+            "statistics": tensor.statistics,
+            "digest": tensor.digest.hex(),
+            "tiles": [
+                [CODECS[tile.codec], tile.scale, tile.offset, tile.stored_size] for tile in self.tiles_of(tensor)
+            ],
         }
 
 
-# ---- Command line -----------------------------------------------------------------------------------------------------
+# ---- Command line --------------------------------------------------------------------------------
+
 
 def list_tensors(container, arguments):
     descriptions = [container.describe(tensor) for tensor in container.tensors]

@@ -1,12 +1,12 @@
 """Containers that are wrong in one way each, for tools/make_pvq_vectors.py.
 
-Most are made of a good file by changing a few bytes and mending all checksums above them, so that the change itself is what
-a reader must notice.
+Most are made of a good file by changing a few bytes and mending all checksums above them, so that the change itself is
+what a reader must notice.
 """
 
 import struct
 
-from make_pvq_vectors import PLANES, STORED, ZSTD, Tensor, bell, frame, noise, planes, weight, write, xxh3
+from make_pvq_vectors import PLANES, STORED, ZSTD, Tensor, bell, frame, noise, weight, write, xxh3
 
 
 class File:
@@ -15,7 +15,7 @@ class File:
     def __init__(self, data):
         self.data = bytearray(data)
         self.footer = len(data) - 128
-        self.metadata, = struct.unpack_from("<Q", data, self.footer + 32)
+        (self.metadata,) = struct.unpack_from("<Q", data, self.footer + 32)
         self.index, self.index_size = struct.unpack_from("<QQ", data, self.footer + 56)
         self.tensor_count, self.tile_count, self.name_bytes = struct.unpack_from("<III", data, self.index)
         self.tiles = self.index + 64 + 192 * self.tensor_count
@@ -34,27 +34,27 @@ class File:
 
     def mend(self):
         """Computes the checksums of header, index and footer anew."""
-        index = self.data[self.index:self.index + struct.unpack_from("<Q", self.data, self.footer + 64)[0]]
+        index = self.data[self.index : self.index + struct.unpack_from("<Q", self.data, self.footer + 64)[0]]
         self.put(self.footer + 72, "Q", xxh3(index))
         return self.mend_ends()
 
     def mend_ends(self):
         self.put(56, "Q", xxh3(self.data[:56]))
-        self.put(self.footer + 112, "Q", xxh3(self.data[self.footer:self.footer + 112]))
+        self.put(self.footer + 112, "Q", xxh3(self.data[self.footer : self.footer + 112]))
         return self
 
     def put_tile(self, number, stored):
         """Other stored bytes of the same size for a tile, with their checksum."""
         offset, size = struct.unpack_from("<QI", self.data, self.tile(number))
         assert len(stored) == size, (len(stored), size)
-        self.data[offset:offset + size] = stored
+        self.data[offset : offset + size] = stored
         return self.put(self.tile(number) + 24, "Q", xxh3(stored))
 
     def put_metadata(self, stored, size):
         """Other stored metadata, which must need the same space in the file."""
         end = (self.metadata + len(stored) + 63) // 64 * 64
         assert end == self.index
-        self.data[self.metadata:self.index] = bytes(stored) + bytes(end - self.metadata - len(stored))
+        self.data[self.metadata : self.index] = bytes(stored) + bytes(end - self.metadata - len(stored))
         return self.put(self.footer + 40, "IIQ", len(stored), size, xxh3(stored))
 
 
@@ -91,11 +91,17 @@ def odd_frames():
     yield "frame-dictionary", "a frame that names a dictionary", right[:4] + bytes([0x21, 7]) + right[5:]
     # Not a single segment: window descriptor 0x70 is 2^(10 + 14) = 16 MiB; content size of 2 bytes, less 256.
     content = b"a" * 300
-    yield "frame-window", "a window of 16 MiB", (
-        b"\x28\xb5\x2f\xfd\x40\x70" + struct.pack("<H", 300 - 256) + frame(content)[7:])
+    yield (
+        "frame-window",
+        "a window of 16 MiB",
+        (b"\x28\xb5\x2f\xfd\x40\x70" + struct.pack("<H", 300 - 256) + frame(content)[7:]),
+    )
     yield "frame-garbage", "no frame at all", noise(20)
-    yield "frame-overlong", "a frame whose blocks have more content than it states", (
-        right[:5] + bytes([200]) + frame(b"a" * 210)[6:])
+    yield (
+        "frame-overlong",
+        "a frame whose blocks have more content than it states",
+        (right[:5] + bytes([200]) + frame(b"a" * 210)[6:]),
+    )
 
 
 def structure_files():
@@ -118,8 +124,18 @@ def structure_files():
     yield "followed-by-itself", "size", "the file twice", data + data
     yield "hole", "size", "64 more zero bytes in the padding", data[:1024] + bytes(64) + data[1024:]
     yield "footer-damaged", "footer", "a flipped bit", tiny().put(good.footer + 80, "B", 0).data
-    yield "footer-features", "footer", "other features than the header's", tiny().put(good.footer + 16, "Q", 1).mend().data
-    yield "footer-reserved", "padding", "a reserved byte that is not zero", tiny().put(good.footer + 4, "I", 1).mend().data
+    yield (
+        "footer-features",
+        "footer",
+        "other features than the header's",
+        tiny().put(good.footer + 16, "Q", 1).mend().data,
+    )
+    yield (
+        "footer-reserved",
+        "padding",
+        "a reserved byte that is not zero",
+        tiny().put(good.footer + 4, "I", 1).mend().data,
+    )
 
     def footer(name, code, why, offset, format, *values):
         return name, code, why, tiny().put(good.footer + offset, format, *values).mend_ends().data
@@ -134,15 +150,29 @@ def structure_files():
     yield footer("index-offset", "layout", "an index elsewhere", 56, "Q", good.index - 64)
     yield footer("index-offset-huge", "layout", "an index at 2^63", 56, "Q", 1 << 63)
     yield footer("index-size-huge", "layout", "an index of 2^64 - 64 bytes", 64, "Q", (1 << 64) - 64)
-    yield "index-size-short", "index", "an index of fewer bytes than its counts need", (
-        tiny().put(good.footer + 64, "Q", good.index_size - 8).mend().data)
+    yield (
+        "index-size-short",
+        "index",
+        "an index of fewer bytes than its counts need",
+        (tiny().put(good.footer + 64, "Q", good.index_size - 8).mend().data),
+    )
     yield "index-damaged", "index", "a flipped bit", tiny().put(good.names, "B", ord("W")).data
-    yield "index-reserved", "padding", "a reserved byte that is not zero", tiny().put(good.index + 63, "B", 1).mend().data
+    yield (
+        "index-reserved",
+        "padding",
+        "a reserved byte that is not zero",
+        tiny().put(good.index + 63, "B", 1).mend().data,
+    )
     yield "index-padding", "padding", "a byte after the names", tiny().put(good.names + 7, "B", 1).mend().data
     yield "tensor-count-huge", "limit", "2^32 - 1 tensors", tiny().put(good.index, "I", (1 << 32) - 1).mend().data
     yield "tensor-count", "index", "a tensor too many", tiny().put(good.index, "I", 2).mend().data
     yield "tile-count-huge", "limit", "2^32 - 1 tiles", tiny().put(good.index + 4, "I", (1 << 32) - 1).mend().data
-    yield "name-bytes-huge", "limit", "2^32 - 1 bytes of names", tiny().put(good.index + 8, "I", (1 << 32) - 1).mend().data
+    yield (
+        "name-bytes-huge",
+        "limit",
+        "2^32 - 1 bytes of names",
+        tiny().put(good.index + 8, "I", (1 << 32) - 1).mend().data,
+    )
     padding = good.metadata - 1
     yield "padding-before-tensors", "padding", "a byte in the padding", tiny().put(100, "B", 1).data
     yield "padding-before-metadata", "padding", "a byte in the padding", tiny().put(padding, "B", 1).data
@@ -193,8 +223,12 @@ def tensor_files():
     yield "name-twice", "order", "two tensors of one name", pair().put(pair().names + 1, "B", ord("a")).mend().data
     yield "order-wrong", "order", "an order that is not ascending", pair().put(pair().order, "III", 1, 0, 2).mend().data
     yield "order-repeats", "order", "a tensor twice in the order", pair().put(pair().order, "III", 0, 1, 1).mend().data
-    yield "order-outside", "order", "a tensor in the order that does not exist", (
-        tiny().put(good.order, "I", 1).mend().data)
+    yield (
+        "order-outside",
+        "order",
+        "a tensor in the order that does not exist",
+        (tiny().put(good.order, "I", 1).mend().data),
+    )
     yield tensor("encoding", "encoding", "an unknown encoding", 16, "B", 99)
     yield tensor("role", "encoding", "an unknown role", 17, "B", 2)
     yield tensor("attachment", "encoding", "an attachment of floats", 17, "B", 1)
@@ -207,14 +241,26 @@ def tensor_files():
     yield tensor("statistics-absent", "padding", "statistics without their flag", 112, "d", 1.0)
     yield tensor("statistics-nan", "statistics", "an error that is no number", 19, "B92xdddQ", 1, float("nan"), 0, 0, 6)
     yield tensor("statistics-negative", "statistics", "a negative error", 19, "B92xdddQ", 1, 1, -1, 0, 6)
-    yield "quantized-width", "shape", "quantized rows of 33 elements", (
-        quantized().put(quantized().tensor(0) + 40, "Q", 33).mend().data)
-    yield "quantized-empty", "tiles", "a quantized tensor without elements", (
-        quantized().put(quantized().tensor(0) + 32, "Q", 0).mend().data)
+    yield (
+        "quantized-width",
+        "shape",
+        "quantized rows of 33 elements",
+        (quantized().put(quantized().tensor(0) + 40, "Q", 33).mend().data),
+    )
+    yield (
+        "quantized-empty",
+        "tiles",
+        "a quantized tensor without elements",
+        (quantized().put(quantized().tensor(0) + 32, "Q", 0).mend().data),
+    )
     yield tensor("rows-per-tile-zero", "tiles", "tiles without rows", 20, "I", 0)
     yield tensor("rows-per-tile", "tiles", "tiles of more rows than there are", 20, "I", 3)
-    yield "rows-per-tile-group", "tiles", "tiles of half a group", (
-        quantized().put(quantized().tensor(0) + 20, "I", 8).mend().data)
+    yield (
+        "rows-per-tile-group",
+        "tiles",
+        "tiles of half a group",
+        (quantized().put(quantized().tensor(0) + 20, "I", 8).mend().data),
+    )
     yield tensor("tile-huge", "limit", "a tile of 4 GiB", 32, "QQ", 2, 1 << 29)
     yield tensor("tensor-tile-count", "tiles", "a tile less than rows need", 28, "I", 0)
     yield tensor("first-tile", "tiles", "tiles of another tensor", 24, "I", 1)
@@ -225,20 +271,34 @@ def tensor_files():
     overlap.put(overlap.tensor(1) + 96, "Q", 4096).put(overlap.tile(2), "Q", 4096)
     yield "overlap", "layout", "two tensors at one place", overlap.mend().data
     empty = File(write([Tensor("w", "u8", (0,), b"")], {}))
-    yield "empty-with-place", "layout", "a tensor without elements that has a place", (
-        empty.put(empty.tensor(0) + 96, "Q", 4096).mend().data)
+    yield (
+        "empty-with-place",
+        "layout",
+        "a tensor without elements that has a place",
+        (empty.put(empty.tensor(0) + 96, "Q", 4096).mend().data),
+    )
     less = pair()
     less.put(less.tensor(1) + 32, "Q", 0).put(less.tensor(1) + 20, "I", 0).put(less.tensor(1) + 28, "I", 0)
     less.put(less.tensor(1) + 96, "QQ", 0, 0)
     yield "tile-of-nobody", "index", "a tile that belongs to no tensor", less.mend().data
 
     alias = pair().tensor(2)
-    yield "alias-outside", "index", "an alias of a tensor that does not exist", pair().put(alias + 8, "I", 3).mend().data
+    yield (
+        "alias-outside",
+        "index",
+        "an alias of a tensor that does not exist",
+        pair().put(alias + 8, "I", 3).mend().data,
+    )
     yield "alias-of-itself", "alias", "an alias of itself", pair().put(alias + 8, "I", 2).mend().data
     yield "alias-shape", "alias", "an alias of another shape", pair().put(alias + 32, "QQ", 4, 9).mend().data
-    yield "alias-of-another", "alias", "an alias whose record is another tensor's", pair().put(alias + 8, "I", 1).mend().data
+    yield (
+        "alias-of-another",
+        "alias",
+        "an alias whose record is another tensor's",
+        pair().put(alias + 8, "I", 1).mend().data,
+    )
     chain = pair()
-    chain.data[chain.tensor(1):chain.tensor(1) + 192] = chain.data[chain.tensor(2):chain.tensor(2) + 192]
+    chain.data[chain.tensor(1) : chain.tensor(1) + 192] = chain.data[chain.tensor(2) : chain.tensor(2) + 192]
     chain.put(chain.tensor(1), "IH", 1, 1).put(chain.tensor(2) + 8, "I", 1)
     yield "alias-of-alias", "alias", "an alias of an alias", chain.mend().data
     attachment = File(write([Tensor("t", "u8", (8,), bytes(8), role=1)], {}, [("u", "t")]))
@@ -247,8 +307,6 @@ def tensor_files():
 
 def tile_files():
     """Tile records and stored bytes."""
-    good = tiny()
-    record = good.tile(0)
 
     def tile(name, code, why, offset, format, *values, base=tiny):
         file = base()
@@ -265,11 +323,12 @@ def tile_files():
     yield tile("tile-scale-minus-zero", "tiles", "a scale of minus zero", 16, "f", -0.0, base=quantized)
     yield tile("tile-size-zero", "tiles", "a compressed tile without bytes", 8, "II", 0, ZSTD)
     yield tile("tile-not-smaller", "tiles", "a compressed tile that is no smaller", 12, "I", ZSTD)
-    yield tile("planes-of-bytes", "tiles", "byte planes of single bytes", 12, "I", PLANES,
-               base=lambda: compressed(ZSTD, "u8"))
+    yield tile(
+        "planes-of-bytes", "tiles", "byte planes of single bytes", 12, "I", PLANES, base=lambda: compressed(ZSTD, "u8")
+    )
     yield tile("planes-of-codes", "tiles", "byte planes of quantized groups", 8, "II", 100, PLANES, base=quantized)
     late = compressed(ZSTD, "u8")
-    size, = struct.unpack_from("<I", late.data, late.tile(0) + 8)
+    (size,) = struct.unpack_from("<I", late.data, late.tile(0) + 8)
     late.put(late.tile(0) + 8, "I", size + 64).put(late.tensor(0) + 104, "Q", size + 64)
     yield "tile-in-metadata", "layout", "a tile that reaches into the metadata", late.mend().data
     yield "tile-damaged", "tile-checksum", "a flipped bit", tiny().put(4096, "B", 1).data
@@ -285,14 +344,18 @@ def tile_files():
     packed = frame(plane)
     sizes = struct.pack
     for name, why, stored in [
-            ("planes-short", "less than the sizes of the planes", sizes("<I", 4)),
-            ("planes-outside", "a plane that reaches past the tile", sizes("<II", 256, 256) + packed),
-            ("planes-large", "a plane with too many bytes", sizes("<II", 257, 1) + bytes(258)),
-            ("planes-size-huge", "a plane of 4 GiB", sizes("<II", 2**32 - 1, 2**32 - 1) + packed),
-            ("planes-left", "bytes after the planes", sizes("<II", len(packed), len(packed)) + packed * 2 + b"\0"),
-            ("planes-empty", "a plane without bytes", sizes("<II", 0, 256) + plane),
-            ("planes-frame", "a frame of another size", sizes("<II", 256, len(frame(bytes(255)))) + plane
-             + frame(bytes(255)))]:
+        ("planes-short", "less than the sizes of the planes", sizes("<I", 4)),
+        ("planes-outside", "a plane that reaches past the tile", sizes("<II", 256, 256) + packed),
+        ("planes-large", "a plane with too many bytes", sizes("<II", 257, 1) + bytes(258)),
+        ("planes-size-huge", "a plane of 4 GiB", sizes("<II", 2**32 - 1, 2**32 - 1) + packed),
+        ("planes-left", "bytes after the planes", sizes("<II", len(packed), len(packed)) + packed * 2 + b"\0"),
+        ("planes-empty", "a plane without bytes", sizes("<II", 0, 256) + plane),
+        (
+            "planes-frame",
+            "a frame of another size",
+            sizes("<II", 256, len(frame(bytes(255)))) + plane + frame(bytes(255)),
+        ),
+    ]:
         yield name, "tile-content", why, with_tile("f16", 512, stored, PLANES).data
 
 
@@ -300,7 +363,7 @@ def with_tile(encoding, size, stored, codec):
     """A container with one tile of `size` zero bytes that is kept as `stored`, right or wrong."""
     elements = size // (2 if encoding == "f16" else 1)
     file = File(write([Tensor("w", encoding, (elements,), bytes(size), codecs=(STORED,))], {}))
-    tail = file.data[file.metadata:]
+    tail = file.data[file.metadata :]
     data = file.data[:4096] + stored
     data += bytes(-len(data) % 64)
     result = File(move(file, data + tail, len(data) - file.metadata))
