@@ -1,8 +1,8 @@
 #pragma once
 #include <xxhash.h>
 
-// The library's functions are compiled for the oldest processors. On x86-64 it may have others beside them that choose the
-// instruction set at run time, several times faster; builds without those lack the symbol, which is why it is weak.
+// The library's functions are compiled for the oldest processors. On x86-64 it may have others beside them that choose
+// the instruction set at run time, several times faster; builds without those lack the symbol, which is why it is weak.
 #if defined(__x86_64__) && defined(__ELF__)
 __attribute__((weak)) XXH64_hash_t XXH3_64bits_dispatch(const void *input, size_t length);
 #endif

@@ -1,6 +1,6 @@
-// Compares every kernel of each instruction set that the processor has with its scalar twin, bit for bit, on random shapes and
-// numbers, edge lengths and extreme scales. For processors that the Swift tests cannot run on: tools/test_neon runs it in an
-// emulator. Prints what differs, and exits with 1 if anything does.
+// Compares every kernel of each instruction set that the processor has with its scalar twin, bit for bit, on random
+// shapes and numbers, edge lengths and extreme scales. For processors that the Swift tests cannot run on:
+// tools/test_neon runs it in an emulator. Prints what differs, and exits with 1 if anything does.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,7 +227,8 @@ static void attention(const pvit_kernels *k, const pvit_kernels *s) {
 
 static void floats(const pvit_kernels *k, const pvit_float_kernels *a, const pvit_float_kernels *s) {
     for (int round = 0; round < 90; round++) {
-        size_t rows = below(PVIT_PANEL_ROWS) + 1, depth = below(100) + 1, groups = below(5) + 1, stride = groups * 16 + 16;
+        size_t rows = below(PVIT_PANEL_ROWS) + 1, depth = below(100) + 1, groups = below(5) + 1,
+               stride = groups * 16 + 16;
         fill_floats(f[0], rows * PVIT_PANEL_STRIDE, 1), fill_floats(f[1], groups * depth * 16, 1);
         fill_floats(f[2], rows * stride, 1), memcpy(f[3], f[2], sizeof f[2]);
         a->multiply_panel(f[0], rows, depth, f[1], groups, depth * 16, round % 2, f[2], stride);

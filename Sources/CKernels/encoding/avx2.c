@@ -1,11 +1,11 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include "encoding/tables.h"
+#include "common/variants.h"
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define PVIT_LANES 8
-#include "encoding/vectors.h"
+#include "encoding/lanes.h"
 
 // Eight table entries a register: the low three bits of an index choose the entry, the others the register.
 PVIT_ENCODER_INLINE lanes lookup16(const float table[16], int_lanes index) {

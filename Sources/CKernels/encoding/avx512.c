@@ -1,12 +1,12 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include "encoding/tables.h"
+#include "common/variants.h"
 
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"))), \
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"))),              \
                              apply_to = function)
 #define PVIT_LANES 16
-#include "encoding/vectors.h"
+#include "encoding/lanes.h"
 
 PVIT_ENCODER_INLINE lanes lookup32(const float table[32], int_lanes index) {
     return (lanes)_mm512_permutex2var_ps(_mm512_loadu_ps(table), (__m512i)index, _mm512_loadu_ps(table + 16));

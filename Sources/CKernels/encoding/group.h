@@ -1,7 +1,7 @@
 // What both encoders do with a group before and after their search.
 #pragma once
 
-#include "encoding/vectors.h"
+#include "encoding/lanes.h"
 
 // Sixteen columns of a row, or sixteen rows of a column, whatever the width of registers.
 typedef float group_row __attribute__((ext_vector_type(16)));
@@ -14,8 +14,7 @@ PVIT_ENCODER_INLINE void transpose_square(group_row square[16]) {
         PVIT_ENCODER_UNROLL
         for (int i = 0; i < 8; i++) {
             group_row a = square[i], b = square[i + 8];
-            interleaved[2 * i] =
-                __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            interleaved[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
             interleaved[2 * i + 1] =
                 __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
         }
@@ -25,7 +24,8 @@ PVIT_ENCODER_INLINE void transpose_square(group_row square[16]) {
 }
 
 // columns[column][16 rows] = w[row, column]; rows from `rows` on are zero.
-PVIT_ENCODER_INLINE void transpose_group(const float *w, size_t rows, size_t columns, size_t stride, float *transposed) {
+PVIT_ENCODER_INLINE void transpose_group(const float *w, size_t rows, size_t columns, size_t stride,
+                                         float *transposed) {
     for (size_t start = 0; start < columns; start += 16) {
         group_row square[16];
         PVIT_ENCODER_UNROLL

@@ -1,5 +1,5 @@
-// The q4 encoder: for every block of 16 columns the scale field whose weighted squared error is least, as far as a search
-// finds it, with and without the codebook's shift.
+// The q4 encoder: for every block of 16 columns the scale field whose weighted squared error is least, as far as a
+// search finds it, with and without the codebook's shift.
 //
 // The search tries a few scales. Each assigns codebook values to the weights, and a least-squares fit tells which scale
 // would have been best for that assignment: so scales can be tried far apart.
@@ -17,10 +17,10 @@
 
 #define CELL_BIAS 100663296.0f // 1.5 * 2^26
 
-// Finding the nearest codebook value. Values from -128 to 120 lie in 32 cells of width 8, the first one around -128, and no
-// cell holds more than one of the 15 boundaries between neighbouring values. `boundaries[cell]` is that boundary (or a
-// number above all values), with the index of the value below it in the low four bits of the pattern: too small a change to
-// matter. What lies above the last cell is nearest to the last value, as is all of that cell.
+// Finding the nearest codebook value. Values from -128 to 120 lie in 32 cells of width 8, the first one around -128,
+// and no cell holds more than one of the 15 boundaries between neighbouring values. `boundaries[cell]` is that boundary
+// (or a number above all values), with the index of the value below it in the low four bits of the pattern: too small a
+// change to matter. What lies above the last cell is nearest to the last value, as is all of that cell.
 typedef struct {
     float boundaries[32];
     float values[16];
@@ -74,7 +74,7 @@ PVIT_ENCODER_INLINE int_lanes field_below(lanes scale) {
 }
 
 typedef struct {
-    int_lanes field; // without the shift bit
+    int_lanes field;   // without the shift bit
     int_lanes shifted; // -1 or 0
 } block_choice;
 
@@ -103,8 +103,8 @@ PVIT_ENCODER_INLINE void add_to_fit(q4_fit *fit, lanes x, lanes value, float imp
     fit->square += weighted * value;
 }
 
-// The error is that of the field which will be stored, not of the scale that fits best: where one column counts far more
-// than all others, the difference is what matters.
+// The error is that of the field which will be stored, not of the scale that fits best: where one column counts far
+// more than all others, the difference is what matters.
 PVIT_ENCODER_INLINE void take_if_better(q4_search *search, q4_fit fit, int shifted) {
     int_lanes field = field_nearest(larger(fit.product / fit.square, (lanes)0.0f));
     lanes scale = scale_of_field(field);
@@ -181,11 +181,9 @@ static void encode_q4(const float *restrict w, size_t rows, size_t columns, size
     for (size_t row = 0; row < 16; row += PVIT_LANES) {
         row_errors row_errors = {0};
         for (size_t start = 0; start < columns; start += PVIT_Q4_BLOCK) {
-            size_t superblock = start / PVIT_SUPERBLOCK * PVIT_SUPERBLOCK;
-            uint8_t *fields = group + superblock * PVIT_Q4_COLUMN_BYTES;
-            uint8_t *codes = fields + pvit_superblock_columns(columns, superblock) + (start - superblock) * 8;
+            pvit_unit unit = pvit_q4_unit(columns, start);
             encode_q4_block(tables, scratch + start * 16 + row, importance + start, tile_scale, inverse_tile_scale,
-                            fields + (start - superblock) + row, codes + row * 4, &row_errors);
+                            group + unit.scales + row, group + unit.codes + row * PVIT_ROW_BYTES, &row_errors);
         }
         add_errors(errors, row_errors);
     }

@@ -49,8 +49,8 @@ PVIT_ENCODER_INLINE int_lanes search_q8_block(const float *restrict block, float
     return best;
 }
 
-// Encodes the block of 32 columns whose transposed weights are at `columns` for PVIT_LANES rows; `scales` and `codes` are
-// those of the first row.
+// Encodes the block of 32 columns whose transposed weights are at `columns` for PVIT_LANES rows; `scales` and `codes`
+// are those of the first row.
 PVIT_ENCODER_INLINE void encode_q8_block(const float *restrict columns, const float *restrict importance,
                                          float tile_scale, float inverse_tile_scale, uint8_t *restrict scales,
                                          uint8_t *restrict codes, row_errors *errors) {
@@ -79,11 +79,9 @@ static void encode_q8(const float *restrict w, size_t rows, size_t columns, size
     for (size_t row = 0; row < 16; row += PVIT_LANES) {
         row_errors row_errors = {0};
         for (size_t start = 0; start < columns; start += PVIT_Q8_BLOCK) {
-            size_t superblock = start / PVIT_SUPERBLOCK * PVIT_SUPERBLOCK;
-            uint8_t *scales = group + superblock * PVIT_Q8_COLUMN_BYTES;
-            uint8_t *codes = scales + pvit_superblock_columns(columns, superblock) + (start - superblock) * 16;
+            pvit_unit unit = pvit_q8_unit(columns, start);
             encode_q8_block(scratch + start * 16 + row, importance + start, tile_scale, inverse_tile_scale,
-                            scales + (start - superblock) + row * 2, codes + row * 4, &row_errors);
+                            group + unit.scales + row * 2, group + unit.codes + row * PVIT_ROW_BYTES, &row_errors);
         }
         add_errors(errors, row_errors);
     }

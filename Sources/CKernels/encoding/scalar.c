@@ -1,8 +1,8 @@
-#include "encoding/tables.h"
+#include "common/variants.h"
 
 // Four lanes: what every processor of our time has, and no instructions of its own.
 #define PVIT_LANES 4
-#include "encoding/vectors.h"
+#include "encoding/lanes.h"
 
 PVIT_ENCODER_INLINE lanes lookup32(const float table[32], int_lanes index) {
     lanes result;

@@ -1,7 +1,8 @@
 // Compute kernels: pure functions on pointers and counts. No allocation, no global state, no I/O.
 //
 // Every kernel has a scalar twin that defines its result. Integer parts agree bit for bit between instruction sets; the
-// float parts add in the same order with fused multiply-add, so whole results agree too unless a comment says otherwise.
+// float parts add in the same order with fused multiply-add, so whole results agree too unless a comment says
+// otherwise.
 #pragma once
 
 #include <stdbool.h>
@@ -19,10 +20,11 @@ extern "C" {
 //
 // q8: scales [columns/32][16 rows] binary16; codes [columns/4][16 rows][4] uint8, excess 128 (value = code - 128,
 //     -127..127). weight = tile_scale * scale * value.
-// q4: scale fields [columns/16][16 rows] uint8; codes [columns/8][16 rows][4] uint8, each byte two codebook indices: the
+// q4: scale fields [columns/16][16 rows] uint8; codes [columns/8][16 rows][4] uint8, each byte two codebook indices:
+// the
 //     low nibble for column 8j+k, the high nibble for column 8j+4+k. Bits 0..6 of a field are an unsigned minifloat (a
-//     binary16 pattern shifted right by PVIT_Q4_SCALE_SHIFT); bit 7 adds PVIT_Q4_SHIFT to every codebook value of the block.
-//     weight = tile_scale * scale * (codebook[index] + shift).
+//     binary16 pattern shifted right by PVIT_Q4_SCALE_SHIFT); bit 7 adds PVIT_Q4_SHIFT to every codebook value of the
+//     block. weight = tile_scale * scale * (codebook[index] + shift).
 #define PVIT_GROUP_ROWS 16
 #define PVIT_Q8_BLOCK 32
 #define PVIT_Q4_BLOCK 16
@@ -35,29 +37,30 @@ extern const int8_t pvit_q4_codebook[16];
 // A vector of `columns` floats (a multiple of 32) as int8 codes with one float scale for 32 columns (absolute maximum /
 // 127, round to nearest even) and the sum of the codes of each 16 columns.
 typedef struct {
-    const int8_t *codes;    // [tokens, columns]
-    const float *scales;    // [tokens, columns / 32]
-    const int32_t *sums;    // [tokens, columns / 16]
+    const int8_t *codes; // [tokens, columns]
+    const float *scales; // [tokens, columns / 32]
+    const int32_t *sums; // [tokens, columns / 16]
 } pvit_activations;
 
-// The same in 16 bits (absolute maximum / PVIT_WIDE_MAXIMUM), with the sum of the codes of each 32 columns. Beside weights of 8 bits
-// the rounding of activations to 8 bits would be the larger error.
+// The same in 16 bits (absolute maximum / PVIT_WIDE_MAXIMUM), with the sum of the codes of each 32 columns. Beside
+// weights of 8 bits the rounding of activations to 8 bits would be the larger error.
 #define PVIT_WIDE_MAXIMUM 32639 // 127 * 256 + 127: a code is 256 times a signed byte and a signed byte
 typedef struct {
-    const int16_t *codes;   // [tokens, columns]
-    const float *scales;    // [tokens, columns / 32]
-    const int32_t *sums;    // [tokens, columns / 32]
+    const int16_t *codes; // [tokens, columns]
+    const float *scales;  // [tokens, columns / 32]
+    const int32_t *sums;  // [tokens, columns / 32]
 } pvit_wide_activations;
 
-// ---- Key/value cache --------------------------------------------------------------------------------------------------
+// ---- Key/value cache
+// --------------------------------------------------------------------------------------------------
 //
 // The keys and the values of one head of one layer are `pvit_kv_row_bytes` for each position, in whole groups.
 //
 // Keys are groups of 16 positions, so that scores of 16 positions grow in the lanes of a register.
 //   f32, f16: [width][16]. q8: codes [width/4][16][4], then binary16 scales [width/32][16]; width is a multiple of 32.
-// Values: f32, f16: rows of `width` numbers, one position each. q8: groups of 32 positions, codes [32/4][width][4], of which
-// the last dimension is positions, then binary16 scales [width/32][32].
-// Codes are in excess 128: four positions or columns are one step of a dot product of bytes.
+// Values: f32, f16: rows of `width` numbers, one position each. q8: groups of 32 positions, codes [32/4][width][4], of
+// which the last dimension is positions, then binary16 scales [width/32][32]. Codes are in excess 128: four positions
+// or columns are one step of a dot product of bytes.
 #define PVIT_KEY_GROUP 16
 #define PVIT_VALUE_GROUP 32 // a multiple of PVIT_KEY_GROUP
 typedef enum { PVIT_KV_F32 = 0, PVIT_KV_F16 = 1, PVIT_KV_Q8 = 2 } pvit_kv_type;
@@ -104,15 +107,16 @@ typedef struct {
     bool (*subtract_f16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
     bool (*subtract_bf16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
 
-    // One token's activations to int8; `columns` is a multiple of 32. Not finite input gives unspecified codes, no trap.
-    void (*quantize_activations)(const float *restrict x, size_t columns, int8_t *restrict codes, float *restrict scales,
-                                 int32_t *restrict sums);
+    // One token's activations to int8; `columns` is a multiple of 32. Not finite input gives unspecified codes, no
+    // trap.
+    void (*quantize_activations)(const float *restrict x, size_t columns, int8_t *restrict codes,
+                                 float *restrict scales, int32_t *restrict sums);
     void (*quantize_wide_activations)(const float *restrict x, size_t columns, int16_t *restrict codes,
                                       float *restrict scales, int32_t *restrict sums);
 
-    // y[16 * groups] = W x for `groups` groups of 16 rows (decode). Uses the first token of `x`. Integer dot products are
-    // exact; in q4 the scaled sum of each 32 columns is rounded to about one integer (a weight of 1 times an activation
-    // code of 1), far below what the activations' own rounding leaves.
+    // y[16 * groups] = W x for `groups` groups of 16 rows (decode). Uses the first token of `x`. Integer dot products
+    // are exact; in q4 the scaled sum of each 32 columns is rounded to about one integer (a weight of 1 times an
+    // activation code of 1), far below what the activations' own rounding leaves.
     void (*gemv_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
                     float *restrict y);
     void (*gemv_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
@@ -127,13 +131,15 @@ typedef struct {
     void (*row_q8)(const uint8_t *restrict group, size_t row, size_t columns, float tile_scale, float *restrict result);
     void (*row_q4)(const uint8_t *restrict group, size_t row, size_t columns, float tile_scale, float *restrict result);
 
-    // y[rows] = W x with plain row-major W[rows, columns] of any length; float32 accumulation in a fixed order of its own
-    // (16 partial sums, added pairwise).
+    // y[rows] = W x with plain row-major W[rows, columns] of any length; float32 accumulation in a fixed order of its
+    // own (16 partial sums, added pairwise).
     void (*gemv_f32)(const float *restrict w, size_t rows, size_t columns, const float *restrict x, float *restrict y);
-    void (*gemv_f16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, float *restrict y);
-    void (*gemv_bf16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, float *restrict y);
-    // y[token * y_stride + row] for all tokens, x[token * x_stride + column]. Each token gets the bits that it would get
-    // alone. Needs about 12 KB of stack.
+    void (*gemv_f16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x,
+                     float *restrict y);
+    void (*gemv_bf16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x,
+                      float *restrict y);
+    // y[token * y_stride + row] for all tokens, x[token * x_stride + column]. Each token gets the bits that it would
+    // get alone. Needs about 12 KB of stack.
     void (*gemm_f32)(const float *restrict w, size_t rows, size_t columns, const float *restrict x, size_t x_stride,
                      size_t tokens, float *restrict y, size_t y_stride);
     void (*gemm_f16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, size_t x_stride,
@@ -141,28 +147,31 @@ typedef struct {
     void (*gemm_bf16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, size_t x_stride,
                       size_t tokens, float *restrict y, size_t y_stride);
 
-    // result[i] = weight[i] * x[i] / sqrt(mean(x^2) + epsilon). RMSNorm, arXiv 1910.07467, equation 4. `result` may be `x`.
+    // result[i] = weight[i] * x[i] / sqrt(mean(x^2) + epsilon). RMSNorm, arXiv 1910.07467, equation 4. `result` may be
+    // `x`.
     void (*rms_norm)(const float *x, const float *weight, size_t count, float epsilon, float *result);
-    // Rotates `heads` heads of `width` floats in place, halves apart: (x[i], x[i + width/2]) by the angle whose cosine and
-    // sine are cosines[i], sines[i]. RoFormer, arXiv 2104.09864, section 3.4.2, in Hugging Face's order of channels.
+    // Rotates `heads` heads of `width` floats in place, halves apart: (x[i], x[i + width/2]) by the angle whose cosine
+    // and sine are cosines[i], sines[i]. RoFormer, arXiv 2104.09864, section 3.4.2, in Hugging Face's order of
+    // channels.
     void (*rope)(float *x, size_t heads, size_t width, const float *cosines, const float *sines);
-    // result[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. SwiGLU, arXiv 2002.05202. `result` may be `gate` or `up`. Gates
-    // below -88.7 give zero.
+    // result[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. SwiGLU, arXiv 2002.05202. `result` may be `gate` or `up`.
+    // Gates below -88.7 give zero.
     void (*swiglu)(const float *gate, const float *up, size_t count, float *result);
     // x[i] += y[i].
     void (*add)(float *restrict x, const float *restrict y, size_t count);
 
     // Write the key and the value of one position among those of a head (layouts above).
     void (*store_key)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict keys, size_t position);
-    void (*store_value)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict values, size_t position);
+    void (*store_value)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict values,
+                        size_t position);
     // Causal softmax attention of consecutive tokens, each with `heads` queries that share one key/value head:
     //   result[t][h] = sum_p softmax_p(scale * <query[t][h], key[p]>) * value[p] over positions p < positions + t.
     // query, result: [tokens, heads, width], tokens `stride` floats apart. scratch: pvit_attention_scratch floats.
     // Positions are visited once, in blocks, under a running maximum (arXiv 2205.14135, algorithm 1; blocks start at
-    // multiples of PVIT_ATTENTION_BLOCK): a token's result does not depend on the tokens beside it. exp is accurate to 2
-    // units in the last place. `positions` is at least 1; keys and q8 values after the last position are read, up to the
-    // end of their group, and may be anything. Beside q8, queries and the weights of positions have 16 bits under a scale
-    // for 32 of them, as activations have beside q8 weights.
+    // multiples of PVIT_ATTENTION_BLOCK): a token's result does not depend on the tokens beside it. exp is accurate to
+    // 2 units in the last place. `positions` is at least 1; keys and q8 values after the last position are read, up to
+    // the end of their group, and may be anything. Beside q8, queries and the weights of positions have 16 bits under a
+    // scale for 32 of them, as activations have beside q8 weights.
     void (*attend)(const float *restrict query, size_t tokens, size_t heads, size_t stride, const void *restrict keys,
                    const void *restrict values, pvit_kv_type type, size_t width, size_t positions, float scale,
                    float *restrict scratch, float *restrict result);
@@ -180,10 +189,11 @@ const pvit_kernels *pvit_kernels_for(pvit_isa isa);
 // The best supported set.
 const pvit_kernels *pvit_kernels_best(void);
 
-// ---- Encoders ---------------------------------------------------------------------------------------------------------
+// ---- Encoders
+// ---------------------------------------------------------------------------------------------------------
 //
-// Fill one group of 16 rows from w[rows, columns], rows `stride` floats apart; rows that are absent (1 <= rows <= 16) are
-// encoded as zeros. All instruction sets give the same bytes and the same sums.
+// Fill one group of 16 rows from w[rows, columns], rows `stride` floats apart; rows that are absent (1 <= rows <= 16)
+// are encoded as zeros. All instruction sets give the same bytes and the same sums.
 
 // What encoding did to the weights. The caller starts from zeros; encoders add.
 typedef struct {
@@ -201,13 +211,13 @@ typedef void pvit_encode_group(const float *restrict w, size_t rows, size_t colu
 
 typedef struct {
     pvit_isa isa;
-    // The first row with a weight that is not finite; or -1, and then *maximum is the largest |w|. Columns are a multiple
-    // of 16.
+    // The first row with a weight that is not finite; or -1, and then *maximum is the largest |w|. Columns are a
+    // multiple of 16.
     ptrdiff_t (*scan_rows)(const float *w, size_t rows, size_t columns, size_t stride, float *maximum);
     pvit_encode_group *encode_q4;
     pvit_encode_group *encode_q8;
-    // result[token * result_stride + row] = <w[row], x[token]> for 1 to 16 rows. x: [tokens, columns], rows x_stride apart;
-    // scratch: 16 * columns floats. Columns are a multiple of 16.
+    // result[token * result_stride + row] = <w[row], x[token]> for 1 to 16 rows. x: [tokens, columns], rows x_stride
+    // apart; scratch: 16 * columns floats. Columns are a multiple of 16.
     void (*project_rows)(const float *restrict w, size_t rows, size_t columns, size_t stride, const float *restrict x,
                          size_t x_stride, size_t tokens, float *restrict scratch, float *restrict result,
                          size_t result_stride);

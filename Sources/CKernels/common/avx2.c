@@ -1,0 +1,67 @@
+#if defined(__x86_64__)
+#include "common/avx2.h"
+
+// Vectors of sixteen lanes are passed between functions that are always inlined.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#include "quantized/avx2_products.h"
+#include "common/lanes.h"
+#include "common/variants.h"
+
+PVIT_INLINE f32x16 from_f16(u16x16 x) {
+    __m256 halves[2] = {_mm256_cvtph_ps((__m128i)x.lo), _mm256_cvtph_ps((__m128i)x.hi)};
+    f32x16 result;
+    memcpy(&result, halves, sizeof result);
+    return result;
+}
+PVIT_INLINE u16x16 to_f16(f32x16 x) {
+    __m128i halves[2] = {_mm256_cvtps_ph((__m256)x.lo, _MM_FROUND_TO_NEAREST_INT),
+                         _mm256_cvtps_ph((__m256)x.hi, _MM_FROUND_TO_NEAREST_INT)};
+    u16x16 result;
+    memcpy(&result, halves, sizeof result);
+    return result;
+}
+PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
+
+// As many as 16 registers, two for sixteen lanes, hold the sums of.
+#define PVIT_ATTENTION_QUERIES 2
+#define PVIT_ATTENTION_GROUPS 2
+
+#include "float/conversions.h"
+#include "float/layers.h"
+#include "float/kv_store.h"
+#include "quantized/avx2_wide_unit.h"
+#include "float/attention.h"
+#include "quantized/rows.h"
+#include "float/probes.h"
+
+PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
+    __m256i weights = _mm256_set1_epi8(3), codes = _mm256_set1_epi32((int)*checksum), ones = _mm256_set1_epi16(1);
+    __m256i dots[PROBE_CHAINS];
+    PVIT_UNROLL
+    for (int i = 0; i < PROBE_CHAINS; i++) dots[i] = _mm256_set1_epi32(i);
+    for (size_t iteration = 0; iteration < iterations; iteration++) PVIT_UNROLL
+    for (int i = 0; i < PROBE_CHAINS; i++) {
+        __asm__ volatile("" : "+x"(codes)); // no shortcuts
+        __m256i pairs = _mm256_maddubs_epi16(weights, _mm256_sign_epi8(codes, weights));
+        dots[i] = _mm256_add_epi32(dots[i], _mm256_madd_epi16(pairs, ones));
+    }
+    PVIT_UNROLL
+    for (int i = 1; i < PROBE_CHAINS; i++) dots[0] = _mm256_add_epi32(dots[0], dots[i]);
+    uint32_t lanes[8];
+    memcpy(lanes, &dots[0], sizeof lanes);
+    for (int i = 1; i < 8; i++) lanes[0] += lanes[i];
+    *checksum = lanes[0];
+    return (uint64_t)iterations * PROBE_CHAINS * 64;
+}
+
+const pvit_kernels pvit_avx2_kernels = {
+    .isa = PVIT_ISA_AVX2,
+    .name = "avx2",
+    .gemv_q8 = pvit_avx2_gemv_q8,
+    .gemv_q4 = pvit_avx2_gemv_q4,
+    .gemm_q8 = pvit_avx2_gemm_q8,
+    .gemm_q4 = pvit_avx2_gemm_q4,
+#include "common/kernel_entries.h"
+};
+#endif

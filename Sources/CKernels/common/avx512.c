@@ -1,0 +1,51 @@
+#if defined(__x86_64__)
+#include "common/avx512.h"
+
+#include "quantized/avx512_products.h"
+#include "common/lanes.h"
+#include "common/variants.h"
+
+PVIT_INLINE f32x16 from_f16(u16x16 x) { return (f32x16)_mm512_cvtph_ps((__m256i)x); }
+PVIT_INLINE u16x16 to_f16(f32x16 x) { return (u16x16)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT); }
+PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
+
+// As many as 32 registers hold the sums of.
+#define PVIT_ATTENTION_QUERIES 6
+#define PVIT_ATTENTION_GROUPS 4
+#define PVIT_PRODUCT_ROWS 4
+#define PVIT_PRODUCT_TOKENS 6
+
+#include "float/conversions.h"
+#include "float/layers.h"
+#include "float/kv_store.h"
+#include "quantized/avx512_wide_unit.h"
+#include "float/attention.h"
+#include "quantized/rows.h"
+#include "float/probes.h"
+
+PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
+    __m512i weights = _mm512_set1_epi8(3), codes = _mm512_set1_epi32((int)*checksum);
+    __m512i dots[PROBE_CHAINS];
+    PVIT_UNROLL
+    for (int i = 0; i < PROBE_CHAINS; i++) dots[i] = _mm512_set1_epi32(i);
+    for (size_t iteration = 0; iteration < iterations; iteration++) PVIT_UNROLL
+    for (int i = 0; i < PROBE_CHAINS; i++) {
+        dots[i] = _mm512_dpbusd_epi32(dots[i], weights, codes);
+        __asm__ volatile("" : "+v"(dots[i])); // no shortcuts
+    }
+    PVIT_UNROLL
+    for (int i = 1; i < PROBE_CHAINS; i++) dots[0] = _mm512_add_epi32(dots[0], dots[i]);
+    *checksum = (uint32_t)_mm512_reduce_add_epi32(dots[0]);
+    return (uint64_t)iterations * PROBE_CHAINS * 128;
+}
+
+const pvit_kernels pvit_avx512_kernels = {
+    .isa = PVIT_ISA_AVX512_VNNI,
+    .name = "avx512-vnni",
+    .gemv_q8 = pvit_avx512_gemv_q8,
+    .gemv_q4 = pvit_avx512_gemv_q4,
+    .gemm_q8 = pvit_avx512_gemm_q8,
+    .gemm_q4 = pvit_avx512_gemm_q4,
+#include "common/kernel_entries.h"
+};
+#endif
