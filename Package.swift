@@ -32,7 +32,7 @@ let package = Package(
         .target(name: "Parallelism", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash"]),
-        .target(name: "Quantization", dependencies: ["CKernels", "Tensors"]),
+        .target(name: "Quantization", dependencies: ["CKernels", "Parallelism", "Tensors"]),
         .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
         .target(
             name: "LanguageModel",
@@ -65,20 +65,26 @@ let package = Package(
                 "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", argumentParser, systemPackage,
             ], path: "tools/TimeVision"),
 
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(
-            name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", systemPackage],
+            name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", "TestSupport", systemPackage],
             path: "Tests/CheckpointTestSupport"),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", systemPackage]),
-        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Tokenization", "Tensors"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors", systemPackage]),
+            name: "TokenizationTests", dependencies: ["Tokenization", "Tensors", "TestSupport"],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors", "TestSupport", systemPackage]),
         .testTarget(
             name: "QuantizationTests",
-            dependencies: ["CheckpointTestSupport", "CKernels", "Quantization", "Tensors", systemPackage]),
+            dependencies: [
+                "CheckpointTestSupport", "CKernels", "Quantization", "Tensors", "TestSupport", systemPackage,
+            ]),
         .testTarget(
-            name: "CheckpointsTests", dependencies: ["Checkpoints", "CheckpointTestSupport", "Tokenization"],
+            name: "CheckpointsTests",
+            dependencies: ["Checkpoints", "CheckpointTestSupport", "TestSupport", "Tokenization"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ConversionTests",

@@ -12,7 +12,7 @@ public final class OrderedSink<Piece: Sendable>: @unchecked Sendable {
         var failure: (any Error)?
     }
 
-    private let state = Gate(State())
+    private let state = Condition(State())
     private let window: Int
     // Only called by the thread that has set `isConsuming`, hence @unchecked Sendable.
     private let consume: (Piece) throws -> Void

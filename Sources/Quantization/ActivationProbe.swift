@@ -1,4 +1,5 @@
 import CKernels
+import Parallelism
 import Tensors
 
 /// Estimates how large the activations are that each column of a matrix is multiplied by: by sending a few tokens through
@@ -16,7 +17,29 @@ public final class ActivationProbe: Sendable {
     /// Reads rows of a tensor as numbers: elements of a vector, rows of the embeddings.
     public typealias Reader = @Sendable (_ name: TensorName, _ rows: Range<Int>) throws -> [Float]
 
-    private let pass: Monitor<ProbePass>
+    private struct State {
+        var pass: ProbePass
+        /// What ended the pass early. Every thread that waits or adds gets it.
+        var failure: (any Error)?
+
+        /// What the matrices at `place` read; nil while matrices that come before are missing.
+        func input(at place: ProbePlace) throws -> (input: [Float], importance: [Float])? {
+            if let failure { throw failure }
+            return try pass.input(at: place)
+        }
+
+        mutating func add(_ products: [Float], rows: Range<Int>, at place: ProbePlace) throws {
+            if let failure { throw failure }
+            do {
+                try pass.add(products, rows: rows, at: place)
+            } catch {
+                failure = error
+                throw error
+            }
+        }
+    }
+
+    private let state: Condition<State>
     private let encoders: pvit_encoders
 
     /// Prepares a pass, reading the embeddings of the tokens.
@@ -47,7 +70,8 @@ public final class ActivationProbe: Sendable {
                 .badCalibration, "the tokenizer knows tokens that the model has no embeddings of",
                 remedy: "put the tokenizer files of the model beside its weights")
         }
-        pass = Monitor(try ProbePass(architecture, tokens, reader: reader, kernels: kernels.pointee))
+        state = Condition(
+            State(pass: try ProbePass(architecture, tokens, reader: reader, kernels: kernels.pointee)))
     }
 
     /// Takes part of a matrix into account and returns the importance of its columns.
@@ -64,19 +88,19 @@ public final class ActivationProbe: Sendable {
     ///   `abandon`; the reader's errors.
     public func observe(_ rows: Range<Int>, of name: TensorName, weights: Span<Float>) throws -> [Float]? {
         guard let place = ProbePlace(name) else { return nil }
-        let (input, importance) = try pass.wait { pass in try pass.input(at: place) }
+        let (input, importance) = try state.wait(for: { try $0.input(at: place) })
         let columns = importance.count
         guard !rows.isEmpty, weights.count / columns == rows.count, weights.count % columns == 0 else {
             throw PVITError(.cannotQuantize, "\(weights.count) weights are not \(rows.count) rows of \(columns)")
         }
         let products = project(weights, rowCount: rows.count, columns: columns, input: input)
-        try pass.change { try $0.add(products, rows: rows, at: place) }
+        try state.change { try $0.add(products, rows: rows, at: place) }
         return importance
     }
 
     /// Ends all waiting with an error, now and in future: to be called when a thread gives up.
     public func abandon() {
-        pass.abandon()
+        state.change { $0.failure = $0.failure ?? PVITError(.quantizationAbandoned, "the work was given up") }
     }
 
     /// [tokens, rows] = input [tokens, columns + padding] times the transposed weights [rows, columns].

@@ -1,11 +1,12 @@
 import CKernels
+import TestSupport
 import Testing
 
 @Suite("Activations as integers")
 struct ActivationTests {
     /// Zeros, numbers too small, huge numbers, numbers that end in a half, and numbers of all sizes.
     private func numbers(_ columns: Int, maximum: Float) -> [Float] {
-        var random = RandomNumbers(seed: 7)
+        var random = RepeatableRandom(seed: 7)
         var x = random.wildFloats(columns)
         for index in 0..<32 { x[index] = 0 }
         for index in 32..<64 { x[index] = 1e-38 }

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 extension pvit_kv_type: @retroactive CustomTestStringConvertible {
@@ -65,7 +66,7 @@ struct AttentionTests {
     @Test(
         "stored numbers: within half a step, and the same bytes everywhere", arguments: types, InstructionSet.all)
     func store(type: pvit_kv_type, set: InstructionSet) {
-        var random = RandomNumbers(seed: 1)
+        var random = RepeatableRandom(seed: 1)
         for width in type == PVIT_KV_Q8 ? [32, 64, 96, 128] : [1, 20, 64, 80, 128] {
             for scale: Float in [1, 1e-4, 1e-9, 60_000, 0] {
                 let x = random.floats(width * 18).map { $0 * scale }
@@ -101,7 +102,7 @@ struct AttentionTests {
 
         init(
             type: pvit_kv_type, width: Int, positions: Int, tokens: Int, heads: Int, sharpness: Float,
-            random: inout RandomNumbers
+            random: inout RepeatableRandom
         ) {
             self.type = type
             self.width = width
@@ -157,7 +158,7 @@ struct AttentionTests {
 
     @Test("softmax attention: the formula to float accuracy, and the same bits everywhere", arguments: types)
     func attend(type: pvit_kv_type) {
-        var random = RandomNumbers(seed: 2)
+        var random = RepeatableRandom(seed: 2)
         for width in type == PVIT_KV_Q8 ? [32, 64, 96, 128] : [1, 20, 64, 80, 128] {
             for (positions, tokens, heads) in Self.shapes {
                 let sharpness: Float = positions == 63 ? 300 : 3
@@ -182,7 +183,7 @@ struct AttentionTests {
 
     @Test("a token gets the bits that it would get alone", arguments: InstructionSet.all)
     func alone(set: InstructionSet) {
-        var random = RandomNumbers(seed: 3)
+        var random = RepeatableRandom(seed: 3)
         for type in Self.types {
             let problem = Case(
                 type: type, width: 64, positions: 50, tokens: 33, heads: 3, sharpness: 3, random: &random)
@@ -194,7 +195,7 @@ struct AttentionTests {
 
     @Test("scores that are all the same give the mean of the values", arguments: InstructionSet.all)
     func mean(set: InstructionSet) {
-        var random = RandomNumbers(seed: 4)
+        var random = RepeatableRandom(seed: 4)
         let problem = Case(
             type: PVIT_KV_F32, width: 16, positions: 130, tokens: 1, heads: 1, sharpness: 0, random: &random)
         for column in 0..<16 {

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Float products and what vision towers need between them")
@@ -15,7 +16,7 @@ struct FloatProductTests {
         arguments: InstructionSet.all)
     func pack(set: InstructionSet) throws {
         let kernels = try Self.kernels(set)
-        var random = RandomNumbers(seed: 11)
+        var random = RepeatableRandom(seed: 11)
         for (rows, lane) in [(16, 0), (3, 5), (1, 15), (15, 1)] {
             for (columns, taps) in [(1, 1), (16, 1), (40, 1), (576, 9), (45, 9), (588, 196), (64, 1)] {
                 let w = GuardedBuffer(random.floats((rows - 1) * (columns + 3) + columns))
@@ -41,7 +42,7 @@ struct FloatProductTests {
         let weights: GuardedBuffer<Float>
         var groupStride: Int { (depth + 5) * 16 }
 
-        init(rows: Int, depth: Int, groups: Int, random: inout RandomNumbers) {
+        init(rows: Int, depth: Int, groups: Int, random: inout RepeatableRandom) {
             self.rows = rows
             self.depth = depth
             self.groups = groups
@@ -62,7 +63,7 @@ struct FloatProductTests {
     @Test("products: float accuracy, and the same bits everywhere", arguments: InstructionSet.all)
     func multiply(set: InstructionSet) throws {
         let (kernels, scalar) = (try Self.kernels(set), try Self.kernels(.scalar))
-        var random = RandomNumbers(seed: 12)
+        var random = RepeatableRandom(seed: 12)
         let sizes = (1...13).map { ($0, 37, 3) } + [(96, 256, 2), (24, 1, 1), (95, 80, 5), (12, 255, 4), (30, 0, 2)]
         for (rows, depth, groups) in sizes {
             let product = Product(rows: rows, depth: depth, groups: groups, random: &random)
@@ -86,7 +87,7 @@ struct FloatProductTests {
     @Test("a product cut along its depth has the bits of the whole", arguments: InstructionSet.all)
     func cut(set: InstructionSet) throws {
         let kernels = try Self.kernels(set)
-        var random = RandomNumbers(seed: 13)
+        var random = RepeatableRandom(seed: 13)
         let product = Product(rows: 7, depth: 200, groups: 1, random: &random)
         let whole = product.sums(kernels)
         let sums = GuardedBuffer<Float>(repeating: 0, count: whole.count)
@@ -106,7 +107,7 @@ struct FloatProductTests {
         arguments: InstructionSet.all)
     func finish(set: InstructionSet) throws {
         let (kernels, scalar) = (try Self.kernels(set), try Self.kernels(.scalar))
-        var random = RandomNumbers(seed: 14)
+        var random = RepeatableRandom(seed: 14)
         let (rows, outputs, stride) = (5, 39, 48)
         let arrays = (0..<4).map { _ in GuardedBuffer(random.floats(rows * stride, in: -4...4)) }
         for activation in [PVIT_ACTIVATION_NONE, PVIT_ACTIVATION_RELU, PVIT_ACTIVATION_QUICK_GELU] {
@@ -144,7 +145,7 @@ struct FloatProductTests {
     @Test("the residual may be the result itself", arguments: InstructionSet.all)
     func residualInPlace(set: InstructionSet) throws {
         let kernels = try Self.kernels(set)
-        var random = RandomNumbers(seed: 15)
+        var random = RepeatableRandom(seed: 15)
         let (sums, y) = (random.floats(32), random.floats(32))
         let result = GuardedBuffer(y)
         let epilogue = pvit_epilogue(
@@ -159,7 +160,7 @@ struct FloatProductTests {
         arguments: InstructionSet.all)
     func normAndSoftmax(set: InstructionSet) throws {
         let (kernels, scalar) = (try Self.kernels(set), try Self.kernels(.scalar))
-        var random = RandomNumbers(seed: 16)
+        var random = RepeatableRandom(seed: 16)
         for count in [1, 2, 15, 16, 17, 64, 81, 257, 1024] {
             let x = random.floats(count, in: -5...9)
             let (weight, bias) = (random.floats(count), random.floats(count))
@@ -195,7 +196,7 @@ struct FloatProductTests {
     @Test("weighted sums: in order, the same bits everywhere", arguments: InstructionSet.all)
     func weightedSum(set: InstructionSet) throws {
         let (kernels, scalar) = (try Self.kernels(set), try Self.kernels(.scalar))
-        var random = RandomNumbers(seed: 17)
+        var random = RepeatableRandom(seed: 17)
         for (rows, width) in [(0, 20), (1, 1), (4, 80), (36, 47), (3, 33)] {
             let arrays = (0..<rows).map { _ in GuardedBuffer(random.floats(width)) }
             let pointers: [UnsafePointer<Float>?] = arrays.map { UnsafePointer($0.pointer) }
@@ -217,7 +218,7 @@ struct FloatProductTests {
     @Test("patches: what a kernel covers, zeros around every map")
     func gather() {
         let (maps, height, width, channels, stride) = (2, 5, 7, 3, 4)
-        var random = RandomNumbers(seed: 18)
+        var random = RepeatableRandom(seed: 18)
         let pixels = GuardedBuffer(random.floats(maps * height * width * stride))
         for (kernel, step, padding) in [(1, 1, 0), (3, 1, 1), (3, 2, 1), (2, 2, 0), (5, 1, 2)] {
             let outputHeight = (height + 2 * padding - kernel) / step + 1

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Norm, rotary embedding, SwiGLU and float products")
@@ -16,7 +17,7 @@ struct LayerTests {
 
     @Test("RMSNorm: the formula to float accuracy, and the same bits everywhere", arguments: InstructionSet.all)
     func norm(set: InstructionSet) {
-        var random = RandomNumbers(seed: 1)
+        var random = RepeatableRandom(seed: 1)
         for count in Self.lengths {
             let x = random.wildFloats(count)
             let weight = random.floats(count)
@@ -30,7 +31,7 @@ struct LayerTests {
 
     @Test("rotary embedding: a rotation, and the same bits everywhere", arguments: InstructionSet.all)
     func rotate(set: InstructionSet) {
-        var random = RandomNumbers(seed: 2)
+        var random = RepeatableRandom(seed: 2)
         for width in [2, 6, 32, 64, 80, 128] {
             let x = random.floats(3 * width)
             let angles = random.floats(width / 2, in: -3...3)
@@ -68,7 +69,7 @@ struct LayerTests {
     @Test(
         "SwiGLU: the formula to 4 units in the last place, and the same bits everywhere", arguments: InstructionSet.all)
     func swiglu(set: InstructionSet) {
-        var random = RandomNumbers(seed: 3)
+        var random = RepeatableRandom(seed: 3)
         var gate = random.floats(20_000, in: -30...30) + random.wildFloats(20_000)
         gate += (-870...870).map { Float($0) / 10 }
         let up = [Float](repeating: 1, count: gate.count)
@@ -101,7 +102,7 @@ struct LayerTests {
 
     @Test("x += y", arguments: InstructionSet.all)
     func add(set: InstructionSet) {
-        var random = RandomNumbers(seed: 4)
+        var random = RepeatableRandom(seed: 4)
         for count in Self.lengths {
             let x = random.wildFloats(count)
             let y = random.wildFloats(count)
@@ -114,7 +115,7 @@ struct LayerTests {
 
     @Test("float products of many tokens: each gets the bits that it would get alone", arguments: InstructionSet.all)
     func manyTokens(set: InstructionSet) {
-        var random = RandomNumbers(seed: 6)
+        var random = RepeatableRandom(seed: 6)
         // Around the sizes of register tiles, of blocks of rows, and of the depth that sums rest after.
         for (rows, columns) in [(1, 1), (4, 16), (5, 100), (3, 1025), (33, 48), (70, 2064), (9, 4096)] {
             for tokens in [1, 2, 3, 5, 6, 7, 13] {
@@ -147,7 +148,7 @@ struct LayerTests {
 
     @Test("float products: float accuracy, and the same bits everywhere", arguments: InstructionSet.all)
     func products(set: InstructionSet) {
-        var random = RandomNumbers(seed: 5)
+        var random = RepeatableRandom(seed: 5)
         for columns in Self.lengths {
             for rows in [1, 3, 4, 9] {
                 let x = random.floats(columns)

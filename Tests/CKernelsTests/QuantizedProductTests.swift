@@ -1,4 +1,5 @@
 import CKernels
+import TestSupport
 import Testing
 
 @Suite("Products of quantized weights")
@@ -45,7 +46,7 @@ struct QuantizedProductTests {
     // A unit of 32 columns is rounded to about one integer (a weight of 1 times an activation code of 1) of each block.
     @Test("one token: scalar kernels agree with exact arithmetic", arguments: QuantizedMatrix.Format.allCases)
     func exact(format: QuantizedMatrix.Format) {
-        var random = RandomNumbers(seed: 1)
+        var random = RepeatableRandom(seed: 1)
         for columns in Self.columns.dropLast() {
             let w = QuantizedMatrix(format, groups: 2, columns: columns, random: &random)
             let x = Activations(tokens: 3, columns: columns, random: &random)
@@ -69,7 +70,7 @@ struct QuantizedProductTests {
 
     @Test("one token: the error of scalar kernels is small beside the sum of magnitudes")
     func typicalError() {
-        var random = RandomNumbers(seed: 8)
+        var random = RepeatableRandom(seed: 8)
         for format in QuantizedMatrix.Format.allCases {
             let w = QuantizedMatrix(format, groups: 4, columns: 1536, random: &random)
             let x = Activations(tokens: 1, columns: 1536, random: &random)
@@ -83,7 +84,7 @@ struct QuantizedProductTests {
 
     @Test("one token: every instruction set gives the scalar result, bit for bit", arguments: InstructionSet.vectorised)
     func vector(set: InstructionSet) {
-        var random = RandomNumbers(seed: 2)
+        var random = RepeatableRandom(seed: 2)
         for format in QuantizedMatrix.Format.allCases {
             for columns in Self.columns {
                 for groups in Self.groupCounts {
@@ -104,7 +105,7 @@ struct QuantizedProductTests {
         "many tokens: each gets the bits it would get alone, whatever the tokens beside it",
         arguments: InstructionSet.all)
     func tokens(set: InstructionSet) {
-        var random = RandomNumbers(seed: 3)
+        var random = RepeatableRandom(seed: 3)
         for format in QuantizedMatrix.Format.allCases {
             for columns in Self.columns {
                 for groups in Self.groupCounts {
@@ -128,7 +129,7 @@ struct QuantizedProductTests {
 
     @Test("groups in separate calls give the same bits", arguments: InstructionSet.vectorised)
     func split(set: InstructionSet) {
-        var random = RandomNumbers(seed: 4)
+        var random = RepeatableRandom(seed: 4)
         for format in QuantizedMatrix.Format.allCases {
             let w = QuantizedMatrix(format, groups: 21, columns: 576, random: &random)
             let x = Activations(tokens: 13, columns: 576, random: &random)
@@ -143,7 +144,7 @@ struct QuantizedProductTests {
 
     @Test("bytes that no encoder writes give the same bits too, and no fault", arguments: InstructionSet.vectorised)
     func damaged(set: InstructionSet) {
-        var random = RandomNumbers(seed: 5)
+        var random = RepeatableRandom(seed: 5)
         for format in QuantizedMatrix.Format.allCases {
             let w = QuantizedMatrix(format, groups: 2, columns: 96, random: &random)
             for index in 0..<w.bytes.count { w.bytes.pointer[index] = .random(in: 0...255, using: &random) }
@@ -163,7 +164,7 @@ struct QuantizedProductTests {
 
     @Test("a row is its weights, rounded once", arguments: InstructionSet.all)
     func rows(set: InstructionSet) {
-        var random = RandomNumbers(seed: 6)
+        var random = RepeatableRandom(seed: 6)
         for format in QuantizedMatrix.Format.allCases {
             for columns in [32, 64, 96, 576] {
                 let w = QuantizedMatrix(format, groups: 2, columns: columns, extreme: true, random: &random)

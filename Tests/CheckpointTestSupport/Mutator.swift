@@ -1,21 +1,5 @@
 import Foundation
-
-/// A repeatable source of random numbers (SplitMix64).
-public struct RepeatableRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    /// Starts a sequence.
-    public init(seed: UInt64) { state = seed }
-
-    /// The next number.
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
+import TestSupport
 
 /// Damages files in the ways that find weak readers.
 public struct Mutator {

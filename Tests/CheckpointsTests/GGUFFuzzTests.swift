@@ -2,6 +2,7 @@ import CheckpointTestSupport
 import Checkpoints
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @Suite("Damaged GGUF files")

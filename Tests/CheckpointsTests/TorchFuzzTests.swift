@@ -2,6 +2,7 @@ import CheckpointTestSupport
 import Foundation
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Checkpoints
@@ -11,19 +12,6 @@ import Testing
 /// The environment variable PVIT_FUZZ_SECONDS lets the search go on for longer.
 @Suite("Random PyTorch files")
 struct TorchFuzzTests {
-    /// SplitMix64, so that a failure can be repeated.
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-            return z ^ z >> 31
-        }
-    }
-
     /// Calls `body` with seeds, at least `count` times, and then until the time that the environment gives is over.
     private func repeatedly(_ count: UInt64, _ body: (UInt64) throws -> Void) throws {
         let seconds = ProcessInfo.processInfo.environment["PVIT_FUZZ_SECONDS"].flatMap(Double.init) ?? 0
@@ -42,7 +30,7 @@ struct TorchFuzzTests {
         0x95,
     ]
 
-    private func mutated(_ bytes: [UInt8], _ random: inout Generator) -> [UInt8] {
+    private func mutated(_ bytes: [UInt8], _ random: inout RepeatableRandom) -> [UInt8] {
         var result = bytes
         for _ in 0..<Int.random(in: 1...6, using: &random) where !result.isEmpty {
             let place = Int.random(in: 0..<result.count, using: &random)
@@ -88,7 +76,7 @@ struct TorchFuzzTests {
         let folder = try TemporaryFolder()
         let original = try contents(of: torchFixture(name))
         try repeatedly(300) { seed in
-            var random = Generator(state: seed)
+            var random = RepeatableRandom(seed: seed)
             try read(mutated(original, &random), folder)
         }
     }
@@ -104,7 +92,7 @@ struct TorchFuzzTests {
         let entries = archive.entries.map { ZipBytes.Entry($0.name, Array(file[$0.bytes])) }
         let place = try #require(entries.firstIndex { String(decoding: $0.name, as: UTF8.self).hasSuffix("/data.pkl") })
         try repeatedly(300) { seed in
-            var random = Generator(state: seed)
+            var random = RepeatableRandom(seed: seed)
             var zip = ZipBytes(entries)
             zip.entries[place].content = mutated(zip.entries[place].content, &random)
             try read(zip.bytes, folder)
@@ -114,7 +102,7 @@ struct TorchFuzzTests {
     @Test("a random sequence of instructions is run or refused")
     func instructions() throws {
         try repeatedly(2000) { seed in
-            var random = Generator(state: seed)
+            var random = RepeatableRandom(seed: seed)
             var bytes: [UInt8] = [0x80, 4]
             for _ in 0..<Int.random(in: 1...200, using: &random) {
                 bytes += instruction(&random)
@@ -128,7 +116,7 @@ struct TorchFuzzTests {
     }
 
     /// An instruction with an argument that it may have.
-    private func instruction(_ random: inout Generator) -> [UInt8] {
+    private func instruction(_ random: inout RepeatableRandom) -> [UInt8] {
         typealias P = PickleBytes
         let small = UInt8.random(in: 0..<12, using: &random)
         let name = P.text(["model", "a", "module", "weight"].randomElement(using: &random) ?? "")

@@ -1,6 +1,7 @@
 import Container
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 /// A file whose bytes are changed one after another.
@@ -75,7 +76,7 @@ private struct Victim: ~Copyable {
         let path = folder.path.appending("a.pvq")
         try WriterTests.writeModel(to: path, rowsPerTile: 32)
         let victim = try Victim(contents(of: path), at: path)
-        var generator = SplitMix64(seed: 1)
+        var generator = RepeatableRandom(seed: 1)
         for _ in 0..<300 {
             let offset = Int.random(in: 0..<victim.original.count, using: &generator)
             let flip = UInt8(1) << UInt8.random(in: 0..<8, using: &generator)
@@ -108,21 +109,5 @@ private struct Victim: ~Copyable {
             let code = try code { _ = try Container(opening: path) }
             #expect([.containerEnd, .containerSize].contains(code), "\(tail.count) bytes")
         }
-    }
-}
-
-/// A small generator whose numbers are the same everywhere (Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators", 2014).
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
     }
 }

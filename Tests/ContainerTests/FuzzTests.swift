@@ -1,5 +1,6 @@
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Container
@@ -12,7 +13,7 @@ import Testing
 
 /// Mutates good files and mends the checksums, so that what lies behind them is reached.
 private struct Mutator {
-    var random: SplitMix64
+    var random: RepeatableRandom
     let originals: [[UInt8]]
 
     mutating func next() -> [UInt8] {
@@ -160,7 +161,7 @@ private func environment(_ name: String) -> Double? {
             try contents(of: vectors.appending($0 + ".pvq"))
         }
         let seed = environment("PVIT_FUZZ_SEED").map { UInt64($0) } ?? 1
-        var mutator = Mutator(random: SplitMix64(seed: seed), originals: originals)
+        var mutator = Mutator(random: RepeatableRandom(seed: seed), originals: originals)
         let seconds = environment("PVIT_FUZZ_SECONDS")
         let clock = ContinuousClock()
         let end = clock.now.advanced(by: .seconds(seconds ?? 0))

@@ -8,8 +8,6 @@ public struct HuggingFaceWriter: Sendable {
     public let shardSize: ByteCount
     /// Bytes that are read and written at a time.
     private static let pieceByteCount = 4 << 20
-    /// Pieces for each thread that may wait for the one that is due.
-    private static let piecesPerThread = 3
 
     /// Creates a writer.
     ///
@@ -86,24 +84,11 @@ public struct HuggingFaceWriter: Sendable {
         consume: @escaping (Piece, [UInt8]) throws -> Void
     ) throws {
         let pool = ThreadPool(threadCount: threadCount)
-        let sink = OrderedSink<(place: Int, bytes: [UInt8])>(window: pool.threadCount * piecesPerThread) {
-            try consume(pieces[$0.place], $0.bytes)
-        }
-        do {
-            try pool.parallelFor(pieces.count) { range, _ in
-                for place in range {
-                    do {
-                        let piece = pieces[place]
-                        try sink.submit(place, (place, source.bytes(ofRows: piece.rows, of: piece.tensor)))
-                    } catch {
-                        sink.fail(error)
-                        throw error
-                    }
-                }
-            }
-        } catch {
-            // Other threads were stopped by the first failure and have errors of their own.
-            throw sink.failure ?? error
+        try pool.mapInOrder(pieces.count) { number, _ in
+            let piece = pieces[number]
+            return (number: number, bytes: try source.bytes(ofRows: piece.rows, of: piece.tensor))
+        } consume: {
+            try consume(pieces[$0.number], $0.bytes)
         }
     }
 

@@ -15,9 +15,6 @@ public enum GGUFExport {
         public let leftOut: [TensorName]
     }
 
-    /// Pieces for each thread that may wait for the one that is due.
-    private static let piecesPerThread = 3
-
     /// Writes a checkpoint as one GGUF file, version 3, with its configuration, tokenizer and conversation template.
     ///
     /// The tensors are read, converted and written in pieces: in memory are a few pieces for each thread, whatever the size
@@ -61,17 +58,10 @@ public enum GGUFExport {
         consume: @escaping (Piece) throws -> Void
     ) throws {
         let pieces = plan.entries.flatMap { entry in entry.pieces.map { (entry: entry, rows: $0) } }
-        let pool = ThreadPool(threadCount: threadCount)
-        let sink = OrderedSink<Piece>(window: pool.threadCount * piecesPerThread, consume: consume)
-        try pool.parallelFor(pieces.count) { range, _ in
-            for number in range {
-                do {
-                    try sink.submit(number, try piece(pieces[number].rows, of: pieces[number].entry, source))
-                } catch {
-                    sink.fail(error)
-                    throw error
-                }
-            }
+        try ThreadPool(threadCount: threadCount).mapInOrder(pieces.count) { number, _ in
+            try piece(pieces[number].rows, of: pieces[number].entry, source)
+        } consume: {
+            try consume($0)
         }
     }
 

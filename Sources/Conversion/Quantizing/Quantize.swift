@@ -19,9 +19,6 @@ public enum Quantize {
         public let statistics: [ErrorStatistics]
     }
 
-    /// Finished tiles for each thread that may wait for the one that is due.
-    private static let tilesPerThread = 3
-
     /// Converts `checkpoint`, which may be a merged one, and the towers that go with it to a container called `output`.
     ///
     /// Each thread reads the rows of a tile, encodes and compresses them; tiles are appended in order. In memory are a few
@@ -70,25 +67,12 @@ public enum Quantize {
         let pool = ThreadPool(threadCount: threadCount)
         let probe = try probe(for: plan, tokens, source)
         let producers = (0..<pool.threadCount).map { _ in Exclusive(TileProducer(source: source, probe: probe)) }
-        let sink = OrderedSink<FinishedTile>(window: pool.threadCount * tilesPerThread) { tile in
+        try pool.mapInOrder(tiles.count) { number, worker in
+            try producers[worker].value.tile(tiles[number].tile, of: plan.entries[tiles[number].entry])
+        } consume: { tile in
             try afterTile(try assembler.append(tile))
-        }
-        do {
-            try pool.parallelFor(tiles.count) { range, worker in
-                for number in range {
-                    let tile = tiles[number]
-                    do {
-                        try sink.submit(number, producers[worker].value.tile(tile.tile, of: plan.entries[tile.entry]))
-                    } catch {
-                        sink.fail(error)
-                        probe?.abandon()
-                        throw error
-                    }
-                }
-            }
-        } catch {
-            // Other threads were stopped by the first failure and have errors of their own.
-            throw sink.failure ?? error
+        } onFailure: {
+            probe?.abandon()
         }
     }
 

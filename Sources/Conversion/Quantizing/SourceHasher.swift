@@ -92,19 +92,19 @@ final class SourceHasher: Sendable {
             var isCancelled = false
         }
 
-        private let gate: Gate<Limits>
+        private let limits: Condition<Limits>
 
-        init(limit: UInt64) { gate = Gate(Limits(limit: limit)) }
+        init(limit: UInt64) { limits = Condition(Limits(limit: limit)) }
 
-        func allow(upTo limit: UInt64) { gate.change { $0.limit = max($0.limit, limit) } }
+        func allow(upTo limit: UInt64) { limits.change { $0.limit = max($0.limit, limit) } }
 
-        func cancel() { gate.change { $0.isCancelled = true } }
+        func cancel() { limits.change { $0.isCancelled = true } }
 
-        func add(_ count: UInt64) { gate.change { $0.position += count } }
+        func add(_ count: UInt64) { limits.change { $0.position += count } }
 
         /// Waits until another piece may be read.
         func waitForPermission() throws {
-            let limits = gate.wait { $0.isCancelled || $0.position < $0.limit }
+            let limits = limits.wait { $0.isCancelled || $0.position < $0.limit }
             if limits.isCancelled { throw PVITError(.cancelled, "stopped on request") }
         }
     }

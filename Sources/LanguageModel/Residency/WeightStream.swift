@@ -25,7 +25,7 @@ final class WeightStream: Sendable {
     private let pinnedMemory: PageMemory
     private let slotMemory: PageMemory
     private let arrived: [Flag]
-    private let gate: Gate<ArrivalState>
+    private let arrivals: Condition<ArrivalState>
     private let readers: Readers
 
     private final class Flag: Sendable {
@@ -58,7 +58,7 @@ final class WeightStream: Sendable {
         pinnedMemory = try PageMemory(byteCount: end)
         slotMemory = try PageMemory(byteCount: slotCount * chunks.slotByteCount)
         arrived = chunks.chunks.map { _ in Flag() }
-        gate = Gate(ArrivalState(freeSlots: Array((0..<slotCount).reversed())))
+        arrivals = Condition(ArrivalState(freeSlots: Array((0..<slotCount).reversed())))
         readers = Readers()
         readers.threads = try (0..<Self.readerCount).map { _ in
             try BackgroundThread.start { self.serve() }
@@ -67,29 +67,29 @@ final class WeightStream: Sendable {
 
     /// Ends the readers, who keep the stream alive until then.
     func stop() {
-        gate.change { $0.isStopped = true }
+        arrivals.change { $0.isStopped = true }
         for thread in readers.threads { _ = try? thread.join() }
         readers.threads = []
     }
 
     /// What streaming cost so far.
-    var statistics: StreamStatistics { gate.use { $0.statistics } }
+    var statistics: StreamStatistics { arrivals.use { $0.statistics } }
 
     // MARK: Products
 
     /// Calls `body`, which multiplies by every row of the matrices of `range` once.
     func pass(over range: Range<Int>, _ body: () throws -> Void) throws {
-        gate.change { state in
+        arrivals.change { state in
             let sequence = state.sequence(of: range.lowerBound, count: chunks.chunks.count)
             state.skip(to: sequence)
         }
         do {
             try body()
         } catch {
-            gate.change { $0.startAgain() }
+            arrivals.change { $0.startAgain() }
             throw error
         }
-        gate.change { $0.skip(to: $0.head + range.count) }
+        arrivals.change { $0.skip(to: $0.head + range.count) }
     }
 
     /// Lends the decoded bytes of a tile, all of whose `rows` are multiplied by in `body`, within a pass over its chunk.
@@ -105,8 +105,8 @@ final class WeightStream: Sendable {
         let chunk = chunks.chunks[number]
         let (sequence, slot) = try waitForArrival(of: number)
         defer {
-            let isFree = gate.use { $0.count(rows, of: sequence) }
-            if isFree { gate.wakeAll() }
+            let isFree = arrivals.use { $0.count(rows, of: sequence) }
+            if isFree { arrivals.wakeAll() }
         }
         let place = tile - chunk.tiles[0].index
         let start = slot * chunks.slotByteCount
@@ -132,7 +132,7 @@ final class WeightStream: Sendable {
         let blocks = DirectFile.blocks(of: stored)
         let memory = try PageMemory(byteCount: blocks.count)
         try file.read(stored, into: memory.bytes(0..<blocks.count))
-        gate.use { $0.statistics.readByteCount += UInt64(blocks.count) }
+        arrivals.use { $0.statistics.readByteCount += UInt64(blocks.count) }
         let first = stored.lowerBound - blocks.lowerBound
         return try memory.withBytes(first..<first + stored.count) {
             try container.withTile(tile, of: tensor, stored: $0, scratch: scratch) { try body($0) }
@@ -158,7 +158,7 @@ final class WeightStream: Sendable {
         let flag = arrived[number]
         guard !flag.isSet.load(ordering: .acquiring) else { return }
         try stalling {
-            gate.wait(until: { $0.failure != nil || flag.isSet.load(ordering: .acquiring) }) { $0.failure }
+            arrivals.wait(until: { $0.failure != nil || flag.isSet.load(ordering: .acquiring) }) { $0.failure }
         }
     }
 
@@ -166,13 +166,13 @@ final class WeightStream: Sendable {
         let count = chunks.chunks.count
         var found: (sequence: Int, slot: Int)?
         // Mostly it is there.
-        gate.use { state in
+        arrivals.use { state in
             let sequence = state.sequence(of: number, count: count)
             if let arrival = state.arrivals[sequence], arrival.isReady { found = (sequence, arrival.slot) }
         }
         if let found { return found }
         try stalling {
-            gate.wait(until: { state in
+            arrivals.wait(until: { state in
                 let sequence = state.sequence(of: number, count: count)
                 return state.failure != nil || state.arrivals[sequence]?.isReady == true
             }) { state in
@@ -190,7 +190,7 @@ final class WeightStream: Sendable {
         let start = ContinuousClock.now
         let failure = wait()
         let time = ContinuousClock.now - start
-        gate.use { $0.statistics.stallTime += time }
+        arrivals.use { $0.statistics.stallTime += time }
         if let failure { throw failure }
     }
 
@@ -199,14 +199,14 @@ final class WeightStream: Sendable {
     private func serve() {
         let scratch = TileScratch()
         while true {
-            switch gate.wait(until: { self.canTake($0) }, then: { self.take(&$0) }) {
+            switch arrivals.wait(until: { self.canTake($0) }, then: { self.take(&$0) }) {
             case .stop: return
             case .pin(let number):
                 let result = Result { () throws(PVITError) in
                     try read(number, into: pinnedMemory, at: pinnedPlaces[number])
                 }
                 if case .success = result { arrived[number].isSet.store(true, ordering: .releasing) }
-                gate.change { state in
+                arrivals.change { state in
                     state.pinning.remove(number)
                     state.note(result, of: chunks.chunks[number])
                 }
@@ -216,7 +216,7 @@ final class WeightStream: Sendable {
                     try read(number, into: slotMemory, at: start)
                     try decode(number, at: start, scratch)
                 }
-                gate.change { state in
+                arrivals.change { state in
                     state.note(result, of: chunks.chunks[number])
                     state.finish(sequence, isReady: (try? result.get()) != nil)
                 }

@@ -1,4 +1,5 @@
 import CKernels
+import TestSupport
 
 /// Random vectors as the integers that weights of some format are multiplied by.
 struct Activations {
@@ -19,7 +20,7 @@ struct Activations {
         }
     }
 
-    init(tokens: Int, columns: Int, random: inout RandomNumbers) {
+    init(tokens: Int, columns: Int, random: inout RepeatableRandom) {
         self.columns = columns
         self.tokens = tokens
         narrow = Codes(tokens: tokens, columns: columns, sumBlock: 16)

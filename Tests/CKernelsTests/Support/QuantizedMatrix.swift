@@ -1,4 +1,5 @@
 import CKernels
+import TestSupport
 
 /// Groups of random q4 or q8 weights, and what they mean.
 struct QuantizedMatrix {
@@ -11,7 +12,7 @@ struct QuantizedMatrix {
     let tileScale: Float = 0.37
 
     /// - Parameter extreme: Scales of every size, zeros included, in place of similar ones.
-    init(_ format: Format, groups: Int, columns: Int, extreme: Bool = false, random: inout RandomNumbers) {
+    init(_ format: Format, groups: Int, columns: Int, extreme: Bool = false, random: inout RepeatableRandom) {
         self.format = format
         self.groups = groups
         self.columns = columns

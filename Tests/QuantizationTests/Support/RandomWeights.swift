@@ -1,21 +1,16 @@
 import Foundation
 import Tensors
+import TestSupport
 
 @testable import Quantization
 
-/// A repeatable source of random numbers: SplitMix64.
+/// Repeatable random weights.
 struct RandomWeights {
-    private var state: UInt64
+    private var random: RepeatableRandom
 
-    init(seed: UInt64) { state = seed }
+    init(seed: UInt64) { random = RepeatableRandom(seed: seed) }
 
-    mutating func bits() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+    mutating func bits() -> UInt64 { random.next() }
 
     /// In [0, 1).
     mutating func uniform() -> Double { Double(bits() >> 11) * 0x1p-53 }

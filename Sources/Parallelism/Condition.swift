@@ -4,14 +4,14 @@
     import Musl
 #endif
 
-/// A value that threads change and wait for.
-public final class Gate<Value: Sendable>: @unchecked Sendable {
-    // `value` is guarded by `lock`.
+/// A value under a lock, whose changes threads can wait for: a mutex with a condition variable.
+public final class Condition<Value>: @unchecked Sendable {
+    // `value` is only touched under `lock`.
     private var value: Value
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
 
-    /// Creates a gate.
+    /// Starts with a value.
     public init(_ value: Value) {
         self.value = value
         lock = .allocate(capacity: 1)
@@ -56,6 +56,16 @@ public final class Gate<Value: Sendable>: @unchecked Sendable {
         defer { pthread_mutex_unlock(lock) }
         while !condition(value) { pthread_cond_wait(changed, lock) }
         return try body(&value)
+    }
+
+    /// Asks the value again after every change until it answers.
+    public func wait<Answer>(for ask: (Value) throws -> Answer?) rethrows -> Answer {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        while true {
+            if let answer = try ask(value) { return answer }
+            pthread_cond_wait(changed, lock)
+        }
     }
 
     /// Waits until the value satisfies `condition` and returns it.
