@@ -40,11 +40,13 @@ PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
     __m256i dots[PROBE_CHAINS];
     PVIT_UNROLL
     for (int i = 0; i < PROBE_CHAINS; i++) dots[i] = _mm256_set1_epi32(i);
-    for (size_t iteration = 0; iteration < iterations; iteration++) PVIT_UNROLL
-    for (int i = 0; i < PROBE_CHAINS; i++) {
-        __asm__ volatile("" : "+x"(codes)); // no shortcuts
-        __m256i pairs = _mm256_maddubs_epi16(weights, _mm256_sign_epi8(codes, weights));
-        dots[i] = _mm256_add_epi32(dots[i], _mm256_madd_epi16(pairs, ones));
+    for (size_t iteration = 0; iteration < iterations; iteration++) {
+        PVIT_UNROLL
+        for (int i = 0; i < PROBE_CHAINS; i++) {
+            __asm__ volatile("" : "+x"(codes)); // no shortcuts
+            __m256i pairs = _mm256_maddubs_epi16(weights, _mm256_sign_epi8(codes, weights));
+            dots[i] = _mm256_add_epi32(dots[i], _mm256_madd_epi16(pairs, ones));
+        }
     }
     PVIT_UNROLL
     for (int i = 1; i < PROBE_CHAINS; i++) dots[0] = _mm256_add_epi32(dots[0], dots[i]);

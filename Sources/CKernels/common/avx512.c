@@ -28,10 +28,12 @@ PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
     __m512i dots[PROBE_CHAINS];
     PVIT_UNROLL
     for (int i = 0; i < PROBE_CHAINS; i++) dots[i] = _mm512_set1_epi32(i);
-    for (size_t iteration = 0; iteration < iterations; iteration++) PVIT_UNROLL
-    for (int i = 0; i < PROBE_CHAINS; i++) {
-        dots[i] = _mm512_dpbusd_epi32(dots[i], weights, codes);
-        __asm__ volatile("" : "+v"(dots[i])); // no shortcuts
+    for (size_t iteration = 0; iteration < iterations; iteration++) {
+        PVIT_UNROLL
+        for (int i = 0; i < PROBE_CHAINS; i++) {
+            dots[i] = _mm512_dpbusd_epi32(dots[i], weights, codes);
+            __asm__ volatile("" : "+v"(dots[i])); // no shortcuts
+        }
     }
     PVIT_UNROLL
     for (int i = 1; i < PROBE_CHAINS; i++) dots[0] = _mm512_add_epi32(dots[0], dots[i]);

@@ -50,10 +50,12 @@ PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
     int32x4_t dots[PROBE_CHAINS];
     PVIT_UNROLL
     for (int i = 0; i < PROBE_CHAINS; i++) dots[i] = vdupq_n_s32(i);
-    for (size_t iteration = 0; iteration < iterations; iteration++) PVIT_UNROLL
-    for (int i = 0; i < PROBE_CHAINS; i++) {
-        __asm__ volatile("" : "+w"(codes)); // no shortcuts
-        dots[i] = add_dots(dots[i], weights, codes);
+    for (size_t iteration = 0; iteration < iterations; iteration++) {
+        PVIT_UNROLL
+        for (int i = 0; i < PROBE_CHAINS; i++) {
+            __asm__ volatile("" : "+w"(codes)); // no shortcuts
+            dots[i] = add_dots(dots[i], weights, codes);
+        }
     }
     PVIT_UNROLL
     for (int i = 1; i < PROBE_CHAINS; i++) dots[0] = vaddq_s32(dots[0], dots[i]);

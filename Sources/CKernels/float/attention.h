@@ -49,8 +49,10 @@ PVIT_INLINE void score(const float *query, const uint8_t *keys, const uint8_t *a
     scores += p;
     f32x16 sums[PVIT_ATTENTION_QUERIES][PVIT_ATTENTION_GROUPS];
     PVIT_UNROLL
-    for (int q = 0; q < queries; q++) PVIT_UNROLL
-    for (int g = 0; g < groups; g++) sums[q][g] = splat(0);
+    for (int q = 0; q < queries; q++) {
+        PVIT_UNROLL
+        for (int g = 0; g < groups; g++) sums[q][g] = splat(0);
+    }
     for (size_t i = 0; i < width; i++) {
         prefetch(ahead, start + i * step, step);
         f32x16 column[PVIT_ATTENTION_GROUPS];
@@ -64,8 +66,10 @@ PVIT_INLINE void score(const float *query, const uint8_t *keys, const uint8_t *a
         }
     }
     PVIT_UNROLL
-    for (int q = 0; q < queries; q++) PVIT_UNROLL
-    for (int g = 0; g < groups; g++) store_f32(sums[q][g], scores + q * BLOCK + 16 * g);
+    for (int q = 0; q < queries; q++) {
+        PVIT_UNROLL
+        for (int g = 0; g < groups; g++) store_f32(sums[q][g], scores + q * BLOCK + 16 * g);
+    }
 }
 
 PVIT_INLINE void score_block(const float *query, const uint8_t *keys, const uint8_t *ahead, pvit_kv_type type,
@@ -115,10 +119,12 @@ PVIT_INLINE void add_values(const float *weights, const uint8_t *values, const u
     size_t step = 16 * (size_t)pieces * number_bytes(type), start = BLOCK * i * number_bytes(type);
     f32x16 sums[PVIT_ATTENTION_QUERIES][8];
     PVIT_UNROLL
-    for (int q = 0; q < queries; q++) PVIT_UNROLL
-    for (int c = 0; c < pieces; c++) {
-        const float *from = results[q] + i + 16 * (size_t)c;
-        sums[q][c] = last == 16 ? load_f32(from) : load_f32_part(from, last);
+    for (int q = 0; q < queries; q++) {
+        PVIT_UNROLL
+        for (int c = 0; c < pieces; c++) {
+            const float *from = results[q] + i + 16 * (size_t)c;
+            sums[q][c] = last == 16 ? load_f32(from) : load_f32_part(from, last);
+        }
     }
     for (size_t p = 0; p < count; p++, values += pvit_kv_row_bytes(type, width)) {
         prefetch(ahead, start + p * step, step);
@@ -131,13 +137,15 @@ PVIT_INLINE void add_values(const float *weights, const uint8_t *values, const u
         }
     }
     PVIT_UNROLL
-    for (int q = 0; q < queries; q++) PVIT_UNROLL
-    for (int c = 0; c < pieces; c++) {
-        float *to = results[q] + i + 16 * (size_t)c;
-        if (last == 16)
-            store_f32(sums[q][c], to);
-        else
-            store_f32_part(sums[q][c], to, last);
+    for (int q = 0; q < queries; q++) {
+        PVIT_UNROLL
+        for (int c = 0; c < pieces; c++) {
+            float *to = results[q] + i + 16 * (size_t)c;
+            if (last == 16)
+                store_f32(sums[q][c], to);
+            else
+                store_f32_part(sums[q][c], to, last);
+        }
     }
 }
 

@@ -97,8 +97,10 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
     for (int first = 0; first < 2; first += halves) {
         __m256 sums[2][TOKENS]; // [halves of the group][tokens]
         PVIT_UNROLL
-        for (int half = 0; half < halves; half++) PVIT_UNROLL
-        for (int t = 0; t < tokens; t++) sums[half][t] = _mm256_setzero_ps();
+        for (int half = 0; half < halves; half++) {
+            PVIT_UNROLL
+            for (int t = 0; t < tokens; t++) sums[half][t] = _mm256_setzero_ps();
+        }
         const uint8_t *scales = w;
         for (size_t start = 0, width; start < columns; start += width) {
             width = pvit_superblock_columns(columns, start);
@@ -114,10 +116,12 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
             scales += width * PVIT_Q4_COLUMN_BYTES;
         }
         PVIT_UNROLL
-        for (int half = 0; half < halves; half++) PVIT_UNROLL
-        for (int t = 0; t < tokens; t++)
-            _mm256_storeu_ps(y + (size_t)t * stride + 8 * (first + half),
-                             _mm256_mul_ps(sums[half][t], _mm256_set1_ps(tile_scale)));
+        for (int half = 0; half < halves; half++) {
+            PVIT_UNROLL
+            for (int t = 0; t < tokens; t++)
+                _mm256_storeu_ps(y + (size_t)t * stride + 8 * (first + half),
+                                 _mm256_mul_ps(sums[half][t], _mm256_set1_ps(tile_scale)));
+        }
     }
 }
 

@@ -39,8 +39,10 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
                                 size_t stride, int tokens) {
     __m256 sums[2][TOKENS]; // [halves of the group][tokens]
     PVIT_UNROLL
-    for (int half = 0; half < 2; half++) PVIT_UNROLL
-    for (int t = 0; t < tokens; t++) sums[half][t] = _mm256_setzero_ps();
+    for (int half = 0; half < 2; half++) {
+        PVIT_UNROLL
+        for (int t = 0; t < tokens; t++) sums[half][t] = _mm256_setzero_ps();
+    }
     for (size_t start = 0, width; start < columns; start += width) {
         width = pvit_superblock_columns(columns, start);
         pvit_unit first = pvit_q8_unit_in_superblock(width, 0);
@@ -56,9 +58,12 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
         }
     }
     PVIT_UNROLL
-    for (int half = 0; half < 2; half++) PVIT_UNROLL
-    for (int t = 0; t < tokens; t++)
-        _mm256_storeu_ps(y + (size_t)t * stride + 8 * half, _mm256_mul_ps(sums[half][t], _mm256_set1_ps(tile_scale)));
+    for (int half = 0; half < 2; half++) {
+        PVIT_UNROLL
+        for (int t = 0; t < tokens; t++)
+            _mm256_storeu_ps(y + (size_t)t * stride + 8 * half,
+                             _mm256_mul_ps(sums[half][t], _mm256_set1_ps(tile_scale)));
+    }
 }
 
 PVIT_TARGET void pvit_avx2_gemm_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,

@@ -24,16 +24,18 @@ PVIT_INLINE void multiply_unit(const uint8_t *codes, size_t step, const wide_uni
     PVIT_UNROLL
     for (int q = 0; q < queries; q++) sums[q][0] = sums[q][1] = _mm256_set1_epi32(x[(size_t)q * distance].start);
     PVIT_UNROLL
-    for (size_t j = 0; j < 8; j++) PVIT_UNROLL
-    for (int half = 0; half < 2; half++) {
-        __m256i bytes = _mm256_loadu_si256((const __m256i *)(codes + j * step + 32 * (size_t)half));
-        __m256i first = first_codes(bytes), second = second_codes(bytes);
+    for (size_t j = 0; j < 8; j++) {
         PVIT_UNROLL
-        for (int q = 0; q < queries; q++) {
-            const int16_t *four = x[(size_t)q * distance].codes + 4 * j;
-            __m256i dot = _mm256_add_epi32(_mm256_madd_epi16(first, two_codes(four)),
-                                           _mm256_madd_epi16(second, two_codes(four + 2)));
-            sums[q][half] = _mm256_add_epi32(sums[q][half], dot);
+        for (int half = 0; half < 2; half++) {
+            __m256i bytes = _mm256_loadu_si256((const __m256i *)(codes + j * step + 32 * (size_t)half));
+            __m256i first = first_codes(bytes), second = second_codes(bytes);
+            PVIT_UNROLL
+            for (int q = 0; q < queries; q++) {
+                const int16_t *four = x[(size_t)q * distance].codes + 4 * j;
+                __m256i dot = _mm256_add_epi32(_mm256_madd_epi16(first, two_codes(four)),
+                                               _mm256_madd_epi16(second, two_codes(four + 2)));
+                sums[q][half] = _mm256_add_epi32(sums[q][half], dot);
+            }
         }
     }
     PVIT_UNROLL

@@ -60,8 +60,10 @@ PVIT_INLINE void multiply_tile(const unit units[][2], size_t count, const token_
                                int tokens, int groups) {
     __m512 sum[TILE_TOKENS][2];
     PVIT_UNROLL
-    for (int t = 0; t < tokens; t++) PVIT_UNROLL
-    for (int g = 0; g < groups; g++) sum[t][g] = _mm512_load_ps(sums[t][g]);
+    for (int t = 0; t < tokens; t++) {
+        PVIT_UNROLL
+        for (int g = 0; g < groups; g++) sum[t][g] = _mm512_load_ps(sums[t][g]);
+    }
 
     for (size_t u = 0; u < count; u++) {
         __m512 term[TILE_TOKENS][2];
@@ -69,8 +71,10 @@ PVIT_INLINE void multiply_tile(const unit units[][2], size_t count, const token_
         for (int block = 0; block < 2; block++) {
             __m512i dot[TILE_TOKENS][2];
             PVIT_UNROLL
-            for (int t = 0; t < tokens; t++) PVIT_UNROLL
-            for (int g = 0; g < groups; g++) dot[t][g] = _mm512_set1_epi32(x[t].starts[u * 2 + (size_t)block]);
+            for (int t = 0; t < tokens; t++) {
+                PVIT_UNROLL
+                for (int g = 0; g < groups; g++) dot[t][g] = _mm512_set1_epi32(x[t].starts[u * 2 + (size_t)block]);
+            }
             PVIT_UNROLL
             for (int j = block * 4; j < block * 4 + 4; j++) {
                 __m512i codes[2];
@@ -104,8 +108,10 @@ PVIT_INLINE void multiply_tile(const unit units[][2], size_t count, const token_
     }
 
     PVIT_UNROLL
-    for (int t = 0; t < tokens; t++) PVIT_UNROLL
-    for (int g = 0; g < groups; g++) _mm512_store_ps(sums[t][g], sum[t][g]);
+    for (int t = 0; t < tokens; t++) {
+        PVIT_UNROLL
+        for (int g = 0; g < groups; g++) _mm512_store_ps(sums[t][g], sum[t][g]);
+    }
 }
 
 #include "quantized/avx512_gemm_body.h"

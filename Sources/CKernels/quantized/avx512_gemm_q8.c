@@ -43,16 +43,20 @@ PVIT_INLINE void multiply_tile(const unit units[][2], size_t count, const token_
                                int tokens, int groups) {
     __m512 sum[TILE_TOKENS][2];
     PVIT_UNROLL
-    for (int t = 0; t < tokens; t++) PVIT_UNROLL
-    for (int g = 0; g < groups; g++) sum[t][g] = _mm512_load_ps(sums[t][g]);
+    for (int t = 0; t < tokens; t++) {
+        PVIT_UNROLL
+        for (int g = 0; g < groups; g++) sum[t][g] = _mm512_load_ps(sums[t][g]);
+    }
 
     for (size_t u = 0; u < count; u++) {
         __m512i dot[2][TILE_TOKENS][2]; // [bytes][tokens][groups]
         PVIT_UNROLL
-        for (int t = 0; t < tokens; t++) PVIT_UNROLL
-        for (int g = 0; g < groups; g++) {
-            dot[0][t][g] = _mm512_setzero_si512();
-            dot[1][t][g] = _mm512_set1_epi32(x[t].starts[u]);
+        for (int t = 0; t < tokens; t++) {
+            PVIT_UNROLL
+            for (int g = 0; g < groups; g++) {
+                dot[0][t][g] = _mm512_setzero_si512();
+                dot[1][t][g] = _mm512_set1_epi32(x[t].starts[u]);
+            }
         }
         PVIT_UNROLL
         for (int j = 0; j < 8; j++) {
@@ -60,13 +64,15 @@ PVIT_INLINE void multiply_tile(const unit units[][2], size_t count, const token_
             PVIT_UNROLL
             for (int g = 0; g < groups; g++) codes[g] = _mm512_load_si512(units[u][g].codes[j]);
             PVIT_UNROLL
-            for (int t = 0; t < tokens; t++) PVIT_UNROLL
-            for (int byte = 0; byte < 2; byte++) {
-                __m512i four = pvit_four_codes(x[t].codes[u * 8 + (size_t)j][byte]);
+            for (int t = 0; t < tokens; t++) {
                 PVIT_UNROLL
-                for (int g = 0; g < groups; g++) {
-                    dot[byte][t][g] = _mm512_dpbusd_epi32(dot[byte][t][g], codes[g], four);
-                    KEEP_IN_ORDER(dot[byte][t][g]);
+                for (int byte = 0; byte < 2; byte++) {
+                    __m512i four = pvit_four_codes(x[t].codes[u * 8 + (size_t)j][byte]);
+                    PVIT_UNROLL
+                    for (int g = 0; g < groups; g++) {
+                        dot[byte][t][g] = _mm512_dpbusd_epi32(dot[byte][t][g], codes[g], four);
+                        KEEP_IN_ORDER(dot[byte][t][g]);
+                    }
                 }
             }
         }
@@ -83,8 +89,10 @@ PVIT_INLINE void multiply_tile(const unit units[][2], size_t count, const token_
     }
 
     PVIT_UNROLL
-    for (int t = 0; t < tokens; t++) PVIT_UNROLL
-    for (int g = 0; g < groups; g++) _mm512_store_ps(sums[t][g], sum[t][g]);
+    for (int t = 0; t < tokens; t++) {
+        PVIT_UNROLL
+        for (int g = 0; g < groups; g++) _mm512_store_ps(sums[t][g], sum[t][g]);
+    }
 }
 
 #include "quantized/avx512_gemm_body.h"

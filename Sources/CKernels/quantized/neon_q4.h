@@ -59,9 +59,11 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
             }
         }
         PVIT_UNROLL
-        for (int q = 0; q < quarters; q++) PVIT_UNROLL
-        for (int t = 0; t < tokens; t++)
-            terms[q][t] = vfmaq_f32(terms[q][t], vreinterpretq_f32_s32(dots[q][t]), scales[block][q]);
+        for (int q = 0; q < quarters; q++) {
+            PVIT_UNROLL
+            for (int t = 0; t < tokens; t++)
+                terms[q][t] = vfmaq_f32(terms[q][t], vreinterpretq_f32_s32(dots[q][t]), scales[block][q]);
+        }
     }
     PVIT_UNROLL
     for (int t = 0; t < tokens; t++) {
@@ -78,8 +80,10 @@ PVIT_INLINE void multiply_q4_group(const uint8_t *w, size_t columns, float tile_
         size_t row = 4 * (size_t)first;
         float32x4_t sums[4][Q4_TOKENS];
         PVIT_UNROLL
-        for (int q = 0; q < quarters; q++) PVIT_UNROLL
-        for (int t = 0; t < tokens; t++) sums[q][t] = vdupq_n_f32(0);
+        for (int q = 0; q < quarters; q++) {
+            PVIT_UNROLL
+            for (int t = 0; t < tokens; t++) sums[q][t] = vdupq_n_f32(0);
+        }
         const uint8_t *scales = w;
         for (size_t start = 0, width; start < columns; start += width) {
             width = pvit_superblock_columns(columns, start);
@@ -95,9 +99,11 @@ PVIT_INLINE void multiply_q4_group(const uint8_t *w, size_t columns, float tile_
             scales += width * PVIT_Q4_COLUMN_BYTES;
         }
         PVIT_UNROLL
-        for (int q = 0; q < quarters; q++) PVIT_UNROLL
-        for (int t = 0; t < tokens; t++)
-            vst1q_f32(y + (size_t)t * stride + row + 4 * (size_t)q, vmulq_n_f32(sums[q][t], tile_scale));
+        for (int q = 0; q < quarters; q++) {
+            PVIT_UNROLL
+            for (int t = 0; t < tokens; t++)
+                vst1q_f32(y + (size_t)t * stride + row + 4 * (size_t)q, vmulq_n_f32(sums[q][t], tile_scale));
+        }
     }
 }
 

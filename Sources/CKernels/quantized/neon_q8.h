@@ -10,22 +10,26 @@ PVIT_INLINE void add_q8_unit(const uint8_t *scales, const uint8_t *codes, pvit_w
                              float32x4_t sums[4][Q8_TOKENS], int tokens, int quarters) {
     int32x4_t high[4][Q8_TOKENS], low[4][Q8_TOKENS];
     PVIT_UNROLL
-    for (int q = 0; q < quarters; q++) PVIT_UNROLL
-    for (int t = 0; t < tokens; t++) high[q][t] = low[q][t] = vdupq_n_s32(0);
+    for (int q = 0; q < quarters; q++) {
+        PVIT_UNROLL
+        for (int t = 0; t < tokens; t++) high[q][t] = low[q][t] = vdupq_n_s32(0);
+    }
     PVIT_UNROLL
     for (int half = 0; half < 2; half++) {
         code_bytes bytes[Q8_TOKENS];
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) bytes[t] = split_codes(x.codes + (size_t)t * columns + 16 * half);
         PVIT_UNROLL
-        for (int j = 0; j < 4; j++) PVIT_UNROLL
-        for (int q = 0; q < quarters; q++) {
-            uint8x16_t biased = vld1q_u8(codes + (4 * half + j) * PVIT_CODE_WORD + 16 * q);
-            int8x16_t weights = vreinterpretq_s8_u8(veorq_u8(biased, vdupq_n_u8(128)));
+        for (int j = 0; j < 4; j++) {
             PVIT_UNROLL
-            for (int t = 0; t < tokens; t++) {
-                high[q][t] = add_dots(high[q][t], weights, four_of(bytes[t].high, j));
-                low[q][t] = add_dots(low[q][t], weights, four_of(bytes[t].low, j));
+            for (int q = 0; q < quarters; q++) {
+                uint8x16_t biased = vld1q_u8(codes + (4 * half + j) * PVIT_CODE_WORD + 16 * q);
+                int8x16_t weights = vreinterpretq_s8_u8(veorq_u8(biased, vdupq_n_u8(128)));
+                PVIT_UNROLL
+                for (int t = 0; t < tokens; t++) {
+                    high[q][t] = add_dots(high[q][t], weights, four_of(bytes[t].high, j));
+                    low[q][t] = add_dots(low[q][t], weights, four_of(bytes[t].low, j));
+                }
             }
         }
     }
@@ -48,8 +52,10 @@ PVIT_INLINE void multiply_q8_group(const uint8_t *w, size_t columns, float tile_
         size_t row = 4 * (size_t)first;
         float32x4_t sums[4][Q8_TOKENS];
         PVIT_UNROLL
-        for (int q = 0; q < quarters; q++) PVIT_UNROLL
-        for (int t = 0; t < tokens; t++) sums[q][t] = vdupq_n_f32(0);
+        for (int q = 0; q < quarters; q++) {
+            PVIT_UNROLL
+            for (int t = 0; t < tokens; t++) sums[q][t] = vdupq_n_f32(0);
+        }
         const uint8_t *superblock = w;
         for (size_t start = 0, width; start < columns; start += width) {
             width = pvit_superblock_columns(columns, start);
@@ -66,9 +72,11 @@ PVIT_INLINE void multiply_q8_group(const uint8_t *w, size_t columns, float tile_
             superblock += width * PVIT_Q8_COLUMN_BYTES;
         }
         PVIT_UNROLL
-        for (int q = 0; q < quarters; q++) PVIT_UNROLL
-        for (int t = 0; t < tokens; t++)
-            vst1q_f32(y + (size_t)t * stride + row + 4 * (size_t)q, vmulq_n_f32(sums[q][t], tile_scale));
+        for (int q = 0; q < quarters; q++) {
+            PVIT_UNROLL
+            for (int t = 0; t < tokens; t++)
+                vst1q_f32(y + (size_t)t * stride + row + 4 * (size_t)q, vmulq_n_f32(sums[q][t], tile_scale));
+        }
     }
 }
 

@@ -47,18 +47,22 @@ PVIT_INLINE void multiply_unit(const uint8_t *codes, size_t step, const wide_uni
                                int queries) {
     int32x4_t high[PVIT_ATTENTION_QUERIES][4], low[PVIT_ATTENTION_QUERIES][4]; // [queries][quarters of the rows]
     PVIT_UNROLL
-    for (int q = 0; q < queries; q++) PVIT_UNROLL
-    for (int quarter = 0; quarter < 4; quarter++) high[q][quarter] = low[q][quarter] = vdupq_n_s32(0);
-    PVIT_UNROLL
-    for (int j = 0; j < 8; j++) PVIT_UNROLL
-    for (int quarter = 0; quarter < 4; quarter++) {
-        uint8x16_t biased = vld1q_u8(codes + (size_t)j * step + 16 * (size_t)quarter);
-        int8x16_t rows = vreinterpretq_s8_u8(veorq_u8(biased, vdupq_n_u8(128)));
+    for (int q = 0; q < queries; q++) {
         PVIT_UNROLL
-        for (int q = 0; q < queries; q++) {
-            const wide_unit *unit = x + (size_t)q * distance;
-            high[q][quarter] = add_dots(high[q][quarter], rows, four_codes(unit->high + 4 * j));
-            low[q][quarter] = add_dots(low[q][quarter], rows, four_codes(unit->low + 4 * j));
+        for (int quarter = 0; quarter < 4; quarter++) high[q][quarter] = low[q][quarter] = vdupq_n_s32(0);
+    }
+    PVIT_UNROLL
+    for (int j = 0; j < 8; j++) {
+        PVIT_UNROLL
+        for (int quarter = 0; quarter < 4; quarter++) {
+            uint8x16_t biased = vld1q_u8(codes + (size_t)j * step + 16 * (size_t)quarter);
+            int8x16_t rows = vreinterpretq_s8_u8(veorq_u8(biased, vdupq_n_u8(128)));
+            PVIT_UNROLL
+            for (int q = 0; q < queries; q++) {
+                const wide_unit *unit = x + (size_t)q * distance;
+                high[q][quarter] = add_dots(high[q][quarter], rows, four_codes(unit->high + 4 * j));
+                low[q][quarter] = add_dots(low[q][quarter], rows, four_codes(unit->low + 4 * j));
+            }
         }
     }
     PVIT_UNROLL
