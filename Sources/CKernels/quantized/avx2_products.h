@@ -3,6 +3,14 @@
 
 #include "CKernels.h"
 
+// Up to so many tokens weights are decoded in registers, and above once for a block of tokens.
+#define PVIT_AVX2_GEMV_TOKENS 8
+
+void pvit_avx2_gemv_q4_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+                              size_t tokens, float *y, size_t stride);
+void pvit_avx2_gemv_q8_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale,
+                              pvit_wide_activations x, size_t tokens, float *y, size_t stride);
+
 void pvit_avx2_gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
                        pvit_wide_activations x, float *restrict y);
 void pvit_avx2_gemv_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,

@@ -1,6 +1,7 @@
 // 8-bit codes of eight rows, widened to 16 bits, two columns to a lane.
 #pragma once
 
+#include "block_layout.h"
 #include "common/avx2.h"
 
 // The first two and the last two of the four codes of each row, in 16 bits.

@@ -8,6 +8,7 @@
 #define ACTIVATIONS pvit_activations
 #define ACTIVATIONS_FROM pvit_activations_from
 #define CHUNK_UNITS 16
+#define TILE_GROUPS 2
 _Static_assert(CHUNK_UNITS % 8 == 0, "copy_token writes the starts of 8 units at a time");
 #define TILE_TOKENS 4
 
@@ -114,7 +115,7 @@ PVIT_INLINE void multiply_tile(const unit units[][2], size_t count, const token_
     }
 }
 
-#include "quantized/avx512_gemm_body.h"
+#include "quantized/gemm_body.h"
 
 PVIT_TARGET void pvit_avx512_gemm_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
                                      pvit_activations x, size_t tokens, float *restrict y, size_t stride) {

@@ -8,6 +8,7 @@
 #define ACTIVATIONS pvit_wide_activations
 #define ACTIVATIONS_FROM pvit_wide_activations_from
 #define CHUNK_UNITS 16
+#define TILE_GROUPS 2
 #define TILE_TOKENS 3
 
 // Without this the compiler loads activations far ahead of their use and runs out of registers.
@@ -95,7 +96,7 @@ PVIT_INLINE void multiply_tile(const unit units[][2], size_t count, const token_
     }
 }
 
-#include "quantized/avx512_gemm_body.h"
+#include "quantized/gemm_body.h"
 
 PVIT_TARGET void pvit_avx512_gemm_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
                                      pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {

@@ -1,6 +1,6 @@
 #if defined(__x86_64__)
-// Products of q8 weights, eight rows to a register. Codes are widened to 16 bits, two columns to a lane, and used for
-// up to four tokens; a group then stays in the second-level cache for the next four.
+// Products of q8 weights with few tokens, eight rows to a register. Codes are widened to 16 bits, two columns to a
+// lane, and used for up to four tokens; a group then stays in the second-level cache for the next four.
 #include "quantized/avx2_products.h"
 
 #include "block_layout.h"
@@ -66,8 +66,8 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
     }
 }
 
-PVIT_TARGET void pvit_avx2_gemm_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                   pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
+PVIT_TARGET void pvit_avx2_gemv_q8_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale,
+                                          pvit_wide_activations x, size_t tokens, float *y, size_t stride) {
     for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q8_COLUMN_BYTES, y += 16) {
         size_t t = 0;
         for (; t + TOKENS <= tokens; t += TOKENS)
@@ -81,6 +81,6 @@ PVIT_TARGET void pvit_avx2_gemm_q8(const uint8_t *restrict w, size_t groups, siz
 
 PVIT_TARGET void pvit_avx2_gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
                                    pvit_wide_activations x, float *restrict y) {
-    pvit_avx2_gemm_q8(w, groups, columns, tile_scale, x, 1, y, 0);
+    pvit_avx2_gemv_q8_tokens(w, groups, columns, tile_scale, x, 1, y, 0);
 }
 #endif

@@ -1,6 +1,6 @@
 #if defined(__x86_64__)
-// Products of q4 weights, eight rows to a register, four columns to a lane. Weights are decoded in registers and used
-// for up to four tokens; a group then stays in the second-level cache for the next four.
+// Products of q4 weights with few tokens, eight rows to a register, four columns to a lane. Weights are decoded in
+// registers and used for up to four tokens; a group then stays in the second-level cache for the next four.
 //
 // There is no mixed-sign product that cannot saturate, so magnitudes of weights are multiplied by activations that take
 // the weights' signs: |127 * 127 * 2| fits 16 bits.
@@ -125,8 +125,8 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
     }
 }
 
-PVIT_TARGET void pvit_avx2_gemm_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                   pvit_activations x, size_t tokens, float *restrict y, size_t stride) {
+PVIT_TARGET void pvit_avx2_gemv_q4_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale,
+                                          pvit_activations x, size_t tokens, float *y, size_t stride) {
     for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q4_COLUMN_BYTES, y += 16) {
         size_t t = 0;
         for (; t + TOKENS <= tokens; t += TOKENS)
@@ -139,6 +139,6 @@ PVIT_TARGET void pvit_avx2_gemm_q4(const uint8_t *restrict w, size_t groups, siz
 
 PVIT_TARGET void pvit_avx2_gemv_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
                                    pvit_activations x, float *restrict y) {
-    pvit_avx2_gemm_q4(w, groups, columns, tile_scale, x, 1, y, 0);
+    pvit_avx2_gemv_q4_tokens(w, groups, columns, tile_scale, x, 1, y, 0);
 }
 #endif

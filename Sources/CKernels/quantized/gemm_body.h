@@ -1,34 +1,36 @@
-// Products with many tokens, whatever the weights' type. A chunk of columns of two groups is unpacked, and then stays
-// in the first-level cache while all tokens of a block are multiplied by it, a tile of a few tokens at a time: two
-// groups times a tile is what the registers hold. Sums wait on the stack between chunks.
+// Products with many tokens, whatever the weights' type. A chunk of columns of TILE_GROUPS groups is unpacked, and then
+// stays in the first-level cache while all tokens of a block are multiplied by it, a tile of a few tokens at a time:
+// these groups times a tile is what the registers hold. Sums wait on the stack between chunks.
 //
 // The activations of a chunk are copied side by side: rows of a power of two would compete for the same lines of the
 // cache.
 //
-// Included by gemm_q4.c and gemm_q8.c, which define before: UNIT_BYTES of 32 columns of a group, UNIT_OFFSETS, which
-// tells where they are, ACTIVATIONS and ACTIVATIONS_FROM; CHUNK_UNITS and TILE_TOKENS; `unit`, 32 columns of 16 rows
-// unpacked; `unpack_unit`; `token_chunk`, the activations of one token in a chunk; `copy_token`; and `multiply_tile`.
+// Included by the gemm files of an instruction set, which define before: UNIT_BYTES of 32 columns of a group,
+// UNIT_OFFSETS, which tells where they are, ACTIVATIONS and ACTIVATIONS_FROM; CHUNK_UNITS, TILE_GROUPS (1 or 2) and
+// TILE_TOKENS; `unit`, 32 columns of 16 rows unpacked; `unpack_unit`; `token_chunk`, the activations of one token in a
+// chunk; `copy_token`; and `multiply_tile`.
 
 #define TOKEN_BLOCK 128
-#define PAIR_BLOCK 4
+// Tiles of groups whose sums are held together.
+#define GROUP_TILES (8 / TILE_GROUPS)
 
-// One chunk of columns of a pair of groups, and of a block of tokens.
+// One chunk of columns of a tile of groups, and of a block of tokens.
 typedef struct {
-    _Alignas(64) unit units[CHUNK_UNITS][2]; // [units][groups]
+    _Alignas(64) unit units[CHUNK_UNITS][TILE_GROUPS];
     _Alignas(64) token_chunk tokens[TOKEN_BLOCK];
 } chunk;
 
-// [tokens][groups][rows]
-typedef float pair_sums[TOKEN_BLOCK][2][16];
+typedef float group_sums[TILE_GROUPS][16]; // [groups][rows]
 
-// Weights that will be unpacked next: `bytes` from each of two groups.
+// Weights that will be unpacked next: `bytes` from each group of a tile.
 typedef struct {
     const uint8_t *first;
     size_t group_bytes, bytes;
 } upcoming;
 
 // Unpacks `count` units from column `start` of a group.
-PVIT_INLINE void unpack(const uint8_t *group, size_t columns, size_t start, size_t count, unit (*units)[2], size_t g) {
+PVIT_INLINE void unpack(const uint8_t *group, size_t columns, size_t start, size_t count, unit (*units)[TILE_GROUPS],
+                        size_t g) {
     for (size_t u = 0; u < count; u++) {
         pvit_unit where = UNIT_OFFSETS(columns, start + u * 32);
         unpack_unit(group + where.scales, group + where.codes, &units[u][g]);
@@ -37,13 +39,13 @@ PVIT_INLINE void unpack(const uint8_t *group, size_t columns, size_t start, size
 
 PVIT_INLINE void prefetch(upcoming next, size_t from, size_t to) {
     for (size_t line = from / 64 * 64; line < to; line += 64) {
-        _mm_prefetch((const char *)next.first + line, _MM_HINT_T1);
-        _mm_prefetch((const char *)next.first + next.group_bytes + line, _MM_HINT_T1);
+        for (size_t g = 0; g < TILE_GROUPS; g++)
+            __builtin_prefetch((const char *)next.first + g * next.group_bytes + line, 0, 2);
     }
 }
 
 // Adds the products of `count` units of `groups` groups with all tokens to `sums`. Tiles are as even as they can be.
-PVIT_INLINE void multiply_chunk(const chunk *c, size_t count, size_t tokens, pair_sums sums, upcoming next,
+PVIT_INLINE void multiply_chunk(const chunk *c, size_t count, size_t tokens, group_sums *sums, upcoming next,
                                 int groups) {
     size_t tiles = (tokens + TILE_TOKENS - 1) / TILE_TOKENS;
     for (size_t i = 0, token = 0, end; i < tiles; i++, token = end) {
@@ -65,36 +67,39 @@ PVIT_INLINE void multiply_chunk(const chunk *c, size_t count, size_t tokens, pai
     }
 }
 
-// At most TOKEN_BLOCK tokens and PAIR_BLOCK pairs of groups.
+// At most TOKEN_BLOCK tokens and GROUP_TILES tiles of groups.
 PVIT_INLINE void multiply_block(const uint8_t *w, size_t groups, size_t columns, float tile_scale, ACTIVATIONS x,
                                 size_t tokens, float *y, size_t stride) {
     size_t group_bytes = columns / 32 * UNIT_BYTES;
     chunk c;
-    _Alignas(64) pair_sums sums[PAIR_BLOCK];
-    for (size_t pair = 0; pair < (groups + 1) / 2; pair++) memset(sums[pair], 0, tokens * sizeof *sums[pair]);
+    _Alignas(64) group_sums sums[GROUP_TILES][TOKEN_BLOCK];
+    for (size_t tile = 0; tile * TILE_GROUPS < groups; tile++) memset(sums[tile], 0, tokens * sizeof *sums[tile]);
 
     for (size_t start = 0; start < columns; start += CHUNK_UNITS * 32) {
         size_t count = columns - start < CHUNK_UNITS * 32 ? (columns - start) / 32 : CHUNK_UNITS;
         for (size_t t = 0; t < tokens; t++) copy_token(ACTIVATIONS_FROM(x, columns, t), start, count, &c.tokens[t]);
-        for (size_t group = 0; group < groups; group += 2) {
-            const uint8_t *pair = w + group * group_bytes;
-            int last = group + 2 >= groups, single = group + 1 == groups;
-            upcoming next = {(last ? w + count * UNIT_BYTES : pair + 2 * group_bytes) + start / 32 * UNIT_BYTES,
+        for (size_t group = 0; group < groups; group += TILE_GROUPS) {
+            const uint8_t *first = w + group * group_bytes;
+            int last = group + TILE_GROUPS >= groups;
+            upcoming next = {(last ? w + count * UNIT_BYTES : first + TILE_GROUPS * group_bytes) +
+                                 start / 32 * UNIT_BYTES,
                              group_bytes, count * UNIT_BYTES};
-            unpack(pair, columns, start, count, c.units, 0);
-            if (single) {
-                multiply_chunk(&c, count, tokens, sums[group / 2], next, 1);
+            group_sums *tile_sums = sums[group / TILE_GROUPS];
+            unpack(first, columns, start, count, c.units, 0);
+            if (TILE_GROUPS == 1 || group + 1 == groups) {
+                multiply_chunk(&c, count, tokens, tile_sums, next, 1);
             } else {
-                unpack(pair + group_bytes, columns, start, count, c.units, 1);
-                multiply_chunk(&c, count, tokens, sums[group / 2], next, 2);
+                unpack(first + group_bytes, columns, start, count, c.units, TILE_GROUPS - 1);
+                multiply_chunk(&c, count, tokens, tile_sums, next, TILE_GROUPS);
             }
         }
     }
 
     for (size_t t = 0; t < tokens; t++)
-        for (size_t group = 0; group < groups; group++)
-            _mm512_storeu_ps(y + t * stride + group * 16,
-                             _mm512_mul_ps(_mm512_load_ps(sums[group / 2][t][group % 2]), _mm512_set1_ps(tile_scale)));
+        for (size_t group = 0; group < groups; group++) {
+            const float *sum = sums[group / TILE_GROUPS][t][group % TILE_GROUPS];
+            for (size_t row = 0; row < 16; row++) y[t * stride + group * 16 + row] = sum[row] * tile_scale;
+        }
 }
 
 PVIT_INLINE void multiply(const uint8_t *w, size_t groups, size_t columns, float tile_scale, ACTIVATIONS x,
@@ -103,8 +108,9 @@ PVIT_INLINE void multiply(const uint8_t *w, size_t groups, size_t columns, float
     for (size_t token = 0; token < tokens; token += TOKEN_BLOCK) {
         size_t token_count = tokens - token < TOKEN_BLOCK ? tokens - token : TOKEN_BLOCK;
         ACTIVATIONS part = ACTIVATIONS_FROM(x, columns, token);
-        for (size_t group = 0; group < groups; group += PAIR_BLOCK * 2) {
-            size_t group_count = groups - group < PAIR_BLOCK * 2 ? groups - group : PAIR_BLOCK * 2;
+        for (size_t group = 0; group < groups; group += GROUP_TILES * TILE_GROUPS) {
+            size_t group_count =
+                groups - group < GROUP_TILES * TILE_GROUPS ? groups - group : GROUP_TILES * TILE_GROUPS;
             multiply_block(w + group * group_bytes, group_count, columns, tile_scale, part, token_count,
                            y + token * stride + group * 16, stride);
         }

@@ -1,0 +1,89 @@
+#if defined(__x86_64__)
+// q8 times many tokens: codes are widened to 16 bits once a block of tokens, two columns to a lane.
+#include "quantized/avx2_products.h"
+#include "quantized/avx2_wide_codes.h"
+
+#define UNIT_BYTES (PVIT_UNIT * PVIT_Q8_COLUMN_BYTES)
+#define UNIT_OFFSETS pvit_q8_unit
+#define ACTIVATIONS pvit_wide_activations
+#define ACTIVATIONS_FROM pvit_wide_activations_from
+#define CHUNK_UNITS 8
+#define TILE_GROUPS 1
+#define TILE_TOKENS 4
+
+typedef struct {
+    int16_t codes[16][16][2]; // signed: [columns / 2][16 rows][2]
+    float scales[16];
+} unit;
+
+typedef struct {
+    int16_t codes[CHUNK_UNITS * 32];
+    float scales[CHUNK_UNITS];
+} token_chunk;
+
+PVIT_INLINE void unpack_unit(const uint8_t *scales, const uint8_t *codes, unit *result) {
+    const __m256i excess = _mm256_set1_epi16(128);
+    PVIT_UNROLL
+    for (size_t half = 0; half < 2; half++) {
+        __m128i halves = _mm_loadu_si128((const __m128i *)(scales + 16 * half));
+        _mm256_store_ps(result->scales + 8 * half, _mm256_cvtph_ps(halves));
+        PVIT_UNROLL
+        for (size_t j = 0; j < 8; j++) {
+            __m256i bytes = _mm256_loadu_si256((const __m256i *)(codes + j * PVIT_CODE_WORD + 32 * half));
+            __m256i first = _mm256_sub_epi16(first_codes(bytes), excess);
+            __m256i second = _mm256_sub_epi16(second_codes(bytes), excess);
+            _mm256_store_si256((__m256i *)result->codes[2 * j][8 * half], first);
+            _mm256_store_si256((__m256i *)result->codes[2 * j + 1][8 * half], second);
+        }
+    }
+}
+
+PVIT_INLINE void copy_token(pvit_wide_activations x, size_t start, size_t count, token_chunk *result) {
+    memcpy(result->codes, x.codes + start, count * 32 * sizeof *x.codes);
+    memcpy(result->scales, x.scales + start / 32, count * sizeof *x.scales);
+}
+
+// Adds the products of `count` units of a group with `tokens` tokens, the first of them `x`, to `sums`.
+PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, const token_chunk *x,
+                               float (*sums)[TILE_GROUPS][16], int tokens, int groups) {
+    (void)groups;
+    for (size_t u = 0; u < count; u++) {
+        const unit *w = units[u];
+        __m256i dot[TILE_TOKENS][2]; // [tokens][halves of the rows]
+        PVIT_UNROLL
+        for (int t = 0; t < tokens; t++) dot[t][0] = dot[t][1] = _mm256_setzero_si256();
+        PVIT_UNROLL
+        for (size_t pair = 0; pair < 16; pair++) {
+            __m256i first = _mm256_load_si256((const __m256i *)w->codes[pair][0]);
+            __m256i second = _mm256_load_si256((const __m256i *)w->codes[pair][8]);
+            PVIT_UNROLL
+            for (int t = 0; t < tokens; t++) {
+                __m256i two = two_codes(x[t].codes + u * 32 + 2 * pair);
+                dot[t][0] = _mm256_add_epi32(dot[t][0], _mm256_madd_epi16(first, two));
+                dot[t][1] = _mm256_add_epi32(dot[t][1], _mm256_madd_epi16(second, two));
+            }
+        }
+        PVIT_UNROLL
+        for (int t = 0; t < tokens; t++) {
+            __m256 scale = _mm256_set1_ps(x[t].scales[u]);
+            PVIT_UNROLL
+            for (int half = 0; half < 2; half++) {
+                float *sum = sums[t][0] + 8 * half;
+                __m256 row_scales = _mm256_load_ps(w->scales + 8 * half);
+                __m256 term = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[t][half]), row_scales);
+                _mm256_store_ps(sum, _mm256_fmadd_ps(term, scale, _mm256_load_ps(sum)));
+            }
+        }
+    }
+}
+
+#include "quantized/gemm_body.h"
+
+PVIT_TARGET void pvit_avx2_gemm_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                                   pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
+    if (tokens <= PVIT_AVX2_GEMV_TOKENS)
+        pvit_avx2_gemv_q8_tokens(w, groups, columns, tile_scale, x, tokens, y, stride);
+    else
+        multiply(w, groups, columns, tile_scale, x, tokens, y, stride);
+}
+#endif
