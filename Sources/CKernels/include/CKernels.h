@@ -122,7 +122,7 @@ typedef struct {
     void (*gemv_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
                     float *restrict y);
     // y[token * stride + row] for all tokens and 16 * groups rows (prefill). Each token gets the bits that it would get
-    // alone. Needs about 110 KB of stack.
+    // alone. Needs about 150 KB of stack.
     void (*gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
                     size_t tokens, float *restrict y, size_t stride);
     void (*gemm_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
