@@ -27,14 +27,34 @@ private func checkpointInPlaceOfContainer(_ path: FilePath) -> any Error {
             "this is not a .pvq container, and \(isFolder(path) ? "the folder holds no model" : "no checkpoint either")",
             file: path, remedy: "give a .pvq file that `pvit quantize` made")
     } catch { return error }
-    let folder = path.lexicallyNormalized()
-    let stem = (isFolder(path) ? folder.lastComponent?.string : folder.stem) ?? "model"
-    let isDelta = (try? CheckpointDiagnosis.looksLikeDelta(checkpoint)) == true
-    let source = isDelta ? "BASE --delta \(path.string.quotedForShell)" : path.string.quotedForShell
     return PVITError(
         .checkpointInPlaceOfContainer,
-        "this is a \(isDelta ? "delta" : "checkpoint") (\(checkpoint.format)), not a .pvq container", file: path,
-        remedy: "make one of it: pvit quantize \(source) --output \("\(stem).pvq".quotedForShell)")
+        "this is a \(kind(of: checkpoint).title) (\(checkpoint.format)), not a .pvq container", file: path,
+        remedy: "make one of it: \(quantizeCommand(for: checkpoint))")
+}
+
+/// What a checkpoint is, for people, and the arguments of `quantize` in front of its path.
+private func kind(of checkpoint: Checkpoint) -> (title: String, arguments: String) {
+    switch try? Tower.recognise(checkpoint)?.kind {
+    case .vision: ("vision tower", "MODEL --vision-tower ")
+    case .region: ("region encoder", "MODEL --region-encoder ")
+    case nil:
+        (try? CheckpointDiagnosis.looksLikeDelta(checkpoint)) == true ? ("delta", "BASE --delta ") : ("checkpoint", "")
+    }
+}
+
+/// The command that makes a container of a checkpoint; of a single shard that of its folder.
+private func quantizeCommand(for checkpoint: Checkpoint) -> String {
+    var path = checkpoint.path
+    if !isFolder(path), let whole = try? CheckpointSource.open(path.parentFolder), whole.sourceFiles.count > 1,
+        whole.sourceFiles.contains(where: { $0.path.lastComponent == path.lastComponent })
+    {
+        path = path.parentFolder
+    }
+    let name = path.lexicallyNormalized()
+    let stem = (isFolder(path) ? name.lastComponent?.string : name.stem) ?? "model"
+    return "pvit quantize \(kind(of: checkpoint).arguments)\(path.string.quotedForShell) --output "
+        + "\(stem).pvq".quotedForShell
 }
 
 extension String {
