@@ -59,8 +59,18 @@ public enum CheckpointDiagnosis {
             try architecture.check(checkpoint.weights.tensors)
             return architecture
         } catch let error as PVITError {
-            throw error.located(file: checkpoint.path)
+            var located = error.located(file: checkpoint.path)
+            if error.code == .checkpointTensors, isShard(checkpoint) {
+                located.remedy = "this is one shard of several: give the folder that it lies in"
+            }
+            throw located
         }
+    }
+
+    /// Whether a checkpoint is a file that is called like one of several.
+    private static func isShard(_ checkpoint: Checkpoint) -> Bool {
+        let stem = checkpoint.path.stem ?? ""
+        return checkpoint.sourceFiles.count == 1 && stem.wholeMatch(of: /.*-\d+-of-\d+/) != nil
     }
 
     /// Sentences on a checkpoint: that it is no model as such or looks like a delta, that tensors are missing or unexpected,

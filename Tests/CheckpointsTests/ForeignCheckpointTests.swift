@@ -39,6 +39,12 @@ struct ForeignCheckpointTests {
         #expect(error.remedy != nil && error.file != nil)
     }
 
+    @Test("a folder of folders names the one that looks like a model")
+    func folderOfFolders() throws {
+        let error = try error(["a/notes.txt": "", "checkpoint-500/config.json": "{}"])
+        #expect(error.code == .formatUnknown && error.remedy?.contains("/checkpoint-500, which looks like") == true)
+    }
+
     @Test("in the cache of Hugging Face the folder of the revision is named")
     func cache() throws {
         let folder = try TemporaryFolder()

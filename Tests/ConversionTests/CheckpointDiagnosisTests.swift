@@ -73,6 +73,15 @@ struct CheckpointDiagnosisTests {
             _ = try QuantizePlan(for: model.checkpoint(), options: QuantizeOptions())
         }
         #expect(error.code == .checkpointTensors && error.file == "tiny" && error.remedy != nil)
+        let whole = try model.checkpoint()
+        let shard = try Checkpoint(
+            path: "folder/model-00001-of-00002.safetensors", format: "safetensors", weights: whole.weights,
+            sideFiles: whole.sideFiles,
+            sourceFiles: [Checkpoint.SourceFile(path: "folder/model-00001-of-00002.safetensors", byteCount: 1)])
+        let partial = try #require(throws: PVITError.self) {
+            _ = try QuantizePlan(for: shard, options: QuantizeOptions())
+        }
+        #expect(partial.remedy?.contains("one shard of several") == true)
     }
 
     @Test("tables of angles and the extra state of modules are left out")

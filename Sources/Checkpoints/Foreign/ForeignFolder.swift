@@ -25,7 +25,16 @@ enum ForeignFolder {
             ?? distributed(folder, entries: entries) ?? otherFormat(folder, entries: entries)
             ?? PVITError(
                 .formatUnknown, "the folder has no weights", file: folder,
-                remedy: "give a Hugging Face or Meta LLaMA folder, or a safetensors, PyTorch or GGUF file")
+                remedy: modelFolder(within: folder, entries: entries).map { "give \($0), which looks like a model" }
+                    ?? "give a Hugging Face or Meta LLaMA folder, or a safetensors, PyTorch or GGUF file")
+    }
+
+    /// The first folder inside of a folder that has the configuration of a model.
+    private static func modelFolder(within folder: FilePath, entries: [String]) -> FilePath? {
+        entries.prefix(100).lazy.map { folder.appending($0) }.first { candidate in
+            guard isFolder(candidate), let names = try? folderEntries(candidate) else { return false }
+            return names.contains(SideFiles.config) || names.contains(MetaFolder.parametersName)
+        }
     }
 
     /// A model in the cache of `huggingface_hub`, whose files lie in one folder for each revision.

@@ -97,7 +97,9 @@ struct GGUFExportPlan: Sendable {
                 guard order != nil else {
                     throw PVITError(
                         .checkpointTensors,
-                        "\(source.shape.rows) rows cannot be cut into \(heads) heads of an even width", tensor: name)
+                        "\(source.shape.rows) rows cannot be cut into \(heads) heads of an even width",
+                        file: checkpoint.path, tensor: name,
+                        remedy: "check that the config.json beside the weights is theirs")
                 }
                 // Whole heads: their rows are together in both orders.
                 let width = source.shape.rows / heads
