@@ -39,8 +39,9 @@ struct LlamaArchitecture {
         vocabulary = try Self.size("vocab_size", of: config, atMost: 4_194_304)
         probe = ProbeArchitecture(
             hidden: hidden, inner: inner, layers: layers, heads: heads, keyValueHeads: keyValueHeads,
-            headWidth: headWidth, vocabulary: vocabulary, ropeTheta: config["rope_theta"]?.double ?? 10_000,
-            normEpsilon: Float(config["rms_norm_eps"]?.double ?? 1e-6))
+            headWidth: headWidth, vocabulary: vocabulary,
+            ropeTheta: try Self.number("rope_theta", of: config, default: 10_000),
+            normEpsilon: Float(try Self.number("rms_norm_eps", of: config, default: 1e-6)))
         isTied = config["tie_word_embeddings"]?.bool ?? false
         var tensors: [(name: TensorName, shape: [Int])] = [(TensorKind.embeddingName, [vocabulary, hidden])]
         let shapes = [
@@ -61,7 +62,7 @@ struct LlamaArchitecture {
     }
 
     /// Throws unless a source has every tensor of the decoder in its shape, and beside them at most PVIT's projectors,
-    /// tables of rotary frequencies, and the output layer of a tied model.
+    /// what nobody reads, and the output layer of a tied model.
     ///
     /// - Throws: `checkpoint.tensors`, listing what is missing, misshaped or unexpected.
     func check(_ source: some Collection<TensorDescription>) throws {
@@ -78,7 +79,7 @@ struct LlamaArchitecture {
         if isTied { rest[TensorKind.outputName] = nil }
         let unexpected = rest.keys.filter { name in
             let kind = TensorKind(name)
-            return kind != .projector && kind != .rotaryFrequencies
+            return kind != .projector && kind != .unread
         }.sorted()
         var complaints: [String] = []
         if !missing.isEmpty { complaints.append("missing: \(missing.map(\.rawValue).listed())") }
@@ -93,7 +94,9 @@ struct LlamaArchitecture {
             biases ? .checkpointUnsupported : .checkpointTensors,
             "the tensors are not those of the model that config.json describes; " + complaints.joined(separator: "; "),
             tensor: missing.first ?? misshaped.first?.tensor.name ?? unexpected.first,
-            remedy: biases ? "attention and feed-forward biases are not supported" : nil)
+            remedy: biases
+                ? "attention and feed-forward biases are not supported"
+                : "check that the weights are complete and the config.json beside them is theirs")
     }
 
     private static func checkSupported(_ config: JSONObject) throws {
@@ -110,6 +113,14 @@ struct LlamaArchitecture {
         for bias in ["attention_bias", "mlp_bias"] where config[bias]?.bool == true {
             throw unsupported("models with \(bias) are not supported")
         }
+    }
+
+    private static func number(_ key: String, of config: JSONObject, default fallback: Double) throws -> Double {
+        guard let value = config[key], value != .null else { return fallback }
+        guard let number = value.double, number.isFinite else {
+            throw PVITError(.checkpointConfig, "\(key) in config.json is not a finite number")
+        }
+        return number
     }
 
     private static func size(

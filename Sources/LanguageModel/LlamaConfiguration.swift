@@ -27,7 +27,7 @@ public struct LlamaConfiguration: Sendable, Hashable {
     /// The most positions that the model attends over.
     public let maximumPositions: Int
     /// Whether the output matrix is the embedding matrix.
-    public let tiesOutput: Bool
+    public private(set) var tiesOutput: Bool
     /// The token that begins a text, when the configuration names one.
     public let beginningOfText: TokenID?
     /// The tokens that end a text.
@@ -71,10 +71,15 @@ public struct LlamaConfiguration: Sendable, Hashable {
         endOfText = try reader.tokens("eos_token_id")
     }
 
-    /// Reads the configuration that travels in a container.
+    /// Reads the configuration that travels in a container. An output matrix of its own is used, whatever it says of that.
     ///
     /// - Throws: What `Container.modelConfig` and `init(parsing:)` throw.
-    public init(of container: Container) throws { try self.init(parsing: container.modelConfig) }
+    public init(of container: Container) throws {
+        try self.init(parsing: container.modelConfig)
+        if let output = try container.tensor(named: LlamaWeights.outputName), output.aliasOf == nil {
+            tiesOutput = false
+        }
+    }
 
     /// Throws unless the decoder is LLaMA's: the families that use the same graph under another name are accepted.
     private static func checkArchitecture(_ json: JSONObject) throws {

@@ -22,7 +22,7 @@ package struct Llama3RotaryScaling: Sendable, Hashable {
             let low = configuration["low_freq_factor"]?.double,
             let high = configuration["high_freq_factor"]?.double,
             let length = configuration["original_max_position_embeddings"]?.integer, factor > 0, high > low, low > 0,
-            length > 0
+            length > 0, [factor, low, high].allSatisfy(\.isFinite)
         else { return nil }
         self.factor = factor
         lowFrequencyFactor = low

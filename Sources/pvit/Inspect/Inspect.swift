@@ -70,7 +70,7 @@ struct Inspect: ParsableCommand {
     }
 
     private func showPlan() throws {
-        let container = try Container(opening: path)
+        let container = try withContainer(at: path) { try Container(opening: path) }
         let request = MemoryRequest(limit: memory, contextLength: context)
         let plan = try request.plan(
             for: LlamaConfiguration(of: container), in: container, threadCount: ProcessStatus.availableProcessors)
