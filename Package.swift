@@ -21,6 +21,7 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
         .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
 
         .target(name: "CMappings"),
@@ -56,8 +57,8 @@ let package = Package(
         .executableTarget(
             name: "pvit",
             dependencies: [
-                "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors", "Tokenization",
-                "Vision", argumentParser, systemPackage,
+                "CEdit", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors",
+                "Tokenization", "Vision", argumentParser, systemPackage,
             ]),
         .executableTarget(
             name: "time-vision",

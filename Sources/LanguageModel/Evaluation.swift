@@ -34,7 +34,8 @@ extension Llama {
         let perplexity = exp(mean)
         return PerplexityResult(
             perplexity: perplexity,
-            standardError: perplexity * deviation / Double(max(losses.count - 1, 1)).squareRoot(),
+            standardError: losses.count > 1
+                ? perplexity * deviation / Double(losses.count - 1).squareRoot() : nil,
             tokenCount: losses.count)
     }
 

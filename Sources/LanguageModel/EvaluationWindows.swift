@@ -65,7 +65,7 @@ public struct PerplexityResult: Sendable, Hashable {
     /// exp of the mean negative log-likelihood.
     public let perplexity: Double
     /// The standard error of `perplexity`, taking tokens as independent.
-    public let standardError: Double
+    public let standardError: Double?
     /// How many tokens were scored.
     public let tokenCount: Int
 }

@@ -64,15 +64,22 @@ public final class Llama {
     ///   - logits: For which positions of the input logits are computed.
     ///   - trace: Sees the hidden states between the layers.
     ///   - consume: Gets the place of a position in the input, from 0, and its logits `[vocabulary]`, in order.
+    ///   - read: Told after each pass how many positions of the input were read.
     /// - Throws: `model.context-full` when the input does not fit the cache, `model.token` for a token that the vocabulary
     ///   lacks, errors of the container's tiles, and what `consume` throws.
     public func forward(
         _ input: LlamaInput, cache: inout KVCache, logits: LogitsSelection = .last, trace: HiddenStateTrace? = nil,
-        _ consume: (_ position: Int, _ logits: Span<Float>) throws -> Void = { _, _ in }
+        _ consume: (_ position: Int, _ logits: Span<Float>) throws -> Void = { _, _ in },
+        read: (_ count: Int) -> Void = { _ in }
     ) throws {
         try check(input, cache)
-        let batch = [BatchEntry(input: input, logits: logits, rows: cache.rows, start: cache.count)]
-        try run(batch, trace: trace, read: { _, count in cache.append(count) }) { rows, states in
+        let start = cache.count
+        let batch = [BatchEntry(input: input, logits: logits, rows: cache.rows, start: start)]
+        func append(_ count: Int) {
+            cache.append(count)
+            read(cache.count - start)
+        }
+        try run(batch, trace: trace, read: { _, count in append(count) }) { rows, states in
             try computeLogits(rows, of: states) { rows, logits in
                 for (index, row) in rows.enumerated() { try logits.withRow(index) { try consume(row.position, $0) } }
             }

@@ -45,11 +45,13 @@ public struct SamplingOptions: Sendable, Hashable {
         func require(_ condition: Bool, _ what: String) throws {
             guard condition else { throw PVITError(.samplingOption, what) }
         }
-        try require(temperature.isFinite && temperature >= 0, "the temperature must be 0 or more")
+        try require(temperature.isFinite && temperature >= 0, "the temperature must be a finite number, 0 or more")
         try require(topK >= 0, "top-k must be 0 (all) or more")
         try require(topP > 0 && topP <= 1, "top-p must be above 0 and at most 1")
         try require(minP >= 0 && minP <= 1, "min-p must be from 0 to 1")
-        try require(repetitionPenalty.isFinite && repetitionPenalty > 0, "the repetition penalty must be above 0")
+        try require(
+            repetitionPenalty.isFinite && repetitionPenalty > 0,
+            "the repetition penalty must be a finite number above 0")
         try require(repetitionWindow ?? 0 >= 0, "the repetition window must be 0 or more")
     }
 }

@@ -23,6 +23,10 @@ enum EntryPoint {
             StandardError.write("pvit: interrupted\n")
             exit(interrupted)
         } catch {
+            if let usage = UsageError(error, arguments: Array(CommandLine.arguments.dropFirst())) {
+                StandardError.write("pvit: error: \(usage.message)\n")
+                exit(PVITError.Category.usage.rawValue)
+            }
             PVITCommand.exit(withError: error)
         }
     }

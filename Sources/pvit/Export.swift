@@ -28,7 +28,7 @@ struct Export: ParsableCommand {
     @Option(help: "The type of the weights; by default f16 in a GGUF file and the source's own in a folder.")
     var type: GGUFWeightType?
 
-    @Option(help: "Start another safetensors file when one would grow past this size.")
+    @Option(parsing: .unconditional, help: "Start another safetensors file when one would grow past this size.")
     var shardSize = ByteCount(rawValue: 5_000_000_000)
 
     @OptionGroup var threads: ThreadOptions

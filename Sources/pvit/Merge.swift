@@ -26,7 +26,7 @@ struct Merge: ParsableCommand {
     @Option(name: .shortAndLong, help: "The folder to write; it must not exist or must be empty.")
     var output: FilePath
 
-    @Option(help: "Start another file when one would grow past this size.")
+    @Option(parsing: .unconditional, help: "Start another file when one would grow past this size.")
     var shardSize = ByteCount(rawValue: 5_000_000_000)
 
     @OptionGroup var threads: ThreadOptions
@@ -60,7 +60,7 @@ struct Delta: ParsableCommand {
     @Option(name: .shortAndLong, help: "The folder to write; it must not exist or must be empty.")
     var output: FilePath
 
-    @Option(help: "Start another file when one would grow past this size.")
+    @Option(parsing: .unconditional, help: "Start another file when one would grow past this size.")
     var shardSize = ByteCount(rawValue: 5_000_000_000)
 
     @OptionGroup var threads: ThreadOptions

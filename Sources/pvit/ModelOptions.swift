@@ -39,6 +39,7 @@ struct ModelOptions: ParsableArguments {
 /// How much memory to use.
 struct MemoryOptions: ParsableArguments {
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Stay within this much memory, such as 2GiB: weights that do not fit are read again for each token. By "
                 + "default what the machine, or the control group, has.",
@@ -60,17 +61,22 @@ struct MemoryOptions: ParsableArguments {
 }
 
 /// What computes, on the instruction set that the environment variable PVIT_KERNELS names, or on the best there is. Once
-/// `Interruption.watch` was called, Ctrl-C ends whatever it is computing.
+/// `Interruption.watch` was called, Ctrl-C ends whatever it is computing. `ReadingProgress` is kept up to date meanwhile.
 func makeEngine(threadCount: Int) throws -> ComputeEngine {
     guard let name = getenv("PVIT_KERNELS").map({ String(cString: $0) }), !name.isEmpty else {
-        return try ComputeEngine(threadCount: threadCount, checkpoint: Interruption.check)
+        return try ComputeEngine(threadCount: threadCount, checkpoint: checkpoint)
     }
     guard let set = InstructionSet(rawValue: name) else {
         let names = InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("PVIT_KERNELS is \"\(name)\"; it takes one of \(names)")
     }
     return try ComputeEngine(
-        threadCount: threadCount, instructionSet: set, checkpoint: Interruption.check)
+        threadCount: threadCount, instructionSet: set, checkpoint: checkpoint)
+}
+
+@Sendable private func checkpoint() throws {
+    try Interruption.check()
+    ReadingProgress.tick()
 }
 
 extension KVCache.Storage: ExpressibleByArgument {}
@@ -79,24 +85,34 @@ extension ContextOverflow: ExpressibleByArgument {}
 
 /// How the next token is drawn.
 struct SamplingArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("0 always takes the most likely token; higher is more varied.", valueName: "t"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("0 always takes the most likely token; higher is more varied.", valueName: "t"))
     var temperature = 0.0
 
-    @Option(help: ArgumentHelp("Draw from the k most likely tokens only; 0 is all.", valueName: "k"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Draw from the k most likely tokens only; 0 is all.", valueName: "k"))
     var topK = 0
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("Draw from the most likely tokens that together reach this probability.", valueName: "p"))
     var topP = 1.0
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("Draw from tokens with at least this share of the largest probability.", valueName: "p"))
     var minP = 0.0
 
-    @Option(help: ArgumentHelp("Make tokens that occurred less likely; 1 changes nothing.", valueName: "factor"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Make tokens that occurred less likely; 1 changes nothing.", valueName: "factor"))
     var repetitionPenalty = 1.0
 
-    @Option(help: ArgumentHelp("What the random choice depends on; by default another one each time.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("What the random choice depends on; by default another one each time.", valueName: "n"))
     var seed: UInt64?
 
     func validate() throws {

@@ -37,7 +37,9 @@ extension TensorEncoding: ExpressibleByArgument {
 
 /// How many threads to use.
 struct ThreadOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Threads to compute with; by default one for each processor.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Threads to compute with; by default one for each processor.", valueName: "n"))
     var threads: Int?
 
     func validate() throws {
@@ -61,15 +63,17 @@ struct OutputOptions: ParsableArguments {
     }
 }
 
-/// Whole numbers from 0 on, divided by commas.
+/// Whole numbers from 0 to a million, divided by commas.
 struct NumberList: ExpressibleByArgument {
+    static let range = 0...1_000_000
+
     let values: [Int]
 
     init(_ values: [Int]) { self.values = values }
 
     init?(argument: String) {
         let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-        values = parts.compactMap { Int($0) }.filter { $0 >= 0 && $0 <= 1_000_000 }
+        values = parts.compactMap { Int($0) }.filter(Self.range.contains)
         guard values.count == parts.count else { return nil }
     }
 

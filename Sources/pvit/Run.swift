@@ -12,7 +12,12 @@ struct Run: ParsableCommand {
         abstract: "Answer a prompt, or hold a conversation.",
         discussion: """
             The prompt goes through the model's own chat template; with --raw it is the text to continue, special tokens \
-            recognised. Without a prompt it is read from standard input; on a terminal that is a conversation.
+            recognised. Without a prompt, or with - as prompt, it is read from standard input; on a terminal that is a \
+            conversation, in which /help shows what can be done. A prompt that begins with - comes after --.
+
+            A text that is piped in, or redirected from a file, joins a prompt: the prompt, an empty line, the text. \
+            A file that was read in part already (as by a shell's loop) and a socket are left alone; --no-stdin leaves \
+            everything alone, as < /dev/null does.
 
             With --image a PVIT model is asked about an image. A region of it is named by --region and mentioned as {NAME}; \
             the model reads <Region><L…><L…><L…><L…></Region>, the edges in thousandths, which a prompt may have itself. \
@@ -25,26 +30,32 @@ struct Run: ParsableCommand {
               pvit run smollm2.pvq "What is the capital of France?"
               pvit run smollm2.pvq --raw "Once upon a time" --max-tokens 100 --temperature 0.8 --seed 7
               pvit run smollm2.pvq "Name three rivers." --json
-              pvit run smollm2.pvq "$(cat notes.txt) Quote the last sentence." --speculate
+              cat notes.txt | pvit run smollm2.pvq "Quote the last sentence." --speculate
+              pvit run smollm2.pvq -- "-5 + 3 is what?"
             """)
 
     @OptionGroup var model: ModelOptions
 
-    @Argument(help: "The prompt.")
+    @Argument(help: "The prompt, or - for standard input.")
     var prompt: String?
 
     @OptionGroup var imageOptions: ImageOptions
 
-    @Option(help: ArgumentHelp("The most tokens to make; by default until the context is full.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The most tokens to make; by default until the context is full.", valueName: "n"))
     var maxTokens: Int?
 
-    @Option(help: ArgumentHelp("Instructions for the whole conversation.", valueName: "text"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Instructions for the whole conversation.", valueName: "text"))
     var system: String?
 
-    @Option(help: ArgumentHelp("End the answer before this text; may be given several times.", valueName: "text"))
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("End the answer before this text; may be given several times.", valueName: "text"))
     var stop: [String] = []
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Room for prompt and answer together, in tokens; by default what the model was trained for.",
             valueName: "n"))
@@ -75,56 +86,85 @@ struct Run: ParsableCommand {
     @Flag(help: "Print one JSON object with text, tokens, stop reason and timings.")
     var json = false
 
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Whether piped text joins the prompt."))
+    var stdin = true
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep the questions of a conversation in this file, for the arrow keys of the next one. By default nothing "
+                + "is kept.", valueName: "file"))
+    var history: FilePath?
+
     @OptionGroup var sampling: SamplingArguments
 
     func validate() throws {
         if let maxTokens, maxTokens < 0 { throw ValidationError("--max-tokens takes 0 or more") }
+        if history != nil, prompt != nil || json {
+            throw ValidationError("--history is for a conversation, which has no PROMPT and no --json")
+        }
+        if !stdin, prompt == nil || prompt == "-" {
+            throw ValidationError("--no-stdin needs a PROMPT, as it would come from standard input")
+        }
         if let speculate, !(1...64).contains(speculate) {
             throw ValidationError("--speculate takes a number from 1 to 64, or none")
         }
-        if let context, context < 1 { throw ValidationError("--context takes 1 or more") }
+        if let context, !(1...1 << 30).contains(context) {
+            throw ValidationError("--context takes a number from 1 to \(1 << 30)")
+        }
         if raw, system != nil { throw ValidationError("--system is part of a chat template, and --raw uses none") }
         if stop.contains("") { throw ValidationError("--stop takes a text") }
     }
 
     func run() throws {
+        let isConversation = prompt == nil && isatty(STDIN_FILENO) == 1 && !json
+        // What is wrong with standard input is told before a model is opened.
+        let text = isConversation ? "" : try promptText()
         let loaded = try model.load(
-            context: context, cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
+            context: context, cacheStorage: kvCache, seesImages: isConversation || !imageOptions.image.isEmpty)
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
+        generator.reading = ReadingProgress.update
+        defer { ReadingProgress.finish() }
         let picture = try imageOptions.load()
-        if prompt == nil, isatty(STDIN_FILENO) == 1, !json {
+        if isConversation {
+            let state = ConversationState(
+                system: system, imageOptions: imageOptions, picture: picture, options: options)
             return try Conversation(
-                generator: generator, system: system, isRaw: raw, picture: picture, options: options
+                generator: generator, isRaw: raw, state: state, history: history.map(InputHistory.init)
             ).run()
         }
-        var text = try prompt ?? standardInputText()
-        if let picture { text = try picture.prompt(text, mustUseAll: true) }
+        try answer(picture?.prompt(text, mustUseAll: true) ?? text, generator, picture)
+    }
+
+    private func answer(_ text: String, _ generator: Generator, _ picture: Picture?) throws {
         Interruption.watch()
         let result = try generator.respond(
             to: text, image: picture?.pixels, system: system, isRaw: raw, options: options
         ) { part in
+            ReadingProgress.finish()
             try Interruption.check()
             if !json { try StandardOutput.write(part) }
         }
+        ReadingProgress.finish()
         if json {
-            try StandardOutput.write(json: result.json(of: loaded, picture: picture))
+            try StandardOutput.write(json: result.json(of: generator.model, picture: picture))
         } else {
             try StandardOutput.write("\n")
         }
-        result.noteLosses()
+        // A program finds why the answer ended in the JSON.
+        for note in result.losses + (json ? [] : result.ending) { StandardError.write("note: \(note)\n") }
+    }
+
+    /// What is asked: the prompt, and what is piped into the program.
+    private func promptText() throws -> String {
+        guard let prompt, prompt != "-" else { return try PipedInput.prompt() }
+        guard stdin, let text = try PipedInput.textBesidePrompt() else { return prompt }
+        return prompt.isEmpty ? text : "\(prompt)\n\n\(text)"
     }
 
     private var options: GenerationOptions {
         GenerationOptions(
             maximumTokens: maxTokens, sampling: sampling.options, stops: stop, speculation: speculate,
             overflow: overflow)
-    }
-
-    /// All of standard input as text, without the line feed at its end.
-    private func standardInputText() throws -> String {
-        var bytes = try readStandardInput()
-        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }
 
@@ -175,15 +215,25 @@ extension GenerationResult {
         return .object(object)
     }
 
-    /// Says what of the text was left out to make room.
-    func noteLosses() {
+    /// What of the text was left out to make room.
+    var losses: [String] {
+        var notes: [String] = []
         if cutTokenCount > 0 {
-            StandardError.write(
-                "note: the first \(cutTokenCount) tokens of the prompt were cut off to make room for the answer\n")
+            notes.append("the first \(cutTokenCount) tokens of the prompt were cut off to make room for the answer")
         }
         if droppedTokenCount > 0 {
-            StandardError.write(
-                "note: the oldest \(droppedTokenCount) tokens were dropped, as the context was full\n")
+            notes.append("the oldest \(droppedTokenCount) tokens were dropped, as the context was full")
+        }
+        return notes
+    }
+
+    /// Why the answer ends before the model ended it.
+    var ending: [String] {
+        switch stopReason {
+        case .length where tokens.count > 0:
+            ["the answer was cut after \(tokens.count) token\(tokens.count == 1 ? "" : "s"), as --max-tokens says"]
+        case .context: ["the context is full, so the answer ends here: --overflow slide goes on, --context makes room"]
+        default: []
         }
     }
 }

@@ -9,6 +9,8 @@ public final class Generator {
     public let model: LoadedModel
     /// The most positions that prompt and answer take together.
     public var contextLength: Int { cache.capacity }
+    /// Told how far the reading of a prompt is, before each step of it.
+    public var reading: (ReadingStep) -> Void = { _ in }
     private var cache: KVCache
     /// What the cache holds.
     private var cached: [ModelPrompt.Position] = []
@@ -130,10 +132,14 @@ public final class Generator {
         try cache.checkRoom(for: prompt.tokens.count - common)
         // An image may have to be encoded, in memory that keys and values do not need yet.
         if let plan = model.memoryPlan, plan.visionByteCount > 0 { cache.releaseUnfilled() }
+        if prompt.showsImage(from: common) { reading(.image) }
         let (input, timings) = try model.input(for: prompt, from: common)
+        reading(.tokens(0, of: input.count))
         do {
             try model.llama.forward(input, cache: &cache) { _, logits in
                 if answer.reason == nil { _ = try answer.draw(logits) }
+            } read: {
+                reading(.tokens($0, of: input.count))
             }
         } catch {
             // Parts of the prompt may have been read: they are not counted on.

@@ -60,6 +60,11 @@ public struct ModelPrompt: Sendable {
         self.fixedCount = fixedCount
     }
 
+    /// Whether an image or a region of it is shown at a position from `start` on.
+    func showsImage(from start: Int) -> Bool {
+        positions[start...].contains { if case .token = $0 { false } else { true } }
+    }
+
     /// The same with tokens after it.
     func appending(_ tokens: ArraySlice<TokenID>) -> ModelPrompt {
         ModelPrompt(

@@ -31,19 +31,24 @@ struct Bench: ParsableCommand {
     @Argument(help: "The model: a .pvq file.")
     var file: FilePath?
 
-    @Option(help: ArgumentHelp("Lengths of prompts to read; 0 measures no reading.", valueName: "n,n,…"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Lengths of prompts to read; 0 measures no reading.", valueName: "n,n,…"))
     var promptTokens = NumberList([128, 512])
 
-    @Option(help: ArgumentHelp("How many tokens to make; 0 measures no decoding.", valueName: "n"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("How many tokens to make; 0 measures no decoding.", valueName: "n"))
     var generateTokens = 64
 
-    @Option(help: ArgumentHelp("How many tokens stand before those that are made.", valueName: "n"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("How many tokens stand before those that are made.", valueName: "n")
+    )
     var context = 0
 
-    @Option(help: ArgumentHelp("Thread counts to measure with.", valueName: "n,n,…"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Thread counts to measure with.", valueName: "n,n,…"))
     var threads: NumberList?
 
-    @Option(help: ArgumentHelp("Runs that count for each figure.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Runs that count for each figure.", valueName: "n"))
     var runs = 5
 
     @Option(help: "How keys and values are kept: f32, f16 or q8.")
@@ -64,8 +69,12 @@ struct Bench: ParsableCommand {
         guard kernels == (file == nil) else {
             throw ValidationError("bench takes a .pvq file, or --kernels and no file")
         }
-        guard generateTokens >= 0 else { throw ValidationError("--generate-tokens takes 0 or more") }
-        guard context >= 0 else { throw ValidationError("--context takes 0 or more") }
+        guard NumberList.range.contains(generateTokens) else {
+            throw ValidationError("--generate-tokens takes a number from 0 to \(NumberList.range.upperBound)")
+        }
+        guard NumberList.range.contains(context) else {
+            throw ValidationError("--context takes a number from 0 to \(NumberList.range.upperBound)")
+        }
         guard (1...1000).contains(runs) else { throw ValidationError("--runs takes a number from 1 to 1000") }
         guard (threads?.values ?? []).allSatisfy({ (1...256).contains($0) }) else {
             throw ValidationError("--threads takes numbers from 1 to 256")

@@ -17,10 +17,12 @@ struct TextOptions: ParsableArguments {
     @Option(help: "The text to evaluate on.")
     var text: FilePath
 
-    @Option(help: ArgumentHelp("The length of a window in tokens; its second half is scored.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The length of a window in tokens; its second half is scored.", valueName: "n"))
     var context = 512
 
-    @Option(help: ArgumentHelp("Evaluate only the first windows.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Evaluate only the first windows.", valueName: "n"))
     var windows: Int?
 
     /// How many tokens go through the layers together, of several windows if they are short.

@@ -32,13 +32,15 @@ struct EvaluateFineEval: ParsableCommand {
     @Option(name: .shortAndLong, help: "The file of JSON lines to write, or to complete.")
     var output: FilePath
 
-    @Option(help: ArgumentHelp("The most tokens of an answer; 32 as in PVIT's own run.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The most tokens of an answer; 32 as in PVIT's own run.", valueName: "n"))
     var maxTokens = 32
 
     @Option(help: "How keys and values are kept: f32, f16 or q8.")
     var kvCache: KVCache.Storage?
 
-    @Option(help: ArgumentHelp("How many questions are answered together.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("How many questions are answered together.", valueName: "n"))
     var together = 4
 
     @OptionGroup var sampling: SamplingArguments

@@ -20,10 +20,12 @@ struct EvaluateLogits: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Option(help: ArgumentHelp("Token ids, divided by commas.", valueName: "ids"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Token ids, divided by commas.", valueName: "ids"))
     var tokens: String?
 
-    @Option(help: ArgumentHelp("A text, taken as it is; special tokens are recognised.", valueName: "text"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("A text, taken as it is; special tokens are recognised.", valueName: "text"))
     var prompt: String?
 
     @OptionGroup var imageOptions: ImageOptions

@@ -36,14 +36,20 @@ struct EvaluatePerplexity: ParsableCommand {
         }
         if json {
             try StandardOutput.write(json: [
-                "perplexity": .number(result.perplexity), "standard_error": .number(result.standardError),
+                "perplexity": .number(result.perplexity),
+                "standard_error": result.standardError.map { .number($0) } ?? .null,
                 "tokens": .integer(result.tokenCount), "windows": .integer(windows.windows.count),
                 "context": .integer(windows.context),
             ])
         } else {
-            try StandardOutput.write(
-                "perplexity \(result.perplexity.formatted(decimals: 4)) ± "
-                    + "\(result.standardError.formatted(decimals: 4)) over \(result.tokenCount) tokens\n")
+            let error = result.standardError.map { " ± \($0.formatted(decimals: 4))" } ?? ""
+            let count = result.tokenCount == 1 ? "1 token" : "\(result.tokenCount) tokens"
+            try StandardOutput.write("perplexity \(result.perplexity.formatted(decimals: 4))\(error) over \(count)\n")
+        }
+        if result.standardError == nil {
+            display.note(
+                "note: one scored token says little about a model, and nothing about its error: use more windows, or a "
+                    + "longer context")
         }
     }
 }

@@ -35,10 +35,14 @@ struct Inspect: ParsableCommand {
     @Flag(help: "Show how memory would be shared out when the model runs: what stays and what is read for each token.")
     var plan = false
 
-    @Option(help: ArgumentHelp("With --plan: how much memory there is; by default the machine's.", valueName: "size"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("With --plan: how much memory there is; by default the machine's.", valueName: "size"))
     var memory: ByteCount?
 
-    @Option(help: ArgumentHelp("With --plan: room for prompt and answer together, in tokens.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("With --plan: room for prompt and answer together, in tokens.", valueName: "n"))
     var context: Int?
 
     @Flag(help: "Print JSON.")
@@ -49,7 +53,9 @@ struct Inspect: ParsableCommand {
 
     func validate() throws {
         if !plan, memory != nil || context != nil { throw ValidationError("--memory and --context belong to --plan") }
-        if let context, context < 1 { throw ValidationError("--context takes 1 or more") }
+        if let context, !(1...1 << 30).contains(context) {
+            throw ValidationError("--context takes a number from 1 to \(1 << 30)")
+        }
     }
 
     func run() throws {

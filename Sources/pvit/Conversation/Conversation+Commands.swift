@@ -1,0 +1,160 @@
+import PVITModel
+import SystemPackage
+import Tensors
+
+extension Conversation {
+    /// Does what a command says.
+    ///
+    /// - Throws: What is wrong with it; the conversation is then as it was.
+    func perform(_ command: ConversationCommand, _ argument: String) throws {
+        switch command {
+        case .help: display.show(ConversationCommand.helpText)
+        case .image: try setImage(argument)
+        case .region: try setRegion(argument)
+        case .system: try setSystem(argument)
+        case .undo: undo()
+        case .reset:
+            state.messages = []
+            display.note("a new conversation begins")
+        case .slide:
+            state.options.overflow = .slide
+            display.note(
+                "from now on the oldest part is dropped when the context is full, but for instructions and image")
+        case .save: try save(argument)
+        case .load: try load(argument)
+        case .stats: showStatistics()
+        case .exit: break
+        }
+    }
+
+    private func undo() {
+        guard let question = state.undo() else { return display.note("there is no question to take back") }
+        let beginning = question.prefix { !$0.isNewline }.prefix(60)
+        display.note("taken back: \(beginning)\(beginning.count < question.count ? "…" : "")")
+    }
+
+    private func setSystem(_ text: String) throws {
+        if isRaw { throw PVITError(.conversationUse, "instructions are part of a chat template, and --raw uses none") }
+        guard !text.isEmpty else {
+            return display.note(state.system.map { "the instructions are: \($0)" } ?? "there are no instructions")
+        }
+        state.system = text == ConversationCommand.clearing ? nil : text
+        display.note(state.system == nil ? "there are no instructions any more" : "the instructions are changed")
+    }
+
+    private func setImage(_ argument: String) throws {
+        guard !argument.isEmpty else { return showImage() }
+        try show(image: argument == ConversationCommand.clearing ? nil : expandingHome(argument), regions: [])
+        // What was said is about the image that was there before.
+        let isBegun = !state.messages.isEmpty
+        state.messages = []
+        if isBegun { display.note("a new conversation begins") }
+        showImage()
+    }
+
+    private func setRegion(_ argument: String) throws {
+        guard !argument.isEmpty else { return showRegions() }
+        var regions = state.imageOptions.region
+        guard let image = state.imageOptions.image.first else {
+            throw PVITError(.conversationUse, "there is no image to have regions", remedy: "name one with /image FILE")
+        }
+        if argument == ConversationCommand.clearing {
+            regions = []
+        } else {
+            let name = argument.prefix { $0 != "=" }
+            let isKnown = regions.contains { $0.hasPrefix("\(name)=") }
+            regions.removeAll { $0.hasPrefix("\(name)=") }
+            if argument != "\(name)=" {
+                regions.append(argument)
+            } else if !isKnown {
+                throw PVITError(.conversationUse, "there is no region \(name)")
+            }
+        }
+        try show(image: image, regions: regions)
+        showRegions()
+    }
+
+    /// Takes over an image and regions, once they are known to be good.
+    private func show(image: FilePath?, regions: [String]) throws {
+        let options = try ImageOptions(image: image, regions: regions)
+        if image != nil, generator.model.vision == nil {
+            throw PVITError(
+                .modelNoVision, "the model cannot see images",
+                remedy: "ask a PVIT model that was quantized with --vision-tower")
+        }
+        let picture = try options.load()
+        state.imageOptions = options
+        state.picture = picture
+    }
+
+    private func showImage() {
+        display.note(state.picture.map { "the image is \($0.path), \($0.pixels.size) pixels" } ?? "there is no image")
+    }
+
+    private func showRegions() {
+        let regions = state.imageOptions.region
+        display.note(regions.isEmpty ? "there are no regions" : "regions: \(regions.joined(separator: "  "))")
+    }
+
+    private func save(_ argument: String) throws {
+        let path = try file(argument, .save)
+        try ConversationFile(state).write(to: path)
+        display.note("wrote \(path): \(count(state.messages.count))")
+    }
+
+    private func load(_ argument: String) throws {
+        let path = try file(argument, .load)
+        let saved = try ConversationFile(contentsOf: path)
+        if isRaw { throw PVITError(.conversationUse, "a conversation needs a chat template, and --raw uses none") }
+        try show(image: saved.image.map { FilePath($0) }, regions: saved.regions)
+        state.system = saved.system
+        state.messages = saved.messages
+        display.note("\(path) goes on: \(count(saved.messages.count))")
+    }
+
+    private func file(_ argument: String, _ command: ConversationCommand) throws -> FilePath {
+        guard !argument.isEmpty else {
+            throw PVITError(.conversationUse, "/\(command.rawValue) takes the name of a file")
+        }
+        return expandingHome(argument)
+    }
+
+    private func count(_ messages: Int) -> String { messages == 1 ? "1 message" : "\(messages) messages" }
+
+    private func showStatistics() {
+        guard let result = lastResult else { return display.note("there is no answer yet") }
+        let used = result.promptTokenCount + result.tokens.count - result.droppedTokenCount
+        var table = TextTable([("last answer", .left), ("", .right), ("", .left)])
+        table.add(["context", "\(used)", "of \(generator.contextLength) tokens"])
+        table.add([
+            "prompt", "\(result.promptTokenCount)",
+            "tokens, \(result.reusedTokenCount) of them read before, "
+                + "\(result.prefillTokensPerSecond.formatted(decimals: 1)) tokens/s",
+        ])
+        table.add([
+            "answer", "\(result.tokens.count)",
+            "tokens, \(result.decodeTokensPerSecond.formatted(decimals: 1)) tokens/s, ended by \(result.stopReason.rawValue)",
+        ])
+        let vision = result.visionTimings.total.seconds
+        if vision > 0 { table.add(["image", vision.formatted(decimals: 2), "seconds"]) }
+        display.show(table.text)
+    }
+}
+
+extension PVITError.Code {
+    /// A command that makes no sense now.
+    static let conversationUse = Self("conversation.use", .usage)
+}
+
+extension ImageOptions {
+    /// The options of an image and its regions.
+    ///
+    /// - Throws: `conversation.use` for regions that `--region` would not take.
+    fileprivate init(image: FilePath?, regions: [String]) throws {
+        do {
+            self = try .parse((image.map { ["--image=\($0.string)"] } ?? []) + regions.map { "--region=\($0)" })
+        } catch {
+            throw PVITError(.conversationUse, Self.message(for: error))
+        }
+    }
+}

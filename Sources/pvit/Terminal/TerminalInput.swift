@@ -1,0 +1,110 @@
+import Glibc
+
+/// The characters that come from a terminal, and what interrupts their reading.
+final class TerminalInput {
+    /// What ends a pasted text: `ESC [ 201 ~`.
+    private static let pasteEnd = Array("\u{1B}[201~".utf8)
+
+    private let events: Int32
+    private let changed: (TerminalSession.Event) -> Void
+    private var bytes: [UInt8] = []
+    private var position = 0
+
+    /// - Parameters:
+    ///   - events: What `TerminalSession.begin` gave.
+    ///   - changed: Told when the window's size changed, and when the program goes on after a stop.
+    init(events: Int32, changed: @escaping (TerminalSession.Event) -> Void) {
+        self.events = events
+        self.changed = changed
+    }
+
+    deinit { close(events) }
+
+    /// Why there is no next character.
+    enum End: Error {
+        /// Ctrl-C.
+        case interrupted
+        /// The terminal is gone.
+        case closed
+    }
+
+    /// The next character; U+FFFD for bytes that are not UTF-8.
+    ///
+    /// - Throws: `End`.
+    func next() throws(End) -> Unicode.Scalar {
+        let first = try nextByte()
+        let length =
+            first < 0x80 ? 1 : first >> 5 == 0b110 ? 2 : first >> 4 == 0b1110 ? 3 : first >> 3 == 0b11110 ? 4 : 1
+        var sequence = [first]
+        while sequence.count < length {
+            if position == bytes.count { try fill() }
+            guard bytes[position] >> 6 == 0b10 else { break }
+            sequence.append(bytes[position])
+            position += 1
+        }
+        return String(decoding: sequence, as: UTF8.self).unicodeScalars.first ?? "\u{FFFD}"
+    }
+
+    /// The rest of a pasted text, after the mark that begins it, with line feeds between its lines.
+    ///
+    /// - Throws: `End`.
+    func paste() throws(End) -> String {
+        var text: [UInt8] = []
+        while !text.ends(with: Self.pasteEnd) { text.append(try nextByte()) }
+        text.removeLast(Self.pasteEnd.count)
+        return String(decoding: text, as: UTF8.self).replacing("\r\n", with: "\n").replacing("\r", with: "\n")
+    }
+
+    /// Forgets what was typed and not read.
+    func discard() {
+        bytes = []
+        position = 0
+    }
+
+    private func nextByte() throws(End) -> UInt8 {
+        if position == bytes.count { try fill() }
+        defer { position += 1 }
+        return bytes[position]
+    }
+
+    /// Waits for more bytes.
+    private func fill() throws(End) {
+        while true {
+            var waiting = [
+                pollfd(fd: events, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&waiting, nfds_t(waiting.count), -1) >= 0 else { continue }
+            if waiting[0].revents != 0, try takeEvents() { throw .interrupted }
+            guard waiting[1].revents != 0 else { continue }
+            var buffer = [UInt8](repeating: 0, count: 65536)
+            let count = read(STDIN_FILENO, &buffer, buffer.count)
+            if count < 0, errno == EINTR || errno == EAGAIN { continue }
+            guard count > 0 else { throw .closed }
+            bytes = Array(buffer[..<count])
+            position = 0
+            return
+        }
+    }
+
+    /// Passes on what happened; whether Ctrl-C is among it.
+    private func takeEvents() throws(End) -> Bool {
+        var isInterrupted = false
+        var byte: UInt8 = 0
+        while read(events, &byte, 1) == 1 {
+            switch TerminalSession.Event(rawValue: byte) {
+            case .interrupt: isInterrupted = true
+            case .resize, .resume: TerminalSession.Event(rawValue: byte).map(changed)
+            case nil: break
+            }
+        }
+        if isInterrupted { discard() }
+        return isInterrupted
+    }
+}
+
+extension Array where Element == UInt8 {
+    fileprivate func ends(with suffix: [UInt8]) -> Bool {
+        count >= suffix.count && last == suffix.last && self[(count - suffix.count)...].elementsEqual(suffix)
+    }
+}
