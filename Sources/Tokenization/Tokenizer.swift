@@ -40,6 +40,9 @@ public final class Tokenizer: Sendable {
     /// Whether a token controls the model rather than being text.
     public func isSpecial(_ id: TokenID) -> Bool { added[id]?.isSpecial ?? false }
 
+    /// Whether a token is recognised in a text before the model of the tokenizer sees it.
+    public func isAdded(_ id: TokenID) -> Bool { added[id] != nil }
+
     /// The id of the added token with a text, compared byte by byte.
     public func id(ofAddedToken content: String) -> TokenID? { added.token(withContent: Array(content.utf8))?.id }
 
@@ -51,6 +54,33 @@ public final class Tokenizer: Sendable {
 
     /// The spelling of a token in the vocabulary, for display; nil outside the vocabulary.
     public func piece(of id: TokenID) -> String? { pieceBytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
+
+    /// Whether a token stands for one byte of a character that is not in the vocabulary, such as `<0x0A>`.
+    public func isByte(_ id: TokenID) -> Bool {
+        guard case .sentencePiece(let model, _) = engine, model.file.kinds.indices.contains(Int(id.rawValue)) else {
+            guard case .bytePair(let json) = engine, json.model.options.hasByteFallback else { return false }
+            return pieceBytes(of: id).flatMap { ByteToken.byte(of: $0) } != nil
+        }
+        return model.file.kinds[Int(id.rawValue)] == .byte
+    }
+
+    /// The bytes that a token stands for inside of a text, which may be a part of a character only; nil outside the
+    /// vocabulary. Special and other added tokens stand for what they are written as.
+    public func bytes(of id: TokenID) -> [UInt8]? {
+        guard let piece = pieceBytes(of: id) else { return nil }
+        if added[id] != nil { return piece }
+        switch engine {
+        case .sentencePiece:
+            if isByte(id), let byte = ByteToken.byte(of: piece) { return [byte] }
+            return TextNormalizer.replace(SentencePieceNormalizer.spaceSymbol, with: [0x20], in: piece)
+        case .bytePair(let json):
+            switch json.decoding {
+            case .byteLevel: return ByteAlphabet.decode(piece.span)
+            case .chain(let chain): return chain.bytes(of: piece)
+            case .joinedBySpaces: return piece
+            }
+        }
+    }
 
     func pieceBytes(of id: TokenID) -> [UInt8]? {
         guard id.rawValue >= 0, Int(id.rawValue) < pieces.count else { return nil }
@@ -93,6 +123,20 @@ public final class Tokenizer: Sendable {
         )
     }
 
+    /// The ids of a text that a model is to continue, special tokens recognised. What the tokenizer puts around a text is not
+    /// put there where the text has it already: a prompt that begins with `<s>` has that token once.
+    public func encode(prompt text: String) -> [TokenID] { encode(prompt: Array(text.utf8)) }
+
+    /// The same for a text whose bytes need not be valid UTF-8.
+    public func encode(prompt bytes: [UInt8]) -> [TokenID] {
+        let ids = encode(bytes: bytes, addBeginning: false)
+        let hasEnd = ids.suffix(template.suffix.count).elementsEqual(template.suffix)
+        return (ids.starts(with: template.prefix) ? [] : template.prefix) + ids + (hasEnd ? [] : template.suffix)
+    }
+
+    /// The ids that the tokenizer puts before a text.
+    public var tokensBeforeText: [TokenID] { template.prefix }
+
     /// The text of ids.
     ///
     /// Bytes that are not UTF-8 become U+FFFD as in the library that the files were made for. Ids outside the vocabulary
@@ -117,14 +161,15 @@ public final class Tokenizer: Sendable {
         switch engine {
         case .bytePair(let json): encode(text, json, into: &ids)
         case .sentencePiece(let model, .current): encodeOnePrefix(text, model, into: &ids)
-        case .sentencePiece(let model, _):
+        case .sentencePiece(let model, let convention):
             var scratch = MergeScratch()
             for segment in added.segmentsOfSlowTokenizer(in: text) {
                 switch segment {
                 case .token(let id): ids.append(id)
                 case .text(let range):
                     let stretch = text.bytes.span.extracting(range)
-                    model.encode(stretch, allowsDummyPrefix: true, scratch: &scratch, into: &ids)
+                    model.encode(
+                        stretch, allowsDummyPrefix: convention != .noPrefix, scratch: &scratch, into: &ids)
                 }
             }
         }

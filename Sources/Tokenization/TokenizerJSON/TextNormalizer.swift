@@ -16,6 +16,11 @@ struct TextNormalizer: Sendable {
 
     let steps: [Step]
 
+    /// The same normalizer, but nothing is put before a text.
+    var withoutPrefix: TextNormalizer {
+        TextNormalizer(steps: steps.filter { if case .prepend = $0 { false } else { true } })
+    }
+
     /// Applies the steps in order.
     func normalize(_ text: [UInt8]) -> [UInt8] { normalize(MarkedText(text, recogniseSpecial: false)).bytes }
 
