@@ -1,3 +1,4 @@
+import LanguageModel
 import PVITModel
 import Tensors
 
@@ -47,7 +48,7 @@ struct Conversation {
                 : try generator.answer(messages, image: picture?.pixels, options, emit: emit)
             if result.stopReason == .context { StandardError.write("\n(the context is full)") }
             result.noteLosses()
-        } catch let error as PVITError where [.promptRegion, .promptImages].contains(error.code) {
+        } catch let error as PVITError where [.promptRegion, .promptImages, .modelToken].contains(error.code) {
             // A slip of the pen does not end a conversation.
             StandardError.write("\(error)\n")
             return nil
