@@ -6,12 +6,12 @@ extension LoadedModel {
     /// A text cut into windows for `Llama.perplexity` and `Llama.divergence`.
     ///
     /// - Parameter text: The bytes of the text; what is not UTF-8 is repaired as the tokenizer's library does.
-    /// - Throws: `evaluation.text` when it is too short.
+    /// - Throws: `evaluation.text` when it is too short; `model.token`.
     public func windows(of text: [UInt8], context: Int) throws -> EvaluationWindows {
         let tokens = tokenizer.encode(bytes: text, addBeginning: true, recogniseSpecial: false)
+        try check(tokens)
         // Only a tokenizer that begins texts with a token begins windows with it.
-        let beginning = tokenizer.encode("", addBeginning: true, recogniseSpecial: false).first
-        return try EvaluationWindows(tokens, context: context, beginning: beginning)
+        return try EvaluationWindows(tokens, context: context, beginning: tokenizer.tokensBeforeText.first)
     }
 
     /// Throws `evaluation.text` unless token ids mean the same to both models.

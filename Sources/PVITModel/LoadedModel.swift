@@ -42,7 +42,6 @@ public final class LoadedModel {
             let files = try TokenizerFiles(of: container, metadata)
             let tokenizer = try Tokenizer(files: files)
             self.tokenizer = tokenizer
-            try Self.check(tokenizer, configuration)
             let plan = try memory?.plan(for: configuration, in: container, threadCount: engine.threadCount)
             memoryPlan = plan
             llama = try Llama(
@@ -79,14 +78,20 @@ public final class LoadedModel {
         return (options, endTokens.union(stops.compactMap { tokenizer.id(ofAddedToken: $0) }))
     }
 
-    private static func check(_ tokenizer: Tokenizer, _ configuration: LlamaConfiguration) throws {
-        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
-            throw PVITError(
-                .modelConfig,
-                "the tokenizer has \(tokenizer.vocabularySize) tokens, and the model knows only "
-                    + "\(configuration.vocabularySize)",
-                remedy: "convert the checkpoint again with the tokenizer that belongs to it")
+    /// Checks that the model can read tokens: a tokenizer may have more of them than the embeddings have rows, such as a
+    /// `<pad>` that was only ever needed for training.
+    ///
+    /// - Throws: `model.token`.
+    public func check(_ tokens: some Sequence<TokenID>) throws {
+        let rows = llama.configuration.vocabularySize
+        guard let token = tokens.first(where: { !(0..<rows).contains(Int($0.rawValue)) }) else { return }
+        guard let piece = tokenizer.piece(of: token) else {
+            throw PVITError(.modelToken, "token \(token) is not in the vocabulary of \(rows)")
         }
+        throw PVITError(
+            .modelToken,
+            "the text has the token \"\(piece)\", number \(token), but the model's embeddings have only \(rows) rows",
+            remedy: "leave it out of the text")
     }
 
     private static func endTokens(

@@ -3,7 +3,7 @@ import Tensors
 /// The sequences of tokens that a probe sends through a model, all of one length.
 public struct ProbeTokens: Sendable, Hashable {
     /// The tokens, sequence after sequence.
-    let ids: [Int]
+    public let ids: [Int]
     /// The number of tokens in each sequence.
     let length: Int
     /// Whether they come from a text. Random tokens say less about what is inside of the model.

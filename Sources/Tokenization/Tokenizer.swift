@@ -40,6 +40,9 @@ public final class Tokenizer: Sendable {
     /// Whether a token controls the model rather than being text.
     public func isSpecial(_ id: TokenID) -> Bool { added[id]?.isSpecial ?? false }
 
+    /// Whether a token is recognised in a text before the model of the tokenizer sees it.
+    public func isAdded(_ id: TokenID) -> Bool { added[id] != nil }
+
     /// The id of the added token with a text, compared byte by byte.
     public func id(ofAddedToken content: String) -> TokenID? { added.token(withContent: Array(content.utf8))?.id }
 
@@ -51,6 +54,33 @@ public final class Tokenizer: Sendable {
 
     /// The spelling of a token in the vocabulary, for display; nil outside the vocabulary.
     public func piece(of id: TokenID) -> String? { pieceBytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
+
+    /// Whether a token stands for one byte of a character that is not in the vocabulary, such as `<0x0A>`.
+    public func isByte(_ id: TokenID) -> Bool {
+        guard case .sentencePiece(let model, _) = engine, model.file.kinds.indices.contains(Int(id.rawValue)) else {
+            guard case .bytePair(let json) = engine, json.model.options.hasByteFallback else { return false }
+            return pieceBytes(of: id).flatMap { ByteToken.byte(of: $0) } != nil
+        }
+        return model.file.kinds[Int(id.rawValue)] == .byte
+    }
+
+    /// The bytes that a token stands for inside of a text, which may be a part of a character only; nil outside the
+    /// vocabulary. Special and other added tokens stand for what they are written as.
+    public func bytes(of id: TokenID) -> [UInt8]? {
+        guard let piece = pieceBytes(of: id) else { return nil }
+        if added[id] != nil { return piece }
+        switch engine {
+        case .sentencePiece:
+            if isByte(id), let byte = ByteToken.byte(of: piece) { return [byte] }
+            return TextNormalizer.replace(SentencePieceNormalizer.spaceSymbol, with: [0x20], in: piece)
+        case .bytePair(let json):
+            switch json.decoding {
+            case .byteLevel: return ByteAlphabet.decode(piece.span)
+            case .chain(let chain): return chain.bytes(of: piece)
+            case .joinedBySpaces: return piece
+            }
+        }
+    }
 
     func pieceBytes(of id: TokenID) -> [UInt8]? {
         guard id.rawValue >= 0, Int(id.rawValue) < pieces.count else { return nil }
@@ -65,7 +95,16 @@ public final class Tokenizer: Sendable {
     ///     ordinary text, as befits text from strangers; other added tokens are recognised all the same.
     /// - Complexity: O(n log n) for n bytes in the worst case, in practice linear.
     public func encode(_ text: String, addBeginning: Bool = true, recogniseSpecial: Bool = true) -> [TokenID] {
-        encode(utf8: Array(text.utf8), addBeginning: addBeginning, recogniseSpecial: recogniseSpecial)
+        encode(MarkedText(Array(text.utf8), recogniseSpecial: recogniseSpecial), addBeginning: addBeginning)
+    }
+
+    /// The ids of a text that is put together from segments, in only some of which special tokens are recognised.
+    ///
+    /// A special token counts when all of it stands in segments that recognise it; everything between two tokens is
+    /// encoded as one text, across the borders of segments. So the ids are those of the joined text unless a segment that
+    /// recognises none spells a special token, or helps to.
+    public func encode(segments: [TextSegment], addBeginning: Bool = true) -> [TokenID] {
+        encode(MarkedText(segments), addBeginning: addBeginning)
     }
 
     /// The ids of a text whose bytes need not be valid UTF-8.
@@ -80,8 +119,23 @@ public final class Tokenizer: Sendable {
             case .bytePair: .maximalSubparts
             }
         return encode(
-            utf8: UTF8Repair.repair(bytes, policy), addBeginning: addBeginning, recogniseSpecial: recogniseSpecial)
+            MarkedText(UTF8Repair.repair(bytes, policy), recogniseSpecial: recogniseSpecial), addBeginning: addBeginning
+        )
     }
+
+    /// The ids of a text that a model is to continue, special tokens recognised. What the tokenizer puts around a text is not
+    /// put there where the text has it already: a prompt that begins with `<s>` has that token once.
+    public func encode(prompt text: String) -> [TokenID] { encode(prompt: Array(text.utf8)) }
+
+    /// The same for a text whose bytes need not be valid UTF-8.
+    public func encode(prompt bytes: [UInt8]) -> [TokenID] {
+        let ids = encode(bytes: bytes, addBeginning: false)
+        let hasEnd = ids.suffix(template.suffix.count).elementsEqual(template.suffix)
+        return (ids.starts(with: template.prefix) ? [] : template.prefix) + ids + (hasEnd ? [] : template.suffix)
+    }
+
+    /// The ids that the tokenizer puts before a text.
+    public var tokensBeforeText: [TokenID] { template.prefix }
 
     /// The text of ids.
     ///
@@ -102,22 +156,20 @@ public final class Tokenizer: Sendable {
         StreamDecoder(self, skipSpecial: skipSpecial)
     }
 
-    private func encode(utf8 text: [UInt8], addBeginning: Bool, recogniseSpecial: Bool) -> [TokenID] {
+    private func encode(_ text: MarkedText, addBeginning: Bool) -> [TokenID] {
         var ids = addBeginning ? template.prefix : []
         switch engine {
-        case .bytePair(let json):
-            encode(text, json, recogniseSpecial: recogniseSpecial, into: &ids)
-        case .sentencePiece(let model, .current):
-            encodeOnePrefix(text, model, recogniseSpecial: recogniseSpecial, into: &ids)
-        case .sentencePiece(let model, _):
+        case .bytePair(let json): encode(text, json, into: &ids)
+        case .sentencePiece(let model, .current): encodeOnePrefix(text, model, into: &ids)
+        case .sentencePiece(let model, let convention):
             var scratch = MergeScratch()
-            let segments = added.segmentsOfSlowTokenizer(in: text.span, recogniseSpecial: recogniseSpecial)
-            for segment in segments {
+            for segment in added.segmentsOfSlowTokenizer(in: text) {
                 switch segment {
                 case .token(let id): ids.append(id)
                 case .text(let range):
-                    let stretch = text.span.extracting(range)
-                    model.encode(stretch, allowsDummyPrefix: true, scratch: &scratch, into: &ids)
+                    let stretch = text.bytes.span.extracting(range)
+                    model.encode(
+                        stretch, allowsDummyPrefix: convention != .noPrefix, scratch: &scratch, into: &ids)
                 }
             }
         }
@@ -125,24 +177,24 @@ public final class Tokenizer: Sendable {
         return ids
     }
 
-    private func encode(_ text: [UInt8], _ json: TokenizerJSON, recogniseSpecial: Bool, into ids: inout [TokenID]) {
+    private func encode(_ text: MarkedText, _ json: TokenizerJSON, into ids: inout [TokenID]) {
         var scratch = BytePairScratch()
-        for segment in added.segments(in: text.span, isNormalized: false, recogniseSpecial: recogniseSpecial) {
+        for segment in added.segments(in: text, isNormalized: false) {
             guard case .text(let range) = segment else {
                 if case .token(let id) = segment { ids.append(id) }
                 continue
             }
-            let normalized = json.normalizer.normalize(Array(text[range]))
+            let normalized = json.normalizer.normalize(text[range])
             guard added.hasNormalizedTokens else {
-                json.encode(normalized, isStart: range.lowerBound == 0, scratch: &scratch, into: &ids)
+                json.encode(normalized.bytes, isStart: range.lowerBound == 0, scratch: &scratch, into: &ids)
                 continue
             }
-            for part in added.segments(in: normalized.span, isNormalized: true, recogniseSpecial: recogniseSpecial) {
+            for part in added.segments(in: normalized, isNormalized: true) {
                 switch part {
                 case .token(let id): ids.append(id)
                 case .text(let stretch):
                     let isStart = range.lowerBound == 0 && stretch.lowerBound == 0
-                    json.encode(Array(normalized[stretch]), isStart: isStart, scratch: &scratch, into: &ids)
+                    json.encode(Array(normalized.bytes[stretch]), isStart: isStart, scratch: &scratch, into: &ids)
                 }
             }
         }
@@ -150,19 +202,17 @@ public final class Tokenizer: Sendable {
 
     /// `LlamaTokenizer.tokenize` with `legacy: false`: the dummy prefix is put before the whole text, as a character, and
     /// taken away again when nothing but a special token follows.
-    private func encodeOnePrefix(
-        _ text: [UInt8], _ model: SentencePieceModel, recogniseSpecial: Bool, into ids: inout [TokenID]
-    ) {
-        guard !text.isEmpty else { return }
+    private func encodeOnePrefix(_ text: MarkedText, _ model: SentencePieceModel, into ids: inout [TokenID]) {
+        guard !text.bytes.isEmpty else { return }
         let symbol = SentencePieceNormalizer.spaceSymbol
-        let prefixed = symbol + TextNormalizer.replace(symbol, with: [0x20], in: text)
+        let prefixed = text.replacing(symbol, with: [0x20]).prepending(symbol)
         var scratch = MergeScratch()
         var tokens: [TokenID] = []
-        for segment in added.segmentsOfSlowTokenizer(in: prefixed.span, recogniseSpecial: recogniseSpecial) {
+        for segment in added.segmentsOfSlowTokenizer(in: prefixed) {
             switch segment {
             case .token(let id): tokens.append(id)
             case .text(let range):
-                let stretch = prefixed.span.extracting(range)
+                let stretch = prefixed.bytes.span.extracting(range)
                 model.encode(stretch, allowsDummyPrefix: false, scratch: &scratch, into: &tokens)
             }
         }

@@ -30,7 +30,10 @@ extension Tokenizer {
     /// Makes the tokenizer of a checkpoint: from tokenizer.json when there is one, else from tokenizer.model.
     ///
     /// A tokenizer.model is used as `LlamaTokenizer` of `transformers` uses it: in its legacy mode unless
-    /// tokenizer_config.json says `"legacy": false`.
+    /// tokenizer_config.json says `"legacy": false`. With `"add_prefix_space": false` texts get no space in front, as with
+    /// `LlamaTokenizerFast`, which alone obeys that in both modes.
+    ///
+    /// This is also how a checkpoint's tokenizer is checked: what cannot be used is refused here in one line.
     ///
     /// - Throws: `tokenizer.missing` without either file; `json.invalid`, `tokenizer.invalid` for malformed files;
     ///   `tokenizer.unsupported` for what is not implemented.
@@ -81,9 +84,10 @@ extension Tokenizer {
         _ file: SentencePieceFile, addedTokens: [AddedToken], convention: SentencePieceConvention,
         template: TokenizerJSON.Template, beginningOfText: TokenID?, endOfText: TokenID?
     ) throws {
-        if convention == .current, file.removesExtraWhiteSpace {
+        if [.current, .noPrefix].contains(convention), file.removesExtraWhiteSpace {
+            let setting = convention == .current ? "legacy" : "add_prefix_space"
             throw PVITError.unsupportedTokenizer(
-                "\"legacy\": false is not supported with a tokenizer.model that removes extra white space")
+                "\"\(setting)\": false is not supported with a tokenizer.model that removes extra white space")
         }
         if let token = addedTokens.first(where: \.singleWord) {
             throw PVITError.unsupportedTokenizer(
@@ -118,7 +122,7 @@ extension Tokenizer {
 
     private convenience init(llamaModel model: [UInt8], files: TokenizerFiles) throws {
         let file = try SentencePieceFile(parsing: model)
-        let names = try SpecialTokenNames(files, defaults: SpecialTokenNames.llamaDefaults)
+        let names = try SpecialTokenNames(files, defaults: Self.defaultNames(file))
         let tokens = try names.tokensOfLlamaTokenizer(files) { content in
             file.pieces.number(of: content.utf8.span).map { TokenID(rawValue: Int32($0)) }
         }
@@ -127,16 +131,38 @@ extension Tokenizer {
             try names.id(of: role) { content in places[Array(content.utf8)].map { tokens[$0].id } }
         }
         let isLegacy = files.config?["legacy"]?.bool ?? true
+        let convention: SentencePieceConvention =
+            files.config?["add_prefix_space"]?.bool == false ? .noPrefix : isLegacy ? .legacy : .current
         let beginning = try id(.beginning)
         let end = try id(.end)
         try self.init(
-            file, addedTokens: tokens, convention: isLegacy ? .legacy : .current,
+            file, addedTokens: tokens, convention: convention,
             template: Self.llamaTemplate(files.config, beginning, end), beginningOfText: beginning, endOfText: end)
     }
 
+    /// The names that `LlamaTokenizer` takes when no file says otherwise; the model's own where it has no such piece.
+    private static func defaultNames(_ file: SentencePieceFile) -> [SpecialTokenNames.Role: String] {
+        func name(_ standard: String, _ own: some Collection<UInt8>) -> String? {
+            if file.pieces.number(of: standard.utf8.span) != nil { return standard }
+            let own = Array(own)
+            return file.pieces.number(of: own.span) != nil ? String(decoding: own, as: UTF8.self) : nil
+        }
+        var names: [SpecialTokenNames.Role: String] = [:]
+        names[.beginning] = name("<s>", file.beginningPiece)
+        names[.end] = name("</s>", file.endPiece)
+        names[.unknown] = name("<unk>", file.pieces[file.unknown])
+        return names
+    }
+
     private convenience init(tokenizerJSON: [UInt8], files: TokenizerFiles) throws {
-        let names = try SpecialTokenNames(files, defaults: [:])
-        let json = try TokenizerJSON(parsing: tokenizerJSON, moreTokens: try names.moreTokensOfFastTokenizer(files))
+        let names = try SpecialTokenNames(files)
+        // The LLaMA classes of `transformers` put no space before texts where the configuration says so, whatever the file says.
+        let name = files.config?["tokenizer_class"]?.string ?? ""
+        let isLlama = ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast"]
+            .contains(name)
+        let json = try TokenizerJSON(
+            parsing: tokenizerJSON, moreTokens: try names.moreTokensOfFastTokenizer(files),
+            addsPrefix: !isLlama || files.config?["add_prefix_space"]?.bool ?? true)
         let places = SpecialTokenNames.places(json.addedTokens)
         func number(_ content: String) -> TokenID? {
             if let place = places[Array(content.utf8)] { return json.addedTokens[place].id }
@@ -146,10 +172,7 @@ extension Tokenizer {
             names.mark(json.addedTokens, idOf: number), normalize: { json.normalizer.normalize($0) })
         let beginning = try names.id(of: .beginning, number)
         let end = try names.id(of: .end, number)
-        // The LLaMA classes of `transformers` make their own template where the configuration says which tokens to add.
-        let name = files.config?["tokenizer_class"]?.string ?? ""
-        let isLlama = ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast"]
-            .contains(name)
+        // And they make their own template where the configuration says which tokens to add.
         let isConfigured = files.config?["add_bos_token"]?.bool != nil || files.config?["add_eos_token"]?.bool != nil
         let template = isLlama && isConfigured ? Self.llamaTemplate(files.config, beginning, end) : json.template
         let lone = json.template.prefix.count == 1 ? json.template.prefix.first : nil

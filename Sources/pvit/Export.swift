@@ -57,6 +57,7 @@ struct Export: ParsableCommand {
         if !report.leftOut.isEmpty {
             display.note("left out: \(report.leftOut.map(\.rawValue).listed())")
         }
+        for note in report.tokenizerNotes { display.note("left out: \(note)") }
         display.note("wrote \(output): \(report.tensorCount) tensors, \(ByteCount(report.byteCount))")
     }
 }

@@ -3,6 +3,7 @@ import Checkpoints
 import SystemPackage
 import Tensors
 import Testing
+import Tokenization
 
 @Suite("GGUF models")
 struct GGUFCheckpointTests {
@@ -13,6 +14,39 @@ struct GGUFCheckpointTests {
     private func error(_ file: GGUFBytes) throws -> PVITError {
         let folder = try TemporaryFolder()
         return try #require(throws: PVITError.self) { try open(file, in: folder) }
+    }
+
+    /// A file with other tokens of the same types and scores.
+    private func file(_ tokens: [String], kinds: [Int32]) -> GGUFBytes {
+        tinyLlamaGGUF(
+            leavingOut: ["tokenizer.ggml.tokens", "tokenizer.ggml.token_type"],
+            more: [
+                GGUFBytes.pair("tokenizer.ggml.tokens", tokens), GGUFBytes.pair("tokenizer.ggml.token_type", kinds),
+            ])
+    }
+
+    @Test("empty tokens and unused ones that repeat others only fill the table")
+    func fillers() throws {
+        let folder = try TemporaryFolder()
+        for (tokens, kinds) in [
+            (["<unk>", "<s>", "</s>", "", "a", "", "▁a", "ab"], [2, 3, 3, 1, 1, 5, 1, 1]),
+            (["<unk>", "<s>", "</s>", "a", "a", "▁", "", ""], [2, 3, 3, 5, 1, 1, 5, 5]),
+            (["<unk>", "<s>", "</s>", "▁", "a", "a", "a", "b"], [2, 3, 3, 1, 1, 5, 5, 1]),
+        ] as [([String], [Int32])] {
+            let checkpoint = try open(file(tokens, kinds: kinds), in: folder)
+            let tokenizer = try Tokenizer(
+                files: TokenizerFiles(
+                    sentencePieceModel: checkpoint.sideFiles[SideFiles.sentencePieceModel],
+                    config: checkpoint.sideFiles.object(SideFiles.tokenizerConfig)))
+            #expect(tokenizer.id(ofPiece: "a") == 4)
+            for (id, text) in tokens.enumerated() where text.isEmpty {
+                let name = tokenizer.piece(of: TokenID(rawValue: Int32(id)))
+                #expect(name == (id < tokenizer.vocabularySize ? "[EMPTY_\(id)]" : nil))
+            }
+        }
+        let two = file(["<unk>", "<s>", "</s>", "▁", "a", "a", "▁a", "ab"], kinds: [2, 3, 3, 1, 1, 1, 1, 1])
+        let error = try error(two)
+        #expect(error.code.name == "gguf.tokenizer" && error.what.contains("tokens 4 and 5 are both \"a\""))
     }
 
     @Test("names are those of transformers, and rows of query and key projections are in its order")

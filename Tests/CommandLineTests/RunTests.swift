@@ -135,6 +135,63 @@ struct RunTests {
         #expect(tokens.ids == golden.inputIDs)
     }
 
+    @Test("tokens are shown so that each can be told from every other")
+    func readableTokens() throws {
+        let model = try Models.path("gqa-q8.pvq")
+        let outcome = try CommandLineRunner.run(["tokenize", model, "<s>Hi  \n\u{200B}\"\u{1F680}"])
+        #expect(
+            outcome.output == """
+                   id  kind     text
+                    1  special  <s>
+                 6324  text     " Hi"
+                  259  text     "  "
+                   13  byte     <0x0A>
+                30166  text     "\\u{200b}"
+                29908  text     "\\""
+                  243  byte     <0xF0>
+                  162  byte     <0x9F>
+                  157  byte     <0x9A>
+                  131  byte     <0x80>
+
+                """)
+        struct Tokens: Decodable {
+            let ids: [Int]
+            let pieces: [String]
+            let texts: [String?]
+            let special: [Bool]
+        }
+        let json = try CommandLineRunner.run(["tokenize", model, "Hi é", "--json"])
+        let tokens = try JSONDecoder().decode(Tokens.self, from: Data(json.output.utf8))
+        #expect(tokens.pieces.count == tokens.ids.count && tokens.pieces[1] == "▁Hi")
+        #expect(tokens.texts == ["<s>", " Hi", " é"] && tokens.special == [true, false, false])
+    }
+
+    @Test("a tokenizer with more tokens than the model: only a text that has one of them is an error")
+    func moreTokens() throws {
+        let folder = try TemporaryFolder()
+        for name in ["config.json", "model.safetensors", "tokenizer.model", "tokenizer_config.json"] {
+            try folder.write(name, contents(of: GeneratedFixtures.path("mini-llama-gqa").appending(name)))
+        }
+        try folder.write("added_tokens.json", #"{"<pad>": 32000}"#)
+        let file = folder.path.appending("m.pvq").string
+        let made = try CommandLineRunner.run(["quantize", folder.path.string, "--type", "q8", "--output", file])
+        #expect(made.status == 0, "\(made.errors)")
+        let golden = try GoldenText("gqa-text")
+        let answer = try answer([file, golden.prompt, "--raw", "--max-tokens", "4"])
+        #expect(answer.prompt_tokens == golden.inputIDs.count)
+        let logits = folder.path.appending("l.npy").string
+        for arguments in [
+            ["run", file, "a <pad>", "--raw"], ["evaluate", "logits", file, "--prompt", "a <pad>", "--output", logits],
+            ["evaluate", "logits", file, "--tokens", "1,32000", "--output", logits],
+        ] {
+            let outcome = try CommandLineRunner.run(arguments)
+            #expect(outcome.isOneLineError(64) && outcome.errors.contains("\"<pad>\""), "\(outcome.errors)")
+        }
+        #expect(try !folder.entries.contains("l.npy"))
+        let shown = try CommandLineRunner.run(["tokenize", file, "<pad>"])
+        #expect(shown.output.contains("added, no embedding  \"<pad>\""))
+    }
+
     private struct Figure: Decodable {
         let test: String
         let tokens: Int

@@ -1,11 +1,13 @@
 import Tensors
 
 /// A `llama` tokenizer of a GGUF file, SentencePiece BPE, as the tokenizer.model that it was made from.
-struct GGUFSentencePieceTokenizer {
+package struct GGUFSentencePieceTokenizer {
     /// The content of tokenizer.model.
     let modelProto: [UInt8]
     /// The beginnings of tokenizer_config.json.
     let config: JSONObject
+    /// The key under which an export notes that the tokenizer is not in its legacy mode.
+    package static let legacyKey = "pvit.tokenizer.legacy"
 
     init(_ tokenizer: GGUFTokenizer, _ file: GGUFFile) throws {
         guard let scores = try file.numbers("tokenizer.ggml.scores"), scores.count == tokenizer.tokens.count else {
@@ -51,7 +53,10 @@ struct GGUFSentencePieceTokenizer {
         proto.bytes(3, normalizer.output)
         modelProto = proto.output
 
-        var config: JSONObject = ["tokenizer_class": "LlamaTokenizer", "legacy": true]
+        var config: JSONObject = ["tokenizer_class": "LlamaTokenizer"]
+        // llama.cpp puts a space behind special tokens, as the legacy mode does; GGUF has no key for the other one.
+        config["legacy"] = .bool(try file.bool(Self.legacyKey) ?? true)
+        if !prefix && !removesSpaces { config["add_prefix_space"] = false }
         config["add_bos_token"] = .bool(try file.bool("tokenizer.ggml.add_bos_token") ?? true)
         config["add_eos_token"] = .bool(try file.bool("tokenizer.ggml.add_eos_token") ?? false)
         for role in GGUFTokenizer.roles.prefix(3) { config[role.transformers] = .null }

@@ -29,7 +29,7 @@ struct GGUFTokenizer {
             throw PVITError(.ggufTokenizer, "the file has a tokenizer without tokens", file: file.path)
         }
         self.file = file
-        self.tokens = tokens
+        var kinds: [Kind]
         if let types = try file.integers("tokenizer.ggml.token_type") {
             guard types.count == tokens.count else {
                 throw Self.failure(file, "\(tokens.count) tokens have \(types.count) types")
@@ -44,10 +44,35 @@ struct GGUFTokenizer {
         } else {
             kinds = Array(repeating: .normal, count: tokens.count)
         }
+        var texts = tokens
+        try Self.nameFillers(&texts, &kinds, file)
+        self.tokens = texts
+        self.kinds = kinds
+    }
+
+    /// Gives names of their own to tokens that only fill the table: empty ones, as llama.cpp does, and unused ones whose text
+    /// another token has.
+    ///
+    /// - Throws: `gguf.tokenizer` for two tokens in use with one text.
+    private static func nameFillers(_ tokens: inout [String], _ kinds: inout [Kind], _ file: GGUFFile) throws {
         var places: [[UInt8]: Int] = [:]
-        for (id, token) in tokens.enumerated() {
-            if let other = places.updateValue(id, forKey: Array(token.utf8)) {
-                throw Self.failure(file, "tokens \(other) and \(id) are both \"\(token.prefix(40))\"")
+        for id in tokens.indices {
+            if tokens[id].isEmpty {
+                tokens[id] = "[EMPTY_\(id)]"
+                kinds[id] = .unused
+            }
+            guard let other = places[Array(tokens[id].utf8)] else {
+                places[Array(tokens[id].utf8)] = id
+                continue
+            }
+            let text = tokens[id]
+            guard let filler = [id, other].first(where: { kinds[$0] == .unused }) else {
+                throw failure(file, "tokens \(other) and \(id) are both \"\(text.prefix(40))\"")
+            }
+            places[Array(text.utf8)] = filler == id ? other : id
+            tokens[filler] = "[UNUSED_\(filler)]"
+            if let third = places.updateValue(filler, forKey: Array(tokens[filler].utf8)) {
+                throw failure(file, "tokens \(third) and \(filler) are both \"\(tokens[filler])\"")
             }
         }
     }

@@ -1,10 +1,14 @@
 import Checkpoints
 import Tensors
+import Tokenization
 
 /// A byte-level BPE tokenizer.json as the tables of a GGUF file (`gpt2`).
 enum BytePairExport {
-    /// - Parameter limit: The number of rows of the embeddings.
-    static func table(_ json: JSONObject, limit: Int) throws -> TokenTableForGGUF {
+    /// - Parameters:
+    ///   - json: The content of tokenizer.json.
+    ///   - files: The files beside it, which may name more tokens.
+    ///   - limit: The number of rows of the embeddings.
+    static func table(_ json: JSONObject, _ files: TokenizerFiles, limit: Int) throws -> TokenTableForGGUF {
         guard let model = json["model"]?.object, let vocabulary = model["vocab"]?.object,
             let merges = model["merges"]?.array, (model["type"]?.string ?? "BPE") == "BPE"
         else { throw failure("its model is not BPE") }
@@ -22,19 +26,32 @@ enum BytePairExport {
         var table = TokenTableForGGUF(
             limit: limit, hasScores: false,
             head: [("tokenizer.ggml.model", .string("gpt2")), ("tokenizer.ggml.pre", .string(name))])
-        for member in vocabulary.members {
+        let special = try files.specialTokenTexts
+        var added: [(content: String, id: Int, isSpecial: Bool)] = []
+        for entry in json["added_tokens"]?.array ?? [] {
+            guard let content = entry["content"]?.string else { throw failure("an added token has no content") }
+            added.append((content, try id(entry["id"], content), entry["special"]?.bool == true))
+        }
+        for token in try files.tokensBesideTokenizerJSON {
+            added.append((token.content, Int(token.id.rawValue), token.isSpecial))
+        }
+        let contents = Set(added.map { Array($0.content.utf8) })
+        for member in vocabulary.members where !contents.contains(Array(member.key.utf8)) {
             try table.put(
                 TokenTableForGGUF.Token(text: member.key, kind: .normal), at: try id(member.value, member.key))
         }
-        for entry in json["added_tokens"]?.array ?? [] {
-            guard let content = entry["content"]?.string else { throw failure("an added token has no content") }
-            let kind: TokenTableForGGUF.Kind = entry["special"]?.bool == true ? .control : .userDefined
-            try table.put(TokenTableForGGUF.Token(text: content, kind: kind), at: try id(entry["id"], content))
+        for (content, id, isSpecial) in added where !content.isEmpty {
+            let kind: TokenTableForGGUF.Kind =
+                isSpecial || special.contains(Array(content.utf8)) ? .control : .userDefined
+            try table.put(TokenTableForGGUF.Token(text: content, kind: kind), at: id)
         }
         table.tail = [("tokenizer.ggml.merges", .strings(try merges.map(merge)))]
         let template = template(json["post_processor"] ?? .null)
         table.addsBeginning = template?.first?["SpecialToken"] != nil
         table.addsEnd = template?.last?["SpecialToken"] != nil
+        if let first = template?.first?["SpecialToken"]?["id"]?.string?.utf8 {
+            table.defaultRoles["bos"] = table.tokens.firstIndex { $0.text.utf8.elementsEqual(first) }
+        }
         return table
     }
 

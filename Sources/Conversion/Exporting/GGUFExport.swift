@@ -13,6 +13,8 @@ public enum GGUFExport {
         public let tensorCount: Int
         /// Tensors that such a file has no place for: PVIT's projections.
         public let leftOut: [TensorName]
+        /// What of the tokenizer such a file has no place for, a sentence for each.
+        public let tokenizerNotes: [String]
     }
 
     /// Writes a checkpoint as one GGUF file, version 3, with its configuration, tokenizer and conversation template.
@@ -46,7 +48,9 @@ public enum GGUFExport {
             done += UInt64(piece.sourceByteCount)
             monitor.report(done, total)
         }
-        return Report(byteCount: try output.finish(), tensorCount: tensors.count, leftOut: plan.leftOut)
+        return Report(
+            byteCount: try output.finish(), tensorCount: tensors.count, leftOut: plan.leftOut,
+            tokenizerNotes: metadata.tokenizerNotes)
     }
 
     /// A part of a tensor as the file has it.

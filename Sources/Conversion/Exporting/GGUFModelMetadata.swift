@@ -5,6 +5,8 @@ import Tensors
 struct GGUFModelMetadata {
     /// Keys and values in the order of the file.
     let pairs: [(key: String, value: GGUFValue)]
+    /// What of the tokenizer the file has no place for, a sentence for each.
+    let tokenizerNotes: [String]
     private let scaling: Llama3RotaryScaling?
     private let theta: Double
     private let width: Int
@@ -56,7 +58,9 @@ struct GGUFModelMetadata {
                 .checkpointUnsupported, "rotary embeddings scaled by \"\(other)\" are not supported",
                 file: checkpoint.path)
         }
-        self.pairs = try pairs + GGUFTokenizerMetadata(of: checkpoint, vocabulary: architecture.vocabulary).pairs
+        let tokenizer = try GGUFTokenizerMetadata(of: checkpoint, vocabulary: architecture.vocabulary)
+        self.pairs = pairs + tokenizer.pairs
+        tokenizerNotes = tokenizer.notes
     }
 
     /// The divisors of the rotary frequencies as a tensor, for models that have some: [width / 2] f32.

@@ -1,5 +1,6 @@
 import Checkpoints
 import Tensors
+import Tokenization
 
 extension PVITError.Code {
     /// The tokenizer cannot be written in the other format.
@@ -10,6 +11,8 @@ extension PVITError.Code {
 struct GGUFTokenizerMetadata {
     /// Keys and values.
     let pairs: [(key: String, value: GGUFValue)]
+    /// What of the tokenizer the file has no place for, a sentence for each.
+    let notes: [String]
 
     /// Reads the tokenizer's files: tokenizer.model where there is one, else tokenizer.json. A checkpoint without either
     /// gives no pairs but `tokenizer.ggml.model` = `none`.
@@ -18,13 +21,15 @@ struct GGUFTokenizerMetadata {
     /// - Throws: `export.tokenizer`, `tokenizer.invalid`, JSON errors.
     init(of checkpoint: Checkpoint, vocabulary: Int) throws {
         let files = checkpoint.sideFiles
+        let tokenizerFiles = try TokenizerFiles(of: files)
         let config = try files.object(SideFiles.tokenizerConfig) ?? [:]
         let table: TokenTableForGGUF
         if let model = files[SideFiles.sentencePieceModel] {
-            table = try SentencePieceExport.table(model, files, config, limit: vocabulary)
+            table = try SentencePieceExport.table(model, tokenizerFiles, limit: vocabulary)
         } else if let json = try files.object(SideFiles.tokenizerJSON) {
-            table = try BytePairExport.table(json, limit: vocabulary)
+            table = try BytePairExport.table(json, tokenizerFiles, limit: vocabulary)
         } else {
+            notes = []
             pairs = [("tokenizer.ggml.model", .string("none"))]
             return
         }
@@ -44,10 +49,11 @@ struct GGUFTokenizerMetadata {
             pairs.append(("tokenizer.chat_template", .string(template)))
         }
         self.pairs = pairs
+        notes = table.notes
     }
 
     /// The ids of the tokens with a role: by their texts in tokenizer_config.json or special_tokens_map.json, else by their
-    /// ids in config.json.
+    /// ids in config.json. An empty text says that the tokenizer's own ids count before those.
     private static func roles(
         _ tokens: [TokenTableForGGUF.Token], _ checkpoint: Checkpoint, _ config: JSONObject, _ defaults: [String: Int]
     ) throws -> [(key: String, value: GGUFValue)] {
@@ -59,12 +65,14 @@ struct GGUFTokenizerMetadata {
             ("cls", "cls"), ("mask", "mask"),
         ]
         return names.compactMap { name, key in
-            let entry = config["\(name)_token"] ?? map["\(name)_token"]
-            let text = entry?.string ?? entry?["content"]?.string
+            func text(_ entry: JSONValue?) -> String? { entry?.string ?? entry?["content"]?.string }
+            let texts = [config, map].compactMap { text($0["\(name)_token"]) }
             let number = checkpoint.config?["\(name)_token_id"]
+            let configured = number?.integer ?? number?.array?.first?.integer
+            let fallbacks = texts.contains("") ? [defaults[name], configured] : [configured, defaults[name]]
             let id =
-                text.flatMap { idOfText[Array($0.utf8)] } ?? number?.integer ?? number?.array?.first?.integer
-                ?? defaults[name]
+                texts.first { !$0.isEmpty }.flatMap { idOfText[Array($0.utf8)] }
+                ?? fallbacks.compactMap(\.self).first
             guard let id, tokens.indices.contains(id) else { return nil }
             return ("tokenizer.ggml.\(key)_token_id", .u32(UInt32(id)))
         }
@@ -115,6 +123,16 @@ struct TokenTableForGGUF {
     var addsBeginning = false
     /// Whether the token that ends a text is put behind it.
     var addsEnd = false
+    /// What of the tokenizer has no place in the file.
+    var notes: [String] {
+        let texts = leftOut.map { "\"\($0.text)\" (\($0.id))" }
+        guard !texts.isEmpty else { return otherNotes }
+        let list = texts.prefix(8).joined(separator: ", ") + (texts.count > 8 ? " and \(texts.count - 8) more" : "")
+        return ["tokens without a row in the embeddings: \(list)"] + otherNotes
+    }
+    var otherNotes: [String] = []
+    /// Tokens without a row in the embeddings.
+    private var leftOut: [(text: String, id: Int)] = []
 
     /// Creates an empty table.
     init(limit: Int, hasScores: Bool, head: [(key: String, value: GGUFValue)]) {
@@ -124,15 +142,19 @@ struct TokenTableForGGUF {
     }
 
     /// Puts a token in its place. Gaps are filled with tokens that are never used; added tokens for which the embeddings
-    /// have no row are ignored, as llama.cpp's converter does.
+    /// have no row are left out, as by llama.cpp's converter.
     ///
     /// - Throws: `export.tokenizer` for another token without a row.
     mutating func put(_ token: Token, at id: Int) throws {
         guard id < limit else {
-            guard token.kind == .normal else { return }
+            guard token.kind == .normal else {
+                if !leftOut.contains(where: { $0.id == id }) { leftOut.append((token.text, id)) }
+                return
+            }
             throw PVITError(
                 .exportTokenizer, "the token \"\(token.text)\" has the id \(id), but the embeddings have \(limit) rows",
-                remedy: "the tokenizer is not that of the model")
+                remedy: "a GGUF file needs a row for each token; export the model with the tokenizer that belongs to it"
+            )
         }
         while tokens.count <= id {
             tokens.append(Token(text: "[PAD\(tokens.count)]", score: -10000, kind: .unused))

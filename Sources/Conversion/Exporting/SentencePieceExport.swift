@@ -9,10 +9,10 @@ enum SentencePieceExport {
 
     /// - Parameters:
     ///   - model: The content of tokenizer.model.
-    ///   - config: The content of tokenizer_config.json.
+    ///   - files: The files beside it.
     ///   - limit: The number of rows of the embeddings.
     static func table(
-        _ model: [UInt8], _ files: SideFiles, _ config: JSONObject, limit: Int
+        _ model: [UInt8], _ files: TokenizerFiles, limit: Int
     ) throws -> TokenTableForGGUF {
         var table = TokenTableForGGUF(
             limit: limit, hasScores: true,
@@ -20,21 +20,31 @@ enum SentencePieceExport {
         table.addsBeginning = true
         var addsPrefix = true
         var isBPE = false
+        var pieceCount = 0
         table.defaultRoles = ["unk": 0, "bos": 1, "eos": 2]
         var reader = ProtobufReader(model)
         while let (field, content) = try reader.next() {
             guard case .bytes(let range) = content else { continue }
             let message = ProtobufReader(model, range)
             switch field {
-            case 1: try table.put(try piece(message), at: table.tokens.count)
+            case 1:
+                try table.put(try piece(message), at: pieceCount)
+                pieceCount += 1
             case 2: isBPE = try readTrainer(message, &table.defaultRoles)
             case 3: addsPrefix = try readNormalizer(message)
             default: break
             }
         }
         guard isBPE else { throw failure("it is not a BPE model") }
-        try addTokens(files, config, to: &table)
+        try addTokens(files, to: &table)
+        addsPrefix = addsPrefix && files.config?["add_prefix_space"]?.bool != false
         table.tail = [("tokenizer.ggml.add_space_prefix", .bool(addsPrefix))]
+        if addsPrefix, files.config?["legacy"]?.bool == false {
+            table.tail.append((GGUFSentencePieceTokenizer.legacyKey, .bool(false)))
+            table.otherNotes = [
+                "\"legacy\": false of the tokenizer: llama.cpp puts a space behind special tokens, where it puts none"
+            ]
+        }
         return table
     }
 
@@ -89,27 +99,27 @@ enum SentencePieceExport {
     }
 
     /// Tokens of added_tokens.json and of `added_tokens_decoder`.
-    private static func addTokens(
-        _ files: SideFiles, _ config: JSONObject, to table: inout TokenTableForGGUF
-    ) throws {
-        for member in try files.object(SideFiles.addedTokens)?.members ?? [] {
-            try table.put(
-                TokenTableForGGUF.Token(text: member.key, score: addedScore, kind: .userDefined),
-                at: try id(member.value, member.key))
-        }
-        for member in config["added_tokens_decoder"]?.object?.members ?? [] {
-            guard let content = member.value["content"]?.string else { throw failure("an added token has no content") }
-            let id = try id(Int(member.key).map { .integer($0) }, content)
-            let isSpecial = member.value["special"]?.bool ?? false
+    private static func addTokens(_ files: TokenizerFiles, to table: inout TokenTableForGGUF) throws {
+        let special = try files.specialTokenTexts
+        func add(_ content: String, _ id: Int, isSpecial: Bool) throws {
             // Pieces of the model that are listed again keep what the model says of them.
             if table.tokens.indices.contains(id), table.tokens[id].text.utf8.elementsEqual(content.utf8),
                 ![.normal, .userDefined].contains(table.tokens[id].kind)
             {
-                continue
+                return
             }
-            try table.put(
-                TokenTableForGGUF.Token(
-                    text: content, score: addedScore, kind: isSpecial ? .control : .userDefined), at: id)
+            let kind: TokenTableForGGUF.Kind =
+                isSpecial || special.contains(Array(content.utf8)) ? .control : .userDefined
+            try table.put(TokenTableForGGUF.Token(text: content, score: addedScore, kind: kind), at: id)
+        }
+        for member in files.addedTokens?.members ?? [] where !member.key.isEmpty {
+            try add(member.key, id(member.value, member.key), isSpecial: false)
+        }
+        for member in files.config?["added_tokens_decoder"]?.object?.members ?? [] {
+            guard let content = member.value["content"]?.string else { throw failure("an added token has no content") }
+            guard !content.isEmpty else { continue }
+            let id = try id(Int(member.key).map { .integer($0) }, content)
+            try add(content, id, isSpecial: member.value["special"]?.bool ?? false)
         }
     }
 

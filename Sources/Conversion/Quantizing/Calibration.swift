@@ -31,27 +31,27 @@ public struct Calibration: Sendable {
 
     /// The tokens of the text, by the tokenizer of a checkpoint.
     ///
-    /// - Throws: `quantize.calibration` for a text that is too short, and the errors of tokenizer files.
+    /// - Throws: `quantize.calibration` for a text that is too short or has a token that the embeddings have no row for, and
+    ///   the errors of tokenizer files.
     func tokens(for checkpoint: Checkpoint) throws -> ProbeTokens {
         let tokenizer = try Tokenizer(files: TokenizerFiles(of: checkpoint.sideFiles))
         let ids = tokenizer.encode(bytes: text, addBeginning: false, recogniseSpecial: false)
-        let beginning = tokenizer.encode("", addBeginning: true).first
-        return try ProbeTokens(text: ids.map { Int($0.rawValue) }, beginning: beginning.map { Int($0.rawValue) })
+        let beginning = tokenizer.tokensBeforeText.first
+        let tokens = try ProbeTokens(
+            text: ids.map { Int($0.rawValue) }, beginning: beginning.map { Int($0.rawValue) })
+        if let rows = checkpoint.config?["vocab_size"]?.integer, let id = tokens.ids.first(where: { $0 >= rows }) {
+            let piece = TokenID(exactly: id).flatMap { tokenizer.piece(of: $0) } ?? ""
+            throw PVITError(
+                .badCalibration,
+                "the calibration text has the token \"\(piece)\", number \(id), but the model's embeddings have only "
+                    + "\(rows) rows",
+                remedy: "leave it out of the text")
+        }
+        return tokens
     }
 
     /// What the container's recipe says of the text.
     var record: JSONValue {
         ["path": .string(name), "bytes": .integer(text.count), "sha256": .string(SHA256.digest(of: text).description)]
-    }
-}
-
-extension TokenizerFiles {
-    /// The tokenizer files beside a checkpoint's weights.
-    fileprivate init(of files: SideFiles) throws {
-        self.init(
-            tokenizerJSON: files[SideFiles.tokenizerJSON], sentencePieceModel: files[SideFiles.sentencePieceModel],
-            config: try files.json(SideFiles.tokenizerConfig)?.object,
-            specialTokensMap: try files.json(SideFiles.specialTokensMap)?.object,
-            addedTokens: try files.json(SideFiles.addedTokens)?.object)
     }
 }

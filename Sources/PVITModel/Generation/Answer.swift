@@ -21,13 +21,20 @@ struct Answer {
     private var stream: AnswerStream
     private let limit: Int
 
-    /// - Parameter ends: The tokens that end the answer.
+    /// - Parameters:
+    ///   - ends: The tokens that end the answer.
+    ///   - continuesText: Whether the answer goes on with the text of the prompt, so that both together are what all tokens
+    ///     together spell; otherwise it is a text of its own, which begins without the space that a word begins with.
     /// - Throws: `sampling.option`.
-    init(to prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, _ tokenizer: Tokenizer) throws {
+    init(
+        to prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false,
+        _ tokenizer: Tokenizer
+    ) throws {
         self.prompt = prompt
         history = prompt.tokens
         sampler = try Sampler(options.sampling)
-        stream = AnswerStream(tokenizer, ends: ends, stops: options.stops)
+        stream = AnswerStream(
+            tokenizer, ends: ends, stops: options.stops, context: continuesText ? prompt.tokens : [])
         limit = max(options.maximumTokens ?? .max, 0)
         if limit == 0 { reason = .length }
     }

@@ -10,8 +10,10 @@ struct AnswerStream {
     private let ends: Set<TokenID>
     private let stops: Set<TokenID>
 
-    init(_ tokenizer: Tokenizer, ends: Set<TokenID>, stops: [String]) {
+    /// - Parameter context: Tokens whose text the answer goes on with.
+    init(_ tokenizer: Tokenizer, ends: Set<TokenID>, stops: [String], context: [TokenID]) {
         decoder = tokenizer.makeStreamDecoder(skipSpecial: true)
+        decoder.skip(context)
         matcher = StopMatcher(stops)
         self.ends = ends
         // A stop text that is a special token is never seen as text.

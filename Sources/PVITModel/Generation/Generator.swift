@@ -31,7 +31,7 @@ public final class Generator {
 
     /// The tokens of a text as it is, special tokens recognised, with the token that begins texts if the model has one.
     public func tokens(ofRaw text: String) -> [TokenID] {
-        model.tokenizer.encode(text, addBeginning: true, recogniseSpecial: true)
+        model.tokenizer.encode(prompt: text)
     }
 
     /// The tokens of a conversation in the model's own template.
@@ -52,7 +52,8 @@ public final class Generator {
         return try generate(prompt, turn.options, ends: turn.ends, emit)
     }
 
-    /// Continues a text as it is, in which `<image>` shows the image.
+    /// Continues a text as it is, in which `<image>` shows the image: text and answer together are what their tokens spell
+    /// together.
     ///
     /// - Throws: What `LoadedModel.prompt(ofRaw:image:room:)` and `generate` throw.
     public func complete(
@@ -60,20 +61,22 @@ public final class Generator {
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
         try generate(
-            model.prompt(ofRaw: text, image: image, room: room(for: options)), options, ends: model.endTokens, emit)
+            model.prompt(ofRaw: text, image: image, room: room(for: options)), options, ends: model.endTokens,
+            continuesText: true, emit)
     }
 
-    /// Continues `prompt`.
+    /// Continues `prompt`, with an answer that is a text of its own.
     ///
     /// - Parameters:
     ///   - prompt: At least one token.
     ///   - emit: Gets the answer in parts, each of whole characters; what it throws ends the answer.
-    /// - Throws: `model.context-full` when the prompt leaves no room, and errors of model and sampler.
+    /// - Throws: `model.context-full` when the prompt leaves no room, `model.token`, and errors of model and sampler.
     public func generate(
         _ prompt: [TokenID], _ options: GenerationOptions = GenerationOptions(),
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
-        try generate(
+        try model.check(prompt)
+        return try generate(
             ModelPrompt(prompt, fixedCount: model.beginningCount(of: prompt)), options, ends: model.endTokens, emit)
     }
 
@@ -83,11 +86,13 @@ public final class Generator {
     }
 
     private func generate(
-        _ prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, _ emit: (String) throws -> Void
+        _ prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false,
+        _ emit: (String) throws -> Void
     ) throws -> GenerationResult {
         let clock = ContinuousClock()
         let start = clock.now
-        var answer = try Answer(to: prompt, options, ends: ends, model.tokenizer)
+        var answer = try Answer(
+            to: prompt, options, ends: ends, continuesText: continuesText, model.tokenizer)
         var speculation = options.speculation.map { Speculation(limit: $0) }
         let window =
             options.overflow == .slide

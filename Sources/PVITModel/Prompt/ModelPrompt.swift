@@ -113,8 +113,8 @@ extension LoadedModel {
     /// thousandths of the image: left, upper, right and lower edge.
     ///
     /// - Parameter room: A PVIT prompt that is too long for it loses its beginning, as with PVIT's worker.
-    /// - Throws: `chat.template` when the model has no known template; `model.no-vision`; `prompt.images`, `prompt.region`
-    ///   and `prompt.too-long`.
+    /// - Throws: `chat.template` when the model has no known template; `model.no-vision`; `model.token`; `prompt.images`,
+    ///   `prompt.region` and `prompt.too-long`.
     public func prompt(
         of messages: [ChatMessage], image: PixelImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
@@ -129,7 +129,8 @@ extension LoadedModel {
             instructions: instructions(of: messages))
     }
 
-    /// A text as it is, special tokens recognised, after the token that begins texts if the model has one.
+    /// A text as it is, special tokens recognised, after the token that begins texts if the model has one and the text does
+    /// not begin with it.
     ///
     /// - Throws: As `prompt(of:image:room:)`; `prompt.images` also when an image is given and the text has no `<image>`.
     public func prompt(
@@ -147,13 +148,15 @@ extension LoadedModel {
                     .modelNoVision, "the model cannot see images", file: container.path,
                     remedy: "ask a PVIT model, or leave the image out")
             }
-            let tokens = tokenizer.encode(text, addBeginning: addBeginning, recogniseSpecial: true)
+            let tokens = addBeginning ? tokenizer.encode(prompt: text) : tokenizer.encode(text, addBeginning: false)
+            try check(tokens)
             return ModelPrompt(tokens, fixedCount: fixedCount(of: tokens, instructions))
         }
         let partCount = image == nil ? 0 : try requireVision().partCount
         var prompt = try PVITPrompt(
             text, imageCount: image == nil ? 0 : 1, patchCount: partCount, tokenizer: tokenizer,
             addBeginning: addBeginning)
+        try check(prompt.tokens)
         if let room { try prompt.cut(toFit: room.contextLength, answerCount: room.answerCount, pvitTokens) }
         return ModelPrompt(
             prompt, try PromptPlaces(of: prompt, patchCount: partCount, pvitTokens), image: image,
@@ -175,7 +178,7 @@ extension LoadedModel {
 
     /// 1 when a text begins with the token that begins texts, otherwise 0.
     func beginningCount(of tokens: [TokenID]) -> Int {
-        let beginning = tokenizer.encode("", addBeginning: true, recogniseSpecial: false)
+        let beginning = tokenizer.tokensBeforeText
         return tokens.starts(with: beginning) ? beginning.count : 0
     }
 

@@ -42,7 +42,9 @@ public struct PVITPrompt: Sendable, Hashable {
         }
         var string = String.UnicodeScalarView()
         string.append(contentsOf: prompt)
-        tokens = tokenizer.encode(String(string), addBeginning: addBeginning, recogniseSpecial: true)
+        tokens =
+            addBeginning
+            ? tokenizer.encode(prompt: String(string)) : tokenizer.encode(String(string), addBeginning: false)
         self.regions = regions
         self.imageCount = imageCount
     }

@@ -1,6 +1,7 @@
 import Tensors
 
-/// Added tokens as the files of a checkpoint list them.
+/// Added tokens as the files of a checkpoint list them, but for those with an empty text, which no text can have: the
+/// `tokenizers` library ignores them too.
 struct AddedTokenList {
     /// The tokens in the order of the file.
     private(set) var tokens: [AddedToken] = []
@@ -35,7 +36,7 @@ struct AddedTokenList {
     ///
     /// - Parameter flags: The token that a content becomes, before its id is set.
     init(addedTokensJSON object: JSONObject, flags: (String) -> AddedToken) throws {
-        for member in object.members {
+        for member in object.members where !member.key.isEmpty {
             var token = flags(member.key)
             token.id = try Self.id(member.value, of: member.key)
             tokens.append(token)
@@ -46,6 +47,7 @@ struct AddedTokenList {
         guard let content = object["content"]?.string else {
             throw PVITError.badTokenizer("an added token has the content \(describe(object["content"])), not a text")
         }
+        guard !content.isEmpty else { return }
         func flag(_ key: String, default standard: Bool) throws -> Bool {
             guard let value = object[key], value != .null else { return standard }
             guard let flag = value.bool else {

@@ -22,16 +22,17 @@ struct SpecialTokenNames {
         let isBare: Bool
     }
 
-    /// The names that `LlamaTokenizer` takes when no file says otherwise.
-    static let llamaDefaults: [Role: String] = [.beginning: "<s>", .end: "</s>", .unknown: "<unk>"]
-
     private var names: [Role: Name] = [:]
     private var additional: [Name] = []
 
     /// Collects the names. special_tokens_map.json goes first, unless tokenizer_config.json has the newer
     /// `added_tokens_decoder`, which makes `transformers` ignore it.
-    init(_ files: TokenizerFiles, defaults: [Role: String]) throws {
-        for (role, content) in defaults where files.config?[role.rawValue] == nil {
+    ///
+    /// An empty text is no name: the default counts, as where a file says nothing. `null` says that no token has the role.
+    ///
+    /// - Parameter defaults: The names of roles that no file names.
+    init(_ files: TokenizerFiles, defaults: [Role: String] = [:]) throws {
+        for (role, content) in defaults where files.config?[role.rawValue] != .null {
             names[role] = Name(content: content, flags: nil, isBare: false)
         }
         try read(files.config, isMap: false)
@@ -51,7 +52,7 @@ struct SpecialTokenNames {
     }
 
     private static func name(_ value: JSONValue?, _ key: String, isMap: Bool) throws -> Name? {
-        guard let value, value != .null else { return nil }
+        guard let value, value != .null, value.string != "", value["content"]?.string != "" else { return nil }
         if let content = value.string { return Name(content: content, flags: nil, isBare: isMap) }
         guard let object = value.object, let content = object["content"]?.string else {
             throw PVITError.badTokenizer("\(key) is \(describe(value)), not a text or an object with a content")
@@ -63,7 +64,7 @@ struct SpecialTokenNames {
     }
 
     /// All names.
-    private var all: [Name] { Role.allCases.compactMap { names[$0] } + additional }
+    var all: [Name] { Role.allCases.compactMap { names[$0] } + additional }
 
     /// The id of the token with a role, or nil when no token has it.
     ///

@@ -33,6 +33,37 @@ struct DecoderChain: Sendable, Equatable {
     /// What is taken from the start of the fused text: characters, and at most how many.
     fileprivate var strips: [(character: [UInt8], count: Int)] = []
 
+    /// The decoder of a SentencePiece model as a tokenizer.json has it when texts get no dummy prefix.
+    static let pieces: DecoderChain = {
+        var chain = DecoderChain()
+        chain.first = [.replace(SentencePieceNormalizer.spaceSymbol, with: [0x20])]
+        chain.hasByteFallback = true
+        chain.isFused = true
+        return chain
+    }()
+
+    /// The same decoder for a tokenizer that puts no space before texts: nothing is taken away at the start.
+    var withoutPrefix: DecoderChain {
+        func kept(_ steps: [Step]) -> [Step] {
+            steps.map { step in
+                guard case .metaspace(let replacement, _) = step else { return step }
+                return .metaspace(replacement, hasPrefix: false)
+            }
+        }
+        var chain = self
+        chain.first = kept(first)
+        chain.second = kept(second)
+        chain.strips = []
+        return chain
+    }
+
+    /// The bytes that a token stands for inside of a text.
+    func bytes(of token: [UInt8]) -> [UInt8] {
+        let token = DecoderChainStream.apply(first, to: token, isFirst: false)
+        if hasByteFallback, let byte = ByteToken.byte(of: token) { return [byte] }
+        return DecoderChainStream.apply(second, to: token, isFirst: false)
+    }
+
     static func == (left: DecoderChain, right: DecoderChain) -> Bool {
         left.first == right.first && left.second == right.second && left.hasByteFallback == right.hasByteFallback
             && left.isFused == right.isFused && left.strips.elementsEqual(right.strips) { $0 == $1 }
@@ -118,7 +149,7 @@ struct DecoderChainStream: Sendable {
         output.append(contentsOf: token)
     }
 
-    private static func apply(_ steps: [DecoderChain.Step], to token: [UInt8], isFirst: Bool) -> [UInt8] {
+    fileprivate static func apply(_ steps: [DecoderChain.Step], to token: [UInt8], isFirst: Bool) -> [UInt8] {
         var token = token
         for step in steps {
             switch step {

@@ -7,6 +7,9 @@ public enum SentencePieceConvention: Sendable {
     case legacy
     /// As `LlamaTokenizer` with `legacy: false`: one dummy prefix for the whole text.
     case current
+    /// As `LlamaTokenizerFast` with `add_prefix_space: false`, whatever `legacy` says: no dummy prefix, and decoded text is
+    /// what the pieces spell.
+    case noPrefix
 }
 
 /// Decodes pieces as `SentencePieceProcessor::Decode` does, one after the other.

@@ -36,7 +36,7 @@ struct SentencePieceFile: Sendable {
     /// Reads and checks a model.
     ///
     /// - Throws: `tokenizer.invalid` for a malformed file; `tokenizer.unsupported` for another algorithm than BPE, a
-    ///   normalization table, or pieces of type UNUSED.
+    ///   normalization table, or pieces of type UNUSED that merges lead to.
     init(parsing bytes: [UInt8]) throws {
         guard bytes.count <= TokenizerLimits.sentencePieceByteCount else {
             throw PVITError.badTokenizer(
@@ -71,6 +71,7 @@ struct SentencePieceFile: Sendable {
         }
         try findUnknown()
         try findBytePieces()
+        try checkUnusedPieces()
     }
 
     private mutating func addPiece(_ message: ProtobufReader) throws {
@@ -98,9 +99,6 @@ struct SentencePieceFile: Sendable {
         }
         guard let piece, !piece.isEmpty else { throw PVITError.badTokenizer("piece \(id) is empty") }
         guard !score.isNaN else { throw PVITError.badTokenizer("the score of piece \(id) is not a number") }
-        guard kind != .unused else {
-            throw PVITError.unsupportedTokenizer("piece \(id) has the type UNUSED, which is not supported")
-        }
         let text = message.bytes.span.extracting(piece)
         guard UTF8Repair.isValid(text) else { throw PVITError.badTokenizer("piece \(id) is not valid UTF-8") }
         guard text.count <= TokenizerLimits.pieceByteCount else {
@@ -175,6 +173,26 @@ struct SentencePieceFile: Sendable {
             throw PVITError.badTokenizer("tokenizer.model has \(unknowns.count) pieces of type UNKNOWN, not one")
         }
         unknown = first
+    }
+
+    /// Refuses pieces of type UNUSED that encoding would merge and then take apart again. Those that no two others make,
+    /// such as those that only fill the table, never come up.
+    private func checkUnusedPieces() throws {
+        for id in kinds.indices where kinds[id] == .unused {
+            let piece = Array(pieces[id])
+            func isSymbol(_ range: Range<Int>) -> Bool {
+                if UTF8Scalars.length(startingWith: piece[range.lowerBound]) == range.count { return true }
+                guard let other = pieces.number(of: piece[range].span) else { return false }
+                return kinds[other] == .normal || kinds[other] == .unused
+            }
+            let cuts = piece.indices.dropFirst().filter { !UTF8.isContinuation(piece[$0]) }
+            let isMade = cuts.contains { isSymbol(0..<$0) && isSymbol($0..<piece.count) }
+            guard !cuts.isEmpty, !isMade else {
+                throw PVITError.unsupportedTokenizer(
+                    "piece \(id), \"\(String(decoding: piece, as: UTF8.self))\", has the type UNUSED and others merge to it"
+                )
+            }
+        }
     }
 
     private mutating func findBytePieces() throws {

@@ -19,7 +19,7 @@ struct BytePairModel: Sendable {
     }
 
     private let units: Units
-    private let options: Options
+    let options: Options
     private let merger: BytePairMerger
     private let characters: CharacterSymbols
     /// The tokens of bytes such as `<0x0A>`, where the vocabulary has them.

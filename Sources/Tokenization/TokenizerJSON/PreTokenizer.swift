@@ -25,6 +25,16 @@ struct PreTokenizer: Sendable {
 
     let steps: [Step]
 
+    /// The same, but `Metaspace` puts nothing before a text.
+    var withoutPrefix: PreTokenizer {
+        PreTokenizer(
+            steps: steps.map { step in
+                guard case .metaspace(var metaspace) = step else { return step }
+                metaspace.prefix = .never
+                return .metaspace(metaspace)
+            })
+    }
+
     /// Calls `body` with each word of a text.
     ///
     /// - Parameter isStart: Whether the text is the start of all that is encoded.

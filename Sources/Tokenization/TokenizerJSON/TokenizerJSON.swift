@@ -20,9 +20,11 @@ struct TokenizerJSON: Sendable {
 
     /// Reads a file.
     ///
-    /// - Parameter moreTokens: Added tokens that other files name. They replace those of equal id and content.
+    /// - Parameters:
+    ///   - moreTokens: Added tokens that other files name. They replace those of equal id and content.
+    ///   - addsPrefix: False drops the space that the normalizer or a `Metaspace` puts before texts.
     /// - Throws: `json.invalid`, `tokenizer.invalid` or `tokenizer.unsupported`.
-    init(parsing bytes: [UInt8], moreTokens: [AddedToken]) throws {
+    init(parsing bytes: [UInt8], moreTokens: [AddedToken], addsPrefix: Bool = true) throws {
         let document = try TokenizerDocument(parsing: bytes)
         let root = document.root
         guard let model = root["model"]?.object else { throw PVITError.badTokenizer("tokenizer.json has no model") }
@@ -30,10 +32,17 @@ struct TokenizerJSON: Sendable {
         addedTokens = AddedTokenList.merge(own, moreTokens)
         let (pieces, ids) = try VocabularyReader.read(document, model, addedTokens: addedTokens)
         vocabulary = pieces
-        normalizer = TextNormalizer(steps: try ComponentReader.normalizer(root["normalizer"]))
+        let normalizer = TextNormalizer(steps: try ComponentReader.normalizer(root["normalizer"]))
+        self.normalizer = addsPrefix ? normalizer : normalizer.withoutPrefix
         let preTokenizer = try ComponentReader.preTokenizer(root["pre_tokenizer"])
-        self.preTokenizer = PreTokenizer(steps: preTokenizer.steps)
-        decoding = try ComponentReader.decoder(root["decoder"])
+        let cutting = PreTokenizer(steps: preTokenizer.steps)
+        self.preTokenizer = addsPrefix ? cutting : cutting.withoutPrefix
+        let decoding = try ComponentReader.decoder(root["decoder"])
+        if case .chain(let chain) = decoding, !addsPrefix {
+            self.decoding = .chain(chain.withoutPrefix)
+        } else {
+            self.decoding = decoding
+        }
         template = try ComponentReader.postProcessor(root["post_processor"], vocabularyCount: pieces.count)
         self.model = BytePairModel(
             vocabulary: pieces, merges: try VocabularyReader.merges(document, ids),
@@ -163,7 +172,7 @@ enum VocabularyReader {
         options.fusesUnknown = try flag("fuse_unk", model)
         options.hasByteFallback = try flag("byte_fallback", model)
         options.ignoresMerges = try flag("ignore_merges", model)
-        if let unknown = model["unk_token"], unknown != .null {
+        if let unknown = model["unk_token"], unknown != .null, unknown != "" {
             guard let text = unknown.string, let id = vocabulary.number(of: text.utf8.span) else {
                 throw PVITError.badTokenizer("model.unk_token, \(describe(unknown)), is not in the vocabulary")
             }

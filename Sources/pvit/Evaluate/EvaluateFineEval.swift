@@ -128,7 +128,7 @@ extension PVITError {
     fileprivate var concernsOneQuestion: Bool {
         [
             "image.", "prompt.", "vision.input", "file.not-found", "file.unreadable", "fineeval.question",
-            "model.context",
+            "model.context", "model.token",
         ]
         .contains { code.name.hasPrefix($0) }
     }

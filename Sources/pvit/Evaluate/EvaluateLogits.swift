@@ -46,12 +46,18 @@ struct EvaluateLogits: ParsableCommand {
 
     func run() throws {
         let loaded = try model.load(cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
-        let input = try tokens.map { LlamaInput.tokens(try parse($0)) } ?? promptInput(for: loaded)
+        let input = try tokens.map { try tokenInput($0, for: loaded) } ?? promptInput(for: loaded)
         let llama = loaded.llama
         var cache = try KVCache(for: llama.configuration, storage: kvCache, capacity: max(input.count, 1))
         var writer = try NumpyWriter(path: output, rows: input.count, columns: llama.configuration.vocabularySize)
         try llama.forward(input, cache: &cache, logits: .from(0)) { _, logits in try writer.append(logits) }
         try writer.commit()
+    }
+
+    private func tokenInput(_ text: String, for model: LoadedModel) throws -> LlamaInput {
+        let tokens = try parse(text)
+        try model.check(tokens)
+        return .tokens(tokens)
     }
 
     private func promptInput(for model: LoadedModel) throws -> LlamaInput {
