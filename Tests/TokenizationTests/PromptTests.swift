@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
@@ -43,7 +44,7 @@ struct PromptTests {
     @Test("a text and what continues it are what all ids together spell", arguments: names)
     func joined(name: String) throws {
         let tokenizer = try tokenizer(name)
-        var random = RepeatableRandom(state: 3)
+        var random = RepeatableRandom(seed: 3)
         var count = 0
         for round in 0..<400 {
             let limit = round % 2 == 0 ? tokenizer.vocabularySize : min(tokenizer.vocabularySize, 300)
