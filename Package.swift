@@ -24,6 +24,7 @@ let package = Package(
         .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
 
         .target(name: "CMappings"),
+        .target(name: "CProcess"),
         .target(name: "Tensors", dependencies: ["CCrypto", "CMappings", systemPackage]),
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
@@ -36,7 +37,7 @@ let package = Package(
         .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
         .target(
             name: "LanguageModel",
-            dependencies: ["CKernels", "Container", "Parallelism", "Tensors", "Tokenization"]),
+            dependencies: ["CKernels", "CProcess", "Container", "Parallelism", "Tensors", "Tokenization"]),
         .target(
             name: "Vision",
             dependencies: ["CImageDecoders", "CWebP", "Container", "MatrixProducts", "Tensors", systemPackage]),
@@ -56,8 +57,8 @@ let package = Package(
         .executableTarget(
             name: "pvit",
             dependencies: [
-                "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors", "Tokenization",
-                "Vision", argumentParser, systemPackage,
+                "CProcess", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors",
+                "Tokenization", "Vision", argumentParser, systemPackage,
             ]),
         .executableTarget(
             name: "time-vision",

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LanguageModel
 import SystemPackage
 import Tensors
 
@@ -37,7 +38,9 @@ extension TensorEncoding: ExpressibleByArgument {
 
 /// How many threads to use.
 struct ThreadOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Threads to compute with; by default one for each processor.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Threads to compute with; by default one for each processor that the program may use.", valueName: "n"))
     var threads: Int?
 
     func validate() throws {
@@ -47,7 +50,7 @@ struct ThreadOptions: ParsableArguments {
     }
 
     /// The number to use.
-    var count: Int { threads ?? ProcessStatus.availableProcessors }
+    var count: Int { threads ?? MachineProcessors.available }
 }
 
 /// What to show while working.

@@ -86,7 +86,7 @@ struct Bench: ParsableCommand {
 
     private func measure(_ file: FilePath, _ clock: Stopwatch) throws -> [Measurement] {
         var measurements: [Measurement] = []
-        for threadCount in threads?.values ?? [ProcessStatus.availableProcessors] {
+        for threadCount in threads?.values ?? [MachineProcessors.available] {
             let engine = try makeEngine(threadCount: threadCount)
             let limits = try MachineLimits(of: engine, within: memory.memory, clock)
             let benchmark = try ModelBenchmark(

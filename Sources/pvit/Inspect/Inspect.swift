@@ -73,7 +73,7 @@ struct Inspect: ParsableCommand {
         let container = try Container(opening: path)
         let request = MemoryRequest(limit: memory, contextLength: context)
         let plan = try request.plan(
-            for: LlamaConfiguration(of: container), in: container, threadCount: ProcessStatus.availableProcessors)
+            for: LlamaConfiguration(of: container), in: container, threadCount: MachineProcessors.available)
         if json {
             try StandardOutput.write(json: plan.json)
         } else {
