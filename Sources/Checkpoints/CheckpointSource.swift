@@ -22,7 +22,7 @@ public enum CheckpointSource {
                 weights: weights.source, folder: folder)
         }
         if MetaFolder.isOne(entries: entries) { return try MetaFolder.open(folder, entries: entries) }
-        if let name = GGUFSplit.onlyModel(among: entries) { return try openFile(folder.appending(name)) }
+        if let name = GGUFSplit.onlyModel(among: entries) { return try openFile(folder.appending(fileNamed: name)) }
         throw unreadableFolder(folder, entries: entries)
     }
 
@@ -60,7 +60,9 @@ public enum CheckpointSource {
         } catch let error as PVITError {
             // A side file is known by its bare name until here.
             var located = error
-            if let name = error.file, SideFiles.names.contains(name) { located.file = folder.appending(name).string }
+            if let name = error.file, SideFiles.names.contains(name) {
+                located.file = folder.appending(fileNamed: name).text
+            }
             throw located
         }
     }

@@ -19,7 +19,7 @@ struct ShardedSource: TensorSource {
             for tensor in shard.tensors {
                 if let other = places.updateValue(place, forKey: tensor.name) {
                     throw PVITError(
-                        .duplicateTensor, "the tensor is also in \(shards[other].path.lastComponent?.string ?? "")",
+                        .duplicateTensor, "the tensor is also in \(shards[other].path.name)",
                         file: shard.path, tensor: tensor.name)
                 }
             }

@@ -53,7 +53,7 @@ public struct SideFiles: Sendable {
         contents = [:]
         let present = Set(try folderEntries(folder))
         for name in names where present.contains(name) {
-            contents[name] = try Self.read(folder.appending(name))
+            contents[name] = try Self.read(folder.appending(fileNamed: name))
         }
     }
 

@@ -43,6 +43,7 @@ struct Export: ParsableCommand {
     }
 
     func run() throws {
+        try output.requireApart(fromCheckpoints: source)
         let model = try ModelSource.open(source)
         display.noteLeftOut(try Tower.all(inContainer: source))
         guard isGGUF else {
@@ -56,7 +57,7 @@ struct Export: ParsableCommand {
         if !report.leftOut.isEmpty {
             display.note("left out: \(report.leftOut.map(\.rawValue).listed())")
         }
-        display.note("wrote \(output): \(report.tensorCount) tensors, \(ByteCount(report.byteCount))")
+        display.note("wrote \(output.readable): \(report.tensorCount) tensors, \(ByteCount(report.byteCount))")
     }
 }
 

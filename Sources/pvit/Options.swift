@@ -7,7 +7,7 @@ extension FilePath: @retroactive ExpressibleByArgument {
     /// A path as the shell gives it.
     public init?(argument: String) {
         guard !argument.isEmpty else { return nil }
-        self.init(argument)
+        self.init(text: argument)
     }
 
     /// Completes file names.

@@ -92,12 +92,13 @@ struct Run: ParsableCommand {
             context: context, cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
         let picture = try imageOptions.load()
+        let system = system?.repairingFileNameBytes
         if prompt == nil, isatty(STDIN_FILENO) == 1, !json {
             return try Conversation(
                 generator: generator, system: system, isRaw: raw, picture: picture, options: options
             ).run()
         }
-        var text = try prompt ?? standardInputText()
+        var text = try prompt?.repairingFileNameBytes ?? standardInputText()
         if let picture { text = try picture.prompt(text, mustUseAll: true) }
         Interruption.watch()
         let result = try generator.respond(
@@ -116,7 +117,8 @@ struct Run: ParsableCommand {
 
     private var options: GenerationOptions {
         GenerationOptions(
-            maximumTokens: maxTokens, sampling: sampling.options, stops: stop, speculation: speculate,
+            maximumTokens: maxTokens, sampling: sampling.options, stops: stop.map(\.repairingFileNameBytes),
+            speculation: speculate,
             overflow: overflow)
     }
 

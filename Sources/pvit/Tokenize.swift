@@ -40,7 +40,7 @@ struct Tokenize: ParsableCommand {
         } catch let error as PVITError {
             throw error.located(file: file)
         }
-        let bytes = text == "-" ? try readStandardInput() : Array(text.utf8)
+        let bytes = text == "-" ? try readStandardInput() : Array(text.repairingFileNameBytes.utf8)
         let ids = tokenizer.encode(bytes: bytes, addBeginning: !noBeginning, recogniseSpecial: !plain)
         if json {
             try StandardOutput.write(json: [

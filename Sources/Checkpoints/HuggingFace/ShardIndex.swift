@@ -58,10 +58,10 @@ struct ShardIndex {
     func checkAgreement(with source: ShardedSource) throws {
         let held = Set(source.tensors.map(\.name))
         let absent = fileOfTensor.filter { entry in
-            source.shard(of: entry.tensor)?.path.lastComponent?.string != entry.file
+            source.shard(of: entry.tensor)?.path.name != entry.file
         }
         if let first = absent.first {
-            let place = source.shard(of: first.tensor)?.path.lastComponent?.string
+            let place = source.shard(of: first.tensor)?.path.name
             let where_ = place.map { "is in \($0)" } ?? "is nowhere"
             throw PVITError(
                 .shardMismatch,

@@ -54,6 +54,7 @@ struct Inspect: ParsableCommand {
 
     func run() throws {
         if plan { return try showPlan() }
+        try report?.requireApart(fromCheckpoints: path)
         let (modelReport, source) = try open()
         if let report {
             var file = try OutputFile(path: report)
