@@ -25,6 +25,7 @@ let package = Package(
         .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
 
         .target(name: "CMappings"),
+        .target(name: "CProcess"),
         .target(name: "Tensors", dependencies: ["CCrypto", "CMappings", systemPackage]),
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
@@ -37,7 +38,7 @@ let package = Package(
         .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
         .target(
             name: "LanguageModel",
-            dependencies: ["CKernels", "Container", "Parallelism", "Tensors", "Tokenization"]),
+            dependencies: ["CKernels", "CProcess", "Container", "Parallelism", "Tensors", "Tokenization"]),
         .target(
             name: "Vision",
             dependencies: ["CImageDecoders", "CWebP", "Container", "MatrixProducts", "Tensors", systemPackage]),
@@ -57,7 +58,7 @@ let package = Package(
         .executableTarget(
             name: "pvit",
             dependencies: [
-                "CEdit", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors",
+                "CEdit", "CProcess", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors",
                 "Tokenization", "Vision", argumentParser, systemPackage,
             ]),
         .executableTarget(

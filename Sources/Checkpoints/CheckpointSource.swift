@@ -30,7 +30,7 @@ public enum CheckpointSource {
                 weights: weights.source, folder: folder)
         }
         if MetaFolder.isOne(entries: entries) { return try MetaFolder.open(folder, entries: entries) }
-        if let name = GGUFSplit.onlyModel(among: entries) { return try openFile(folder.appending(name)) }
+        if let name = GGUFSplit.onlyModel(among: entries) { return try openFile(folder.appending(fileNamed: name)) }
         throw try ForeignFolder.error(for: folder, entries: entries)
     }
 

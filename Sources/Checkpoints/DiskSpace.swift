@@ -14,11 +14,15 @@ extension PVITError.Code {
 
 /// Room on a disk.
 public enum DiskSpace {
-    /// Throws `file.too-little-space` unless about `byteCount` bytes can be written beside `output`. Says nothing when the
-    /// file system cannot tell.
+    /// Throws `file.too-little-space` unless about `byteCount` bytes can be written where `output` leads. Says nothing of
+    /// devices and pipes, and when the file system cannot tell.
+    ///
+    /// - Throws: Also `file.cannot-create` for what `OutputPlace` refuses.
     public static func require(_ byteCount: UInt64, for output: FilePath) throws {
         var status = statvfs()
-        guard statvfs(output.parentFolder.string, &status) == 0 else { return }
+        guard let folder = try OutputPlace(output).folder,
+            folder.withPlatformString({ statvfs($0, &status) }) == 0
+        else { return }
         let (available, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
         guard !overflow, available < byteCount else { return }
         throw PVITError(

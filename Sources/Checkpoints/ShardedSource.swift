@@ -54,7 +54,7 @@ struct ShardedSource: TensorSource {
         if try TensorComparison.areEqual(tensor, in: file, other, in: otherFile) { return }
         throw PVITError(
             .duplicateTensor,
-            "the tensor is also in \(otherFile.path.lastComponent?.string ?? ""), and the two differ",
+            "the tensor is also in \(otherFile.path.name), and the two differ",
             file: file.path, tensor: tensor.name,
             remedy: "the files are not of one checkpoint: download it again into an empty folder")
     }
@@ -66,7 +66,7 @@ struct ShardedSource: TensorSource {
     func holds(_ name: TensorName, inFile fileName: String) -> Bool {
         guard let origin = origins[name] else { return false }
         return ([origin.shard] + copies[name, default: []]).contains {
-            shards[$0].path.lastComponent?.string == fileName
+            shards[$0].path.name == fileName
         }
     }
 

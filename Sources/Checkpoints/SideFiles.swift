@@ -53,7 +53,7 @@ public struct SideFiles: Sendable {
         contents = [:]
         let present = Set(try folderEntries(folder))
         for name in names where present.contains(name) {
-            contents[name] = try Self.read(folder.appending(name))
+            contents[name] = try Self.read(folder.appending(fileNamed: name))
         }
     }
 
@@ -93,7 +93,7 @@ public struct SideFiles: Sendable {
     static func located(_ error: PVITError, in folder: FilePath) -> PVITError {
         guard let name = error.file, names.contains(name) else { return error }
         var located = error
-        located.file = folder.appending(name).string
+        located.file = folder.appending(fileNamed: name).text
         return located
     }
 

@@ -150,9 +150,9 @@ public struct ContainerWriter: ~Copyable {
     /// Writes metadata and index, and gives the file its name.
     ///
     /// - Parameter metadata: Keys have a namespace: `model.config`.
-    /// - Returns: The digest of all parameters.
+    /// - Returns: The digest of all parameters, and the size of the file in bytes.
     /// - Throws: `container.limit` when the metadata exceeds 64 MiB; `file.write-failed`, `file.cannot-create`.
-    public consuming func finish(metadata: JSONObject) throws -> ModelDigest {
+    public consuming func finish(metadata: JSONObject) throws -> (digest: ModelDigest, byteCount: UInt64) {
         guard open == nil else { throw request("the file is finished before its last tensor has ended") }
         let text = JSONValue.object(metadata).encoded()
         guard text.count <= ContainerFormat.maximumMetadataByteCount else {
@@ -174,8 +174,9 @@ public struct ContainerWriter: ~Copyable {
             indexOffset: indexOffset, indexByteCount: UInt64(indexBytes.count),
             indexChecksum: xxh3(indexBytes.span.bytes), modelDigest: modelDigest)
         try file.append(footer.encoded())
+        let byteCount = file.byteCount
         try file.commit()
-        return modelDigest
+        return (modelDigest, byteCount)
     }
 
     private mutating func pad(to alignment: UInt64) throws {

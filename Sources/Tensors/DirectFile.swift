@@ -40,14 +40,19 @@ public final class DirectFile: Sendable {
     }
 
     private static func open(_ path: FilePath) throws -> (FileDescriptor, isDirect: Bool) {
-        do {
-            if let direct {
-                return (try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, direct]), true)
-            }
-        } catch Errno.invalidArgument {
-            // The file system cannot do that.
+        if let direct, let descriptor = try? FileDescriptor.open(path, .readOnly, options: [.closeOnExec, direct]) {
+            // Some file systems open a file like this and then refuse to read it, or want larger blocks.
+            if readsBlocks(descriptor) { return (descriptor, true) }
+            try? descriptor.close()
         }
         return (try FileDescriptor.open(path, .readOnly, options: .closeOnExec), false)
+    }
+
+    /// Whether the first block can be read.
+    private static func readsBlocks(_ descriptor: FileDescriptor) -> Bool {
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: blockByteCount, alignment: blockByteCount)
+        defer { block.deallocate() }
+        return (try? descriptor.read(fromAbsoluteOffset: 0, into: block)) != nil
     }
 
     /// O_DIRECT of Linux, which the C library's headers hide from Swift (include/uapi/asm-generic/fcntl.h and the

@@ -9,6 +9,9 @@ import SystemPackage
 
 /// A regular file, mapped read-only for as long as the value lives.
 ///
+/// Where the file system shares no mappings, as some do that are network drives or programs (FUSE with direct I/O), the
+/// mapping is a private one; where it maps nothing at all, the file is read into memory, which takes as much as it has bytes.
+///
 /// A file that is cut, or whose disk fails, while it is mapped is an error of whoever uses the bytes, not the end of the
 /// process: see `withBytes`.
 public struct MappedFile: ~Copyable, @unchecked Sendable {
@@ -34,6 +37,8 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     let identity: FileIdentity
     // MADV_POPULATE_READ of Linux 5.14, which not every C library names; older kernels refuse it, which does no harm.
     private static var populateForReading: Int32 { 22 }
+    /// Whether the bytes were read, and lie in memory that belongs to no file.
+    let isCopy: Bool
     // The mapping is immutable and shared by all readers, hence @unchecked Sendable.
     private let base: UnsafeRawPointer?
     // What the handler of SIGBUS knows of the mapping; nil only where there are no bytes.
@@ -41,8 +46,16 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
 
     /// Maps the whole file.
     ///
-    /// - Throws: `file.not-found`, or `file.unreadable` when it is not a regular file or cannot be mapped.
-    public init(path: FilePath) throws {
+    /// - Throws: `file.not-found`, `file.unreadable` when it is not a regular file or cannot be mapped, and
+    ///   `file.read-failed` when it has to be read instead and that fails.
+    public init(path: FilePath) throws { try self.init(path: path, map: Self.systemMapping) }
+
+    /// Maps bytes of a file: a size, the flags and the descriptor of `mmap`; its result.
+    typealias Mapping = @Sendable (Int, Int32, Int32) -> UnsafeMutableRawPointer?
+    static let systemMapping: Mapping = { mmap(nil, $0, PROT_READ, $1, $2, 0) }
+
+    /// - Parameter map: How the file is mapped.
+    init(path: FilePath, map: Mapping) throws {
         let descriptor: FileDescriptor
         do {
             descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
@@ -62,10 +75,12 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
         }
         let size = Int(status.st_size)
         var mapping: UnsafeMutableRawPointer?
+        var isCopy = false
         if size > 0 {
-            mapping = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor.rawValue, 0)
-            guard mapping != MAP_FAILED else {
-                throw PVITError(.fileUnreadable, "the file cannot be mapped: \(Errno(rawValue: errno))", file: path)
+            mapping = Self.mapped(descriptor, size, map)
+            if mapping == nil {
+                mapping = try Self.copied(descriptor, size, path)
+                isCopy = true
             }
         }
         var watch: OpaquePointer?
@@ -78,6 +93,7 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
         }
         self.path = path
         self.watch = watch
+        self.isCopy = isCopy
         byteCount = size
         identity = FileIdentity(status)
         base = UnsafeRawPointer(mapping)
@@ -86,6 +102,49 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     deinit {
         pvit_mapping_forget(watch)
         if let base { munmap(UnsafeMutableRawPointer(mutating: base), byteCount) }
+    }
+
+    private static func mapped(
+        _ descriptor: FileDescriptor, _ size: Int, _ map: Mapping
+    ) -> UnsafeMutableRawPointer? {
+        for flags in [MAP_SHARED, MAP_PRIVATE] {
+            if let mapping = map(size, flags, descriptor.rawValue), mapping != MAP_FAILED { return mapping }
+        }
+        return nil
+    }
+
+    /// The bytes of a file that cannot be mapped, in memory of this process.
+    private static func copied(
+        _ descriptor: FileDescriptor, _ size: Int, _ path: FilePath
+    ) throws -> UnsafeMutableRawPointer {
+        // No MAP_NORESERVE: a file that is larger than the machine's memory is refused here, and not by the end of the process.
+        let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let memory, memory != MAP_FAILED else {
+            throw PVITError(
+                .fileUnreadable,
+                "the file system maps no files, and there is no memory for the \(ByteCount(size)) of this one",
+                file: path,
+                remedy: "copy it to a local disk")
+        }
+        do {
+            let bytes = UnsafeMutableRawBufferPointer(start: memory, count: size)
+            var done = 0
+            while done < size {
+                let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[done...])
+                let count = try descriptor.read(fromAbsoluteOffset: Int64(done), into: rest)
+                guard count > 0 else {
+                    throw PVITError(
+                        .readFailed, "the file ended while it was being read", file: path,
+                        bytes: UInt64(done)..<UInt64(size), remedy: "try again")
+                }
+                done += count
+            }
+        } catch {
+            munmap(memory, size)
+            guard let error = error as? Errno else { throw error }
+            throw PVITError(.readFailed, "reading failed: \(error)", file: path)
+        }
+        return memory
     }
 
     /// Lends the bytes of `range` to `body`.
@@ -121,7 +180,7 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     ///
     /// - Throws: `file.read-failed`.
     public func checkLength(for range: Range<Int>) throws {
-        guard let size = sizeNow, size < range.upperBound else { return }
+        guard !isCopy, let size = sizeNow, size < range.upperBound else { return }
         throw readFailure(max(size, range.lowerBound)..<range.upperBound)
     }
 
@@ -154,7 +213,8 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
 
     /// Tells the operating system how a part of the file will be used. A part outside the file is left alone.
     public func advise(_ advice: Advice, _ range: Range<Int>) {
-        guard let base else { return }
+        // Pages of no file cannot be read again when they were given back.
+        guard let base, !isCopy else { return }
         let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
         let start = range.clamped(to: 0..<byteCount).lowerBound / pageSize * pageSize
         let length = range.clamped(to: 0..<byteCount).upperBound - start

@@ -10,12 +10,15 @@ import SystemPackage
 ///
 /// Its files are written without names (`OutputFile`) inside a hidden sibling folder, get their names in `commit`, and
 /// the sibling is then renamed in one step. Dropping the value without a commit removes everything; a kill leaves at most
-/// the hidden, empty sibling (or, where the file system has no unnamed files, a hidden sibling with files in it).
+/// the hidden, empty sibling (or, where the file system has no unnamed files, a hidden sibling with files in it). A symbolic
+/// link to an empty folder, or to one that does not exist yet, stays: the folder takes the place that it leads to.
 public struct OutputFolder: ~Copyable {
-    /// The name that the folder will have.
+    /// The name that the user gave the folder.
     public let path: FilePath
     /// Where files are to be created before they are handed to `add`.
     public let workingPath: FilePath
+    /// What the folder will be called.
+    private let target: FilePath
     private var files: [PendingFile] = []
     private var isCommitted = false
 
@@ -24,20 +27,29 @@ public struct OutputFolder: ~Copyable {
     /// - Throws: `file.cannot-create` when something other than an empty folder has this name already, or when the folder
     ///   that is to hold it is absent or not writable.
     public init(path: FilePath) throws {
-        let path = path.lexicallyNormalized()
-        try Self.checkVacant(path)
-        let working = path.hiddenSibling()
-        guard mkdir(working.string, 0o777) == 0 else {
+        let place = try OutputPlace(path)
+        try Self.checkVacant(place)
+        let target = try Self.target(of: place)
+        let working = target.hiddenSibling()
+        guard working.withPlatformString({ mkdir($0, 0o777) }) == 0 else {
             throw PVITError(.cannotCreate, "the folder cannot be created: \(Errno(rawValue: errno))", file: path)
         }
+        if let existing = place.existing {
+            // Best effort, as for files.
+            working.withPlatformString { working in
+                guard chown(working, existing.owner.user, existing.owner.group) == 0 else { return }
+                chmod(working, existing.permissions)
+            }
+        }
         self.path = path
+        self.target = target
         workingPath = working
     }
 
     deinit {
         guard !isCommitted else { return }
         for file in files { file.discard(from: workingPath) }
-        rmdir(workingPath.string)
+        _ = workingPath.withPlatformString { rmdir($0) }
     }
 
     /// Takes a finished file, which must have been created in `workingPath`. It gets its name in `commit`.
@@ -47,7 +59,7 @@ public struct OutputFolder: ~Copyable {
 
     /// Adds a small file.
     public mutating func add(name: String, bytes: [UInt8]) throws {
-        var file = try OutputFile(path: workingPath.appending(name))
+        var file = try OutputFile(path: workingPath.appending(fileNamed: name))
         try file.append(bytes)
         add(file)
     }
@@ -58,26 +70,44 @@ public struct OutputFolder: ~Copyable {
     public consuming func commit() throws {
         for file in files { try file.commit() }
         flushFolder(workingPath)
-        guard rename(workingPath.string, path.string) == 0 else {
+        guard rename(workingPath, to: target) == 0 else {
             let error = Errno(rawValue: errno)
-            try Self.checkVacant(path)
+            try Self.checkVacant(try OutputPlace(path))
             throw PVITError(.cannotCreate, "the folder cannot be given its name: \(error)", file: path)
         }
         isCommitted = true
-        flushFolder(path.parentFolder)
+        flushFolder(target.parentFolder)
     }
 
-    private static func checkVacant(_ path: FilePath) throws {
-        var status = stat()
-        guard lstat(path.string, &status) == 0 else { return }
+    private static func checkVacant(_ place: OutputPlace) throws {
+        guard let existing = place.existing else { return }
         let remedy = "choose another name or remove it first"
-        guard isFolder(path) else {
-            throw PVITError(.cannotCreate, "a file has this name already", file: path, remedy: remedy)
+        guard existing.kind == .folder else {
+            throw PVITError(.cannotCreate, "a file has this name already", file: place.name, remedy: remedy)
         }
-        guard status.st_mode & S_IFMT == S_IFDIR, try folderEntries(path).isEmpty else {
+        guard try folderEntries(place.path).isEmpty else {
             throw PVITError(
-                .cannotCreate, "a folder that is not empty has this name already", file: path, remedy: remedy)
+                .cannotCreate, "a folder that is not empty has this name already", file: place.name, remedy: remedy)
         }
+        // Replaced, it would be gone from under the shell that the program was started in.
+        guard try existing.identity != FileStatus(of: ".").identity else {
+            throw PVITError(
+                .cannotCreate, "this is the current folder, which cannot be replaced", file: place.name,
+                remedy: "name a folder in it")
+        }
+    }
+
+    /// What the folder is called in the one that holds it.
+    private static func target(of place: OutputPlace) throws -> FilePath {
+        guard place.existing != nil else { return place.path }
+        // `a/..` is a name as well, but not one that a folder can be given.
+        let resolved = place.path.withPlatformString { realpath($0, nil) }
+        guard let resolved else {
+            throw PVITError(
+                .cannotCreate, "the folder cannot be examined: \(Errno(rawValue: errno))", file: place.name)
+        }
+        defer { free(resolved) }
+        return FilePath(platformString: resolved)
     }
 }
 
@@ -87,7 +117,7 @@ private final class PendingFile {
     private var file: OutputFile?
 
     init(_ file: consuming OutputFile) {
-        name = file.path.lastComponent?.string ?? ""
+        name = file.path.name
         self.file = consume file
     }
 
@@ -97,15 +127,15 @@ private final class PendingFile {
 
     func discard(from folder: FilePath) {
         file = nil
-        unlink(folder.appending(name).string)
+        _ = folder.appending(fileNamed: name).withPlatformString { unlink($0) }
     }
 }
 
-/// The names in a folder but `.` and `..`, in the order of their UTF-8 bytes.
+/// The names in a folder but `.` and `..`, as `FilePath.text`, in the order of their UTF-8 bytes.
 ///
 /// - Throws: `file.not-found` or `file.unreadable`.
 public func folderEntries(_ folder: FilePath) throws -> [String] {
-    guard let stream = opendir(folder.string) else {
+    guard let stream = folder.withPlatformString({ opendir($0) }) else {
         let error = Errno(rawValue: errno)
         if error == .noSuchFileOrDirectory {
             throw PVITError(.fileNotFound, "there is no such folder", file: folder)
@@ -116,7 +146,7 @@ public func folderEntries(_ folder: FilePath) throws -> [String] {
     var names: [String] = []
     while let entry = readdir(stream) {
         let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            String(fileNameBytes: bytes.prefix { $0 != 0 })
         }
         if name != ".", name != ".." { names.append(name) }
     }

@@ -41,7 +41,7 @@ public struct PVITError: Error, Sendable, Hashable {
     public var code: Code
     /// What happened, as a sentence without its full stop.
     public var what: String
-    /// The file at fault.
+    /// The file at fault, as `FilePath.text`.
     public var file: String?
     /// The tensor at fault.
     public var tensor: TensorName?
@@ -57,7 +57,7 @@ public struct PVITError: Error, Sendable, Hashable {
     ) {
         self.code = code
         self.what = what
-        self.file = file?.string
+        self.file = file?.text
         self.tensor = tensor
         self.bytes = bytes
         self.remedy = remedy
@@ -66,14 +66,15 @@ public struct PVITError: Error, Sendable, Hashable {
     /// The same error with the places filled in that it does not name yet.
     public func located(file: FilePath? = nil, tensor: TensorName? = nil) -> PVITError {
         var copy = self
-        copy.file = copy.file ?? file?.string
+        copy.file = copy.file ?? file?.text
         copy.tensor = copy.tensor ?? tensor
         return copy
     }
 }
 
 extension PVITError: CustomStringConvertible {
-    /// One line: what happened, where, and what to do next. Control characters from files are shown escaped.
+    /// One line: what happened, where, and what to do next. Control characters, and bytes of names
+    /// that are not UTF-8, are shown escaped.
     public var description: String {
         var places: [String] = []
         if let file { places.append("file \(file)") }
@@ -83,22 +84,6 @@ extension PVITError: CustomStringConvertible {
         if !places.isEmpty { line += " (\(places.joined(separator: ", ")))" }
         if let remedy { line += ": \(remedy)" }
         return line.escapingControlCharacters
-    }
-}
-
-extension String {
-    /// The text with control characters, which a terminal would obey, written as `\u{…}`.
-    public var escapingControlCharacters: String {
-        guard unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return self }
-        var result = ""
-        for scalar in unicodeScalars {
-            if scalar.properties.generalCategory == .control {
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            } else {
-                result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
     }
 }
 
@@ -113,6 +98,8 @@ extension PVITError.Code {
     public static let writeFailed = Self("file.write-failed", .inputOutput)
     /// The output cannot be created at its place.
     public static let cannotCreate = Self("file.cannot-create", .cannotCreate)
+    /// The output would replace one of the inputs.
+    public static let outputIsInput = Self("file.output-is-input", .usage)
     /// A range of bytes lies outside the file.
     public static let truncated = Self("file.truncated", .badData)
     /// A request that the type or shape of a tensor does not allow.

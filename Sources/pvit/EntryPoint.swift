@@ -11,7 +11,7 @@ enum EntryPoint {
 
     static func main() {
         do {
-            var command = try PVITCommand.parseAsRoot()
+            var command = try PVITCommand.parseAsRoot(ProgramArguments.all)
             try command.run()
         } catch let error as PVITError where error.code != .cancelled {
             StandardError.write("pvit: error: \(error)\n")
@@ -22,6 +22,10 @@ enum EntryPoint {
         } catch is Interruption {
             StandardError.write("pvit: interrupted\n")
             exit(interrupted)
+        } catch  where PVITCommand.exitCode(for: error) != .success {
+            // As ArgumentParser shows it, but for bytes that a terminal would not show.
+            StandardError.write(PVITCommand.fullMessage(for: error).escapingFileNameBytes + "\n")
+            exit(PVITCommand.exitCode(for: error).rawValue)
         } catch {
             if let usage = UsageError(error, arguments: Array(CommandLine.arguments.dropFirst())) {
                 StandardError.write("pvit: error: \(usage.message)\n")

@@ -43,6 +43,7 @@ struct Export: ParsableCommand {
     }
 
     func run() throws {
+        try output.requireApart(fromCheckpoints: source)
         let model = try ModelSource.open(source)
         display.noteLeftOut(try Tower.all(inContainer: source))
         guard isGGUF else {
@@ -58,7 +59,7 @@ struct Export: ParsableCommand {
             display.note("left out: \(report.leftOut.map(\.rawValue).listed())")
         }
         for note in report.tokenizerNotes { display.note("left out: \(note)") }
-        display.note("wrote \(output): \(report.tensorCount) tensors, \(ByteCount(report.byteCount))")
+        display.note("wrote \(output.readable): \(report.tensorCount) tensors, \(ByteCount(report.byteCount))")
     }
 }
 

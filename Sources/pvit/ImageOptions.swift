@@ -65,6 +65,6 @@ struct Picture {
 
     /// The image for a program.
     var json: JSONValue {
-        ["path": .string(path.string), "width": .integer(pixels.width), "height": .integer(pixels.height)]
+        ["path": .string(path.readable), "width": .integer(pixels.width), "height": .integer(pixels.height)]
     }
 }

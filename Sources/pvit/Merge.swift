@@ -33,6 +33,7 @@ struct Merge: ParsableCommand {
     @OptionGroup var display: OutputOptions
 
     func run() throws {
+        try output.requireApart(fromCheckpoints: base, delta)
         let result = try DeltaMerge.merge(base: ModelSource.open(base), delta: ModelSource.open(delta))
         display.noteLeftOut(try Tower.all(inContainer: base))
         for line in result.summary { display.note(line) }
@@ -67,6 +68,7 @@ struct Delta: ParsableCommand {
     @OptionGroup var display: OutputOptions
 
     func run() throws {
+        try output.requireApart(fromCheckpoints: base, target)
         let result = try DeltaMerge.difference(base: ModelSource.open(base), target: ModelSource.open(target))
         for line in result.summary { display.note(line) }
         try writeFolder(result.checkpoint, label: "subtracting", to: output, shardSize: shardSize, threads, display)
@@ -83,7 +85,7 @@ func writeFolder(
             checkpoint, to: output, threadCount: threads.count, monitor: monitor)
     }
     let bytes = checkpoint.weights.tensors.reduce(0) { $0 + $1.byteCount }
-    display.note("wrote \(output): \(checkpoint.weights.tensors.count) tensors, \(ByteCount(bytes))")
+    display.note("wrote \(output.readable): \(checkpoint.weights.tensors.count) tensors, \(ByteCount(bytes))")
 }
 
 extension DeltaMerge.Result {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LanguageModel
 import SystemPackage
 import Tensors
 
@@ -6,7 +7,7 @@ extension FilePath: @retroactive ExpressibleByArgument {
     /// A path as the shell gives it.
     public init?(argument: String) {
         guard !argument.isEmpty else { return nil }
-        self.init(argument)
+        self.init(text: argument)
     }
 
     /// Completes file names.
@@ -39,7 +40,8 @@ extension TensorEncoding: ExpressibleByArgument {
 struct ThreadOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Threads to compute with; by default one for each processor.", valueName: "n"))
+        help: ArgumentHelp(
+            "Threads to compute with; by default one for each processor that the program may use.", valueName: "n"))
     var threads: Int?
 
     func validate() throws {
@@ -49,7 +51,7 @@ struct ThreadOptions: ParsableArguments {
     }
 
     /// The number to use.
-    var count: Int { threads ?? ProcessStatus.availableProcessors }
+    var count: Int { threads ?? MachineProcessors.available }
 }
 
 /// What to show while working.

@@ -1,23 +1,18 @@
+import CProcess
 import Glibc
 
-/// What the operating system says of this process (`/proc/self`).
+/// What the operating system says of this process (`/proc/self`, or `getrusage` where that is absent).
 enum ProcessStatus {
-    /// The number of processors that this process may run on.
-    static var availableProcessors: Int {
-        let mask = field("Cpus_allowed", of: "status") ?? ""
-        let allowed = mask.reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
-        let online = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        return allowed > 0 ? min(allowed, online) : online
-    }
-
-    /// The largest resident size so far, in bytes; 0 when it is unknown.
+    /// The largest resident size so far, in bytes.
     static var peakResidentBytes: UInt64 {
         let kilobytes = field("VmHWM", of: "status")?.split(separator: " ").first.flatMap { UInt64($0) }
-        return (kilobytes ?? 0) * 1024
+        return kilobytes.map { $0 * 1024 } ?? pvit_peak_resident_byte_count()
     }
 
-    /// The bytes that were fetched from disks for this process so far; 0 when that is unknown.
-    static var bytesReadFromDisk: UInt64 { field("read_bytes", of: "io").flatMap { UInt64($0) } ?? 0 }
+    /// The bytes that were fetched from disks for this process so far.
+    static var bytesReadFromDisk: UInt64 {
+        field("read_bytes", of: "io").flatMap { UInt64($0) } ?? pvit_disk_read_byte_count()
+    }
 
     private static func field(_ name: String, of document: String) -> String? {
         guard let file = fopen("/proc/self/\(document)", "r") else { return nil }

@@ -61,6 +61,7 @@ struct Quantize: ParsableCommand {
     @OptionGroup var display: OutputOptions
 
     func run() throws {
+        try output.requireApart(fromCheckpoints: source, delta, visionTower, regionEncoder, files: [calibration])
         let options = QuantizeOptions(
             type: type, overrides: try override.map(QuantizeOptions.Override.init(parsing:)), profile: profile,
             calibration: try calibration.map(Calibration.init(path:)), threadCount: threads.count,
@@ -82,7 +83,7 @@ struct Quantize: ParsableCommand {
         }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         display.note(
-            "wrote \(output): \(ByteCount(report.byteCount)) in \(seconds.formatted(decimals: 1)) s, "
+            "wrote \(output.readable): \(ByteCount(report.byteCount)) in \(seconds.formatted(decimals: 1)) s, "
                 + "model digest \(report.digest)")
     }
 

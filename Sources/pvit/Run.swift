@@ -127,7 +127,7 @@ struct Run: ParsableCommand {
         let picture = try imageOptions.load()
         if isConversation {
             let state = ConversationState(
-                system: system, imageOptions: imageOptions, picture: picture, options: options)
+                system: instructions, imageOptions: imageOptions, picture: picture, options: options)
             return try Conversation(
                 generator: generator, isRaw: raw, state: state, history: history.map(InputHistory.init)
             ).run()
@@ -138,7 +138,7 @@ struct Run: ParsableCommand {
     private func answer(_ text: String, _ generator: Generator, _ picture: Picture?) throws {
         Interruption.watch()
         let result = try generator.respond(
-            to: text, image: picture?.pixels, system: system, isRaw: raw, options: options
+            to: text, image: picture?.pixels, system: instructions, isRaw: raw, options: options
         ) { part in
             ReadingProgress.finish()
             try Interruption.check()
@@ -157,14 +157,18 @@ struct Run: ParsableCommand {
     /// What is asked: the prompt, and what is piped into the program.
     private func promptText() throws -> String {
         guard let prompt, prompt != "-" else { return try PipedInput.prompt() }
+        let prompt = prompt.repairingFileNameBytes
         guard stdin, let text = try PipedInput.textBesidePrompt() else { return prompt }
         return prompt.isEmpty ? text : "\(prompt)\n\n\(text)"
     }
 
+    /// What `--system` says.
+    private var instructions: String? { system?.repairingFileNameBytes }
+
     private var options: GenerationOptions {
         GenerationOptions(
-            maximumTokens: maxTokens, sampling: sampling.options, stops: stop, speculation: speculate,
-            overflow: overflow)
+            maximumTokens: maxTokens, sampling: sampling.options, stops: stop.map(\.repairingFileNameBytes),
+            speculation: speculate, overflow: overflow)
     }
 }
 

@@ -46,7 +46,7 @@ struct Tokenize: ParsableCommand {
         } catch let error as PVITError {
             throw error.located(file: file)
         }
-        let bytes = text == "-" ? try readStandardInput() : Array(text.utf8)
+        let bytes = text == "-" ? try readStandardInput() : Array(text.repairingFileNameBytes.utf8)
         let ids =
             noBeginning || plain
             ? tokenizer.encode(bytes: bytes, addBeginning: !noBeginning, recogniseSpecial: !plain)

@@ -28,6 +28,6 @@ struct Verify: ParsableCommand {
             line.update(done: progress.checkedByteCount, total: progress.byteCount)
         }
         line.finish()
-        try StandardOutput.write("\(file): intact, \(container.tensorCount) tensors, model digest \(digest)\n")
+        try StandardOutput.write("\(file.readable): intact, \(container.tensorCount) tensors, model digest \(digest)\n")
     }
 }

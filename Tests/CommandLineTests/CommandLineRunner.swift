@@ -34,6 +34,15 @@ enum CommandLineRunner {
         return try running.outcome
     }
 
+    /// Runs a shell script, in which `$PVIT` is the program, and waits for it.
+    static func runShell(_ script: String, in folder: FilePath) throws -> Outcome {
+        let running = try start(
+            ["-c", "cd \"$FOLDER\" || exit 1\n" + script],
+            environment: ["PVIT": program, "FOLDER": folder.string], program: "/bin/sh")
+        running.process.waitUntilExit()
+        return try running.outcome
+    }
+
     /// A run that may not have ended.
     struct Running {
         let process: Process
@@ -56,9 +65,9 @@ enum CommandLineRunner {
         }
     }
 
-    /// Starts `pvit`.
+    /// Starts `pvit`, or another program.
     static func start(
-        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+        _ arguments: [String], input: String = "", environment: [String: String] = [:], program: String = program
     ) throws -> Running {
         let folder = try TemporaryFolder()
         func stream(_ name: String, _ content: String = "") -> FileHandle? {

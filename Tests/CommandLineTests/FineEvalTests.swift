@@ -83,12 +83,19 @@ struct FineEvalTests {
         let whole = try written
         let text = whole.joined(separator: "\n") + "\n"
         for kept in [0, 1, 3, 4] {
-            for torn in ["", "{\"image\": \"0024.jpg\", \"instr"] {
+            for torn in ["", "{\"image\":\"0024.jpg\",\"instr"] {
                 try write(whole[..<kept].map { $0 + "\n" }.joined() + torn)
                 let outcome = try run(Self.questions)
                 #expect(outcome.status == 0 && (kept == 0 || outcome.errors.contains("\(kept) of 4 questions")))
                 #expect(try String(contentsOfFile: output, encoding: .utf8) == text)
             }
+        }
+        // A last answer that only lacks the end of its line counts.
+        for cut in [1, 3] {
+            try write(String(text.dropLast(cut)))
+            let outcome = try run(Self.questions)
+            #expect(outcome.status == 0 && outcome.errors.contains("\(cut == 1 ? 4 : 3) of 4 questions"))
+            #expect(try String(contentsOfFile: output, encoding: .utf8) == text)
         }
         // Answers that are there are not computed again.
         let edited = try JSONSerialization.data(withJSONObject: [
@@ -121,11 +128,19 @@ struct FineEvalTests {
 
     @Test("a file that holds something else is not touched")
     func otherFile() throws {
-        for text in ["my notes\n", #"{"image": "x", "instruction": "y", "output": "z"}"# + "\n"] {
+        let answer = #"{"image":"0024.jpg","instruction":"Who?","output":"a"}"# + "\n"
+        let foreign = #"{"image": "x", "instruction": "y", "output": "z"}"#
+        for text in [
+            "my notes\n", foreign + "\n", "my notes", foreign, answer + "my notes", answer + "\n", answer + "{}",
+            "\0\0",
+            #"{"image":"0025.jpg","instruction":"W"#, #"{"image":"0024.jpg","instruction":"Who?","output":"a"} b"#,
+            #"{"image":"0024.jpg","instruction":"Who?","output":"a","c"#,
+        ] {
             try write(text)
             #expect(try run(Self.questions).isOneLineError(65))
             #expect(try String(contentsOfFile: output, encoding: .utf8) == text)
         }
+        // What is refused for another reason leaves nothing.
         try FileManager.default.removeItem(atPath: output)
         #expect(try run([" "]).isOneLineError(65))
         #expect(!FileManager.default.fileExists(atPath: output))

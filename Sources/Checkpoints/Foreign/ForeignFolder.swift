@@ -12,7 +12,7 @@ enum ForeignFolder {
     static func pipeline(_ folder: FilePath, entries: [String]) throws -> PVITError? {
         let name = "model_index.json"
         guard entries.contains(name) else { return nil }
-        let index = try? JSONValue(parsing: SideFiles.read(folder.appending(name)), dialect: .python)
+        let index = try? JSONValue(parsing: SideFiles.read(folder.appending(fileNamed: name)), dialect: .python)
         let kind = index?["_class_name"]?.string.map { " (\($0))" } ?? ""
         return PVITError(
             .notAModel, "this is a pipeline of the diffusers library\(kind), which makes images, not a language model",

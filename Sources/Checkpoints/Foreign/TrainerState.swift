@@ -16,7 +16,7 @@ package enum TrainerState {
 
     /// The error for such a file in place of a checkpoint; nil for other names.
     static func error(for path: FilePath) -> PVITError? {
-        guard let name = path.lastComponent?.string, isOne(fileName: name), !isFolder(path) else { return nil }
+        guard isOne(fileName: path.name), !isFolder(path) else { return nil }
         return PVITError(
             .notAModel, "\(name) is the state of a training run, not a model", file: path,
             remedy: "give the folder with the model's config.json and weights")

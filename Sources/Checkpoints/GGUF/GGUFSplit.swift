@@ -9,7 +9,7 @@ enum GGUFSplit {
     static func open(partAt path: FilePath) throws -> [GGUFFile] {
         let file = try GGUFFile(path: path)
         guard let count = try file.integer("split.count"), count > 1 else { return [file] }
-        guard let name = path.lastComponent.flatMap({ SplitName($0.string) }), name.count == count else {
+        guard let name = SplitName(path.name), name.count == count else {
             throw PVITError(
                 .ggufSplit, "the file is one of \(count) parts, but its name does not say which", file: path,
                 remedy: "give the parts the names that they were published under, NAME-00001-of-0000N.gguf")
@@ -25,7 +25,7 @@ enum GGUFSplit {
         }
         var files: [GGUFFile] = []
         for (place, part) in names.enumerated() {
-            let opened = place + 1 == name.number ? file : try GGUFFile(path: folder.appending(part))
+            let opened = place + 1 == name.number ? file : try GGUFFile(path: folder.appending(fileNamed: part))
             guard try opened.integer("split.count") == count, try opened.integer("split.no") == place else {
                 throw PVITError(
                     .ggufSplit, "the file does not say that it is part \(place + 1) of \(count)", file: opened.path,
@@ -40,6 +40,12 @@ enum GGUFSplit {
                 remedy: "the parts are not of one model")
         }
         return files
+    }
+
+    /// Whether the names are those of parts of one model.
+    static func areParts(_ name: String, _ other: String) -> Bool {
+        guard let name = SplitName(name), let other = SplitName(other) else { return false }
+        return name.sibling(1) == other.sibling(1)
     }
 
     /// The file by which a folder's only GGUF model can be opened; nil when it has none or several.

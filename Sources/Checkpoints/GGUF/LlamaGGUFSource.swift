@@ -43,7 +43,7 @@ struct LlamaGGUFSource: TensorSource {
                 if let other = originals.updateValue(original, forKey: translated.name) {
                     throw PVITError(
                         .ggufDuplicateTensor,
-                        "the tensor is also in \(other.file.path.lastComponent?.string ?? "")", file: file.path,
+                        "the tensor is also in \(other.file.path.name)", file: file.path,
                         tensor: tensor.name)
                 }
                 tensors.append(

@@ -39,19 +39,19 @@ enum HuggingFaceFolder {
 
     private static func weights(in folder: FilePath, entries: [String], _ layout: Layout) throws -> ShardedSource? {
         if entries.contains(layout.singleFileName) {
-            return try ShardedSource([layout.open(folder.appending(layout.singleFileName))])
+            return try ShardedSource([layout.open(folder.appending(fileNamed: layout.singleFileName))])
         }
         let files = entries.filter { $0.hasSuffix(layout.suffix) && !TrainerState.isOne(fileName: $0) }
         if entries.contains(layout.indexFileName) {
-            let index = try ShardIndex(path: folder.appending(layout.indexFileName))
+            let index = try ShardIndex(path: folder.appending(fileNamed: layout.indexFileName))
             try index.checkPresent(among: Set(entries), wholeSet: wholeSet(among: files, layout))
-            let source = try ShardedSource(index.files.map { try layout.open(folder.appending($0)) })
+            let source = try ShardedSource(index.files.map { try layout.open(folder.appending(fileNamed: $0)) })
             try index.checkAgreement(with: source, dispensable: dispensable(in: folder))
             return source
         }
         guard !files.isEmpty else { return nil }
         try checkSet(files, in: folder, layout)
-        return try ShardedSource(files.map { try layout.open(folder.appending($0)) })
+        return try ShardedSource(files.map { try layout.open(folder.appending(fileNamed: $0)) })
     }
 
     /// The tensors that the index of a tied model may list although one of them is stored for both.

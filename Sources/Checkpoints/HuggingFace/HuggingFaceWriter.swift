@@ -51,8 +51,8 @@ public struct HuggingFaceWriter: Sendable {
             }
         } catch var error as PVITError {
             // The hidden folder that is written in means nothing to a reader of the message.
-            if let file = error.file, file.hasPrefix(workingPath.string) {
-                error.file = path.string + file.dropFirst(workingPath.string.count)
+            if let file = error.file, file.hasPrefix(workingPath.text) {
+                error.file = path.text + file.dropFirst(workingPath.text.count)
             }
             throw error
         }

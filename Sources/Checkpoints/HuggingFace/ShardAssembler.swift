@@ -44,7 +44,7 @@ final class ShardAssembler {
     private func beginNext() throws {
         try finishCurrent()
         let shard = shards[begunCount]
-        writer = try SafetensorsWriter(path: workingPath.appending(shard.name), tensors: shard.tensors)
+        writer = try SafetensorsWriter(path: workingPath.appending(fileNamed: shard.name), tensors: shard.tensors)
         begunCount += 1
     }
 

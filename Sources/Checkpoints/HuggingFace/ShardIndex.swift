@@ -57,7 +57,7 @@ struct ShardIndex {
         let missing = files.filter { !entries.contains($0) }
         guard !missing.isEmpty else { return }
         let absence = "\(missing.count) of \(files.count) shards are absent: \(missing.listed())"
-        let name = path.lastComponent?.string ?? Self.fileName
+        let name = path.name
         if let wholeSet {
             throw PVITError(
                 .badShardIndex,
@@ -79,9 +79,9 @@ struct ShardIndex {
         }
         let remedy =
             "the index and the shards are not of one checkpoint: download it again, or delete "
-            + "\(path.lastComponent?.string ?? Self.fileName) if the shards alone are a whole model"
+            + "\(path.name) if the shards alone are a whole model"
         if let first = absent.first {
-            let place = source.shard(of: first.tensor)?.path.lastComponent?.string
+            let place = source.shard(of: first.tensor)?.path.name
             let where_ = place.map { "is in \($0)" } ?? "is nowhere"
             throw PVITError(
                 .shardMismatch,

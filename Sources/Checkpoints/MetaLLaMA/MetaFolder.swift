@@ -23,7 +23,7 @@ enum MetaFolder {
                 .fileNotFound, "the folder has consolidated.*.pth files, but not the params.json that belongs to them",
                 file: folder, remedy: "download params.json into the same folder")
         }
-        let parameters = try MetaParameters(path: folder.appending(parametersName))
+        let parameters = try MetaParameters(path: folder.appending(fileNamed: parametersName))
         let source: MetaSource
         do {
             source = try MetaSource(files, parameters)
@@ -61,7 +61,7 @@ enum MetaFolder {
                 "\(missing.count) of \(count) parts are absent: \(missing.map { "consolidated.0\($0).pth" }.listed())",
                 file: folder, remedy: "download the missing files into the same folder")
         }
-        return try numbered.map { try TorchFile(path: folder.appending($0.name)) }
+        return try numbered.map { try TorchFile(path: folder.appending(fileNamed: $0.name)) }
     }
 
     /// The number in `consolidated.03.pth`, or nil for other names.
@@ -71,11 +71,11 @@ enum MetaFolder {
 
     private static func addTokenizer(to files: inout SideFiles, _ folder: FilePath) throws {
         let name = SideFiles.sentencePieceModel
-        var path = folder.appending(name)
+        var path = folder.appending(fileNamed: name)
         if files[name] == nil, files[SideFiles.tokenizerJSON] == nil {
-            let above = folder.appending("..")
+            let above = folder.appending(fileNamed: "..")
             if let entries = try? folderEntries(above), entries.contains(name) {
-                path = above.appending(name)
+                path = above.appending(fileNamed: name)
                 files[name] = try SideFiles.read(path)
             }
         }

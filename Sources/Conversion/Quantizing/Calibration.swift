@@ -22,7 +22,7 @@ public struct Calibration: Sendable {
                 .badCalibration, "the calibration text has \(file.byteCount) bytes", file: path,
                 remedy: "give a text of at most \(Self.maximumByteCount) bytes; a few pages are enough")
         }
-        name = path.lastComponent?.string ?? ""
+        name = path.name.escapingControlCharacters
         text = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
         do {
             try TextEncoding.requireUTF8(text)

@@ -7,7 +7,6 @@ import Tensors
 final class ContainerAssembler {
     /// Error statistics of the tensors that are complete.
     private(set) var statistics: [ErrorStatistics] = []
-    private let path: FilePath
     private let plan: QuantizePlan
     private var writer: ContainerWriter?
     private var entry = 0
@@ -16,7 +15,6 @@ final class ContainerAssembler {
     private var doneByteCount: UInt64 = 0
 
     init(path: FilePath, plan: QuantizePlan) throws {
-        self.path = path
         self.plan = plan
         writer = try ContainerWriter(path: path)
     }
@@ -58,8 +56,6 @@ final class ContainerAssembler {
             throw PVITError(.internalDefect, "a container was finished twice")
         }
         for alias in plan.aliases { try writer.addAlias(alias.name, of: alias.target) }
-        let digest = try writer.finish(metadata: metadata)
-        let file = try MappedFile(path: path)
-        return (digest, UInt64(file.byteCount))
+        return try writer.finish(metadata: metadata)
     }
 }

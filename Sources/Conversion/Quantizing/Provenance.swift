@@ -64,7 +64,7 @@ struct Provenance {
 
     private func sources(digests: [String]) -> [JSONValue] {
         let weights = zip(sourceParts.flatMap(\.files), digests).map { file, digest in
-            source(file.path.lastComponent?.string ?? "", byteCount: file.byteCount, digest: digest, role: file.role)
+            source(file.path.name.escapingControlCharacters, byteCount: file.byteCount, digest: digest, role: file.role)
         }
         let others = checkpoint.sideFiles.presentNames.compactMap { name in
             checkpoint.sideFiles[name].map { bytes in

@@ -98,7 +98,7 @@ struct Bench: ParsableCommand {
         // A file that is no container is told before the machine is measured.
         _ = try withContainer(at: file) { try Container(opening: file) }
         var measurements: [Measurement] = []
-        for threadCount in threads?.values ?? [ProcessStatus.availableProcessors] {
+        for threadCount in threads?.values ?? [MachineProcessors.available] {
             let engine = try makeEngine(threadCount: threadCount)
             let limits = try MachineLimits(of: engine, within: memory.memory, clock)
             let benchmark = try ModelBenchmark(

@@ -52,6 +52,7 @@ struct EvaluateFineEval: ParsableCommand {
     }
 
     func run() throws {
+        try output.requireApart(fromCheckpoints: model.file, files: [questions])
         let list = try FineEvalQuestions(path: questions)
         guard isFolder(images) else {
             throw PVITError(.fileNotFound, "there is no folder of this name", file: images)
@@ -60,6 +61,7 @@ struct EvaluateFineEval: ParsableCommand {
         if answers.count > 0 { display.note("\(answers.count) of \(list.lines.count) questions are answered already") }
         let loaded = try model.load(cacheStorage: kvCache, sequenceCount: together, seesImages: true)
         let pool = try AnswerPool(loaded, count: together, storage: kvCache)
+        try answers.open()
         Interruption.watch()
         let failures = try answer(list, pool, &answers)
         try answers.finish()
@@ -68,7 +70,7 @@ struct EvaluateFineEval: ParsableCommand {
                 .fineEvalUnanswered, "\(failures) of \(list.lines.count) questions were not answered", file: questions,
                 remedy: "mend what was told above and run the same command again")
         }
-        display.note("wrote \(output): \(list.lines.count) answers")
+        display.note("wrote \(output.readable): \(list.lines.count) answers")
     }
 
     /// Answers what is not answered yet; returns how many questions could not be.

@@ -45,6 +45,7 @@ struct EvaluateLogits: ParsableCommand {
     }
 
     func run() throws {
+        try output.requireApart(fromCheckpoints: model.file, files: imageOptions.image)
         let loaded = try model.load(cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
         let input = try tokens.map { try tokenInput($0, for: loaded) } ?? promptInput(for: loaded)
         let llama = loaded.llama
@@ -62,7 +63,8 @@ struct EvaluateLogits: ParsableCommand {
 
     private func promptInput(for model: LoadedModel) throws -> LlamaInput {
         let picture = try imageOptions.load()
-        let text = try picture?.prompt(prompt ?? "", mustUseAll: true) ?? prompt ?? ""
+        let prompt = (prompt ?? "").repairingFileNameBytes
+        let text = try picture?.prompt(prompt, mustUseAll: true) ?? prompt
         return try model.input(for: model.prompt(ofRaw: text, image: picture?.pixels)).input
     }
 

@@ -60,6 +60,7 @@ struct Inspect: ParsableCommand {
 
     func run() throws {
         if plan { return try showPlan() }
+        try report?.requireApart(fromCheckpoints: path)
         let (modelReport, source) = try open()
         if let report {
             var file = try OutputFile(path: report)
@@ -79,7 +80,7 @@ struct Inspect: ParsableCommand {
         let container = try withContainer(at: path) { try Container(opening: path) }
         let request = MemoryRequest(limit: memory, contextLength: context)
         let plan = try request.plan(
-            for: LlamaConfiguration(of: container), in: container, threadCount: ProcessStatus.availableProcessors)
+            for: LlamaConfiguration(of: container), in: container, threadCount: MachineProcessors.available)
         if json {
             try StandardOutput.write(json: plan.json)
         } else {

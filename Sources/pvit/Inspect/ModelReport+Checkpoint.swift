@@ -28,11 +28,11 @@ extension ModelReport {
         let sideFiles = checkpoint.sideFiles.presentNames
         if !sideFiles.isEmpty { facts.append(Fact(name: "files", value: sideFiles.joined(separator: ", "))) }
         self.init(
-            path: checkpoint.path.string, format: checkpoint.format,
+            path: checkpoint.path.readable, format: checkpoint.format,
             fileBytes: checkpoint.sourceFiles.reduce(0) { $0 + $1.byteCount }, facts: facts, tensors: rows,
             sources: checkpoint.sourceFiles.map {
                 SourceRow(
-                    path: $0.path.lastComponent?.string ?? $0.path.string, role: $0.role, bytes: $0.byteCount,
+                    path: $0.path.name.escapingControlCharacters, role: $0.role, bytes: $0.byteCount,
                     sha256: nil)
             },
             notes: findings)

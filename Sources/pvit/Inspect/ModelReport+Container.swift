@@ -41,7 +41,7 @@ extension ModelReport {
                 sha256: source["sha256"]?.string)
         }
         self.init(
-            path: container.path.string, format: "pvit container, version \(container.version)",
+            path: container.path.readable, format: "pvit container, version \(container.version)",
             fileBytes: UInt64(container.byteCount), facts: facts, tensors: rows, sources: sources,
             notes: Self.notes(on: tensors))
     }

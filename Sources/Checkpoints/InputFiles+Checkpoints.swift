@@ -1,0 +1,50 @@
+import SystemPackage
+import Tensors
+
+extension InputFiles {
+    /// Adds what reading a checkpoint or a container at `path` reads: the file with its other parts and the files beside it,
+    /// or what has a name of a checkpoint's in the folder.
+    public mutating func add(checkpoint path: FilePath) {
+        let isFolder = isFolder(path)
+        let folder = isFolder ? path : path.parentFolder
+        let entries = (try? folderEntries(folder)) ?? []
+        let reads: (String) -> Bool
+        if isFolder {
+            reads = { CheckpointNames.isRead($0, fromFolderOf: entries) }
+        } else {
+            add(file: path)
+            let name = path.name
+            // A container has everything in itself.
+            reads = { path.extension != "pvq" && CheckpointNames.isRead($0, besideFile: name) }
+        }
+        add(folder: folder, reading: reads)
+        for entry in entries where reads(entry) { add(file: folder.appending(fileNamed: entry)) }
+        if MetaFolder.isOne(entries: entries) {
+            let above = folder.appending(fileNamed: "..")
+            add(folder: above) { $0 == SideFiles.sentencePieceModel }
+            add(file: above.appending(fileNamed: SideFiles.sentencePieceModel))
+        }
+    }
+}
+
+/// The names of files that checkpoints are read from.
+private enum CheckpointNames {
+    private static let weightSuffixes = [".safetensors", ".bin", ".pth", ".pt"]
+    private static let sideFiles =
+        Set(SideFiles.names).union([SideFiles.preprocessorConfig, MetaFolder.parametersName])
+        .union([HuggingFaceFolder.safetensors, HuggingFaceFolder.torch].map(\.indexFileName))
+
+    /// Whether a file of this name in a folder with these files is read with the folder. GGUF files are where there is nothing
+    /// else.
+    static func isRead(_ name: String, fromFolderOf entries: [String]) -> Bool {
+        if sideFiles.contains(name) || hasWeights(name) { return true }
+        return name.hasSuffix(".gguf") && !entries.contains(where: hasWeights)
+    }
+
+    /// Whether a file of this name is read with a file in the same folder.
+    static func isRead(_ name: String, besideFile file: String) -> Bool {
+        sideFiles.contains(name) || GGUFSplit.areParts(name, file)
+    }
+
+    private static func hasWeights(_ name: String) -> Bool { weightSuffixes.contains { name.hasSuffix($0) } }
+}

@@ -1,0 +1,51 @@
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// What the operating system says of a file.
+struct FileStatus {
+    /// What a name can stand for.
+    enum Kind {
+        case regular, folder, link, characterDevice, blockDevice, pipe, socket
+    }
+
+    private let status: stat
+
+    /// Examines a path.
+    ///
+    /// - Throws: An `Errno`.
+    init(of path: FilePath, followsLinks: Bool = true) throws {
+        var status = stat()
+        let result = path.withPlatformString { followsLinks ? stat($0, &status) : lstat($0, &status) }
+        guard result == 0 else { throw Errno(rawValue: errno) }
+        self.status = status
+    }
+
+    var kind: Kind {
+        switch status.st_mode & S_IFMT {
+        case S_IFDIR: .folder
+        case S_IFLNK: .link
+        case S_IFCHR: .characterDevice
+        case S_IFBLK: .blockDevice
+        case S_IFIFO: .pipe
+        case S_IFSOCK: .socket
+        default: .regular
+        }
+    }
+
+    /// The file system that the file is in.
+    var device: dev_t { status.st_dev }
+    var identity: FileIdentity { FileIdentity(status) }
+    var owner: (user: uid_t, group: gid_t) { (status.st_uid, status.st_gid) }
+    /// Who may read, write and execute.
+    var permissions: mode_t { status.st_mode & 0o777 }
+    /// Whether only its owner may replace a file of this folder.
+    var keepsFilesOfOthers: Bool { status.st_mode & S_ISVTX != 0 }
+}
+
+/// Whether there is a folder at `path`, or at the end of the links there.
+public func isFolder(_ path: FilePath) -> Bool { (try? FileStatus(of: path))?.kind == .folder }
