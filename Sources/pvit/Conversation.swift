@@ -43,8 +43,8 @@ struct Conversation {
         do {
             let result =
                 isRaw
-                ? try generator.complete(line, image: picture?.pixels, options, emit: emit)
-                : try generator.answer(messages, image: picture?.pixels, options, emit: emit)
+                ? try generator.complete(line, image: picture?.image, options, emit: emit)
+                : try generator.answer(messages, image: picture?.image, options, emit: emit)
             if result.stopReason == .context { StandardError.write("\n(the context is full)") }
             result.noteLosses()
         } catch let error as PVITError where [.promptRegion, .promptImages].contains(error.code) {

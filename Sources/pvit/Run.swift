@@ -89,9 +89,10 @@ struct Run: ParsableCommand {
 
     func run() throws {
         let loaded = try model.load(
-            context: context, cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
+            context: context, cacheStorage: kvCache, image: imageOptions.header())
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
-        let picture = try imageOptions.load()
+        let picture = try imageOptions.load(for: loaded)
+        if !json { picture?.noteOrientation() }
         if prompt == nil, isatty(STDIN_FILENO) == 1, !json {
             return try Conversation(
                 generator: generator, system: system, isRaw: raw, picture: picture, options: options
@@ -101,7 +102,7 @@ struct Run: ParsableCommand {
         if let picture { text = try picture.prompt(text, mustUseAll: true) }
         Interruption.watch()
         let result = try generator.respond(
-            to: text, image: picture?.pixels, system: system, isRaw: raw, options: options
+            to: text, image: picture?.image, system: system, isRaw: raw, options: options
         ) { part in
             try Interruption.check()
             if !json { try StandardOutput.write(part) }
@@ -131,7 +132,7 @@ struct Run: ParsableCommand {
 extension Generator {
     /// Answers a single prompt.
     func respond(
-        to prompt: String, image: PixelImage?, system: String?, isRaw: Bool, options: GenerationOptions,
+        to prompt: String, image: PreparedImage?, system: String?, isRaw: Bool, options: GenerationOptions,
         emit: (String) throws -> Void
     ) throws -> GenerationResult {
         if isRaw { return try complete(prompt, image: image, options, emit: emit) }

@@ -43,7 +43,7 @@ struct EvaluateLogits: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try model.load(cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
+        let loaded = try model.load(cacheStorage: kvCache, image: imageOptions.header())
         let input = try tokens.map { LlamaInput.tokens(try parse($0)) } ?? promptInput(for: loaded)
         let llama = loaded.llama
         var cache = try KVCache(for: llama.configuration, storage: kvCache, capacity: max(input.count, 1))
@@ -53,9 +53,10 @@ struct EvaluateLogits: ParsableCommand {
     }
 
     private func promptInput(for model: LoadedModel) throws -> LlamaInput {
-        let picture = try imageOptions.load()
+        let picture = try imageOptions.load(for: model)
+        picture?.noteOrientation()
         let text = try picture?.prompt(prompt ?? "", mustUseAll: true) ?? prompt ?? ""
-        return try model.input(for: model.prompt(ofRaw: text, image: picture?.pixels)).input
+        return try model.input(for: model.prompt(ofRaw: text, image: picture?.image)).input
     }
 
     private func parse(_ text: String) throws -> [TokenID] {
