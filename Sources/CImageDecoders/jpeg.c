@@ -15,6 +15,7 @@ struct pvit_jpeg {
     struct jpeg_decompress_struct info;
     struct jpeg_error_mgr errors;
     struct jpeg_source_mgr source;
+    size_t count;
     struct jpeg_progress_mgr progress;
     jmp_buf failure;
     char message[JMSG_LENGTH_MAX];
@@ -87,7 +88,21 @@ pvit_jpeg *pvit_jpeg_open(const uint8_t *bytes, size_t count) {
         .term_source = begin_source,
     };
     jpeg->info.src = &jpeg->source;
+    jpeg->count = count;
     return jpeg;
+}
+
+// All coefficients of an image whose scans do not have whole pixels.
+static uint64_t coefficient_bytes(struct jpeg_decompress_struct *info) {
+    if (!jpeg_has_multiple_scans(info)) return 0;
+    uint64_t bytes = 0;
+    for (int channel = 0; channel < info->num_components; channel++) {
+        const jpeg_component_info *component = info->comp_info + channel;
+        const uint64_t columns = component->width_in_blocks + component->h_samp_factor - 1;
+        const uint64_t rows = component->height_in_blocks + component->v_samp_factor - 1;
+        bytes += columns * rows * sizeof(JBLOCK);
+    }
+    return bytes;
 }
 
 bool pvit_jpeg_read_header(pvit_jpeg *jpeg, pvit_jpeg_header *header) {
@@ -95,7 +110,8 @@ bool pvit_jpeg_read_header(pvit_jpeg *jpeg, pvit_jpeg_header *header) {
     if (setjmp(jpeg->failure)) return false;
     jpeg_read_header(info, TRUE);
     if (info->data_precision != BITS_IN_JSAMPLE) ERREXIT1(info, JERR_BAD_PRECISION, info->data_precision);
-    *header = (pvit_jpeg_header){info->image_width, info->image_height, (uint32_t)info->num_components};
+    *header = (pvit_jpeg_header){
+        info->image_width, info->image_height, (uint32_t)info->num_components, coefficient_bytes(info)};
     return true;
 }
 
@@ -117,6 +133,8 @@ bool pvit_jpeg_finish(pvit_jpeg *jpeg) {
     jpeg_finish_decompress(&jpeg->info);
     return true;
 }
+
+size_t pvit_jpeg_position(const pvit_jpeg *jpeg) { return jpeg->count - jpeg->source.bytes_in_buffer; }
 
 const char *pvit_jpeg_message(const pvit_jpeg *jpeg) { return jpeg->message; }
 

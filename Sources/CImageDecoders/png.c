@@ -10,11 +10,22 @@
 struct pvit_png {
     png_structp png;
     png_infop info;
-    const uint8_t *next;
-    size_t remaining;
+    const uint8_t *bytes;
+    size_t count;
+    size_t position;
+    // Where the next chunk begins.
+    size_t next_chunk;
+    uint32_t height;
+    int passes;
+    int pass;
+    uint32_t row;
+    // Whether all of the pixels of the row that is being read have been decoded.
+    bool row_is_whole;
     jmp_buf failure;
     char message[128];
 };
+
+enum { signature_size = 8, chunk_header_size = 8, checksum_size = 4 };
 
 static void fail(png_structp png, png_const_charp message) {
     pvit_png *self = png_get_error_ptr(png);
@@ -24,28 +35,44 @@ static void fail(png_structp png, png_const_charp message) {
 
 static void ignore_warning(png_structp png, png_const_charp message) { (void)png, (void)message; }
 
+// Notes where chunks are. A chunk of pixels that is cut off is made as long as it is: all of its bytes are then used.
+static void read_chunk_header(pvit_png *self, png_bytep header) {
+    const size_t content = self->position + chunk_header_size;
+    const size_t length = png_get_uint_32(header);
+    if (memcmp(header + 4, "IDAT", 4) == 0 && length > self->count - content)
+        png_save_uint_32(header, (png_uint_32)(self->count - content));
+    self->next_chunk = content + length + checksum_size;
+}
+
 static void read_bytes(png_structp png, png_bytep destination, size_t count) {
     pvit_png *self = png_get_io_ptr(png);
-    if (count > self->remaining) png_error(png, "The file ends too early");
-    memcpy(destination, self->next, count);
-    self->next += count;
-    self->remaining -= count;
+    if (count > self->count - self->position) png_error(png, "The file ends too early");
+    memcpy(destination, self->bytes + self->position, count);
+    if (self->position == self->next_chunk && count == chunk_header_size) read_chunk_header(self, destination);
+    self->position += count;
+}
+
+static void note_row(png_structp png, png_row_infop row, png_bytep data) {
+    pvit_png *self = png_get_io_ptr(png);
+    (void)row, (void)data;
+    self->row_is_whole = true;
 }
 
 // Grey levels of 16 bits, high byte first, become RGB. What exceeds 8 bits is white: levels keep their numbers.
 static void limit_grey(png_structp png, png_row_infop row, png_bytep data) {
-    (void)png;
     for (size_t pixel = row->width; pixel-- > 0;) {
         const png_byte level = data[2 * pixel] ? 255 : data[2 * pixel + 1];
         memset(data + 3 * pixel, level, 3);
     }
+    note_row(png, row, data);
 }
 
 pvit_png *pvit_png_open(const uint8_t *bytes, size_t count) {
     pvit_png *self = calloc(1, sizeof *self);
     if (!self) return NULL;
-    self->next = bytes;
-    self->remaining = count;
+    self->bytes = bytes;
+    self->count = count;
+    self->next_chunk = signature_size;
     if (setjmp(self->failure)) {
         pvit_png_close(self);
         return NULL;
@@ -71,6 +98,7 @@ bool pvit_png_read_header(pvit_png *self, pvit_png_header *header) {
     png_read_info(self->png, self->info);
     header->width = png_get_image_width(self->png, self->info);
     header->height = png_get_image_height(self->png, self->info);
+    header->is_interlaced = png_get_interlace_type(self->png, self->info) != PNG_INTERLACE_NONE;
     return true;
 }
 
@@ -85,8 +113,13 @@ bool pvit_png_start(pvit_png *self, int *passes) {
         png_set_strip_alpha(self->png);
         png_set_expand(self->png);
         png_set_gray_to_rgb(self->png);
+        png_set_read_user_transform_fn(self->png, note_row);
     }
-    *passes = png_set_interlace_handling(self->png);
+    // Pixels have a checksum in their compressed data, too, which must be right.
+    png_set_crc_action(self->png, PNG_CRC_QUIET_USE, PNG_CRC_ERROR_QUIT);
+    self->height = png_get_image_height(self->png, self->info);
+    self->passes = png_set_interlace_handling(self->png);
+    *passes = self->passes;
     png_read_update_info(self->png, self->info);
     if (png_get_rowbytes(self->png, self->info) != 3 * (size_t)png_get_image_width(self->png, self->info))
         png_error(self->png, "A row has another size than its pixels");
@@ -94,16 +127,22 @@ bool pvit_png_start(pvit_png *self, int *passes) {
 }
 
 bool pvit_png_read_row(pvit_png *self, uint8_t *row) {
-    if (setjmp(self->failure)) return false;
+    const bool is_last = self->row == self->height - 1 && self->pass == self->passes - 1;
+    // The last pass of an interlaced image has the odd rows only.
+    self->row_is_whole = is_last && self->passes > 1 && self->row % 2 == 0;
+    if (setjmp(self->failure)) {
+        // After the last row libpng looks for the end of the compressed data, which may be cut off.
+        return is_last && self->row_is_whole;
+    }
     png_read_row(self->png, row, NULL);
+    if (++self->row == self->height) {
+        self->row = 0;
+        self->pass++;
+    }
     return true;
 }
 
-bool pvit_png_finish(pvit_png *self) {
-    if (setjmp(self->failure)) return false;
-    png_read_end(self->png, NULL);
-    return true;
-}
+size_t pvit_png_position(const pvit_png *self) { return self->position; }
 
 const char *pvit_png_message(const pvit_png *self) { return self->message; }
 

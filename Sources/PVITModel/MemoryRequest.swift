@@ -1,6 +1,7 @@
 import Container
 import LanguageModel
 import Tensors
+import Vision
 
 /// What a program asks of the memory of a model that it opens.
 public struct MemoryRequest: Sendable, Hashable {
@@ -17,34 +18,49 @@ public struct MemoryRequest: Sendable, Hashable {
     public var batchSize: Int
     /// Whether the model will be asked about images.
     public var seesImages: Bool
+    /// The image that it will be asked about, as far as that is known.
+    public var image: ImageHeader?
 
     /// Creates a request.
     public init(
         limit: ByteCount? = nil, contextLength: Int? = nil, cacheStorage: KVCache.Storage? = nil,
-        sequenceCount: Int = 1, batchSize: Int = 256, seesImages: Bool = false
+        sequenceCount: Int = 1, batchSize: Int = 256, seesImages: Bool = false, image: ImageHeader? = nil
     ) {
         self.limit = limit
         self.contextLength = contextLength
         self.cacheStorage = cacheStorage
         self.sequenceCount = sequenceCount
         self.batchSize = batchSize
-        self.seesImages = seesImages
+        self.seesImages = seesImages || image != nil
+        self.image = image
     }
 
     /// Shares memory out when all but the weights is in memory already.
     ///
-    /// - Throws: `memory.budget` when the model cannot run in that memory.
+    /// - Throws: `memory.budget` when the model cannot run in that memory; `image.memory` when it could if the image took less
+    ///   memory while it is decoded.
     public func plan(
         for configuration: LlamaConfiguration, in container: Container, threadCount: Int
     ) throws -> MemoryPlan {
         // What was read of the file so far can be read again.
         container.advise(.dontNeed, 0..<UInt64(container.byteCount))
-        let request = MemoryPlan.Request(
+        let encodingByteCount = seesImages ? try PVITVision.peakByteCount(in: container) : 0
+        var request = MemoryPlan.Request(
             limit: limit, contextLength: contextLength, cacheStorage: cacheStorage,
             sequenceCount: sequenceCount, batchSize: batchSize, threadCount: threadCount,
-            visionByteCount: seesImages ? try PVITVision.peakByteCount(in: container) : 0,
+            visionByteCount: max(encodingByteCount, image?.decodingByteCount ?? 0),
             residentByteCount: Int(clamping: MachineMemory.resident.rawValue))
-        let plan = try MemoryPlan(request, for: configuration, in: container)
+        let plan: MemoryPlan
+        do {
+            plan = try MemoryPlan(request, for: configuration, in: container)
+        } catch let error as PVITError where error.code == .memoryBudget {
+            guard let image, request.visionByteCount > encodingByteCount else { throw error }
+            request.visionByteCount = encodingByteCount
+            let other = try MemoryPlan(request, for: configuration, in: container)
+            try image.checkDecoding(in: other.decodingByteCount)
+            throw error
+        }
+        try image?.checkDecoding(in: plan.decodingByteCount)
         if plan.isTight { container.dropPagesAfterUse() }
         return plan
     }

@@ -12,7 +12,14 @@ extension CLIPVisionTower {
         let side = configuration.imageSize
         let square = try image.resized(
             to: PixelSize(width: side, height: side), filter: configuration.preparation.filter)
-        return try features(of: square.normalizedPlanes(configuration.preparation.statistics))
+        return try features(ofSquare: square)
+    }
+
+    /// The features of an image that has the tower's size.
+    ///
+    /// - Throws: The errors of `features(of:)`.
+    public func features(ofSquare image: PixelImage) throws -> FloatMatrix {
+        try features(of: image.normalizedPlanes(configuration.preparation.statistics))
     }
 }
 
@@ -24,16 +31,14 @@ extension RegionEncoder {
     /// - Throws: `vision.input` for an image so narrow that nothing would be left of its shorter side; the errors of resizing
     ///   and of `encode(planes:height:width:)`.
     public func encode(_ image: PixelImage) throws -> ImageFeatures {
-        let size = try image.size.fitting(
-            shortestEdge: configuration.shortestEdge, longestEdge: configuration.longestEdge)
-        guard min(size.width, size.height) >= Self.smallestSide else {
-            throw PVITError(
-                .visionInput,
-                "an image of \(image.size) pixels is too narrow for the region encoder, which would see it as \(size)",
-                remedy: "cut the image so that its longer side is at most "
-                    + "\(configuration.longestEdge / Self.smallestSide) times the shorter")
-        }
-        let scaled = try image.resized(to: size, filter: .bilinear)
-        return try encode(planes: scaled.normalizedPlanes(), height: size.height, width: size.width)
+        let size = try configuration.inputSize(of: image.size)
+        return try encode(scaled: image.resized(to: size, filter: .bilinear))
+    }
+
+    /// Encodes an image that has the size for it.
+    ///
+    /// - Throws: The errors of `encode(planes:height:width:)`.
+    public func encode(scaled image: PixelImage) throws -> ImageFeatures {
+        try encode(planes: image.normalizedPlanes(), height: image.height, width: image.width)
     }
 }

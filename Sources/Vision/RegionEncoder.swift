@@ -15,8 +15,6 @@ public final class RegionEncoder {
     /// Feature maps of the stages that have been left, for the next ones; empty between calls.
     private let memory = MatrixPool()
 
-    /// The shortest side that the map of layer 3 has more than a pixel of.
-    static let smallestSide = 32
     /// Regions that go through the last stage together: each needs less than 10 MB.
     private static let regionsAtOnce = 8
 
@@ -45,7 +43,8 @@ public final class RegionEncoder {
     /// - Throws: `vision.input` when there are not that many pixels, or fewer than 32 or more than 4096 along a side; the
     ///   errors of reading tiles.
     public func encode(planes: [Float], height: Int, width: Int) throws -> ImageFeatures {
-        guard Self.smallestSide...4096 ~= height, Self.smallestSide...4096 ~= width, planes.count == 3 * height * width
+        let sides = RegionEncoderConfiguration.smallestSide...4096
+        guard sides ~= height, sides ~= width, planes.count == 3 * height * width
         else {
             throw PVITError(
                 .visionInput, "\(planes.count) numbers are no image of 3 × \(height) × \(width) for the region encoder")

@@ -2,7 +2,7 @@ import Container
 import Tensors
 
 /// What RegionCLIP's image encoder asks of its input. Everything else is read from the shapes of its weights.
-public struct RegionEncoderConfiguration: Sendable, Equatable {
+public struct RegionEncoderConfiguration: Sendable, Hashable {
     /// The metadata of a container that holds the configuration.
     public static let metadataKey = "region_encoder.config"
 
@@ -10,6 +10,9 @@ public struct RegionEncoderConfiguration: Sendable, Equatable {
     public let shortestEdge: Int
     /// What the longer side is at most, in pixels.
     public let longestEdge: Int
+
+    /// The shortest side that the map of layer 3 has more than a pixel of.
+    static let smallestSide = 32
 
     /// Reads a configuration; sizes that are absent are PVIT's, 800 and 1333.
     ///
@@ -25,5 +28,21 @@ public struct RegionEncoderConfiguration: Sendable, Equatable {
     /// - Throws: `vision.config`.
     public init(in container: Container) throws {
         try self.init(parsing: container.metadata[Self.metadataKey]?.object ?? [:])
+    }
+
+    /// The size that an image is scaled to.
+    ///
+    /// - Throws: `vision.input` for an image so narrow that nothing would be left of its shorter side; the errors of
+    ///   `PixelSize.fitting`.
+    public func inputSize(of original: PixelSize) throws -> PixelSize {
+        let size = try original.fitting(shortestEdge: shortestEdge, longestEdge: longestEdge)
+        guard min(size.width, size.height) >= Self.smallestSide else {
+            throw PVITError(
+                .visionInput,
+                "an image of \(original) pixels is too narrow for the region encoder, which would see it as \(size)",
+                remedy: "cut the image so that its longer side is at most \(longestEdge / Self.smallestSide) times the "
+                    + "shorter")
+        }
+        return size
     }
 }

@@ -32,29 +32,40 @@ struct ImageOptions: ParsableArguments {
         }
     }
 
+    /// What the image's file says of itself, before a model is opened for it.
+    ///
+    /// - Throws: The errors of reading it, and `prompt.region` for regions that are not inside of it.
+    func header() throws -> ImageHeader? {
+        guard let path = image.first else { return nil }
+        let header = try ImageFile(path: path).header
+        for region in try region.map(NamedRegion.init(parsing:)) {
+            _ = try region.location(in: header.size, orientation: header.orientation)
+        }
+        return header
+    }
+
     /// Reads the image.
     ///
-    /// - Throws: The errors of decoding it, and `prompt.region` for regions that are not inside of it.
-    func load() throws -> Picture? {
+    /// - Throws: `model.no-vision` and the errors of decoding it.
+    func load(for model: LoadedModel) throws -> Picture? {
         guard let path = image.first else { return nil }
-        let pixels = try PixelImage(contentsOf: path)
-        let regions = try region.map(NamedRegion.init(parsing:))
-        for region in regions { _ = try region.location(in: pixels.size) }
-        return Picture(path: path, pixels: pixels, regions: regions)
+        return Picture(
+            path: path, image: try model.image(contentsOf: path), regions: try region.map(NamedRegion.init(parsing:)))
     }
 }
 
 /// An image that was read, with names for its regions.
 struct Picture {
     let path: FilePath
-    let pixels: PixelImage
+    let image: PreparedImage
     let regions: [NamedRegion]
 
     /// A prompt with the regions in the place of their names.
     ///
     /// - Throws: `prompt.region` for a region that the prompt does not mention, unless it need not.
     func prompt(_ text: String, mustUseAll: Bool) throws -> String {
-        let (result, unused) = try NamedRegion.insert(regions, into: text, size: pixels.size)
+        let (result, unused) = try NamedRegion.insert(
+            regions, into: text, size: image.size, orientation: image.orientation)
         if mustUseAll, let name = unused.first {
             throw PVITError(
                 .promptRegion, "the prompt does not mention the region \(name)", remedy: "write {\(name)} in the prompt"
@@ -65,6 +76,21 @@ struct Picture {
 
     /// The image for a program.
     var json: JSONValue {
-        ["path": .string(path.readable), "width": .integer(pixels.width), "height": .integer(pixels.height)]
+        [
+            "path": .string(path.readable), "width": .integer(image.size.width), "height": .integer(image.size.height),
+            "orientation": .integer(image.orientation.rawValue),
+        ]
+    }
+
+    /// Says when a viewer shows the image in another way than the model sees it.
+    func noteOrientation() {
+        if let orientationNote { StandardError.write("note: \(orientationNote)\n") }
+    }
+
+    /// What a person should know of an image that a viewer turns; nil for others.
+    var orientationNote: String? {
+        guard image.orientation != .upright else { return nil }
+        return "a viewer shows \(path.readable) \(image.orientation), as its EXIF says; the model sees it, and regions "
+            + "count, as it is stored: \(image.size) pixels"
     }
 }

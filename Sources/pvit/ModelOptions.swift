@@ -4,6 +4,7 @@ import LanguageModel
 import PVITModel
 import SystemPackage
 import Tensors
+import Vision
 
 /// Which model to run, and on what.
 struct ModelOptions: ParsableArguments {
@@ -18,11 +19,11 @@ struct ModelOptions: ParsableArguments {
     /// - Throws: What `LoadedModel` throws.
     func load(
         context: Int? = nil, cacheStorage: KVCache.Storage? = nil, sequenceCount: Int = 1, batchSize: Int = 256,
-        seesImages: Bool = false
+        seesImages: Bool = false, image: ImageHeader? = nil
     ) throws -> LoadedModel {
         let request = MemoryRequest(
             limit: memory.memory, contextLength: context, cacheStorage: cacheStorage,
-            sequenceCount: sequenceCount, batchSize: batchSize, seesImages: seesImages)
+            sequenceCount: sequenceCount, batchSize: batchSize, seesImages: seesImages, image: image)
         return try load(file, request)
     }
 

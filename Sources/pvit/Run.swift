@@ -120,11 +120,12 @@ struct Run: ParsableCommand {
         // What is wrong with standard input is told before a model is opened.
         let text = isConversation ? "" : try promptText()
         let loaded = try model.load(
-            context: context, cacheStorage: kvCache, seesImages: isConversation || !imageOptions.image.isEmpty)
+            context: context, cacheStorage: kvCache, seesImages: isConversation, image: imageOptions.header())
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
         generator.reading = ReadingProgress.update
         defer { ReadingProgress.finish() }
-        let picture = try imageOptions.load()
+        let picture = try imageOptions.load(for: loaded)
+        if !json { picture?.noteOrientation() }
         if isConversation {
             let state = ConversationState(
                 system: instructions, imageOptions: imageOptions, picture: picture, options: options)
@@ -138,7 +139,7 @@ struct Run: ParsableCommand {
     private func answer(_ text: String, _ generator: Generator, _ picture: Picture?) throws {
         Interruption.watch()
         let result = try generator.respond(
-            to: text, image: picture?.pixels, system: instructions, isRaw: raw, options: options
+            to: text, image: picture?.image, system: instructions, isRaw: raw, options: options
         ) { part in
             ReadingProgress.finish()
             try Interruption.check()
@@ -175,7 +176,7 @@ struct Run: ParsableCommand {
 extension Generator {
     /// Answers a single prompt.
     func respond(
-        to prompt: String, image: PixelImage?, system: String?, isRaw: Bool, options: GenerationOptions,
+        to prompt: String, image: PreparedImage?, system: String?, isRaw: Bool, options: GenerationOptions,
         emit: (String) throws -> Void
     ) throws -> GenerationResult {
         if isRaw { return try complete(prompt, image: image, options, emit: emit) }

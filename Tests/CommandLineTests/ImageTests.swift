@@ -14,6 +14,7 @@ struct ImageTests {
         struct Image: Decodable {
             let width: Int
             let height: Int
+            let orientation: Int
         }
         let text: String
         let tokens: [Int]
@@ -58,6 +59,7 @@ struct ImageTests {
             #expect(answer.prompt_tokens == golden.n_input_ids)
             #expect(answer.regions == [[470, 262, 571, 894], [32, 351, 204, 958]])
             #expect(answer.image.width == 600 && answer.image.height == 346)
+            #expect(answer.image.orientation == 1)
             let timings = answer.timings
             for key in ["vision_s", "clip_s", "region_s"] { #expect(timings[key] ?? 0 > 0, "\(key)") }
         }

@@ -47,9 +47,14 @@ struct PVITCase {
         try #require(!self.tokens.isEmpty && continuation.count == 24 && gaps.count == 24)
     }
 
+    /// Where the image's JPEG file is.
+    var imagePath: FilePath? {
+        get throws { try imageName.map { try Self.file("images/\($0)") } }
+    }
+
     /// The image, from its JPEG file.
     func image() throws -> PixelImage? {
-        try imageName.map { try PixelImage(contentsOf: Self.file("images/\($0)")) }
+        try imagePath.map { try PixelImage(contentsOf: $0) }
     }
 
     /// The pixels that the original code decoded the file to; nil where they are not among the fixtures.

@@ -12,8 +12,8 @@ struct PVITConversationTests {
     private static let region = "<Region><L100><L120><L600><L900></Region>"
     private let options = GenerationOptions(maximumTokens: 4)
 
-    private func image(_ name: String = "0024-multi-turn") throws -> PixelImage {
-        try #require(try PVITCase(name).decodedImage())
+    private func image(_ name: String = "0024-multi-turn") throws -> PreparedImage {
+        try PVITFile.model().image(#require(try PVITCase(name).decodedImage()))
     }
 
     @Test("a second question about the same image does not encode it again, and answers as if it did")
@@ -88,6 +88,57 @@ struct PVITConversationTests {
             try generator.answer([ChatMessage(.user, words + words)], image: image(), options)
         }
         #expect(error?.code == .promptTooLong)
+    }
+
+    @Test("more regions than a context takes are refused before anything is encoded, whether it slides or not")
+    func manyRegions() throws {
+        let generator = try PVITFile.generator(context: 400)
+        let image = try image()
+        func answer(_ count: Int, _ overflow: ContextOverflow) throws -> GenerationResult {
+            let text = String(repeating: Self.region, count: count)
+            let options = GenerationOptions(maximumTokens: 2, overflow: overflow)
+            return try generator.answer([ChatMessage(.user, text)], image: image, options)
+        }
+        for overflow in ContextOverflow.allCases {
+            // The image and its marks take 258 positions, each region three.
+            let many = try #require(throws: PVITError.self) { try answer(48, overflow) }
+            #expect(many.code == .promptTooLong && many.what.contains("48 regions"))
+            #expect(many.what.contains("room for 47"))
+            // They fit, but not with the words around them.
+            let few = try #require(throws: PVITError.self) { try answer(46, overflow) }
+            #expect(few.code == .promptTooLong)
+        }
+        #expect(try answer(10, .slide).regions.count == 10)
+    }
+
+    @Test("regions of earlier messages may slide out of the context, those of the last one may not")
+    func slidingRegions() throws {
+        let generator = try PVITFile.generator(context: 400)
+        let image = try image()
+        let options = GenerationOptions(maximumTokens: 2, overflow: .slide)
+        let many = String(repeating: Self.region, count: 40)
+        let last = ChatMessage(.user, "And \(Self.region)?")
+        let turns = [ChatMessage(.user, many), ChatMessage(.assistant, "Yes."), last]
+        let answer = try generator.answer(turns, image: image, options)
+        #expect(answer.droppedTokenCount > 0 && answer.regions.count == 41)
+        let words = String(repeating: "word ", count: 200)
+        let error = #expect(throws: PVITError.self) {
+            try generator.answer([ChatMessage(.user, "\(Self.region) \(words)")], image: image, options)
+        }
+        #expect(error?.code == .promptTooLong && error?.what.contains("would be lost") == true)
+    }
+
+    @Test("no prompt shows more regions than there is memory for")
+    func regionMemory() throws {
+        let vision = try #require(try PVITFile.model().vision)
+        // For each region 2 * 640 + 4 * 256 floats, in 128 MiB.
+        #expect(vision.maximumRegionCount == (128 << 20) / (4 * (2 * 640 + 4 * 256)))
+        let image = try image()
+        try vision.checkRegions(count: vision.maximumRegionCount, of: image)
+        let error = #expect(throws: PVITError.self) {
+            try vision.checkRegions(count: vision.maximumRegionCount + 1, of: image)
+        }
+        #expect(error?.code == .promptRegion)
     }
 
     @Test("a model or file that cannot see says so, and what to do")

@@ -25,7 +25,7 @@ struct PVITGoldenTests {
         let golden = try PVITCase(name)
         let generator = try PVITFile.generator()
         // Where the original's pixels are not at hand, those of our own decoder.
-        let image = try golden.decodedImage() ?? golden.image()
+        let image = try (golden.decodedImage() ?? golden.image()).map { try generator.model.image($0) }
         let prompt = try generator.model.prompt(of: golden.messages, image: image)
         #expect(prompt.tokens == golden.tokens)
         let distance = largestDistance(
@@ -48,7 +48,8 @@ struct PVITGoldenTests {
     func embeddings(name: String) throws {
         let golden = try PVITCase(name)
         let model = try PVITFile.model()
-        let prompt = try model.prompt(of: golden.messages, image: golden.decodedImage())
+        let image = try golden.decodedImage().map { try model.image($0) }
+        let prompt = try model.prompt(of: golden.messages, image: image)
         guard case .embeddings(let embeddings) = try model.input(for: prompt).input else {
             Issue.record("an image is shown by embeddings")
             return
@@ -60,9 +61,12 @@ struct PVITGoldenTests {
     @Test("JPEG files have the pixels, and so the logits, of the original", arguments: PVITCase.names.dropLast())
     func files(name: String) throws {
         let golden = try PVITCase(name)
-        let image = try #require(try golden.image())
-        if let decoded = try golden.decodedImage() { #expect(image == decoded) }
         let model = try PVITFile.model()
+        let image = try model.image(contentsOf: #require(try golden.imagePath))
+        if let decoded = try golden.decodedImage() {
+            #expect(try golden.image() == decoded)
+            #expect(try model.image(decoded).digest == image.digest)
+        }
         let distance = largestDistance(
             try logits(of: model.prompt(of: golden.messages, image: image), model),
             try golden.numbers("prefill_logits_last"))

@@ -16,8 +16,8 @@ struct MalformedImageTests {
     @Test(
         "an image that is cut anywhere is damaged, never half an image",
         arguments: [
-            "jpeg_17x9_420.jpg", "jpeg_420_progressive.jpg", "jpeg_cmyk.jpg", "png_gray.png", "png_palette.png",
-            "webp_lossy.webp", "webp_alpha.webp", "webp_lossless.webp",
+            "jpeg_17x9_420.jpg", "jpeg_420_progressive.jpg", "jpeg_cmyk.jpg", "webp_lossy.webp", "webp_alpha.webp",
+            "webp_lossless.webp",
         ])
     func truncated(name: String) throws {
         let bytes = try Fixtures.bytes("decode/\(name)")
@@ -26,6 +26,21 @@ struct MalformedImageTests {
             #expect(try code(Array(bytes.prefix(count))) == "image.damaged", "\(count) bytes")
         }
         for count in 0..<3 { #expect(try code(Array(bytes.prefix(count))) == "image.format") }
+    }
+
+    @Test("a PNG that is cut is whole or damaged, never half an image", arguments: ["png_gray.png", "png_palette.png"])
+    func truncatedPNG(name: String) throws {
+        let bytes = try Fixtures.bytes("decode/\(name)")
+        let whole = try PixelImage(decoding: bytes)
+        var firstWhole: Int?
+        for count in 12..<bytes.count {
+            let image = try? PixelImage(decoding: Array(bytes.prefix(count)))
+            #expect(image == nil || image == whole, "\(count) bytes")
+            if image != nil { firstWhole = firstWhole ?? count }
+        }
+        // The end chunk, both checksums of the pixels, and what marks the end of the compressed data.
+        let distance = bytes.count - (firstWhole ?? 0)
+        #expect((20...24).contains(distance))
     }
 
     @Test("a JPEG with entropy-coded data that is damaged is not silently shown")

@@ -21,6 +21,8 @@ typedef struct {
     uint32_t height;
     /// 1 (grey), 3 (colour) or 4 (cyan, magenta, yellow, key).
     uint32_t channels;
+    /// The memory for all coefficients of an image that comes in several scans (progressive ones do), otherwise 0.
+    uint64_t coefficient_bytes;
 } pvit_jpeg_header;
 
 /// A decoder for `count` bytes, or NULL without memory.
@@ -34,6 +36,8 @@ bool pvit_jpeg_start(pvit_jpeg *jpeg);
 bool pvit_jpeg_read_row(pvit_jpeg *jpeg, uint8_t *row);
 /// Reads up to the end of the image, after its last row.
 bool pvit_jpeg_finish(pvit_jpeg *jpeg);
+/// How many bytes of the file have been used.
+size_t pvit_jpeg_position(const pvit_jpeg *jpeg);
 /// What the last failure was. Lives as long as the decoder.
 const char *pvit_jpeg_message(const pvit_jpeg *jpeg);
 /// Frees everything.
@@ -46,6 +50,7 @@ typedef struct pvit_png pvit_png;
 typedef struct {
     uint32_t width;
     uint32_t height;
+    bool is_interlaced;
 } pvit_png_header;
 
 /// A decoder for `count` bytes, or NULL without memory.
@@ -56,10 +61,11 @@ bool pvit_png_read_header(pvit_png *png, pvit_png_header *header);
 /// levels (without an alpha channel) are limited to 255. `passes` is how often all the rows have to be read: 1, or 7
 /// when the image is interlaced.
 bool pvit_png_start(pvit_png *png, int *passes);
-/// Decodes the next row of `width` pixels. In each pass `row` must be what it was after the pass before.
+/// Decodes the next row of `width` pixels. In each pass `row` must be what it was after the pass before. Compressed data
+/// that ends with the last pixel, without the marks and checksums of its own end, is enough.
 bool pvit_png_read_row(pvit_png *png, uint8_t *row);
-/// Reads up to the end of the image, after its last row of the last pass.
-bool pvit_png_finish(pvit_png *png);
+/// How many bytes of the file have been used.
+size_t pvit_png_position(const pvit_png *png);
 /// What the last failure was. Lives as long as the decoder.
 const char *pvit_png_message(const pvit_png *png);
 /// Frees everything.

@@ -18,7 +18,7 @@ package enum TrainerState {
     static func error(for path: FilePath) -> PVITError? {
         guard isOne(fileName: path.name), !isFolder(path) else { return nil }
         return PVITError(
-            .notAModel, "\(name) is the state of a training run, not a model", file: path,
+            .notAModel, "\(path.name) is the state of a training run, not a model", file: path,
             remedy: "give the folder with the model's config.json and weights")
     }
 

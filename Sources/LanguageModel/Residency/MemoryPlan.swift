@@ -23,6 +23,8 @@ public struct MemoryPlan: Sendable, Hashable {
     public let activationByteCount: Int
     /// What encoding an image takes, before keys and values do.
     public let visionByteCount: Int
+    /// What decoding an image may take, before it is encoded; nil without limit.
+    public let decodingByteCount: Int?
     /// The weights that a pass over the layers multiplies by.
     public let weightByteCount: Int
     /// Where the weights are.
@@ -138,12 +140,12 @@ public struct MemoryPlan: Sendable, Hashable {
         let embedding = try configuration.tiesOutput ? nil : container.tensor(named: LlamaWeights.embeddingName)
         let mappedByteCount = weightByteCount + (embedding?.storedByteCount ?? 0)
         guard let limit = request.limit ?? available else {
-            self.init(drafts[0], limit: nil, weightByteCount: weightByteCount, .mapped)
+            self.init(drafts[0], limit: nil, weightByteCount: weightByteCount, .mapped, isFit: true)
             return
         }
         let bytes = Int(clamping: limit.rawValue)
         if let draft = drafts.first(where: { $0.byteCount + mappedByteCount <= bytes }), draft.isFirstChoice {
-            self.init(draft, limit: limit, weightByteCount: weightByteCount, .mapped)
+            self.init(draft, limit: limit, weightByteCount: weightByteCount, .mapped, isFit: true)
             return
         }
         let sizes = try Self.chunkSizes.map { size in
@@ -152,13 +154,13 @@ public struct MemoryPlan: Sendable, Hashable {
         for draft in drafts {
             for (size, chunks) in sizes {
                 guard let plan = Self.stream(chunks, size, in: bytes - draft.byteCount) else { continue }
-                self.init(draft, limit: limit, weightByteCount: weightByteCount, .streamed(plan))
+                self.init(draft, limit: limit, weightByteCount: weightByteCount, .streamed(plan), isFit: true)
                 return
             }
         }
         guard request.limit != nil else {
             // Better slow than not at all.
-            self.init(drafts[0], limit: limit, weightByteCount: weightByteCount, .mapped)
+            self.init(drafts[0], limit: limit, weightByteCount: weightByteCount, .mapped, isFit: false)
             return
         }
         let least =
@@ -170,7 +172,8 @@ public struct MemoryPlan: Sendable, Hashable {
                 + (request.contextLength == nil ? "" : ", or ask for a shorter --context"))
     }
 
-    private init(_ draft: Draft, limit: ByteCount?, weightByteCount: Int, _ weights: WeightPlace) {
+    /// - Parameter isFit: Whether all of it fits into the limit.
+    private init(_ draft: Draft, limit: ByteCount?, weightByteCount: Int, _ weights: WeightPlace, isFit: Bool) {
         self.limit = limit
         programByteCount = draft.programByteCount
         contextLength = draft.contextLength
@@ -183,6 +186,16 @@ public struct MemoryPlan: Sendable, Hashable {
         contextByteCount = draft.contextByteCount
         self.weightByteCount = weightByteCount
         self.weights = weights
+        let pinned =
+            switch weights {
+            // Pages of the file are given back when memory is short.
+            case .mapped: isFit ? weightByteCount : 0
+            case .streamed(let stream): stream.pinnedByteCount + stream.windowByteCount
+            }
+        let others = draft.hasOtherSequences ? draft.cacheByteCount : 0
+        decodingByteCount = limit.map {
+            max(Int(clamping: $0.rawValue) - draft.programByteCount - draft.activationByteCount - others - pinned, 0)
+        }
     }
 
     /// Shares `room` out among what stays and what is read ahead; nil when it is too little.

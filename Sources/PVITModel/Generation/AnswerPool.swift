@@ -10,13 +10,14 @@ public struct PoolQuestion {
     /// The conversation.
     public let messages: [ChatMessage]
     /// What it is about.
-    public let image: PixelImage?
+    public let image: PreparedImage?
     /// How it is answered. Answers end where the context is full, and nothing is guessed.
     public let options: GenerationOptions
 
     /// Creates a question.
     public init(
-        number: Int, messages: [ChatMessage], image: PixelImage? = nil, options: GenerationOptions = GenerationOptions()
+        number: Int, messages: [ChatMessage], image: PreparedImage? = nil,
+        options: GenerationOptions = GenerationOptions()
     ) {
         self.number = number
         self.messages = messages

@@ -44,7 +44,7 @@ public final class Generator {
     ///
     /// - Throws: What `LoadedModel.prompt(of:image:room:)` and `generate` throw.
     public func answer(
-        _ messages: [ChatMessage], image: PixelImage? = nil, _ options: GenerationOptions = GenerationOptions(),
+        _ messages: [ChatMessage], image: PreparedImage? = nil, _ options: GenerationOptions = GenerationOptions(),
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
         let prompt = try model.prompt(of: messages, image: image, room: room(for: options))
@@ -57,7 +57,7 @@ public final class Generator {
     ///
     /// - Throws: What `LoadedModel.prompt(ofRaw:image:room:)` and `generate` throw.
     public func complete(
-        _ text: String, image: PixelImage? = nil, _ options: GenerationOptions = GenerationOptions(),
+        _ text: String, image: PreparedImage? = nil, _ options: GenerationOptions = GenerationOptions(),
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
         try generate(
@@ -80,9 +80,9 @@ public final class Generator {
             ModelPrompt(prompt, fixedCount: model.beginningCount(of: prompt)), options, ends: model.endTokens, emit)
     }
 
-    /// The room of a prompt that is cut to fit; nil when the oldest part is dropped instead.
-    private func room(for options: GenerationOptions) -> PromptRoom? {
-        options.overflow == .slide ? nil : PromptRoom(contextLength: contextLength, options)
+    /// The room of a prompt.
+    private func room(for options: GenerationOptions) -> PromptRoom {
+        PromptRoom(contextLength: contextLength, options)
     }
 
     private func generate(
@@ -98,6 +98,7 @@ public final class Generator {
             options.overflow == .slide
             ? try ContextWindow(capacity: contextLength, fixedCount: prompt.fixedCount) : nil
         var dropped = window?.droppedCount(of: prompt.tokens.count) ?? 0
+        try prompt.checkDropping(dropped)
         let kept = prompt.dropping(dropped)
         let read = try readPrompt(kept, &answer)
         let prefillEnd = clock.now

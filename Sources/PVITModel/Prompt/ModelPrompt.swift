@@ -13,10 +13,12 @@ public struct ModelPrompt: Sendable {
     public let cutTokenCount: Int
     /// What each position reads.
     let positions: [Position]
-    let image: PixelImage?
+    let image: PreparedImage?
     /// How many of the first positions stay when the oldest part of a text is dropped: the token that begins texts, the
     /// instructions and the image.
     let fixedCount: Int
+    /// The position of the first region that must stay when the oldest part of a text is dropped: those of the last message.
+    let firstNeededRegion: Int?
 
     /// What a position reads: equal ones, after equal ones, give equal keys and values.
     enum Position: Sendable, Hashable {
@@ -29,15 +31,19 @@ public struct ModelPrompt: Sendable {
     init(_ tokens: [TokenID], fixedCount: Int) {
         self.init(
             tokens: tokens, regions: [], cutTokenCount: 0, positions: tokens.map { .token($0) }, image: nil,
-            fixedCount: fixedCount)
+            fixedCount: fixedCount, firstNeededRegion: nil)
     }
 
-    /// - Parameter fixedCount: How many of the first positions stay for other reasons than an image.
-    init(_ prompt: PVITPrompt, _ places: PromptPlaces, image: PixelImage?, fixedCount: Int) {
+    /// - Parameters:
+    ///   - fixedCount: How many of the first positions stay for other reasons than an image.
+    ///   - neededRegionCount: How many of the last regions stay.
+    init(
+        _ prompt: PVITPrompt, _ places: PromptPlaces, image: PreparedImage?, fixedCount: Int, neededRegionCount: Int
+    ) {
         var positions = prompt.tokens.map { Position.token($0) }
         var fixedCount = fixedCount
         if let image {
-            let digest = ImageDigest(of: image)
+            let digest = image.digest
             for (part, place) in (places.image ?? 0..<0).enumerated() { positions[place] = .part(part, digest) }
             for (region, place) in zip(prompt.regions, places.regions) { positions[place] = .region(region, digest) }
             // The token that ends the image is part of it.
@@ -45,12 +51,12 @@ public struct ModelPrompt: Sendable {
         }
         self.init(
             tokens: prompt.tokens, regions: prompt.regions, cutTokenCount: prompt.cutTokenCount, positions: positions,
-            image: image, fixedCount: fixedCount)
+            image: image, fixedCount: fixedCount, firstNeededRegion: places.regions.suffix(neededRegionCount).first)
     }
 
     private init(
-        tokens: [TokenID], regions: [RegionLocation], cutTokenCount: Int, positions: [Position], image: PixelImage?,
-        fixedCount: Int
+        tokens: [TokenID], regions: [RegionLocation], cutTokenCount: Int, positions: [Position],
+        image: PreparedImage?, fixedCount: Int, firstNeededRegion: Int?
     ) {
         self.tokens = tokens
         self.regions = regions
@@ -58,6 +64,7 @@ public struct ModelPrompt: Sendable {
         self.positions = positions
         self.image = image
         self.fixedCount = fixedCount
+        self.firstNeededRegion = firstNeededRegion
     }
 
     /// Whether an image or a region of it is shown at a position from `start` on.
@@ -69,7 +76,19 @@ public struct ModelPrompt: Sendable {
     func appending(_ tokens: ArraySlice<TokenID>) -> ModelPrompt {
         ModelPrompt(
             tokens: self.tokens + tokens, regions: regions, cutTokenCount: cutTokenCount,
-            positions: positions + tokens.map { .token($0) }, image: image, fixedCount: fixedCount)
+            positions: positions + tokens.map { .token($0) }, image: image, fixedCount: fixedCount,
+            firstNeededRegion: firstNeededRegion)
+    }
+
+    /// Throws when the same without `count` positions after those that stay would lack a region of the last message.
+    ///
+    /// - Throws: `prompt.too-long`.
+    func checkDropping(_ count: Int) throws {
+        guard let firstNeededRegion, (fixedCount..<fixedCount + count).contains(firstNeededRegion) else { return }
+        throw PVITError(
+            .promptTooLong,
+            "the text has \(tokens.count) tokens, and without its oldest \(count) a region that it asks about would be lost",
+            remedy: "ask about fewer regions at a time, or for a longer context")
     }
 
     /// The same without `count` positions after those that stay.
@@ -81,7 +100,7 @@ public struct ModelPrompt: Sendable {
         positions.removeSubrange(dropped)
         return ModelPrompt(
             tokens: tokens, regions: regions, cutTokenCount: cutTokenCount, positions: positions, image: image,
-            fixedCount: fixedCount)
+            fixedCount: fixedCount, firstNeededRegion: nil)
     }
 }
 
@@ -91,17 +110,22 @@ public struct PromptRoom: Sendable, Hashable {
     public var contextLength: Int
     /// How many tokens the answer may have.
     public var answerCount: Int
+    /// What is done with a prompt that is too long. One that slides is not cut here.
+    public var overflow: ContextOverflow
 
     /// Creates a limit.
-    public init(contextLength: Int, answerCount: Int) {
+    public init(contextLength: Int, answerCount: Int, overflow: ContextOverflow = .stop) {
         self.contextLength = contextLength
         self.answerCount = answerCount
+        self.overflow = overflow
     }
 
     /// The room beside the answer that is asked for. PVIT's worker makes 256 tokens unless it is asked for another number, and
     /// 1024 at most.
     init(contextLength: Int, _ options: GenerationOptions) {
-        self.init(contextLength: contextLength, answerCount: min(max(options.maximumTokens ?? 256, 0), 1024))
+        self.init(
+            contextLength: contextLength, answerCount: min(max(options.maximumTokens ?? 256, 0), 1024),
+            overflow: options.overflow)
     }
 }
 
@@ -116,7 +140,7 @@ extension LoadedModel {
     /// - Throws: `chat.template` when the model has no known template; `model.no-vision`; `model.token`; `prompt.images`,
     ///   `prompt.region` and `prompt.too-long`.
     public func prompt(
-        of messages: [ChatMessage], image: PixelImage? = nil, room: PromptRoom? = nil
+        of messages: [ChatMessage], image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
         var messages = messages
         if image != nil, !messages.contains(where: { $0.content.contains(PVITTokens.imageText) }),
@@ -125,8 +149,8 @@ extension LoadedModel {
             messages[first].content = "\(PVITTokens.imageText)\n\(messages[first].content)"
         }
         return try prompt(
-            chatTemplate.render(messages), addBeginning: false, image: image, room: room,
-            instructions: instructions(of: messages))
+            chatTemplate.render(messages), lastMessage: messages.last?.content, addBeginning: false, image: image,
+            room: room, instructions: instructions(of: messages))
     }
 
     /// A text as it is, special tokens recognised, after the token that begins texts if the model has one and the text does
@@ -134,33 +158,61 @@ extension LoadedModel {
     ///
     /// - Throws: As `prompt(of:image:room:)`; `prompt.images` also when an image is given and the text has no `<image>`.
     public func prompt(
-        ofRaw text: String, image: PixelImage? = nil, room: PromptRoom? = nil
+        ofRaw text: String, image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
         try prompt(text, addBeginning: true, image: image, room: room)
     }
 
     private func prompt(
-        _ text: String, addBeginning: Bool, image: PixelImage?, room: PromptRoom?, instructions: [TokenID] = []
+        _ text: String, lastMessage: String? = nil, addBeginning: Bool, image: PreparedImage?, room: PromptRoom?,
+        instructions: [TokenID] = []
     ) throws -> ModelPrompt {
         guard let pvitTokens else {
-            guard image == nil else {
-                throw PVITError(
-                    .modelNoVision, "the model cannot see images", file: container.path,
-                    remedy: "ask a PVIT model, or leave the image out")
-            }
+            if image != nil { _ = try requireVision() }
             let tokens = addBeginning ? tokenizer.encode(prompt: text) : tokenizer.encode(text, addBeginning: false)
             try check(tokens)
             return ModelPrompt(tokens, fixedCount: fixedCount(of: tokens, instructions))
         }
         let partCount = image == nil ? 0 : try requireVision().partCount
+        var neededRegionCount = 0
+        if let image {
+            neededRegionCount = try neededRegions(text, lastMessage: lastMessage, image, room)
+        }
         var prompt = try PVITPrompt(
             text, imageCount: image == nil ? 0 : 1, patchCount: partCount, tokenizer: tokenizer,
             addBeginning: addBeginning)
         try check(prompt.tokens)
-        if let room { try prompt.cut(toFit: room.contextLength, answerCount: room.answerCount, pvitTokens) }
+        if let room, room.overflow == .stop {
+            try prompt.cut(toFit: room.contextLength, answerCount: room.answerCount, pvitTokens)
+        }
         return ModelPrompt(
             prompt, try PromptPlaces(of: prompt, patchCount: partCount, pvitTokens), image: image,
-            fixedCount: fixedCount(of: prompt.tokens, instructions))
+            fixedCount: fixedCount(of: prompt.tokens, instructions), neededRegionCount: neededRegionCount)
+    }
+
+    /// How many regions the last message of a conversation has, or a text without messages. Throws unless all regions that
+    /// must be shown can be, before any work is done for them.
+    private func neededRegions(
+        _ text: String, lastMessage: String?, _ image: PreparedImage, _ room: PromptRoom?
+    ) throws -> Int {
+        let all = RegionSyntax.count(in: text)
+        guard all > 0 else { return 0 }
+        let vision = try requireVision()
+        let needed = lastMessage.map { RegionSyntax.count(in: $0) } ?? all
+        let count = room?.overflow == .slide ? needed : all
+        try vision.checkRegions(count: count, of: image)
+        if let room {
+            // The tokens around an image, and those of a region with its tags.
+            let limit = max(room.contextLength - vision.partCount - 2, 0) / 3
+            guard count <= limit else {
+                throw PVITError(
+                    .promptTooLong,
+                    "the prompt has \(count) regions, and the context of \(room.contextLength) positions has room for "
+                        + "\(limit) at most",
+                    remedy: "ask about fewer regions at a time, or for a longer context")
+            }
+        }
+        return needed
     }
 
     /// The beginning of a conversation without what the user says: what the template and the system's message put there.
@@ -192,37 +244,40 @@ extension LoadedModel {
         let tokens = Array(prompt.tokens[start...])
         var parts: [(place: Int, number: Int)] = []
         var regions: [(place: Int, region: RegionLocation)] = []
-        var digest: ImageDigest?
         for (place, position) in prompt.positions[start...].enumerated() {
             switch position {
             case .token: continue
-            case .part(let number, let image):
-                parts.append((place, number))
-                digest = image
-            case .region(let region, let image):
-                regions.append((place, region))
-                digest = image
+            case .part(let number, _): parts.append((place, number))
+            case .region(let region, _): regions.append((place, region))
             }
         }
-        guard let digest, let image = prompt.image else { return (.tokens(tokens), timings) }
+        guard let image = prompt.image, !parts.isEmpty || !regions.isEmpty else { return (.tokens(tokens), timings) }
         let vision = try requireVision()
         var embeddings = try llama.embeddings(of: tokens)
         if !parts.isEmpty {
-            let values = try vision.parts(of: image, digest, &timings)
+            let values = try vision.parts(of: image, &timings)
             for (place, number) in parts {
                 let columns = number * embeddings.width..<(number + 1) * embeddings.width
                 try embeddings.replace(place, with: Array(values[columns]))
             }
         }
         if !regions.isEmpty {
-            let values = try vision.regions(regions.map(\.region), of: image, digest, &timings)
+            let values = try vision.regions(regions.map(\.region), of: image, &timings)
             for (region, value) in zip(regions, values) { try embeddings.replace(region.place, with: value) }
         }
         return (.embeddings(embeddings), timings)
     }
 
-    private func requireVision() throws -> PVITVision {
+    /// What sees images.
+    ///
+    /// - Throws: `model.no-vision`.
+    func requireVision() throws -> PVITVision {
         if let vision { return vision }
+        guard pvitTokens != nil else {
+            throw PVITError(
+                .modelNoVision, "the model cannot see images", file: container.path,
+                remedy: "ask a PVIT model, or leave the image out")
+        }
         throw PVITError(
             .modelNoVision, "the file has no vision tower, so the model cannot see images", file: container.path,
             remedy: "quantize it again with --vision-tower, the folder of a CLIP, and --region-encoder, the file of a "

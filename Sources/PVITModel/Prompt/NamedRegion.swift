@@ -47,8 +47,11 @@ public struct NamedRegion: Sendable, Hashable {
 
     /// The region in thousandths of an image, rounded to the nearest.
     ///
+    /// - Parameters:
+    ///   - size: The size of the image as it is stored.
+    ///   - orientation: How viewers show the image; it changes nothing but the words of errors.
     /// - Throws: `prompt.region` when it is not inside of the image, or so small that nothing of it is left.
-    public func location(in size: PixelSize) throws -> RegionLocation {
+    public func location(in size: PixelSize, orientation: ImageOrientation = .upright) throws -> RegionLocation {
         func bad(_ what: String, _ remedy: String) -> PVITError {
             PVITError(.promptRegion, "the region \"\(text)\" \(what)", remedy: remedy)
         }
@@ -59,7 +62,9 @@ public struct NamedRegion: Sendable, Hashable {
             case .fractions(let fractions): fractions
             }
         guard fractions.allSatisfy({ (0...1).contains($0) }) else {
-            throw bad("reaches beyond the image, which has \(size) pixels", "give edges inside of the image")
+            let shown =
+                orientation == .upright ? "" : " as it is stored (a viewer shows it \(orientation))"
+            throw bad("reaches beyond the image, which has \(size) pixels\(shown)", "give edges inside of the image")
         }
         guard fractions[0] < fractions[2], fractions[1] < fractions[3] else {
             throw bad("is empty or has its corners in the wrong order", "give left, upper, right and lower edge")
@@ -77,15 +82,28 @@ public struct NamedRegion: Sendable, Hashable {
     /// - Returns: The text, and the names that it does not have.
     /// - Throws: As `location(in:)`.
     public static func insert(
-        _ regions: [NamedRegion], into text: String, size: PixelSize
+        _ regions: [NamedRegion], into text: String, size: PixelSize, orientation: ImageOrientation = .upright
     ) throws -> (text: String, unused: [String]) {
-        var result = text
-        var unused: [String] = []
+        var locations: [String: String] = [:]
         for region in regions {
-            let mark = "{\(region.name)}"
-            if !text.contains(mark) { unused.append(region.name) }
-            result.replace(mark, with: try region.location(in: size).description)
+            locations[region.name] = try region.location(in: size, orientation: orientation).description
         }
-        return (result, unused)
+        let longest = regions.map(\.name.count).max() ?? 0
+        var result = ""
+        var used: Set<String> = []
+        var rest = text[...]
+        while let brace = rest.firstIndex(of: "{") {
+            result += rest[..<brace]
+            rest = rest[brace...]
+            let name = rest.dropFirst().prefix(longest + 1).prefix { $0 != "}" }
+            if name.endIndex < rest.endIndex, rest[name.endIndex] == "}", let location = locations[String(name)] {
+                result += location
+                used.insert(String(name))
+                rest = rest[rest.index(after: name.endIndex)...]
+            } else {
+                result.append(rest.removeFirst())
+            }
+        }
+        return (result + rest, regions.map(\.name).filter { !used.contains($0) })
     }
 }

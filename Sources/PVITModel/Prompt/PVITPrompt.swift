@@ -35,8 +35,11 @@ public struct PVITPrompt: Sendable, Hashable {
         if imageCount > 0 {
             let patches = String(repeating: PVITTokens.patchText, count: patchCount)
             prompt.replace(mark, with: scalars(PVITTokens.imageStartText + patches + PVITTokens.imageEndText))
+            var replaced: Set<[Unicode.Scalar]> = []
             for match in RegionSyntax.matches(in: prompt) {
-                prompt.replace(match.inner, with: scalars(PVITTokens.patchText))
+                if replaced.insert(match.inner).inserted {
+                    prompt.replace(match.inner, with: scalars(PVITTokens.patchText))
+                }
                 regions.append(match.location)
             }
         }

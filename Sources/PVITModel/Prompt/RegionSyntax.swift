@@ -29,6 +29,9 @@ enum RegionSyntax {
         return matches
     }
 
+    /// How many regions a text has.
+    static func count(in text: String) -> Int { matches(in: Array(text.unicodeScalars)).count }
+
     private static func match(in text: [Unicode.Scalar], at start: Int) -> (Match, end: Int)? {
         var cursor = Cursor(text, at: start)
         guard cursor.skip(opening) else { return nil }

@@ -13,6 +13,10 @@ public final class PVITVision {
     public let partCount: Int
     /// Whether there is an encoder for regions.
     public let seesRegions: Bool
+    /// What is made of an image before it is looked at.
+    public let preparation: ImagePreparation
+    /// The most regions of one prompt.
+    let maximumRegionCount: Int
 
     private let container: Container
     private let engine: ComputeEngine
@@ -25,6 +29,8 @@ public final class PVITVision {
     /// How many images are remembered, so that a question about one of them does not encode it again. An image of RN50x4
     /// takes 20 to 30 MB.
     private static let memory = 2
+    /// What the embeddings of the regions of a prompt may take, in all steps of their computation.
+    private static let regionByteCount = 128 << 20
 
     /// Opens what the configuration asks for; nil when the container has no vision tower. Towers stay in the file until they
     /// are used.
@@ -46,7 +52,9 @@ public final class PVITVision {
             try LinearLayer("model.\(name)", inputs: inputs, outputs: hidden, in: container)
         }
         imageProjection = try layer("mm_projector", clip.hiddenSize)
+        var regions: RegionEncoderConfiguration?
         if let encoder = metadata[RegionEncoderConfiguration.metadataKey] {
+            regions = try RegionEncoderConfiguration(in: container)
             guard let width = encoder["output_size"]?.integer, (1...65_536).contains(width) else {
                 throw PVITError(.modelConfig, "output_size of the region encoder is not a whole number from 1 to 65536")
             }
@@ -56,6 +64,10 @@ public final class PVITVision {
             (regionProjection, placeProjection) = (nil, nil)
         }
         seesRegions = regionProjection != nil
+        preparation = ImagePreparation(clip, regions: regions)
+        // Features, then projected features, embeddings of the places, their sum, and what is given to the decoder.
+        let numberCount = (regionProjection?.inputs ?? 0) * 2 + hidden * 4
+        maximumRegionCount = Self.regionByteCount / (numberCount * MemoryLayout<Float>.size)
         self.container = container
         self.engine = engine
     }
@@ -71,15 +83,15 @@ public final class PVITVision {
     /// The embeddings of the parts of an image: `[partCount, hidden]`.
     ///
     /// - Throws: `image.*` and errors of the container's tiles.
-    func parts(of image: PixelImage, _ digest: ImageDigest, _ timings: inout VisionTimings) throws -> [Float] {
-        let encoding = encoding(digest)
+    func parts(of image: PreparedImage, _ timings: inout VisionTimings) throws -> [Float] {
+        let encoding = encoding(image.digest)
         if let parts = encoding.parts { return parts }
         let clock = ContinuousClock()
         let start = clock.now
         defer { timings.image += clock.now - start }
         // The tower and its memory are gone when this is done.
         let tower = try CLIPVisionTower(in: container, engine: MatrixEngine(sharing: engine.pool))
-        let features = try tower.features(of: image).values()
+        let features = try tower.features(ofSquare: image.square).values()
         let parts = try imageProjection(features, engine)
         encoding.parts = parts
         return parts
@@ -90,9 +102,9 @@ public final class PVITVision {
     /// - Throws: `model.no-vision` when there is no region encoder, `image.*`, `vision.input` for an image much longer than
     ///   wide, and errors of the container's tiles.
     func regions(
-        _ regions: [RegionLocation], of image: PixelImage, _ digest: ImageDigest, _ timings: inout VisionTimings
+        _ regions: [RegionLocation], of image: PreparedImage, _ timings: inout VisionTimings
     ) throws -> [[Float]] {
-        let encoding = encoding(digest)
+        let encoding = encoding(image.digest)
         // Regions of earlier questions are forgotten: there is no end to them.
         encoding.regions = encoding.regions.filter { regions.contains($0.key) }
         let new = Set(regions).filter { encoding.regions[$0] == nil }.sorted { "\($0)" < "\($1)" }
@@ -105,16 +117,34 @@ public final class PVITVision {
         return regions.compactMap { encoding.regions[$0] }
     }
 
-    private func look(at regions: [RegionLocation], of image: PixelImage, _ encoding: ImageEncoding) throws {
-        guard let regionProjection else {
+    /// Throws unless regions of an image can be seen.
+    ///
+    /// - Throws: `model.no-vision` when there is no region encoder; `vision.input` for an image much longer than wide;
+    ///   `prompt.region` when there are too many.
+    func checkRegions(count: Int, of image: PreparedImage) throws {
+        guard let regions = preparation.regions else {
             throw PVITError(
                 .modelNoVision, "the model has no region encoder, so it cannot be asked about regions",
                 file: container.path,
                 remedy: "quantize it again with --region-encoder, the file of a RegionCLIP")
         }
+        _ = try regions.inputSize(of: image.size)
+        guard count <= maximumRegionCount else {
+            throw PVITError(
+                .promptRegion,
+                "the prompt has \(count) regions, and there is memory for \(maximumRegionCount) at a time",
+                remedy: "ask about fewer regions at a time")
+        }
+    }
+
+    private func look(at regions: [RegionLocation], of image: PreparedImage, _ encoding: ImageEncoding) throws {
+        try checkRegions(count: regions.count, of: image)
+        guard let regionProjection, let scaled = image.scaled else {
+            throw PVITError(.modelNoVision, "the image was prepared for a model that sees no regions")
+        }
         // The encoder and its memory are gone when this is done.
         let encoder = try RegionEncoder(in: container, engine: MatrixEngine(sharing: engine.pool))
-        let features = try encoding.features ?? encoder.encode(image)
+        let features = try encoding.features ?? encoder.encode(scaled: scaled)
         encoding.features = features
         let places = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
         let looks = try regionProjection(encoder.features(of: features, boxes: places.map(\.box)).values(), engine)

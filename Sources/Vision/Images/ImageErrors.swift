@@ -8,6 +8,8 @@ extension PVITError.Code {
     public static let imageDamaged = Self("image.damaged", .badData)
     /// The image has more pixels than are decoded, or more are asked for than are made.
     public static let imageTooLarge = Self("image.too-large", .badData)
+    /// Decoding the image takes more memory than there is for it.
+    public static let imageMemory = Self("image.memory", .usage)
     /// A width or height below one pixel, or a number of samples that they do not need.
     public static let imageSize = Self("image.size", .badData)
 }

@@ -3,44 +3,63 @@ import Tensors
 
 /// Baseline, extended and progressive JPEG (ITU-T T.81) with 8 bits a sample: libjpeg-turbo's accurate integer transform
 /// and its smooth chroma upsampling.
-enum JPEGDecoder {
+enum JPEGDecoder: ImageDecoder {
+    static func header(of bytes: RawSpan, passed: (Int) -> Void) throws -> ImageHeader {
+        let orientation = JPEGSegments.orientation(in: bytes)
+        return try open(bytes) { _, header in
+            let isWhole = header.coefficient_bytes > 0
+            return ImageHeader(
+                size: PixelSize(width: Int(header.width), height: Int(header.height)), orientation: orientation,
+                decodingByteCount: isWhole ? Int(clamping: header.coefficient_bytes) + bytes.byteCount : 0,
+                kind: isWhole ? "a progressive JPEG" : "a JPEG")
+        }
+    }
+
     /// Decodes a whole file. What follows the image is ignored.
-    static func decode(_ bytes: RawSpan) throws -> PixelImage {
+    static func decode(_ bytes: RawSpan, passed: (Int) -> Void, row: (Span<UInt8>) throws -> Void) throws {
+        try open(bytes) { jpeg, header in
+            try check(pvit_jpeg_start(jpeg), jpeg)
+            let width = Int(header.width)
+            var samples = [UInt8](repeating: 0, count: width * 3)
+            var inks = [UInt8](repeating: 0, count: header.channels == 4 ? width * 4 : 0)
+            for _ in 0..<header.height {
+                if header.channels == 4 {
+                    try check(pvit_jpeg_read_row(jpeg, &inks), jpeg)
+                    convert(inks, to: &samples)
+                } else {
+                    try check(pvit_jpeg_read_row(jpeg, &samples), jpeg)
+                }
+                try row(samples.span)
+                passed(pvit_jpeg_position(jpeg))
+            }
+            try check(pvit_jpeg_finish(jpeg), jpeg)
+        }
+    }
+
+    /// Reads up to the first scan.
+    private static func open<Result>(
+        _ bytes: RawSpan, _ body: (OpaquePointer, pvit_jpeg_header) throws -> Result
+    ) throws -> Result {
         try bytes.withUnsafeBytes { bytes in
             guard let jpeg = pvit_jpeg_open(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count) else {
                 throw PVITError(.internalDefect, "there is no memory for decoding a JPEG image")
             }
             defer { pvit_jpeg_close(jpeg) }
-            func check(_ isDone: Bool) throws {
-                guard isDone else { throw PVITError.damagedImage(.jpeg, String(cString: pvit_jpeg_message(jpeg))) }
-            }
-
             var header = pvit_jpeg_header()
-            try check(pvit_jpeg_read_header(jpeg, &header))
+            try check(pvit_jpeg_read_header(jpeg, &header), jpeg)
             guard [1, 3, 4].contains(header.channels) else {
                 throw PVITError.damagedImage(.jpeg, "it has \(header.channels) channels, where 1, 3 or 4 are possible")
             }
-            let size = PixelSize(width: Int(header.width), height: Int(header.height))
-            return try PixelImage(size: size) { pixels in
-                try check(pvit_jpeg_start(jpeg))
-                var inks = [UInt8](repeating: 0, count: header.channels == 4 ? size.width * 4 : 0)
-                for y in 0..<size.height {
-                    let row = UnsafeMutableBufferPointer(
-                        rebasing: pixels[y * size.width * 3..<(y + 1) * size.width * 3])
-                    if header.channels == 4 {
-                        try check(pvit_jpeg_read_row(jpeg, &inks))
-                        convert(inks, to: row)
-                    } else {
-                        try check(pvit_jpeg_read_row(jpeg, row.baseAddress))
-                    }
-                }
-                try check(pvit_jpeg_finish(jpeg))
-            }
+            return try body(jpeg, header)
         }
     }
 
+    private static func check(_ isDone: Bool, _ jpeg: OpaquePointer) throws {
+        guard isDone else { throw PVITError.damagedImage(.jpeg, String(cString: pvit_jpeg_message(jpeg))) }
+    }
+
     /// Cyan, magenta, yellow and key as Adobe stores them, inverted, become RGB as in Pillow: `(1 - ink) (1 - key)`.
-    private static func convert(_ inks: [UInt8], to row: UnsafeMutableBufferPointer<UInt8>) {
+    private static func convert(_ inks: [UInt8], to row: inout [UInt8]) {
         for x in 0..<row.count / 3 {
             let light = Int(inks[4 * x + 3])
             for channel in 0..<3 {

@@ -2,32 +2,60 @@ import CImageDecoders
 import Tensors
 
 /// PNG (ISO/IEC 15948) of every colour type and bit depth, interlaced or not.
-enum PNGDecoder {
-    /// Decodes a whole file. All checksums must be right.
-    static func decode(_ bytes: RawSpan) throws -> PixelImage {
+enum PNGDecoder: ImageDecoder {
+    static func header(of bytes: RawSpan, passed: (Int) -> Void) throws -> ImageHeader {
+        let chunks = PNGChunks(bytes, passed: passed)
+        return try open(bytes) { _, header in
+            let size = PixelSize(width: Int(header.width), height: Int(header.height))
+            return ImageHeader(
+                size: size, orientation: chunks.orientation,
+                decodingByteCount: header.is_interlaced ? size.sampleCount : 0,
+                kind: header.is_interlaced ? "an interlaced PNG" : "a PNG")
+        }
+    }
+
+    /// Decodes a whole file. What may be missing or wrong is what Pillow does not need: the checksums of chunks of pixels, and
+    /// everything after the last pixel, but for the content of a chunk that has begun.
+    static func decode(_ bytes: RawSpan, passed: (Int) -> Void, row: (Span<UInt8>) throws -> Void) throws {
+        if let type = PNGChunks(bytes, passed: passed).incompleteType {
+            throw PVITError.damagedImage(.png, "The file ends inside the chunk \(type)")
+        }
+        try open(bytes) { png, header in
+            var passes: Int32 = 0
+            try check(pvit_png_start(png, &passes), png)
+            let (width, height) = (Int(header.width) * 3, Int(header.height))
+            // Passes of an interlaced image complete each other's rows.
+            var samples = [UInt8](repeating: 0, count: passes > 1 ? width * height : width)
+            for _ in 0..<passes {
+                for y in 0..<height {
+                    try samples.withUnsafeMutableBufferPointer { samples in
+                        let place = passes > 1 ? y * width : 0
+                        try check(pvit_png_read_row(png, samples.baseAddress.map { $0 + place }), png)
+                    }
+                    if passes == 1 { try row(samples.span) }
+                    passed(pvit_png_position(png))
+                }
+            }
+            if passes > 1 { for y in 0..<height { try row(samples.span.extracting(y * width..<(y + 1) * width)) } }
+        }
+    }
+
+    /// Reads up to the pixels.
+    private static func open<Result>(
+        _ bytes: RawSpan, _ body: (OpaquePointer, pvit_png_header) throws -> Result
+    ) throws -> Result {
         try bytes.withUnsafeBytes { bytes in
             guard let png = pvit_png_open(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count) else {
                 throw PVITError(.internalDefect, "there is no memory for decoding a PNG image")
             }
             defer { pvit_png_close(png) }
-            func check(_ isDone: Bool) throws {
-                guard isDone else { throw PVITError.damagedImage(.png, String(cString: pvit_png_message(png))) }
-            }
-
             var header = pvit_png_header()
-            try check(pvit_png_read_header(png, &header))
-            let size = PixelSize(width: Int(header.width), height: Int(header.height))
-            return try PixelImage(size: size) { pixels in
-                var passes: Int32 = 0
-                try check(pvit_png_start(png, &passes))
-                for _ in 0..<passes {
-                    for y in 0..<size.height {
-                        let row = pixels[y * size.width * 3..<(y + 1) * size.width * 3]
-                        try check(pvit_png_read_row(png, UnsafeMutableBufferPointer(rebasing: row).baseAddress))
-                    }
-                }
-                try check(pvit_png_finish(png))
-            }
+            try check(pvit_png_read_header(png, &header), png)
+            return try body(png, header)
         }
+    }
+
+    private static func check(_ isDone: Bool, _ png: OpaquePointer) throws {
+        guard isDone else { throw PVITError.damagedImage(.png, String(cString: pvit_png_message(png))) }
     }
 }

@@ -52,6 +52,12 @@ public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// The number of samples of an RGB image; `Int.max` for sizes that no image has.
+    var sampleCount: Int {
+        let (pixels, isTooLarge) = width.multipliedReportingOverflow(by: height)
+        return isTooLarge || pixels > .max / 3 ? .max : pixels * 3
+    }
+
     /// Width and height, such as `640 × 480`.
     public var description: String { "\(width) × \(height)" }
 }

@@ -2,20 +2,38 @@ import CWebP
 import Tensors
 
 /// WebP (RFC 9649), lossy and lossless.
-enum WebPDecoder {
-    /// Decodes a whole file. Of an animation it is the first frame, on black where it does not cover the canvas.
-    static func decode(_ bytes: RawSpan) throws -> PixelImage {
-        try bytes.withUnsafeBytes { bytes in
-            var data = WebPData(bytes: bytes.bindMemory(to: UInt8.self).baseAddress, size: bytes.count)
-            guard let demuxer = WebPDemux(&data) else {
-                throw PVITError.damagedImage(.webp, "its chunks are incomplete or contradict each other")
+enum WebPDecoder: ImageDecoder {
+    static func header(of bytes: RawSpan, passed: (Int) -> Void) throws -> ImageHeader {
+        try open(bytes) { demuxer, size in
+            var chunk = WebPChunkIterator()
+            defer { WebPDemuxReleaseChunkIterator(&chunk) }
+            var orientation = ImageOrientation.upright
+            if WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk) != 0 {
+                let block = UnsafeRawBufferPointer(start: chunk.chunk.bytes, count: chunk.chunk.size)
+                orientation = EXIFBlock.orientation(in: block.bytes)
             }
-            defer { WebPDemuxDelete(demuxer) }
-            let size = PixelSize(
-                width: Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH)),
-                height: Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT)))
-            try size.checkLimits()
+            return ImageHeader(
+                size: size, orientation: orientation,
+                decodingByteCount: size.sampleCount + ownByteCount(demuxer) + bytes.byteCount, kind: "a WebP")
+        }
+    }
 
+    /// What the library takes for the first frame beside the pixels that it gives: all pixels with four channels when they
+    /// are compressed without loss, transparency as bytes, which may be compressed like that.
+    private static func ownByteCount(_ demuxer: OpaquePointer) -> Int {
+        var frame = WebPIterator()
+        defer { WebPDemuxReleaseIterator(&frame) }
+        var features = WebPBitstreamFeatures()
+        guard WebPDemuxGetFrame(demuxer, 1, &frame) != 0,
+            WebPGetFeatures(frame.fragment.bytes, frame.fragment.size, &features) == VP8_STATUS_OK
+        else { return 0 }
+        let isLossless = features.format == 2
+        return Int(features.width) * Int(features.height) * (isLossless ? 4 : features.has_alpha != 0 ? 5 : 0)
+    }
+
+    /// Decodes a whole file. Of an animation it is the first frame, on black where it does not cover the canvas.
+    static func decode(_ bytes: RawSpan, passed: (Int) -> Void, row: (Span<UInt8>) throws -> Void) throws {
+        try open(bytes) { demuxer, size in
             var frame = WebPIterator()
             defer { WebPDemuxReleaseIterator(&frame) }
             guard WebPDemuxGetFrame(demuxer, 1, &frame) != 0, frame.complete != 0 else {
@@ -31,7 +49,7 @@ enum WebPDecoder {
             else {
                 throw PVITError.damagedImage(.webp, "its first frame does not fit its canvas")
             }
-            return try PixelImage(size: size) { pixels in
+            let image = try PixelImage(size: size) { pixels in
                 if columns.count < size.width || rows.count < size.height { pixels.update(repeating: 0) }
                 let first = (rows.lowerBound * size.width + columns.lowerBound) * 3
                 let place = UnsafeMutableBufferPointer(rebasing: pixels[first...])
@@ -39,6 +57,26 @@ enum WebPDecoder {
                     frame.fragment.bytes, frame.fragment.size, place.baseAddress, place.count, Int32(size.width * 3))
                 guard result != nil else { throw PVITError.damagedImage(.webp, "its compressed data is not valid") }
             }
+            for y in 0..<size.height {
+                try row(image.pixels.span.extracting(y * size.width * 3..<(y + 1) * size.width * 3))
+            }
+        }
+    }
+
+    /// Finds the chunks.
+    private static func open<Result>(
+        _ bytes: RawSpan, _ body: (OpaquePointer, PixelSize) throws -> Result
+    ) throws -> Result {
+        try bytes.withUnsafeBytes { bytes in
+            var data = WebPData(bytes: bytes.bindMemory(to: UInt8.self).baseAddress, size: bytes.count)
+            guard let demuxer = WebPDemux(&data) else {
+                throw PVITError.damagedImage(.webp, "its chunks are incomplete or contradict each other")
+            }
+            defer { WebPDemuxDelete(demuxer) }
+            let size = PixelSize(
+                width: Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH)),
+                height: Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT)))
+            return try body(demuxer, size)
         }
     }
 }

@@ -82,13 +82,14 @@ extension Conversation {
                 .modelNoVision, "the model cannot see images",
                 remedy: "ask a PVIT model that was quantized with --vision-tower")
         }
-        let picture = try options.load()
+        let picture = try options.load(for: generator.model)
         state.imageOptions = options
         state.picture = picture
+        if let note = picture?.orientationNote { display.note(note) }
     }
 
     private func showImage() {
-        display.note(state.picture.map { "the image is \($0.path), \($0.pixels.size) pixels" } ?? "there is no image")
+        display.note(state.picture.map { "the image is \($0.path.readable), \($0.image.size) pixels" } ?? "there is no image")
     }
 
     private func showRegions() {

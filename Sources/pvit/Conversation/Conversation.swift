@@ -109,9 +109,9 @@ final class Conversation {
         do {
             let result = try TerminalSession.answering {
                 isRaw
-                    ? try generator.complete(question, image: state.picture?.pixels, state.options, emit: emit)
+                    ? try generator.complete(question, image: state.picture?.image, state.options, emit: emit)
                     : try generator.answer(
-                        state.wholeConversation, image: state.picture?.pixels, state.options, emit: emit)
+                        state.wholeConversation, image: state.picture?.image, state.options, emit: emit)
             }
             lastResult = result
             display.endAnswer()

@@ -76,7 +76,7 @@ struct EvaluateFineEval: ParsableCommand {
     /// Answers what is not answered yet; returns how many questions could not be.
     private func answer(_ list: FineEvalQuestions, _ pool: AnswerPool, _ answers: inout AnswerFile) throws -> Int {
         var failures = 0
-        var reader = ImageReader(folder: images)
+        var reader = ImageReader(folder: images, model: pool.model)
         var next = 0
         var done: UInt64 = 0
         let line = ProgressLine("answering", unit: "questions", quiet: display.quiet)
@@ -121,6 +121,11 @@ struct EvaluateFineEval: ParsableCommand {
                 case .failure(let error): try giveUp(number, error)
                 }
             })
+        if reader.turnedCount > 0 {
+            line.finish()
+            let images = reader.turnedCount == 1 ? "1 image has" : "\(reader.turnedCount) images have"
+            display.note("\(images) an EXIF orientation; pixels are seen, and regions count, as they are stored")
+        }
         return failures
     }
 }
@@ -139,16 +144,23 @@ extension PVITError {
 /// Reads images, and keeps the last one for the questions that follow.
 private struct ImageReader {
     let folder: FilePath
-    private var last: (name: String, image: PixelImage)?
+    let model: LoadedModel
+    /// How many images a viewer would show in another way than they are stored.
+    private(set) var turnedCount = 0
+    private var last: (name: String, image: PreparedImage)?
 
-    init(folder: FilePath) { self.folder = folder }
+    init(folder: FilePath, model: LoadedModel) {
+        self.folder = folder
+        self.model = model
+    }
 
-    mutating func image(_ name: String) throws -> PixelImage {
+    mutating func image(_ name: String) throws -> PreparedImage {
         if let last, last.name == name { return last.image }
         guard let path = folder.lexicallyResolving(FilePath(name)) else {
             throw PVITError(.fineEvalQuestion, "the image \"\(name)\" is not in the folder of the images", file: folder)
         }
-        let image = try PixelImage(contentsOf: path)
+        let image = try model.image(contentsOf: path)
+        if image.orientation != .upright { turnedCount += 1 }
         last = (name, image)
         return image
     }

@@ -46,7 +46,7 @@ struct EvaluateLogits: ParsableCommand {
 
     func run() throws {
         try output.requireApart(fromCheckpoints: model.file, files: imageOptions.image)
-        let loaded = try model.load(cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
+        let loaded = try model.load(cacheStorage: kvCache, image: imageOptions.header())
         let input = try tokens.map { try tokenInput($0, for: loaded) } ?? promptInput(for: loaded)
         let llama = loaded.llama
         var cache = try KVCache(for: llama.configuration, storage: kvCache, capacity: max(input.count, 1))
@@ -62,10 +62,11 @@ struct EvaluateLogits: ParsableCommand {
     }
 
     private func promptInput(for model: LoadedModel) throws -> LlamaInput {
-        let picture = try imageOptions.load()
+        let picture = try imageOptions.load(for: model)
+        picture?.noteOrientation()
         let prompt = (prompt ?? "").repairingFileNameBytes
         let text = try picture?.prompt(prompt, mustUseAll: true) ?? prompt
-        return try model.input(for: model.prompt(ofRaw: text, image: picture?.pixels)).input
+        return try model.input(for: model.prompt(ofRaw: text, image: picture?.image)).input
     }
 
     private func parse(_ text: String) throws -> [TokenID] {

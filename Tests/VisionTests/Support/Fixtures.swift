@@ -20,7 +20,9 @@ enum Fixtures {
 }
 
 extension PixelImage {
-    init(decoding bytes: [UInt8]) throws { self = try bytes.withUnsafeBytes { try PixelImage(decoding: $0.bytes) } }
+    init(decoding bytes: some Sequence<UInt8>) throws {
+        self = try Array(bytes).withUnsafeBytes { try PixelImage(decoding: $0.bytes) }
+    }
 
     /// The SHA-256 of the samples.
     var digest: String {

@@ -1,0 +1,24 @@
+import SystemPackage
+import Tensors
+import Vision
+
+extension LoadedModel {
+    /// Reads an image as the model looks at it, row by row: the pixels of the file are not all in memory at a time, unless
+    /// its format asks for it.
+    ///
+    /// - Throws: `model.no-vision`; `image.memory` when decoding takes more memory than the plan leaves for it; the other
+    ///   errors of `image.*`; `file.not-found`, `file.unreadable`.
+    public func image(contentsOf path: FilePath) throws -> PreparedImage {
+        let preparation = try requireVision().preparation
+        let file = try ImageFile(path: path)
+        try file.header.checkDecoding(in: memoryPlan?.decodingByteCount)
+        return try preparation.prepare(file)
+    }
+
+    /// Makes of pixels what the model looks at.
+    ///
+    /// - Throws: `model.no-vision`.
+    public func image(_ pixels: PixelImage) throws -> PreparedImage {
+        try requireVision().preparation.prepare(pixels)
+    }
+}

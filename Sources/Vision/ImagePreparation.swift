@@ -1,0 +1,87 @@
+import Tensors
+
+/// What a model makes of an image before it looks at it: the square of the vision tower, and the larger image of the region
+/// encoder.
+public struct ImagePreparation: Sendable, Hashable {
+    /// The side of the vision tower's square, in pixels.
+    public let squareSide: Int
+    /// How the square is resampled.
+    public let squareFilter: ResamplingFilter
+    /// What the region encoder asks of its input; nil for models without one.
+    public let regions: RegionEncoderConfiguration?
+
+    /// The preparation for a vision tower, and for a region encoder if there is one.
+    public init(_ tower: CLIPVisionConfiguration, regions: RegionEncoderConfiguration?) {
+        squareSide = tower.imageSize
+        squareFilter = tower.preparation.filter
+        self.regions = regions
+    }
+
+    /// Decodes an image file row by row, straight to what is made of it.
+    ///
+    /// - Throws: The errors of reading the file.
+    public func prepare(_ file: borrowing ImageFile) throws -> PreparedImage {
+        try prepare(size: file.header.size, orientation: file.header.orientation) { try file.readRows($0) }
+    }
+
+    /// Prepares an image that is in memory.
+    public func prepare(_ image: PixelImage) throws -> PreparedImage {
+        let length = image.width * 3
+        return try prepare(size: image.size, orientation: .upright) { row in
+            for y in 0..<image.height { try row(image.pixels.span.extracting(y * length..<(y + 1) * length)) }
+        }
+    }
+
+    private func prepare(
+        size: PixelSize, orientation: ImageOrientation, read: ((Span<UInt8>) throws -> Void) throws -> Void
+    ) throws -> PreparedImage {
+        let square = try RowResampler(
+            from: size, to: PixelSize(width: squareSide, height: squareSide), filter: squareFilter)
+        // An image that is too narrow for regions can be seen as a whole.
+        let scaledSize = regions.flatMap { try? $0.inputSize(of: size) }
+        let scaled = try scaledSize.map { try RowResampler(from: size, to: $0, filter: .bilinear) }
+        try read { row in
+            square.add(row)
+            scaled?.add(row)
+        }
+        return PreparedImage(
+            size: size, orientation: orientation, square: try square.image(), scaled: try scaled?.image())
+    }
+}
+
+/// An image as a model looks at it. The original pixels are not kept.
+public struct PreparedImage: Sendable {
+    /// The extent of the original as it is stored.
+    public let size: PixelSize
+    /// How viewers show the original.
+    public let orientation: ImageOrientation
+    /// What tells the image apart.
+    public let digest: ImageDigest
+    /// The image for the vision tower.
+    public let square: PixelImage
+    /// The image for the region encoder; nil when there is none, or the image is too narrow for it.
+    public let scaled: PixelImage?
+
+    init(size: PixelSize, orientation: ImageOrientation, square: PixelImage, scaled: PixelImage?) {
+        self.size = size
+        self.orientation = orientation
+        self.square = square
+        self.scaled = scaled
+        digest = ImageDigest(size: size, [square, scaled].compactMap(\.self))
+    }
+}
+
+/// What tells images apart that one model looks at: SHA-256 of an image's size and of what was made of it. Images that
+/// differ otherwise only are the same to the model.
+public struct ImageDigest: Sendable, Hashable {
+    private let digest: Digest
+
+    init(size: PixelSize, _ images: [PixelImage]) {
+        var hash = SHA256()
+        for size in [size] + images.map(\.size) {
+            for side in [size.width, size.height] { hash.update(littleEndian: Int64(side)) }
+        }
+        for image in images { hash.update(image.pixels) }
+        digest = hash.digest
+    }
+}
