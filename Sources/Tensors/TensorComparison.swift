@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Compares tensors without holding them in memory.
 public enum TensorComparison {
     /// How many bytes of each tensor are compared at a time.
@@ -17,11 +23,17 @@ public enum TensorComparison {
             let rows = start..<min(start + step, first.shape.rows)
             let isEqual = try firstSource.withRows(rows, of: first, scratch: &scratch.first) { left in
                 try secondSource.withRows(rows, of: second, scratch: &scratch.second) { right in
-                    left.withUnsafeBytes { left in right.withUnsafeBytes { left.elementsEqual($0) } }
+                    left.withUnsafeBytes { left in right.withUnsafeBytes { areEqual(left, $0) } }
                 }
             }
             guard isEqual else { return false }
         }
         return true
+    }
+
+    private static func areEqual(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+        guard left.count == right.count else { return false }
+        guard let leftStart = left.baseAddress, let rightStart = right.baseAddress else { return true }
+        return memcmp(leftStart, rightStart, left.count) == 0
     }
 }
