@@ -23,7 +23,7 @@ enum CommandLineRunner {
     /// The top folder of the package.
     static let packageRoot = FilePath(#filePath).removingLastComponent().removingLastComponent()
         .removingLastComponent()
-    private static let program = packageRoot.appending(".build/debug/pvit").string
+    static let program = packageRoot.appending(".build/debug/pvit").string
 
     /// Runs `pvit` and waits for it.
     static func run(

@@ -26,7 +26,7 @@ struct MessageReader {
     func read() -> Message {
         var lines: [String] = []
         while true {
-            switch editor.readLine(lines.isEmpty ? "> " : ". ") {
+            switch editor.readLine(lines.isEmpty ? ">" : ".") {
             case .end: return .end
             case .interrupted(let wasEmpty): return .interrupted(wasEmpty: wasEmpty && lines.isEmpty)
             case .text(let line): lines.append(line)

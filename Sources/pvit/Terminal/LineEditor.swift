@@ -81,19 +81,18 @@ final class LineEditor {
 
     /// Reads a line.
     ///
-    /// - Parameter prompt: What stands in front of it.
+    /// - Parameter prompt: What stands in front of it, and a space.
     func readLine(_ prompt: String) -> Line {
         free(self.prompt)
-        // libedit takes what is between two \u{1} as without width.
-        let shown =
-            screen.hasColours
-            ? "\u{1}\(TerminalScreen.Style.prompt.rawValue)\u{1}\(prompt)\u{1}\u{1B}[0m\u{1}" : prompt
+        // libedit takes what is between two \u{1} as without width, and wants a character after it.
+        let (start, end) = ("\u{1}\(TerminalScreen.Style.prompt.rawValue)\u{1}", "\u{1}\u{1B}[0m\u{1}")
+        let shown = screen.hasColours ? start + prompt + end + " " : prompt + " "
         self.prompt = strdup(shown)
         isInterrupted = false
         var count: Int32 = 0
         let line = el_gets(editorHandle, &count)
         if isInterrupted {
-            let wasEmpty = textBeforeCursor.isEmpty
+            let wasEmpty = textBeforeCursor.isEmpty && textAfterCursor.isEmpty
             el_reset(editorHandle)
             screen.write("^C\n")
             return .interrupted(wasEmpty: wasEmpty)

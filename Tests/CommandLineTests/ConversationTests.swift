@@ -1,0 +1,272 @@
+import CheckpointTestSupport
+import Foundation
+import SystemPackage
+import Testing
+
+/// Conversations on a pseudo-terminal. What the program understood is read from the file that it keeps questions in.
+@Suite("Holding a conversation on a terminal", .enabled(if: GeneratedFixtures.arePresent))
+struct ConversationTests {
+    private let folder: TemporaryFolder
+    private var history: String { folder.path.appending("history").string }
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func start(
+        _ options: [String] = [], model: String = "pvit-blind.pvq", environment: [String: String] = [:],
+        redirectsOutput: Bool = false
+    ) throws -> PseudoTerminal {
+        let terminal = try PseudoTerminal(
+            ["run", Models.path(model), "--max-tokens", "2", "--history", history] + options,
+            environment: environment, redirectsOutput: redirectsOutput)
+        try terminal.expect("/help shows")
+        return terminal
+    }
+
+    /// The questions that the program understood.
+    private func questions() throws -> [String] {
+        let lines = try String(contentsOfFile: history, encoding: .utf8).split(separator: "\n").dropFirst()
+        return lines.map {
+            $0.replacingOccurrences(of: "\\n", with: "\n").replacingOccurrences(of: "\\\\", with: "\\")
+        }
+    }
+
+    private func leave(_ terminal: PseudoTerminal) throws {
+        try terminal.type("/exit\r")
+        #expect(try terminal.status() == 0)
+        #expect(terminal.isAsBefore)
+    }
+
+    @Test("keys edit a line, in any script and in the C locale, and the arrow keys bring earlier lines back")
+    func editing() throws {
+        let terminal = try start()
+        // Each line asks for a command that there is none of, so that no answer is waited for.
+        for keys in [
+            "/ ac\u{1B}[Db", "b \u{1}/ \u{5}c", "/ one two\u{17}three", "/ wörld\u{7F}\u{7F}k",
+            "/ 日本語\u{7F}\u{1B}[D\u{7F}x",
+            // A letter and its accent are two characters of Unicode, and one of a reader.
+            "/ e\u{301}e\u{301}\u{7F}z", "abc\u{15}/ new", "x\u{1B}[H/ -\u{1B}[F+",
+            "/ cd\u{1B}[D\u{1B}[D\u{1B}[3~",
+        ] {
+            try terminal.type("\(keys)\r")
+            try terminal.expect("there is no command")
+        }
+        try terminal.type("\u{1B}[A\u{1B}[A\u{1B}[B!\r")
+        try terminal.expect("there is no command")
+        try leave(terminal)
+        #expect(
+            try questions() == [
+                "/ abc", "/ b c", "/ one three", "/ wörk", "/ x本", "/ e\u{301}z", "/ new", "/ -x+", "/ d", "/ d!", "/exit",
+            ])
+    }
+
+    @Test("a pasted text is one message, whatever its length and lines, and is sent by Enter alone")
+    func pasting() throws {
+        let terminal = try start(["--context", "64"])
+        let lines = "first line\n\nthird \\ line\twith a tab: żółw 亀"
+        let long = (0..<9000).map { "word\($0)" }.joined(separator: " ")
+        let longLines = (0..<8000).map { "line \($0) of a long text" }.joined(separator: "\n")
+        #expect(long.utf8.count > 65536 && longLines.utf8.count > 100_000)
+        try terminal.type("Explain: ")
+        try terminal.paste(lines)
+        try terminal.expect("[paste 1: 3 lines, \(lines.count) characters]")
+        try terminal.type(" Thanks.\r")
+        for text in [long, longLines, "a single line"] {
+            try terminal.expect("> ")
+            try terminal.paste(text)
+            try terminal.type("\r")
+        }
+        try terminal.expect("a single line")
+        try terminal.expect("> ")
+        // What was pasted comes back with its line.
+        try terminal.type("\u{1B}[A\u{1B}[A again\r")
+        try terminal.expect("> ")
+        try leave(terminal)
+        #expect(
+            try questions() == [
+                "Explain: \(lines) Thanks.", long, longLines, "a single line", longLines + " again", "/exit",
+            ])
+    }
+
+    @Test("a long line that is typed at once is not cut")
+    func longLine() throws {
+        let terminal = try start(["--context", "64"])
+        let line = String(repeating: "0123456789 ", count: 500)
+        try terminal.type(line + "\r")
+        try terminal.expect("was not sent")
+        try leave(terminal)
+        #expect(try questions() == [line, "/exit"])
+    }
+
+    @Test("a message of several lines is typed with \\ at their ends or between quotation marks")
+    func severalLines() throws {
+        let terminal = try start()
+        try terminal.type("one\\\rtwo\\\rthree\r")
+        try terminal.expect("was cut after 2 tokens")
+        try terminal.type("\"\"\"\r/not a command\r\rsecond\r\"\"\"\r")
+        try terminal.expect("was cut after 2 tokens")
+        try leave(terminal)
+        #expect(try questions() == ["one\ntwo\nthree", "/not a command\n\nsecond", "/exit"])
+    }
+
+    @Test("the history of earlier conversations is there, and a file of another kind is not touched")
+    func keptHistory() throws {
+        for _ in 0..<2 {
+            let terminal = try start()
+            try terminal.type("/a\\\\b\r")
+            try terminal.expect("no command")
+            try terminal.type("\u{1B}[A!\r")
+            try terminal.expect("no command /a\\\\b!")
+            try leave(terminal)
+        }
+        let foreign = folder.path.appending("notes").string
+        try "my notes\n".write(toFile: foreign, atomically: false, encoding: .utf8)
+        let refused = try PseudoTerminal(["run", Models.path("pvit-blind.pvq"), "--history", foreign])
+        #expect(try refused.status() == 64)
+        #expect(refused.hasShown("no history of questions") && refused.isAsBefore)
+        #expect(try String(contentsOfFile: foreign, encoding: .utf8) == "my notes\n")
+    }
+
+    @Test("a full context is told, refuses what does not fit, and goes on when there is room again")
+    func context() throws {
+        let terminal = try start(["--context", "72", "--max-tokens", "200"])
+        try terminal.type("Tell me a long story.\r")
+        try terminal.expect("the context of 72 tokens is full")
+        try terminal.type("And then?\r")
+        try terminal.expect("do not fit the context of 72, so the message was not sent")
+        try terminal.type("/undo\r")
+        try terminal.expect("taken back: Tell me a long story.")
+        try terminal.type("/undo\r")
+        try terminal.expect("no question to take back")
+        try terminal.type("Hello\r")
+        try terminal.expect("is full")
+        try terminal.type("/slide\r")
+        try terminal.expect("oldest part is dropped")
+        try terminal.type("And then?\r")
+        try terminal.expect("tokens were dropped")
+        try leave(terminal)
+    }
+
+    @Test("Ctrl-C stops an answer that has begun, and what was said stays")
+    func stoppedAnswer() throws {
+        let saved = folder.path.appending("saved.json").string
+        let terminal = try start(["--max-tokens", "100000", "--context", "100000"])
+        try terminal.type("Tell me everything.\r")
+        try terminal.expect("Tell me everything.\r\n")
+        try terminal.expect(" ")
+        try terminal.type("\u{3}")
+        try terminal.expect("(stopped)")
+        try terminal.type("/save \(saved)\r")
+        try terminal.expect("2 messages")
+        try leave(terminal)
+        let text = try String(contentsOfFile: saved, encoding: .utf8)
+        #expect(text.contains("Tell me everything.") && text.contains("assistant"))
+    }
+
+    @Test("a second Ctrl-C while an answer is made ends the program and leaves the terminal as it was")
+    func leavingAnswer() throws {
+        let terminal = try start()
+        terminal.signal(SIGSTOP)
+        #expect(terminal.waitUntilStopped())
+        try terminal.type("abc\u{3}")
+        terminal.signal(SIGCONT)
+        try terminal.expect("^C")
+        terminal.signal(SIGTERM)
+        #expect(try terminal.status() == 128 + SIGTERM)
+        #expect(terminal.isAsBefore)
+    }
+
+    @Test("Ctrl-C clears a line, and leaves when it is pressed twice at an empty one")
+    func interrupting() throws {
+        let terminal = try start()
+        try terminal.type("half a question\u{3}")
+        try terminal.expect("^C\r\n")
+        try terminal.type("/stats\r")
+        try terminal.expect("there is no answer yet")
+        try terminal.type("\u{3}")
+        try terminal.expect("Ctrl-C again leaves")
+        try terminal.type("\u{3}")
+        #expect(try terminal.status() == 130)
+        #expect(terminal.isAsBefore)
+        #expect(try questions() == ["/stats"])
+    }
+
+    @Test("Ctrl-Z gives the terminal back while the program is stopped, and the line is still there afterwards")
+    func stopping() throws {
+        let terminal = try start()
+        try terminal.type("/unfini")
+        try terminal.expect("/unfini")
+        // An orphaned group is not stopped by the key, so the signal is sent.
+        terminal.signal(SIGTSTP)
+        try terminal.type("shed\r")
+        try terminal.expect("no command /unfinished")
+        terminal.resize(columns: 60)
+        try terminal.type("/narrow\r")
+        try terminal.expect("no command /narrow")
+        try terminal.type("\u{4}")
+        #expect(try terminal.status() == 0)
+        #expect(terminal.isAsBefore)
+    }
+
+    @Test("a redirected standard output gets answers alone, and colours are for terminals that want them")
+    func redirected() throws {
+        let plain = try start()
+        try plain.type("Hello\r")
+        try plain.expect("was cut after 2 tokens")
+        #expect(plain.hasShown("\u{1B}[2m"))
+        try leave(plain)
+        let terminal = try start(environment: ["NO_COLOR": "1"], redirectsOutput: true)
+        try terminal.type("Hello\r")
+        try terminal.expect("was cut after 2 tokens")
+        try leave(terminal)
+        #expect(!terminal.hasShown("\u{1B}[2m") && !terminal.hasShown("\u{1B}[1m"))
+        let answer = try terminal.output
+        #expect(answer.hasSuffix("\n") && answer.filter { $0 == "\n" }.count == 1 && !answer.contains("\u{1B}"))
+        #expect(plain.hasShown(answer.dropLast().description))
+        let dumb = try start(environment: ["TERM": "dumb"])
+        try dumb.type("/ab\u{7F}c\r")
+        try dumb.expect("no command /ac")
+        try leave(dumb)
+        #expect(!dumb.hasShown("\u{1B}"))
+    }
+
+    @Test("commands change what the conversation is about, and a slip is a line")
+    func commands() throws {
+        let saved = folder.path.appending("saved.json").string
+        let other = folder.path.appending("other.txt").string
+        try "text".write(toFile: other, atomically: false, encoding: .utf8)
+        let image = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures/images/0024.jpg").string
+        let terminal = try start(model: "pvit-f32.pvq")
+        for (line, answer) in [
+            ("/hel", "did you mean /help?"), ("/HELP", "/region NAME=x1,y1,x2,y2"), ("/region a=1,2,3,4", "no image"),
+            ("/image absent.jpg", "absent.jpg"), ("/image \(other)", "JPEG"), ("/image", "there is no image"),
+            ("/image \(image)", "281 × 179"), ("/region a=1,2,3,4000", "beyond"), ("/region a b", "no name"),
+            ("/region a=1,2,100,90", "regions: a=1,2,100,90"), ("/region b=", "there is no region b"),
+            ("/region a=", "there are no regions"), ("/image clear", "there is no image"),
+            ("/system", "no instructions"),
+            ("/system Be brief.", "are changed"), ("/system", "Be brief."), ("//hi", "was cut after 2 tokens"),
+            ("/stats", "ended by length"), ("/save \(other)", "something else"), ("/load \(other)", "/save wrote"),
+            ("/save", "takes the name"), ("/save \(saved)", "2 messages"), ("/reset", "new conversation"),
+            ("/undo", "no question"), ("/system clear", "any more"), ("/load \(saved)", "2 messages"),
+            ("/system", "Be brief."), ("<image> here", "no image"), ("/undo", "taken back: /hi"),
+        ] {
+            try terminal.type("\(line)\r")
+            try terminal.expect(answer)
+        }
+        // Tab completes commands, and names of files after those that take one.
+        try terminal.type("/lo\t\(folder.path.string)/sav\t\r")
+        try terminal.expect("2 messages")
+        try leave(terminal)
+        #expect(try String(contentsOfFile: other, encoding: .utf8) == "text")
+    }
+
+    @Test("a model without a chat template says so before the conversation")
+    func noTemplate() throws {
+        let terminal = try PseudoTerminal(["run", Models.path("gqa-q8.pvq")])
+        #expect(try terminal.status() == 65)
+        #expect(terminal.hasShown("--raw") && terminal.isAsBefore)
+        let raw = try start(["--raw"], model: "gqa-q8.pvq")
+        try raw.type("Once\r")
+        try raw.expect("was cut after 2 tokens")
+        try leave(raw)
+    }
+}

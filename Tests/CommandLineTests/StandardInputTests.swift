@@ -1,0 +1,66 @@
+import CheckpointTestSupport
+import Foundation
+import Testing
+
+@Suite("Prompts from standard input", .enabled(if: GeneratedFixtures.arePresent))
+struct StandardInputTests {
+    private func options(_ prompt: String...) throws -> [String] {
+        ["run", try Models.path("gqa-q8.pvq"), "--raw", "--max-tokens", "3"] + prompt
+    }
+
+    @Test("a text beside a prompt follows it after an empty line, and a note says so")
+    func joined() throws {
+        let joined = try CommandLineRunner.run(options("Once upon"), input: "a time\n")
+        #expect(joined.errors.contains("standard input (7 B) joins the prompt"))
+        #expect(joined.output == (try CommandLineRunner.run(options("Once upon\n\na time")).output))
+        let alone = try CommandLineRunner.run(options("Once upon", "--no-stdin"), input: "a time\n")
+        #expect(alone.output == (try CommandLineRunner.run(options("Once upon")).output))
+        #expect(!alone.errors.contains("standard input"))
+    }
+
+    @Test("- is all of standard input")
+    func hyphen() throws {
+        let given = try CommandLineRunner.run(options("Once upon a time"))
+        #expect(try CommandLineRunner.run(options("-"), input: "Once upon a time\n").output == given.output)
+    }
+
+    @Test("no prompt and no input is an error", arguments: [[], ["-"]])
+    func empty(prompt: [String]) throws {
+        for input in ["", "\n"] {
+            let outcome = try CommandLineRunner.run(options() + prompt, input: input)
+            #expect(outcome.isOneLineError(64) && outcome.errors.contains("standard input is empty"))
+        }
+    }
+
+    @Test("a loop's list that the program finds as its input is left to the loop")
+    func loop() throws {
+        let script = """
+            while read -r word; do "$0" "$@" "$word" 2>>errors; done <list
+            """
+        let folder = try TemporaryFolder()
+        try "Once\nTwice\nThrice\n".write(
+            toFile: folder.path.appending("list").string, atomically: false, encoding: .utf8)
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments = ["-c", script, CommandLineRunner.program] + (try options())
+        shell.currentDirectoryURL = URL(fileURLWithPath: folder.path.string)
+        let pipe = Pipe()
+        shell.standardOutput = pipe
+        try shell.run()
+        let output = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        shell.waitUntilExit()
+        let expected = try ["Once", "Twice", "Thrice"].map { try CommandLineRunner.run(options($0)).output }
+        #expect(output == expected.joined())
+        let errors = try String(contentsOfFile: folder.path.appending("errors").string, encoding: .utf8)
+        #expect(errors.contains("left alone"))
+    }
+
+    @Test("what cuts an answer is told, except to a program")
+    func cut() throws {
+        let outcome = try CommandLineRunner.run(options("Once"))
+        #expect(outcome.errors == "note: the answer was cut after 3 tokens, as --max-tokens says\n")
+        #expect(try CommandLineRunner.run(options("Once", "--json")).errors.isEmpty)
+        let full = try CommandLineRunner.run(options("Once", "--max-tokens", "90", "--context", "8"))
+        #expect(full.errors.contains("the context is full"))
+    }
+}
