@@ -91,7 +91,9 @@ public final class LoadedModel {
         throw PVITError(
             .modelToken,
             "the text has the token \"\(piece)\", number \(token), but the model's embeddings have only \(rows) rows",
-            remedy: "leave it out of the text")
+            remedy: tokenizer.tokensBeforeText.contains(token)
+                ? "the tokenizer puts it before every text; say \"add_bos_token\": false in tokenizer_config.json and convert "
+                    + "the model again" : "leave it out of the text")
     }
 
     private static func endTokens(

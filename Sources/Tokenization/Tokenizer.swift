@@ -125,11 +125,17 @@ public final class Tokenizer: Sendable {
 
     /// The ids of a text that a model is to continue, special tokens recognised. What the tokenizer puts around a text is not
     /// put there where the text has it already: a prompt that begins with `<s>` has that token once.
-    public func encode(prompt text: String) -> [TokenID] { encode(prompt: Array(text.utf8)) }
+    public func encode(prompt text: String) -> [TokenID] { enclose(encode(text, addBeginning: false)) }
 
     /// The same for a text whose bytes need not be valid UTF-8.
-    public func encode(prompt bytes: [UInt8]) -> [TokenID] {
-        let ids = encode(bytes: bytes, addBeginning: false)
+    public func encode(prompt bytes: [UInt8]) -> [TokenID] { enclose(encode(bytes: bytes, addBeginning: false)) }
+
+    /// The same for a text that is put together from segments, in only some of which special tokens are recognised.
+    public func encode(prompt segments: [TextSegment]) -> [TokenID] {
+        enclose(encode(segments: segments, addBeginning: false))
+    }
+
+    private func enclose(_ ids: [TokenID]) -> [TokenID] {
         let hasEnd = ids.suffix(template.suffix.count).elementsEqual(template.suffix)
         return (ids.starts(with: template.prefix) ? [] : template.prefix) + ids + (hasEnd ? [] : template.suffix)
     }

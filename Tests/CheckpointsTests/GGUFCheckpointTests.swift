@@ -16,6 +16,15 @@ struct GGUFCheckpointTests {
         return try #require(throws: PVITError.self) { try open(file, in: folder) }
     }
 
+    @Test("a padding token that the file has no token for is none")
+    func paddingOutside() throws {
+        let folder = try TemporaryFolder()
+        let checkpoint = try open(
+            tinyLlamaGGUF(more: [GGUFBytes.pair("tokenizer.ggml.padding_token_id", UInt32(8))]), in: folder)
+        let config = try #require(try checkpoint.sideFiles.object(SideFiles.tokenizerConfig))
+        #expect(config["pad_token"] == nil && config["bos_token"] == "<s>")
+    }
+
     /// A file with other tokens of the same types and scores.
     private func file(_ tokens: [String], kinds: [Int32]) -> GGUFBytes {
         tinyLlamaGGUF(

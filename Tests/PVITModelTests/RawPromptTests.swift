@@ -77,6 +77,16 @@ struct RawPromptTests {
         #expect(try error { try model.check([32002]) }.contains("32002"))
     }
 
+    @Test("where every text begins with a token without embeddings, the error says how to do without it")
+    func beginningWithoutRow() throws {
+        let generator = try generator([
+            "tokenizer.added_tokens": ["<bos>": 32000],
+            "tokenizer.config": ["bos_token": "<bos>", "tokenizer_class": "LlamaTokenizer"],
+        ])
+        let error = #expect(throws: PVITError.self) { try generator.complete("Water") }
+        #expect(error?.code == .modelToken && error?.remedy?.contains("add_bos_token") == true)
+    }
+
     @Test("tokens that the model may draw beyond those of the tokenizer are passed over in texts")
     func fewerTokens() throws {
         let tokenizer = try generator().model.tokenizer

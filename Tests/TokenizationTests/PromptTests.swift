@@ -83,6 +83,10 @@ struct PromptTests {
         #expect(whole.starts(with: [beginning, beginning]))
         #expect(tokenizer.encode(prompt: text + "Hello") == Array(whole.dropFirst()))
         #expect(tokenizer.encode(prompt: text) == [beginning])
+        let template = TextSegment(text: text, recognisesSpecial: true)
+        let message = TextSegment(text: text, recognisesSpecial: false)
+        #expect(tokenizer.encode(prompt: [template, message]).prefix(2) != [beginning, beginning])
+        #expect(tokenizer.encode(prompt: [message, template]).first == beginning)
         #expect(tokenizer.encode(prompt: text + text + "a").prefix(2) == [beginning, beginning])
     }
 

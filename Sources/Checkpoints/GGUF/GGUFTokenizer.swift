@@ -117,12 +117,14 @@ struct GGUFTokenizer {
         return ends.count > 1 ? ["eos_token_id": .array(ends)] : nil
     }
 
-    /// The id under `tokenizer.ggml.NAME_token_id`; nil when there is none.
+    /// The id under `tokenizer.ggml.NAME_token_id`; nil when there is none, and for a token that the embeddings have no row
+    /// for and texts do not need, such as padding.
     ///
-    /// - Throws: `gguf.tokenizer` when there is no such token.
+    /// - Throws: `gguf.tokenizer` when there is no such token although texts begin or end with it.
     func id(_ name: String) throws -> Int? {
         guard let id = try file.integer("tokenizer.ggml.\(name)_token_id"), id != 0xFFFF_FFFF else { return nil }
         guard tokens.indices.contains(id) else {
+            guard name == "bos" || name == "eos" else { return nil }
             throw Self.failure(file, "\(name)_token_id is \(id), but there are \(tokens.count) tokens")
         }
         return id
