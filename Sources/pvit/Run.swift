@@ -158,9 +158,9 @@ struct Run: ParsableCommand {
     /// What is asked: the prompt, and what is piped into the program.
     private func promptText() throws -> String {
         guard let prompt, prompt != "-" else { return try PipedInput.prompt() }
-        let prompt = prompt.repairingFileNameBytes
-        guard stdin, let text = try PipedInput.textBesidePrompt() else { return prompt }
-        return prompt.isEmpty ? text : "\(prompt)\n\n\(text)"
+        let question = prompt.repairingFileNameBytes
+        guard stdin, let text = try PipedInput.textBesidePrompt() else { return question }
+        return question.isEmpty ? text : "\(question)\n\n\(text)"
     }
 
     /// What `--system` says.
