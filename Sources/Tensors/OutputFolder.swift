@@ -12,6 +12,9 @@ import SystemPackage
 /// the sibling is then renamed in one step. Dropping the value without a commit removes everything; a kill leaves at most
 /// the hidden, empty sibling (or, where the file system has no unnamed files, a hidden sibling with files in it). A symbolic
 /// link to an empty folder, or to one that does not exist yet, stays: the folder takes the place that it leads to.
+///
+/// An empty folder that cannot be replaced, since it is the root of a mounted disk or the current folder, is filled: the hidden
+/// folder lies in it, and the finished files are moved up one after the other.
 public struct OutputFolder: ~Copyable {
     /// The name that the user gave the folder.
     public let path: FilePath
@@ -19,6 +22,8 @@ public struct OutputFolder: ~Copyable {
     public let workingPath: FilePath
     /// What the folder will be called.
     private let target: FilePath
+    /// Whether the finished files are moved into a folder that is there, instead of replacing it.
+    private let fillsExisting: Bool
     private var files: [PendingFile] = []
     private var isCommitted = false
 
@@ -30,11 +35,12 @@ public struct OutputFolder: ~Copyable {
         let place = try OutputPlace(path)
         try Self.checkVacant(place)
         let target = try Self.target(of: place)
-        let working = target.hiddenSibling()
+        let fillsExisting = try Self.mustStay(place, target)
+        let working = (fillsExisting ? target.appending(fileNamed: "files") : target).hiddenSibling()
         guard working.withPlatformString({ mkdir($0, 0o777) }) == 0 else {
             throw PVITError(.cannotCreate, "the folder cannot be created: \(Errno(rawValue: errno))", file: path)
         }
-        if let existing = place.existing {
+        if let existing = place.existing, !fillsExisting {
             // Best effort, as for files.
             working.withPlatformString { working in
                 guard chown(working, existing.owner.user, existing.owner.group) == 0 else { return }
@@ -43,6 +49,7 @@ public struct OutputFolder: ~Copyable {
         }
         self.path = path
         self.target = target
+        self.fillsExisting = fillsExisting
         workingPath = working
     }
 
@@ -70,6 +77,11 @@ public struct OutputFolder: ~Copyable {
     public consuming func commit() throws {
         for file in files { try file.commit() }
         flushFolder(workingPath)
+        if fillsExisting {
+            try moveFiles()
+            isCommitted = true
+            return
+        }
         guard rename(workingPath, to: target) == 0 else {
             let error = Errno(rawValue: errno)
             try Self.checkVacant(try OutputPlace(path))
@@ -79,22 +91,46 @@ public struct OutputFolder: ~Copyable {
         flushFolder(target.parentFolder)
     }
 
+    /// Moves the finished files up into the folder that is there; none stays there if one cannot be moved.
+    private func moveFiles() throws {
+        guard try folderEntries(target) == [workingPath.name] else { throw Self.notEmpty(path) }
+        var moved: [FilePath] = []
+        for file in files {
+            let destination = target.appending(fileNamed: file.name)
+            guard rename(workingPath.appending(fileNamed: file.name), to: destination) == 0 else {
+                let error = Errno(rawValue: errno)
+                for file in moved { _ = file.withPlatformString { unlink($0) } }
+                throw PVITError(.cannotCreate, "the file cannot be given its name: \(error)", file: destination)
+            }
+            moved.append(destination)
+        }
+        _ = workingPath.withPlatformString { rmdir($0) }
+        flushFolder(target)
+    }
+
+    /// Whether a folder that is there can only be filled.
+    private static func mustStay(_ place: OutputPlace, _ target: FilePath) throws -> Bool {
+        guard let existing = place.existing else { return false }
+        // Replaced, the current folder would be gone from under the shell that the program was started in.
+        if let current = try? FileStatus(of: "."), current.identity == existing.identity { return true }
+        guard let parent = try? FileStatus(of: target.parentFolder) else { return false }
+        return parent.device != existing.device || parent.identity == existing.identity
+    }
+
+    private static func notEmpty(_ path: FilePath) -> PVITError {
+        PVITError(
+            .cannotCreate, "a folder that is not empty has this name already", file: path,
+            remedy: "choose another name or remove it first")
+    }
+
     private static func checkVacant(_ place: OutputPlace) throws {
         guard let existing = place.existing else { return }
-        let remedy = "choose another name or remove it first"
         guard existing.kind == .folder else {
-            throw PVITError(.cannotCreate, "a file has this name already", file: place.name, remedy: remedy)
-        }
-        guard try folderEntries(place.path).isEmpty else {
             throw PVITError(
-                .cannotCreate, "a folder that is not empty has this name already", file: place.name, remedy: remedy)
+                .cannotCreate, "a file has this name already", file: place.name,
+                remedy: "choose another name or remove it first")
         }
-        // Replaced, it would be gone from under the shell that the program was started in.
-        guard try existing.identity != FileStatus(of: ".").identity else {
-            throw PVITError(
-                .cannotCreate, "this is the current folder, which cannot be replaced", file: place.name,
-                remedy: "name a folder in it")
-        }
+        guard try folderEntries(place.path).isEmpty else { throw notEmpty(place.name) }
     }
 
     /// What the folder is called in the one that holds it.

@@ -100,6 +100,24 @@ struct OutputTests {
         #expect(outcome.errors.split(separator: "\n").count == 2, "\(outcome.errors)")
     }
 
+    @Test(
+        "the current folder and the root of a disk are filled, and stay what they are",
+        .enabled(if: SmallDisk.isPossible))
+    func filledFolders() throws {
+        let model = try Models.path("gqa-q4.pvq")
+        let disk = try SmallDisk(byteCount: 64 << 20)
+        let outcome = try CommandLineRunner.runShell(
+            """
+            mkdir current && cd current && "$PVIT" export '\(model)' -q -o . && ls -A && cd ..
+            ln -s '\(disk.path)' disk && "$PVIT" export '\(model)' -q -o disk && ls -A disk/ && [ -L disk ] || exit 1
+            "$PVIT" export '\(model)' -q -o disk; echo $?; "$PVIT" export '\(model)' -q -o current; echo $?
+            """, in: folder.path)
+        let files = ["config.json", "model.safetensors"]
+        let lines = outcome.output.split(separator: "\n").map(String.init)
+        #expect(lines.filter(files.contains) == files + files, "\(outcome.output) \(outcome.errors)")
+        #expect(!lines.contains { $0.hasSuffix(".partial") } && lines.suffix(2) == ["73", "73"])
+    }
+
     @Test("names that are not UTF-8 work as arguments, in folders and in outputs")
     func fileNames() throws {
         let outcome = try CommandLineRunner.runShell(

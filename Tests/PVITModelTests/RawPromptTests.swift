@@ -81,9 +81,12 @@ struct RawPromptTests {
     func beginningWithoutRow() throws {
         let generator = try generator([
             "tokenizer.added_tokens": ["<bos>": 32000],
+            "tokenizer.special_tokens_map": [:],
             "tokenizer.config": ["bos_token": "<bos>", "tokenizer_class": "LlamaTokenizer"],
         ])
-        let error = #expect(throws: PVITError.self) { try generator.complete("Water") }
+        let error = #expect(throws: PVITError.self) {
+            try generator.complete("Water", GenerationOptions(maximumTokens: 1))
+        }
         #expect(error?.code == .modelToken && error?.remedy?.contains("add_bos_token") == true)
     }
 

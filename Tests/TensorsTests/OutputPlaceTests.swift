@@ -92,11 +92,6 @@ struct OutputPlaceTests {
         #expect(try folder.entries == ["link", "target"])
     }
 
-    @Test("the current folder is refused as an output folder")
-    func currentFolder() throws {
-        #expect(throws: PVITError.self) { _ = try OutputFolder(path: ".") }
-    }
-
     @Test("a pipe is written to and stays")
     func pipe() throws {
         #expect(mkfifo(folder("pipe").string, 0o600) == 0)

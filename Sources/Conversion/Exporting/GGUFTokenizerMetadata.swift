@@ -123,22 +123,24 @@ struct TokenTableForGGUF {
     var addsBeginning = false
     /// Whether the token that ends a text is put behind it.
     var addsEnd = false
-    /// What of the tokenizer has no place in the file.
-    var notes: [String] {
-        let texts = leftOut.map { "\"\($0.text)\" (\($0.id))" }
-        guard !texts.isEmpty else { return otherNotes }
-        let list = texts.prefix(8).joined(separator: ", ") + (texts.count > 8 ? " and \(texts.count - 8) more" : "")
-        return ["tokens without a row in the embeddings: \(list)"] + otherNotes
-    }
-    var otherNotes: [String] = []
-    /// Tokens without a row in the embeddings.
-    private var leftOut: [(text: String, id: Int)] = []
+    /// Settings that have no place in the file, a sentence for each.
+    var settingNotes: [String] = []
+    /// Tokens without a row in the embeddings, by their ids.
+    private var leftOut: [Int: String] = [:]
 
     /// Creates an empty table.
     init(limit: Int, hasScores: Bool, head: [(key: String, value: GGUFValue)]) {
         self.limit = limit
         self.hasScores = hasScores
         self.head = head
+    }
+
+    /// What of the tokenizer has no place in the file, a sentence for each.
+    var notes: [String] {
+        guard !leftOut.isEmpty else { return settingNotes }
+        let texts = leftOut.sorted { $0.key < $1.key }.map { "\"\($0.value)\" (\($0.key))" }
+        let list = texts.prefix(8).joined(separator: ", ") + (texts.count > 8 ? " and \(texts.count - 8) more" : "")
+        return ["tokens without a row in the embeddings: \(list)"] + settingNotes
     }
 
     /// Puts a token in its place. Gaps are filled with tokens that are never used; added tokens for which the embeddings
@@ -148,7 +150,7 @@ struct TokenTableForGGUF {
     mutating func put(_ token: Token, at id: Int) throws {
         guard id < limit else {
             guard token.kind == .normal else {
-                if !leftOut.contains(where: { $0.id == id }) { leftOut.append((token.text, id)) }
+                leftOut[id] = token.text
                 return
             }
             throw PVITError(

@@ -41,7 +41,7 @@ enum SentencePieceExport {
         table.tail = [("tokenizer.ggml.add_space_prefix", .bool(addsPrefix))]
         if addsPrefix, files.config?["legacy"]?.bool == false {
             table.tail.append((GGUFSentencePieceTokenizer.legacyKey, .bool(false)))
-            table.otherNotes = [
+            table.settingNotes = [
                 "\"legacy\": false of the tokenizer: llama.cpp puts a space behind special tokens, where it puts none"
             ]
         }
