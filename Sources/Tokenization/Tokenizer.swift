@@ -65,7 +65,16 @@ public final class Tokenizer: Sendable {
     ///     ordinary text, as befits text from strangers; other added tokens are recognised all the same.
     /// - Complexity: O(n log n) for n bytes in the worst case, in practice linear.
     public func encode(_ text: String, addBeginning: Bool = true, recogniseSpecial: Bool = true) -> [TokenID] {
-        encode(utf8: Array(text.utf8), addBeginning: addBeginning, recogniseSpecial: recogniseSpecial)
+        encode(MarkedText(Array(text.utf8), recogniseSpecial: recogniseSpecial), addBeginning: addBeginning)
+    }
+
+    /// The ids of a text that is put together from segments, in only some of which special tokens are recognised.
+    ///
+    /// A special token counts when all of it stands in segments that recognise it; everything between two tokens is
+    /// encoded as one text, across the borders of segments. So the ids are those of the joined text unless a segment that
+    /// recognises none spells a special token, or helps to.
+    public func encode(segments: [TextSegment], addBeginning: Bool = true) -> [TokenID] {
+        encode(MarkedText(segments), addBeginning: addBeginning)
     }
 
     /// The ids of a text whose bytes need not be valid UTF-8.
@@ -80,7 +89,8 @@ public final class Tokenizer: Sendable {
             case .bytePair: .maximalSubparts
             }
         return encode(
-            utf8: UTF8Repair.repair(bytes, policy), addBeginning: addBeginning, recogniseSpecial: recogniseSpecial)
+            MarkedText(UTF8Repair.repair(bytes, policy), recogniseSpecial: recogniseSpecial), addBeginning: addBeginning
+        )
     }
 
     /// The text of ids.
@@ -102,21 +112,18 @@ public final class Tokenizer: Sendable {
         StreamDecoder(self, skipSpecial: skipSpecial)
     }
 
-    private func encode(utf8 text: [UInt8], addBeginning: Bool, recogniseSpecial: Bool) -> [TokenID] {
+    private func encode(_ text: MarkedText, addBeginning: Bool) -> [TokenID] {
         var ids = addBeginning ? template.prefix : []
         switch engine {
-        case .bytePair(let json):
-            encode(text, json, recogniseSpecial: recogniseSpecial, into: &ids)
-        case .sentencePiece(let model, .current):
-            encodeOnePrefix(text, model, recogniseSpecial: recogniseSpecial, into: &ids)
+        case .bytePair(let json): encode(text, json, into: &ids)
+        case .sentencePiece(let model, .current): encodeOnePrefix(text, model, into: &ids)
         case .sentencePiece(let model, _):
             var scratch = MergeScratch()
-            let segments = added.segmentsOfSlowTokenizer(in: text.span, recogniseSpecial: recogniseSpecial)
-            for segment in segments {
+            for segment in added.segmentsOfSlowTokenizer(in: text) {
                 switch segment {
                 case .token(let id): ids.append(id)
                 case .text(let range):
-                    let stretch = text.span.extracting(range)
+                    let stretch = text.bytes.span.extracting(range)
                     model.encode(stretch, allowsDummyPrefix: true, scratch: &scratch, into: &ids)
                 }
             }
@@ -125,24 +132,24 @@ public final class Tokenizer: Sendable {
         return ids
     }
 
-    private func encode(_ text: [UInt8], _ json: TokenizerJSON, recogniseSpecial: Bool, into ids: inout [TokenID]) {
+    private func encode(_ text: MarkedText, _ json: TokenizerJSON, into ids: inout [TokenID]) {
         var scratch = BytePairScratch()
-        for segment in added.segments(in: text.span, isNormalized: false, recogniseSpecial: recogniseSpecial) {
+        for segment in added.segments(in: text, isNormalized: false) {
             guard case .text(let range) = segment else {
                 if case .token(let id) = segment { ids.append(id) }
                 continue
             }
-            let normalized = json.normalizer.normalize(Array(text[range]))
+            let normalized = json.normalizer.normalize(text[range])
             guard added.hasNormalizedTokens else {
-                json.encode(normalized, isStart: range.lowerBound == 0, scratch: &scratch, into: &ids)
+                json.encode(normalized.bytes, isStart: range.lowerBound == 0, scratch: &scratch, into: &ids)
                 continue
             }
-            for part in added.segments(in: normalized.span, isNormalized: true, recogniseSpecial: recogniseSpecial) {
+            for part in added.segments(in: normalized, isNormalized: true) {
                 switch part {
                 case .token(let id): ids.append(id)
                 case .text(let stretch):
                     let isStart = range.lowerBound == 0 && stretch.lowerBound == 0
-                    json.encode(Array(normalized[stretch]), isStart: isStart, scratch: &scratch, into: &ids)
+                    json.encode(Array(normalized.bytes[stretch]), isStart: isStart, scratch: &scratch, into: &ids)
                 }
             }
         }
@@ -150,19 +157,17 @@ public final class Tokenizer: Sendable {
 
     /// `LlamaTokenizer.tokenize` with `legacy: false`: the dummy prefix is put before the whole text, as a character, and
     /// taken away again when nothing but a special token follows.
-    private func encodeOnePrefix(
-        _ text: [UInt8], _ model: SentencePieceModel, recogniseSpecial: Bool, into ids: inout [TokenID]
-    ) {
-        guard !text.isEmpty else { return }
+    private func encodeOnePrefix(_ text: MarkedText, _ model: SentencePieceModel, into ids: inout [TokenID]) {
+        guard !text.bytes.isEmpty else { return }
         let symbol = SentencePieceNormalizer.spaceSymbol
-        let prefixed = symbol + TextNormalizer.replace(symbol, with: [0x20], in: text)
+        let prefixed = text.replacing(symbol, with: [0x20]).prepending(symbol)
         var scratch = MergeScratch()
         var tokens: [TokenID] = []
-        for segment in added.segmentsOfSlowTokenizer(in: prefixed.span, recogniseSpecial: recogniseSpecial) {
+        for segment in added.segmentsOfSlowTokenizer(in: prefixed) {
             switch segment {
             case .token(let id): tokens.append(id)
             case .text(let range):
-                let stretch = prefixed.span.extracting(range)
+                let stretch = prefixed.bytes.span.extracting(range)
                 model.encode(stretch, allowsDummyPrefix: false, scratch: &scratch, into: &tokens)
             }
         }

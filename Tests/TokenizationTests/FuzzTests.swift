@@ -7,22 +7,11 @@ import Tokenization
 /// process. `PVIT_FUZZ_SECONDS` makes it run for so long instead of a fixed number of rounds.
 @Suite("Mutated tokenizer files")
 struct FuzzTests {
-    /// xorshift64*, so that a round can be repeated.
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state ^= state >> 12
-            state ^= state << 25
-            state ^= state >> 27
-            return state &* 0x2545_F491_4F6C_DD1D
-        }
-    }
-
     private static let texts = [
         "", "abc <s>ab</s>  é🚀\n\n1234 it's <|x|> \u{0301}", String(repeating: "ab ", count: 50),
     ]
 
-    private func mutate(_ file: [UInt8], with words: [[UInt8]], _ random: inout Generator) -> [UInt8] {
+    private func mutate(_ file: [UInt8], with words: [[UInt8]], _ random: inout RepeatableRandom) -> [UInt8] {
         var bytes = file
         for _ in 0..<Int.random(in: 1...4, using: &random) {
             let place = Int.random(in: 0...bytes.count, using: &random)
@@ -48,7 +37,7 @@ struct FuzzTests {
         var round: UInt64 = 0
         while seconds == nil ? round < UInt64(rounds) : Date() < end {
             round += 1
-            var random = Generator(state: round &* 0x9E37_79B9_7F4A_7C15 | 1)
+            var random = RepeatableRandom(state: round &* 0x9E37_79B9_7F4A_7C15 | 1)
             do {
                 let tokenizer = try read(mutate(file, with: words.map { Array($0.utf8) }, &random))
                 for text in Self.texts {
@@ -114,5 +103,18 @@ struct FuzzTests {
                     sentencePieceModel: model, config: parts["config"]?.object, specialTokensMap: parts["map"]?.object,
                     addedTokens: parts["added"]?.object))
         }
+    }
+}
+
+/// xorshift64*, so that a round can be repeated.
+struct RepeatableRandom: RandomNumberGenerator {
+    /// Not 0.
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        return state &* 0x2545_F491_4F6C_DD1D
     }
 }

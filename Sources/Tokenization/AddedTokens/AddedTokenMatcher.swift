@@ -54,20 +54,4 @@ struct AddedTokenMatcher: Sendable {
         }
         return best
     }
-
-    /// All tokens in the text, none overlapping another.
-    func matches(in text: Span<UInt8>) -> [Match] {
-        var found: [Match] = []
-        guard !isEmpty else { return found }
-        var place = 0
-        while place < text.count {
-            if let match = match(at: place, in: text) {
-                found.append(match)
-                place = match.range.upperBound
-            } else {
-                place += 1
-            }
-        }
-        return found
-    }
 }

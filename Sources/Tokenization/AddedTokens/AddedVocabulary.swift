@@ -17,6 +17,8 @@ struct AddedVocabulary: Sendable {
     private let numberOfID: [TokenID: Int]
     private let matcher: AddedTokenMatcher
     private let normalizedMatcher: AddedTokenMatcher
+    /// How many bytes the normalizer puts before the content of each token.
+    private let prefixCounts: [Int]
 
     /// Creates the vocabulary.
     ///
@@ -46,13 +48,19 @@ struct AddedVocabulary: Sendable {
         contents = sorted.map { Array($0.content.utf8) }
         var plain: [AddedTokenMatcher.Pattern] = []
         var normalized: [AddedTokenMatcher.Pattern] = []
+        var prefixCounts = Array(repeating: 0, count: sorted.count)
         for (number, token) in sorted.enumerated() {
             if token.isNormalized {
-                normalized.append(.init(text: normalize(contents[number]), token: number))
+                let text = normalize(contents[number])
+                normalized.append(.init(text: text, token: number))
+                if text.reversed().starts(with: contents[number].reversed()) {
+                    prefixCounts[number] = text.count - contents[number].count
+                }
             } else {
                 plain.append(.init(text: contents[number], token: number))
             }
         }
+        self.prefixCounts = prefixCounts
         matcher = AddedTokenMatcher(plain)
         normalizedMatcher = AddedTokenMatcher(normalized)
     }
@@ -66,19 +74,57 @@ struct AddedVocabulary: Sendable {
     /// The added token with a content, compared byte by byte.
     func token(withContent content: [UInt8]) -> AddedToken? { numberOfContent[content].map { tokens[$0] } }
 
+    /// Finds added tokens in a text: the leftmost and of those the longest, none overlapping another.
+    ///
+    /// A special token that stands where none are recognised is passed over as a whole, as the `tokenizers` library does,
+    /// but never beyond the end of the stretch it begins in: what follows there may be a token that counts.
+    ///
+    /// - Parameter isNormalized: Whether `text` is normalized: the other tokens are looked for then.
+    private func matches(in text: MarkedText, isNormalized: Bool) -> [AddedTokenMatcher.Match] {
+        let matcher = isNormalized ? normalizedMatcher : matcher
+        var found: [AddedTokenMatcher.Match] = []
+        guard !matcher.isEmpty else { return found }
+        let bytes = text.bytes.span
+        var stretches = RecognisedStretches(text)
+        func counts(_ match: AddedTokenMatcher.Match) -> Bool {
+            guard tokens[match.token].isSpecial else { return true }
+            // A space before the token, which a normalizer makes part of it, may come from elsewhere.
+            let start = match.range.lowerBound + (isNormalized ? prefixCounts[match.token] : 0)
+            return stretches.contain(start..<match.range.upperBound)
+        }
+        var place = 0
+        while place < bytes.count {
+            guard let match = matcher.match(at: place, in: bytes) else {
+                place += 1
+                continue
+            }
+            let (recognisesSpecial, end) = stretches.stretch(at: place)
+            if counts(match) {
+                found.append(match)
+                place = match.range.upperBound
+            } else if recognisesSpecial, let shorter = matcher.match(at: place, in: bytes.extracting(0..<end)),
+                counts(shorter)
+            {
+                found.append(shorter)
+                place = shorter.range.upperBound
+            } else {
+                place = min(match.range.upperBound, end)
+            }
+        }
+        return found
+    }
+
     /// Cuts a text as the `tokenizers` library does.
     ///
-    /// - Parameters:
-    ///   - isNormalized: Whether `text` is normalized: the other tokens are looked for then.
-    ///   - recogniseSpecial: False leaves special tokens as text.
-    func segments(in text: Span<UInt8>, isNormalized: Bool, recogniseSpecial: Bool) -> [Segment] {
+    /// - Parameter isNormalized: Whether `text` is normalized: the other tokens are looked for then.
+    func segments(in marked: MarkedText, isNormalized: Bool) -> [Segment] {
+        let text = marked.bytes.span
         var segments: [Segment] = []
         var start = 0
         // White space behind tokens that strip it, so that no stretch of it is walked twice.
         var strippedEnd = 0
-        for match in (isNormalized ? normalizedMatcher : matcher).matches(in: text) {
+        for match in matches(in: marked, isNormalized: isNormalized) {
             let token = tokens[match.token]
-            if token.isSpecial && !recogniseSpecial { continue }
             if token.singleWord && !isWholeWord(match.range, in: text) { continue }
             var range = match.range
             if token.stripsLeft, range.lowerBound > start {
@@ -112,10 +158,11 @@ struct AddedVocabulary: Sendable {
     /// space (Python's) at its sides away from its neighbours.
     ///
     /// A neighbour that is a token itself and loses white space of its own becomes text, as it does there.
-    func segmentsOfSlowTokenizer(in text: Span<UInt8>, recogniseSpecial: Bool) -> [Segment] {
+    func segmentsOfSlowTokenizer(in marked: MarkedText) -> [Segment] {
+        let text = marked.bytes.span
         var parts: [(range: Range<Int>, token: Int?)] = []
         var start = 0
-        for match in matcher.matches(in: text) where recogniseSpecial || !tokens[match.token].isSpecial {
+        for match in matches(in: marked, isNormalized: false) {
             if start < match.range.lowerBound { parts.append((start..<match.range.lowerBound, nil)) }
             parts.append((match.range, match.token))
             start = match.range.upperBound

@@ -17,12 +17,15 @@ struct TextNormalizer: Sendable {
     let steps: [Step]
 
     /// Applies the steps in order.
-    func normalize(_ text: [UInt8]) -> [UInt8] {
+    func normalize(_ text: [UInt8]) -> [UInt8] { normalize(MarkedText(text, recogniseSpecial: false)).bytes }
+
+    /// The same for a text that remembers where special tokens are recognised.
+    func normalize(_ text: MarkedText) -> MarkedText {
         var text = text
         for step in steps {
             switch step {
-            case .prepend(let prefix): if !text.isEmpty { text.insert(contentsOf: prefix, at: 0) }
-            case .replace(let pattern, let content): text = Self.replace(pattern, with: content, in: text)
+            case .prepend(let prefix): if !text.bytes.isEmpty { text = text.prepending(prefix) }
+            case .replace(let pattern, let content): text = text.replacing(pattern, with: content)
             }
         }
         return text
@@ -30,11 +33,25 @@ struct TextNormalizer: Sendable {
 
     /// The text with each occurrence of `pattern`, from the left and without overlaps, replaced.
     static func replace(_ pattern: [UInt8], with content: [UInt8], in text: [UInt8]) -> [UInt8] {
+        var marks: [Int] = []
+        return replace(pattern, with: content, in: text, marks: &marks)
+    }
+
+    /// The same, which also moves places in the text, in ascending order, to where they are afterwards; a place inside of a
+    /// replaced pattern moves to the end of what replaces it.
+    static func replace(
+        _ pattern: [UInt8], with content: [UInt8], in text: [UInt8], marks: inout [Int]
+    ) -> [UInt8] {
         guard let first = pattern.first, text.contains(first) else { return text }
         var result: [UInt8] = []
         result.reserveCapacity(text.count + text.count / 2)
         var place = 0
+        var mark = 0
         while place < text.count {
+            while mark < marks.count, marks[mark] <= place {
+                marks[mark] = result.count
+                mark += 1
+            }
             if text[place] == first, text[place...].starts(with: pattern) {
                 result.append(contentsOf: content)
                 place += pattern.count
@@ -43,6 +60,7 @@ struct TextNormalizer: Sendable {
                 place += 1
             }
         }
+        for rest in mark..<marks.count { marks[rest] = result.count }
         return result
     }
 }

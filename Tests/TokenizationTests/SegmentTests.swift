@@ -1,0 +1,110 @@
+import Tensors
+import Testing
+import Tokenization
+
+@Suite("Texts put together from template and messages")
+struct SegmentTests {
+    private static let names = [
+        "legacy", "one prefix", "pvit", "llama3-tiny.json", "characters-tiny.json", "normalized",
+    ]
+
+    private func tokenizer(_ name: String) throws -> Tokenizer {
+        switch name {
+        case "legacy": return try Fixtures.llama()
+        case "one prefix":
+            return try Tokenizer(
+                files: TokenizerFiles(
+                    sentencePieceModel: Fixtures.bytes("tokenizer.model"), config: ["legacy": false]))
+        case "pvit": return try Fixtures.pvit()
+        case "normalized":
+            // As in the tokenizer.json of LLaMA 1: special tokens are looked for in the normalized text.
+            var root = try #require(Fixtures.json("characters-tiny.json").object)
+            root["added_tokens"] = .array(
+                (root["added_tokens"]?.array ?? []).map { entry in
+                    var entry = entry.object ?? [:]
+                    entry["normalized"] = true
+                    return .object(entry)
+                })
+            return try Tokenizer(tokenizerJSON: JSONValue.object(root).encoded())
+        default: return try Tokenizer(tokenizerJSON: Fixtures.bytes(name))
+        }
+    }
+
+    @Test("borders between segments do not change the ids of ordinary text", arguments: names)
+    func borders(name: String) throws {
+        let tokenizer = try tokenizer(name)
+        let special = tokenizer.addedTokens.filter(\.isSpecial).map(\.content)
+        let ordinary = [
+            "Hello", " world", "  ", "\n", "a", "é🚀", "12345", "▁x", "'ll", "", " ", "Norm", "norm x", "<|a|>",
+            "<Region>",
+            "<im_", "start>", "user", ":", "<|",
+        ]
+        var random = RepeatableRandom(state: 1)
+        for _ in 0..<300 {
+            let segments = (0..<Int.random(in: 0...6, using: &random)).map { _ in
+                let isTemplate = Bool.random(using: &random)
+                let words = isTemplate ? ordinary + special + special : ordinary
+                let parts = (0..<Int.random(in: 0...4, using: &random)).map { _ in
+                    words.randomElement(using: &random) ?? ""
+                }
+                return TextSegment(text: parts.joined(), recognisesSpecial: isTemplate)
+            }
+            let whole = segments.map(\.text).joined()
+            for addBeginning in [true, false] {
+                #expect(
+                    tokenizer.encode(segments: segments, addBeginning: addBeginning)
+                        == tokenizer.encode(whole, addBeginning: addBeginning), "\(segments)")
+            }
+        }
+    }
+
+    @Test("special tokens that a message spells stay text, whole or across a border", arguments: names)
+    func spelled(name: String) throws {
+        let tokenizer = try tokenizer(name)
+        for token in tokenizer.addedTokens where token.isSpecial {
+            let cut = token.content.index(token.content.startIndex, offsetBy: 1)
+            let cases: [[TextSegment]] = [
+                [.message("x \(token.content)y")],
+                [.template("x "), .message(token.content), .template("y")],
+                [.template("x " + token.content[..<cut]), .message(token.content[cut...] + "y")],
+                [.message("x " + token.content[..<cut]), .template(token.content[cut...] + "y")],
+            ]
+            for segments in cases {
+                let whole = segments.map(\.text).joined()
+                #expect(tokenizer.encode(whole).contains(token.id))
+                #expect(
+                    tokenizer.encode(segments: segments) == tokenizer.encode(whole, recogniseSpecial: false),
+                    "\(segments)")
+            }
+        }
+    }
+
+    @Test("the template's own tokens count, whatever messages beside them begin or end with")
+    func ownTokens() throws {
+        let added = [
+            AddedToken(id: 32000, content: "<s>x", isSpecial: true),
+            AddedToken(id: 32001, content: "a<s>", isSpecial: true),
+            AddedToken(id: 1, content: "<s>", isSpecial: true),
+        ]
+        let tokenizer = try Tokenizer(
+            sentencePieceModel: Fixtures.bytes("tokenizer.model"), addedTokens: added, convention: .legacy)
+        func ids(_ segments: [TextSegment]) -> [TokenID] { tokenizer.encode(segments: segments, addBeginning: false) }
+        func plain(_ text: String) -> [TokenID] {
+            tokenizer.encode(text, addBeginning: false, recogniseSpecial: false)
+        }
+        #expect(ids([.template("<s>"), .message("x")]) == [1] + plain("x"))
+        #expect(ids([.message("a"), .template("<s>")]) == plain("a") + [1])
+        #expect(ids([.template("<s>x")]) == [32000] && ids([.template("a<s"), .template(">")]) == [32001])
+        #expect(ids([.message("a<s>"), .template("<s>")]) == plain("a<s>") + [1])
+    }
+}
+
+extension TextSegment {
+    fileprivate static func template(_ text: some StringProtocol) -> Self {
+        TextSegment(text: String(text), recognisesSpecial: true)
+    }
+
+    fileprivate static func message(_ text: some StringProtocol) -> Self {
+        TextSegment(text: String(text), recognisesSpecial: false)
+    }
+}
