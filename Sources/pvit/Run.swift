@@ -72,6 +72,22 @@ struct Run: ParsableCommand {
     @Flag(help: "Give the model the prompt as it is, without its chat template.")
     var raw = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Put the conversation to the model by another chat template than its own: \(BuiltInTemplate.names), or a file "
+                + "in Jinja.",
+            valueName: "name|file"))
+    var chatTemplate: String?
+
+    @Flag(
+        help: ArgumentHelp(
+            "Let special tokens that prompt and instructions spell, such as <|im_end|>, become what they spell; by "
+                + "default they are plain text, and only the template's own control the model."))
+    var parseSpecial = false
+
+    @Flag(help: "Print what the model would read, as text, and answer nothing.")
+    var showPrompt = false
+
     @Flag(help: "Print one JSON object with text, tokens, stop reason and timings.")
     var json = false
 
@@ -84,21 +100,30 @@ struct Run: ParsableCommand {
         }
         if let context, context < 1 { throw ValidationError("--context takes 1 or more") }
         if raw, system != nil { throw ValidationError("--system is part of a chat template, and --raw uses none") }
+        if raw, chatTemplate != nil {
+            throw ValidationError("--chat-template is not for --raw, which uses no template")
+        }
+        if raw, parseSpecial {
+            throw ValidationError("--raw recognises special tokens anyway: leave out --parse-special")
+        }
         if stop.contains("") { throw ValidationError("--stop takes a text") }
     }
 
     func run() throws {
         let loaded = try model.load(
             context: context, cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
+        if let chatTemplate { try loaded.useChatTemplate(namedOrIn: chatTemplate) }
+        loaded.recognisesSpecialInMessages = parseSpecial
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
         let picture = try imageOptions.load()
-        if prompt == nil, isatty(STDIN_FILENO) == 1, !json {
+        if prompt == nil, isatty(STDIN_FILENO) == 1, !json, !showPrompt {
             return try Conversation(
                 generator: generator, system: system, isRaw: raw, picture: picture, options: options
             ).run()
         }
         var text = try prompt ?? standardInputText()
         if let picture { text = try picture.prompt(text, mustUseAll: true) }
+        if showPrompt { return try show(text, loaded, showsImage: picture != nil) }
         Interruption.watch()
         let result = try generator.respond(
             to: text, image: picture?.pixels, system: system, isRaw: raw, options: options
@@ -112,6 +137,17 @@ struct Run: ParsableCommand {
             try StandardOutput.write("\n")
         }
         result.noteLosses()
+    }
+
+    /// Prints what the model would read.
+    private func show(_ prompt: String, _ model: LoadedModel, showsImage: Bool) throws {
+        let text =
+            try raw ? prompt : model.renderedText(of: messages(prompt, system: system), showsImage: showsImage).text
+        if json {
+            try StandardOutput.write(json: ["prompt": .string(text)])
+        } else {
+            try StandardOutput.write(text + "\n")
+        }
     }
 
     private var options: GenerationOptions {
@@ -128,6 +164,11 @@ struct Run: ParsableCommand {
     }
 }
 
+/// The conversation of one prompt.
+private func messages(_ prompt: String, system: String?) -> [ChatMessage] {
+    (system.map { [ChatMessage(.system, $0)] } ?? []) + [ChatMessage(.user, prompt)]
+}
+
 extension Generator {
     /// Answers a single prompt.
     func respond(
@@ -135,8 +176,7 @@ extension Generator {
         emit: (String) throws -> Void
     ) throws -> GenerationResult {
         if isRaw { return try complete(prompt, image: image, options, emit: emit) }
-        let messages = (system.map { [ChatMessage(.system, $0)] } ?? []) + [ChatMessage(.user, prompt)]
-        return try answer(messages, image: image, options, emit: emit)
+        return try answer(messages(prompt, system: system), image: image, options, emit: emit)
     }
 }
 

@@ -108,20 +108,28 @@ extension LoadedModel {
     /// thousandths of the image: left, upper, right and lower edge.
     ///
     /// - Parameter room: A PVIT prompt that is too long for it loses its beginning, as with PVIT's worker.
-    /// - Throws: `chat.template` when the model has no known template; `model.no-vision`; `prompt.images`, `prompt.region`
+    /// - Throws: `chat.template` when the model has no template; `model.no-vision`; `prompt.images`, `prompt.region`
     ///   and `prompt.too-long`.
     public func prompt(
         of messages: [ChatMessage], image: PixelImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
+        try prompt(
+            renderedText(of: messages, showsImage: image != nil), addBeginning: false, image: image, room: room,
+            instructions: instructions(of: messages))
+    }
+
+    /// The text of a conversation in the model's own template, before images and regions in it become tokens.
+    ///
+    /// - Throws: `chat.template` when the model has no template, or one that does not allow such a conversation.
+    public func renderedText(of messages: [ChatMessage], showsImage: Bool = false) throws -> PromptText {
         var messages = messages
-        if image != nil, !messages.contains(where: { $0.content.contains(PVITTokens.imageText) }),
+        if showsImage, !messages.contains(where: { $0.content.contains(PVITTokens.imageText) }),
             let first = messages.firstIndex(where: { $0.role == .user })
         {
             messages[first].content = "\(PVITTokens.imageText)\n\(messages[first].content)"
         }
-        return try prompt(
-            chatTemplate.render(messages), addBeginning: false, image: image, room: room,
-            instructions: instructions(of: messages))
+        let text = try chatTemplate.render(messages)
+        return recognisesSpecialInMessages ? text.recognisingAll : text
     }
 
     /// A text as it is, special tokens recognised, after the token that begins texts if the model has one.
@@ -130,11 +138,11 @@ extension LoadedModel {
     public func prompt(
         ofRaw text: String, image: PixelImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
-        try prompt(text, addBeginning: true, image: image, room: room)
+        try prompt(PromptText(text), addBeginning: true, image: image, room: room)
     }
 
     private func prompt(
-        _ text: String, addBeginning: Bool, image: PixelImage?, room: PromptRoom?, instructions: [TokenID] = []
+        _ text: PromptText, addBeginning: Bool, image: PixelImage?, room: PromptRoom?, instructions: [TokenID] = []
     ) throws -> ModelPrompt {
         guard let pvitTokens else {
             guard image == nil else {
@@ -142,7 +150,7 @@ extension LoadedModel {
                     .modelNoVision, "the model cannot see images", file: container.path,
                     remedy: "ask a PVIT model, or leave the image out")
             }
-            let tokens = tokenizer.encode(text, addBeginning: addBeginning, recogniseSpecial: true)
+            let tokens = tokenizer.encode(segments: text.segments, addBeginning: addBeginning)
             return ModelPrompt(tokens, fixedCount: fixedCount(of: tokens, instructions))
         }
         let partCount = image == nil ? 0 : try requireVision().partCount
@@ -159,8 +167,8 @@ extension LoadedModel {
     /// Nothing when the template allows no such conversation.
     private func instructions(of messages: [ChatMessage]) -> [TokenID] {
         let beginning = messages.prefix { $0.role == .system } + [ChatMessage(.user, "")]
-        guard let text = try? chatTemplate.render(Array(beginning)) else { return [] }
-        return tokenizer.encode(text, addBeginning: false, recogniseSpecial: true)
+        guard let text = try? renderedText(of: Array(beginning)) else { return [] }
+        return tokenizer.encode(segments: text.segments, addBeginning: false)
     }
 
     /// How many of the first tokens stay when the oldest part of a text is dropped.
