@@ -1,32 +1,8 @@
 import Tensors
 
-/// One turn of a conversation.
-public struct ChatMessage: Sendable, Hashable {
-    /// Who speaks.
-    public enum Role: String, Sendable, Hashable {
-        /// Instructions for the whole conversation; only the first message may have it.
-        case system
-        /// The person who asks.
-        case user
-        /// The model.
-        case assistant
-    }
-
-    /// Who speaks.
-    public var role: Role
-    /// What is said.
-    public var content: String
-
-    /// Creates a message.
-    public init(_ role: Role, _ content: String) {
-        self.role = role
-        self.content = content
-    }
-}
-
-/// How a model was trained to see a conversation: the checkpoint's own template, of a family whose end of turn is known.
+/// How a model was trained to see a conversation: a Jinja template, the checkpoint's own or another one.
 public struct ChatTemplate: Sendable {
-    /// Kinds of template.
+    /// Families of templates that have texts of their own to end a turn. A template needs none.
     public enum Family: String, Sendable, Hashable, CaseIterable {
         /// `<|im_start|>role … <|im_end|>`
         case chatML
@@ -62,64 +38,67 @@ public struct ChatTemplate: Sendable {
         }
     }
 
-    /// The kind of template.
-    public let family: Family
+    /// The family, by what the text of the template has in it.
+    public let family: Family?
     /// Texts that end the model's turn when it writes them or when they are a token that it chooses. The tokens that end
     /// texts do so too.
-    public var stopTexts: [String] { family.turnEnds }
+    public let stopTexts: [String]
+
+    /// The longest template, in bytes of UTF-8.
+    public static let maximumByteCount = JinjaBudget.templateByteCount
 
     private let template: JinjaTemplate
-    private let beginningText: String
-    private let endText: String
+    private let tokens: [String: String]
 
-    /// Recognises the template of a checkpoint by what its text consists of.
+    /// Reads a template.
     ///
     /// - Parameters:
     ///   - text: The Jinja template.
-    ///   - beginningText: What the template's `bos_token` stands for.
-    ///   - endText: What its `eos_token` stands for.
-    /// - Throws: `chat.template` when it is of no known family or not written in the part of Jinja that is supported.
-    public init(recognising text: String, beginningText: String, endText: String) throws {
-        guard let family = Family.allCases.first(where: { $0.markers.allSatisfy(text.contains) }) else {
-            throw PVITError(
-                .chatTemplate, "the model's chat template is of no known kind",
-                remedy: "use --raw to give the model a text as it is; known kinds are ChatML, Vicuna v1.1, LLaMA-2, "
-                    + "LLaMA-3 and Alpaca")
-        }
+    ///   - tokens: The special tokens that it may name, such as `bos_token` and `eos_token`.
+    /// - Throws: `chat.template` when it is no Jinja template.
+    public init(_ text: String, tokens: [String: String]) throws {
+        let family = Family.allCases.first { $0.markers.allSatisfy(text.contains) }
+        let template = try JinjaTemplate(text)
         self.family = family
-        template = try JinjaTemplate(text)
-        self.beginningText = beginningText
-        self.endText = endText
+        self.template = template
+        self.tokens = tokens
+        let familyEnds = family?.turnEnds ?? []
+        let written = Self.textAfterAnswer(template, tokens).flatMap(Self.tag)
+        stopTexts = familyEnds + [written].compactMap(\.self).filter { !familyEnds.contains($0) }
     }
-
-    /// The conversation `vicuna_v1_1` of FastChat, LLaVA and PVIT, whose checkpoints carry no template.
-    public static func vicuna(beginningText: String = "<s>", endText: String = "</s>") throws -> ChatTemplate {
-        try ChatTemplate(recognising: vicunaText, beginningText: beginningText, endText: endText)
-    }
-
-    private static let vicunaText = """
-        {{ bos_token }}{% if messages and messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}\
-        {% set messages = messages[1:] %}{% else %}\
-        {{ "A chat between a curious user and an artificial intelligence assistant. \
-        The assistant gives helpful, detailed, and polite answers to the user's questions." }}\
-        {% endif %}{{ ' ' }}{% for message in messages %}\
-        {% if message['role'] == 'user' %}{{ 'USER: ' + message['content'] + ' ' }}\
-        {% elif message['role'] == 'assistant' %}{{ 'ASSISTANT: ' + message['content'] + eos_token }}\
-        {% else %}{{ raise_exception('only the first message can be the system\\'s') }}{% endif %}{% endfor %}\
-        {% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}
-        """
 
     /// The text that the model reads: the conversation so far and the beginning of its answer. Special tokens are written
     /// out, the one that begins texts included where the template has it.
     ///
     /// - Throws: `chat.template` when the template does not allow such a conversation.
-    public func render(_ messages: [ChatMessage]) throws -> String {
-        let list = messages.map { message in
-            JinjaValue.dictionary(["role": .string(message.role.rawValue), "content": .string(message.content)])
-        }
-        return try template.render([
-            "messages": .list(list), "add_generation_prompt": .bool(true), "bos_token": .string(beginningText),
-            "eos_token": .string(endText),
-        ])
+    public func render(_ messages: [ChatMessage]) throws -> PromptText {
+        PromptText(try Self.render(messages, template, tokens, addsPrompt: true).scalars)
+    }
+
+    private static func render(
+        _ messages: [ChatMessage], _ template: JinjaTemplate, _ tokens: [String: String], addsPrompt: Bool
+    ) throws -> JinjaString {
+        var variables: JSONObject = ["add_generation_prompt": .bool(addsPrompt), "tools": .null, "documents": .null]
+        for (name, text) in tokens { variables[name] = .string(text) }
+        return try template.render(variables, messages: messages)
+    }
+
+    /// What the template writes behind an answer; nil when it shows none.
+    private static func textAfterAnswer(_ template: JinjaTemplate, _ tokens: [String: String]) -> String? {
+        let answer = "Yes."
+        let messages = [ChatMessage(.user, "Really?"), ChatMessage(.assistant, answer)]
+        guard let text = try? render(messages, template, tokens, addsPrompt: false) else { return nil }
+        let content = text.scalars.lastIndex(where: \.isContent).map { text.scalars[...$0] }
+        guard let content, String(content.suffix(answer.unicodeScalars.count)) == answer else { return nil }
+        return String(text.scalars[content.endIndex...])
+    }
+
+    /// The tag that a text begins with, such as `<|end|>` or `</s>`, after white space.
+    private static func tag(in text: String) -> String? {
+        let text = text.unicodeScalars.drop(while: \.isPythonSpace)
+        guard text.first == "<", let end = text.firstIndex(of: ">") else { return nil }
+        let tag = text[...end]
+        guard tag.count <= 64, !tag.contains(where: \.isPythonSpace), !tag.dropFirst().contains("<") else { return nil }
+        return String(tag)
     }
 }

@@ -22,7 +22,12 @@ public final class LoadedModel {
     public let loadTime: Duration
     /// How memory is shared out; nil when the model was opened without a thought of it.
     public let memoryPlan: MemoryPlan?
-    private let template: Result<ChatTemplate, any Error>
+    /// Whether special tokens that messages spell become what they spell. Text from strangers could give the model orders
+    /// that way, so by default only the template's own do.
+    public var recognisesSpecialInMessages = false
+    private var template: Result<ChatTemplate, any Error>
+    /// The special tokens by the names that templates have for them.
+    private let tokenNames: [String: String]
 
     /// Opens a container.
     ///
@@ -53,7 +58,9 @@ public final class LoadedModel {
                 pvitTokens == nil
                 ? nil : try PVITVision(config, hidden: configuration.hiddenSize, in: container, engine: engine)
             endTokens = Self.endTokens(tokenizer, configuration, metadata)
-            template = Result { try Self.template(metadata, config, tokenizer) }
+            let tokenNames = Self.tokenNames(metadata, tokenizer)
+            self.tokenNames = tokenNames
+            template = Result { try Self.template(metadata, config, tokenNames) }
         } catch let error as PVITError {
             throw error.located(file: path)
         }
@@ -63,9 +70,16 @@ public final class LoadedModel {
 
     /// How conversations are put to the model.
     ///
-    /// - Throws: `chat.template` when the model has no template, or an unknown one.
+    /// - Throws: `chat.template` when the model has no template, or one that cannot be read.
     public var chatTemplate: ChatTemplate {
         get throws { try template.get() }
+    }
+
+    /// Puts conversations to the model by another template than its own.
+    ///
+    /// - Throws: `chat.template` when the text is no Jinja template.
+    public func useChatTemplate(_ text: String) throws {
+        template = .success(try ChatTemplate(text, tokens: tokenNames))
     }
 
     /// How an answer in a conversation is made: it ends where the template ends a turn, too.
@@ -109,19 +123,33 @@ public final class LoadedModel {
     }
 
     private static func template(
-        _ metadata: JSONObject, _ config: JSONObject, _ tokenizer: Tokenizer
+        _ metadata: JSONObject, _ config: JSONObject, _ tokenNames: [String: String]
     ) throws -> ChatTemplate {
-        let beginning = tokenizer.beginningOfText.flatMap { tokenizer.piece(of: $0) } ?? ""
-        let end = tokenizer.endOfText.flatMap { tokenizer.piece(of: $0) } ?? ""
-        if let text = metadata["chat.template"]?.string {
-            return try ChatTemplate(recognising: text, beginningText: beginning, endText: end)
-        }
+        if let text = metadata["chat.template"]?.string { return try ChatTemplate(text, tokens: tokenNames) }
         // LLaVA's first family of checkpoints, PVIT among them, has its template in code only.
         if config["model_type"]?.string == "llava", config["mm_vision_tower"]?.string != nil {
-            return try ChatTemplate.vicuna(beginningText: beginning, endText: end)
+            return try ChatTemplate(BuiltInTemplate.vicuna.text, tokens: tokenNames)
         }
         throw PVITError(
-            .chatTemplate, "the model has no chat template", remedy: "use --raw to give the model a text as it is")
+            .chatTemplate, "the model has no chat template",
+            remedy:
+                "name one with --chat-template NAME|FILE (\(BuiltInTemplate.names), or a file in Jinja), or use --raw "
+                + "to give the model a text as it is")
+    }
+
+    private static func tokenNames(_ metadata: JSONObject, _ tokenizer: Tokenizer) -> [String: String] {
+        var result: [String: String] = [:]
+        for name in ["unk_token", "pad_token", "sep_token", "cls_token", "mask_token"] {
+            for key in ["tokenizer.special_tokens_map", "tokenizer.config"] {
+                guard let value = metadata[key]?[name], let text = value.string ?? value["content"]?.string else {
+                    continue
+                }
+                result[name] = text
+            }
+        }
+        result["bos_token"] = tokenizer.beginningOfText.flatMap { tokenizer.piece(of: $0) } ?? ""
+        result["eos_token"] = tokenizer.endOfText.flatMap { tokenizer.piece(of: $0) } ?? ""
+        return result
     }
 }
 

@@ -83,6 +83,22 @@ struct Run: ParsableCommand {
     @Flag(help: "Give the model the prompt as it is, without its chat template.")
     var raw = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Put the conversation to the model by another chat template than its own: \(BuiltInTemplate.names), or a file "
+                + "in Jinja.",
+            valueName: "name|file"))
+    var chatTemplate: String?
+
+    @Flag(
+        help: ArgumentHelp(
+            "Let special tokens that prompt and instructions spell, such as <|im_end|>, become what they spell; by "
+                + "default they are plain text, and only the template's own control the model."))
+    var parseSpecial = false
+
+    @Flag(help: "Print what the model would read, as text, and answer nothing.")
+    var showPrompt = false
+
     @Flag(help: "Print one JSON object with text, tokens, stop reason and timings.")
     var json = false
 
@@ -112,15 +128,23 @@ struct Run: ParsableCommand {
             throw ValidationError("--context takes a number from 1 to \(1 << 30)")
         }
         if raw, system != nil { throw ValidationError("--system is part of a chat template, and --raw uses none") }
+        if raw, chatTemplate != nil {
+            throw ValidationError("--chat-template is not for --raw, which uses no template")
+        }
+        if raw, parseSpecial {
+            throw ValidationError("--raw recognises special tokens anyway: leave out --parse-special")
+        }
         if stop.contains("") { throw ValidationError("--stop takes a text") }
     }
 
     func run() throws {
-        let isConversation = prompt == nil && isatty(STDIN_FILENO) == 1 && !json
+        let isConversation = prompt == nil && isatty(STDIN_FILENO) == 1 && !json && !showPrompt
         // What is wrong with standard input is told before a model is opened.
         let text = isConversation ? "" : try promptText()
         let loaded = try model.load(
             context: context, cacheStorage: kvCache, seesImages: isConversation, image: imageOptions.header())
+        if let chatTemplate { try loaded.useChatTemplate(namedOrIn: chatTemplate) }
+        loaded.recognisesSpecialInMessages = parseSpecial
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
         generator.reading = ReadingProgress.update
         defer { ReadingProgress.finish() }
@@ -133,7 +157,9 @@ struct Run: ParsableCommand {
                 generator: generator, isRaw: raw, state: state, history: history.map(InputHistory.init)
             ).run()
         }
-        try answer(picture?.prompt(text, mustUseAll: true) ?? text, generator, picture)
+        let question = try picture?.prompt(text, mustUseAll: true) ?? text
+        if showPrompt { return try show(question, loaded, showsImage: picture != nil) }
+        try answer(question, generator, picture)
     }
 
     private func answer(_ text: String, _ generator: Generator, _ picture: Picture?) throws {
@@ -166,11 +192,29 @@ struct Run: ParsableCommand {
     /// What `--system` says.
     private var instructions: String? { system?.repairingFileNameBytes }
 
+    /// Prints what the model would read.
+    private func show(_ prompt: String, _ model: LoadedModel, showsImage: Bool) throws {
+        let text =
+            try raw
+            ? prompt
+            : model.renderedText(of: messages(prompt, system: instructions), showsImage: showsImage).text
+        if json {
+            try StandardOutput.write(json: ["prompt": .string(text)])
+        } else {
+            try StandardOutput.write(text + "\n")
+        }
+    }
+
     private var options: GenerationOptions {
         GenerationOptions(
             maximumTokens: maxTokens, sampling: sampling.options, stops: stop.map(\.repairingFileNameBytes),
             speculation: speculate, overflow: overflow)
     }
+}
+
+/// The conversation of one prompt.
+private func messages(_ prompt: String, system: String?) -> [ChatMessage] {
+    (system.map { [ChatMessage(.system, $0)] } ?? []) + [ChatMessage(.user, prompt)]
 }
 
 extension Generator {
@@ -180,8 +224,7 @@ extension Generator {
         emit: (String) throws -> Void
     ) throws -> GenerationResult {
         if isRaw { return try complete(prompt, image: image, options, emit: emit) }
-        let messages = (system.map { [ChatMessage(.system, $0)] } ?? []) + [ChatMessage(.user, prompt)]
-        return try answer(messages, image: image, options, emit: emit)
+        return try answer(messages(prompt, system: system), image: image, options, emit: emit)
     }
 }
 

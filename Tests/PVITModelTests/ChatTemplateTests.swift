@@ -7,79 +7,66 @@ import Testing
 
 @Suite("Chat templates")
 struct ChatTemplateTests {
-    static let names: [(String, ChatTemplate.Family)] = [
-        ("chatML-smollm2", .chatML), ("chatML-trimmed", .chatML), ("llama2", .llama2), ("llama3", .llama3),
-        ("vicuna-lines", .vicuna), ("alpaca", .alpaca),
-    ]
+    static let tokens = ["bos_token": "<s>", "eos_token": "</s>"]
 
-    static let conversations: [[ChatMessage]] = [
-        [ChatMessage(.user, "What is the capital of France, and why is it famous?")],
-        [ChatMessage(.system, "Be brief."), ChatMessage(.user, "Hello")],
-        [
-            ChatMessage(.user, "  1 + 1?\n"), ChatMessage(.assistant, "\n2 "),
-            ChatMessage(.user, "\u{1F}And \"2\" * 3?\t"),
-        ],
-        [
-            ChatMessage(.system, " Über\u{A0}alles\n"), ChatMessage(.user, "日本語 👩‍👩‍👧\r\nzwei"),
-            ChatMessage(.assistant, "{{ bos_token }} {% if %}"), ChatMessage(.user, "e\u{301} \u{301}"),
-        ],
-        [ChatMessage(.system, ""), ChatMessage(.user, "")],
-    ]
-
-    static func text(_ name: String) throws -> String {
-        let url = try #require(Bundle.module.url(forResource: "Fixtures/templates/\(name)", withExtension: "jinja"))
+    static func fixture(_ name: String, _ type: String) throws -> String {
+        let url = try #require(Bundle.module.url(forResource: "Fixtures/jinja/\(name)", withExtension: type))
         return try String(contentsOf: url, encoding: .utf8)
     }
 
-    /// Renders as `transformers.apply_chat_template` does.
-    private static let reference = """
-        import json, sys
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-        def fail(message):
-            raise Exception(message)
-        job = json.loads(sys.argv[1])
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        environment.globals["raise_exception"] = fail
-        results = []
-        for text in job["templates"]:
-            try:
-                results.append(environment.from_string(text).render(**job["variables"]))
-            except Exception as error:
-                results.append(None)
-        print(json.dumps(results))
-        """
+    static func template(_ name: String) throws -> String { try fixture("templates/\(name)", "jinja") }
 
-    static func render(_ templates: [String], _ variables: JSONObject) throws -> [String?] {
-        let job: JSONValue = ["templates": .array(templates.map { .string($0) }), "variables": .object(variables)]
-        let output = try Python.run(reference, String(decoding: job.encoded(), as: UTF8.self))
-        return (try JSONValue(parsing: Array(output.utf8)).array ?? []).map(\.string)
+    static func expected() throws -> JSONObject {
+        try #require(try JSONValue(parsing: Array(fixture("conversations.expected", "json").utf8)).object)
     }
 
-    @Test(
-        "conversations are what Jinja makes of them", .enabled(if: Python.isPresent), arguments: names,
-        conversations)
-    func rendering(_ template: (name: String, family: ChatTemplate.Family), _ messages: [ChatMessage]) throws {
-        let text = try Self.text(template.name)
-        let list = messages.map {
-            JSONValue.object(["role": .string($0.role.rawValue), "content": .string($0.content)])
+    static func conversations() throws -> [[ChatMessage]] {
+        let list = try JSONValue(parsing: Array(fixture("conversations", "json").utf8)).array ?? []
+        return try list.map { conversation in
+            try (conversation.array ?? []).map { message in
+                let role = try #require(message["role"]?.string.flatMap(ChatMessage.Role.init))
+                return ChatMessage(role, try #require(message["content"]?.string))
+            }
         }
-        let expected = try Self.render(
-            [text],
-            [
-                "messages": .array(list), "add_generation_prompt": true, "bos_token": "<s>", "eos_token": "</s>",
-            ])
-        let chat = try ChatTemplate(recognising: text, beginningText: "<s>", endText: "</s>")
-        #expect(chat.family == template.family)
-        #expect(expected.count == 1)
-        #expect(try chat.render(messages).utf8.elementsEqual(try #require(expected[0]).utf8))
+    }
+
+    /// The text with dates of today for the formats in braces.
+    private static func dated(_ text: String) throws -> String {
+        var text = text
+        for format in ["%d %b %Y", "%Y-%m-%d", "%B %d, %Y"] where text.contains("{\(format)}") {
+            let today = try JinjaTemplate("{{ strftime_now('\(format)') }}").render([:]).text
+            text = text.replacingOccurrences(of: "{\(format)}", with: today)
+        }
+        return text
+    }
+
+    @Test("templates of every form give the texts that transformers gives")
+    func rendering() throws {
+        let expected = try Self.expected()
+        #expect(expected.members.count >= 46)
+        let conversations = try Self.conversations()
+        for member in expected.members {
+            let chat = try ChatTemplate(Self.template(member.key), tokens: Self.tokens)
+            let texts = try #require(member.value.array)
+            #expect(texts.count == conversations.count)
+            for (messages, expected) in zip(conversations, texts) {
+                let text = Result { try chat.render(messages).text }
+                guard let expected = try expected.string.map(Self.dated) else {
+                    #expect(throws: PVITError.self, "\(member.key)") { try text.get() }
+                    continue
+                }
+                let found = try? text.get()
+                #expect(found.map { Array($0.utf8) } == Array(expected.utf8), "\(member.key): \(text), not \(expected)")
+            }
+        }
     }
 
     @Test("SmolLM2 is told who it is unless the conversation says otherwise")
     func smolLM2() throws {
         let chat = try ChatTemplate(
-            recognising: Self.text("chatML-smollm2"), beginningText: "<|im_start|>", endText: "<|im_end|>")
+            Self.template("chatML-smollm2"), tokens: ["bos_token": "<|im_start|>", "eos_token": "<|im_end|>"])
         #expect(
-            try chat.render([ChatMessage(.user, "Hi")])
+            try chat.render([ChatMessage(.user, "Hi")]).text
                 == "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
                 + "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
         #expect(chat.stopTexts == ["<|im_end|>"])
@@ -90,37 +77,100 @@ struct ChatTemplateTests {
         let system =
             "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, "
             + "detailed, and polite answers to the user's questions."
-        let chat = try ChatTemplate.vicuna()
+        let chat = try ChatTemplate(BuiltInTemplate.vicuna.text, tokens: Self.tokens)
         #expect(chat.family == .vicuna)
         #expect(
-            try chat.render([ChatMessage(.user, "Describe the water cycle in one sentence.")])
+            try chat.render([ChatMessage(.user, "Describe the water cycle in one sentence.")]).text
                 == "<s>\(system) USER: Describe the water cycle in one sentence. ASSISTANT:")
         let turns = [ChatMessage(.user, "One?"), ChatMessage(.assistant, "Two."), ChatMessage(.user, "Three?")]
-        #expect(try chat.render(turns) == "<s>\(system) USER: One? ASSISTANT: Two.</s>USER: Three? ASSISTANT:")
-        #expect(try chat.render([ChatMessage(.system, "Rules."), turns[0]]) == "<s>Rules. USER: One? ASSISTANT:")
+        #expect(try chat.render(turns).text == "<s>\(system) USER: One? ASSISTANT: Two.</s>USER: Three? ASSISTANT:")
+        #expect(try chat.render([ChatMessage(.system, "Rules."), turns[0]]).text == "<s>Rules. USER: One? ASSISTANT:")
         #expect(throws: PVITError.self) { try chat.render([turns[0], ChatMessage(.system, "Late.")]) }
     }
 
     @Test(
-        "unknown templates point to --raw",
-        arguments: [
-            "", "{{ messages[0].content }}", "<|user|>\n{{ messages[0].content }}<|end|>", "{% if %}",
-            "<|im_start|> <|im_end|> {% macro x() %}{% endmacro %}",
-        ])
-    func unknown(_ text: String) {
-        let error = #expect(throws: PVITError.self) {
-            try ChatTemplate(recognising: text, beginningText: "", endText: "")
-        }
+        "a text that is no template is an error that says what else to do", arguments: ["{% if %}", "{{ a", "{% x %}"])
+    func unreadable(_ text: String) {
+        let error = #expect(throws: PVITError.self) { try ChatTemplate(text, tokens: [:]) }
         #expect(error?.code == .chatTemplate)
-        #expect(error?.remedy?.contains("--raw") == true)
+        #expect(error?.remedy?.contains("--raw") == true && error?.remedy?.contains("--chat-template") == true)
     }
 
     @Test("a template that refuses a conversation is an error with its words")
     func refusal() throws {
-        let chat = try ChatTemplate(recognising: Self.text("llama2"), beginningText: "", endText: "")
+        let chat = try ChatTemplate(Self.template("llama2"), tokens: ["bos_token": "", "eos_token": ""])
         let error = #expect(throws: PVITError.self) {
             try chat.render([ChatMessage(.user, "a"), ChatMessage(.user, "b")])
         }
         #expect(error?.what.contains("user and assistant must take turns") == true)
+    }
+
+    @Test("what a template writes behind an answer ends it, whatever its family")
+    func turnEnds() throws {
+        let ends = [
+            "<|end|>": "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content | trim }}<|end|>\n{% endfor %}",
+            "<end_of_turn>":
+                "{% for m in messages %}<start_of_turn>{{ m.role }}\n{{ m.content }}<end_of_turn>\n{% endfor %}",
+            "</s>": "{% for m in messages %}{{ m.content.split('</think>')[-1] }} {{ eos_token }}{% endfor %}",
+        ]
+        for (end, template) in ends {
+            let chat = try ChatTemplate(template, tokens: Self.tokens)
+            #expect(chat.stopTexts == [end])
+            #expect(chat.family == nil)
+        }
+        for template in [
+            "{% for m in messages %}{{ m.content }}\n{% endfor %}", "{{ raise_exception('no') }}",
+            "{{ messages[0].content }}",
+        ] {
+            #expect(try ChatTemplate(template, tokens: Self.tokens).stopTexts.isEmpty)
+        }
+    }
+
+    @Test("built-in templates hold a conversation", arguments: BuiltInTemplate.allCases)
+    func builtIn(_ builtIn: BuiltInTemplate) throws {
+        let chat = try ChatTemplate(builtIn.text, tokens: Self.tokens)
+        let text = try chat.render([
+            ChatMessage(.system, "Rules."), ChatMessage(.user, "One?"), ChatMessage(.assistant, "Two."),
+            ChatMessage(.user, "Three?"),
+        ]).text
+        let places = try ["Rules.", "One?", "Two.", "Three?"].map { try #require(text.firstRange(of: $0)).lowerBound }
+        #expect(places == places.sorted())
+        #expect(chat.stopTexts.count == 1 || builtIn == .alpaca)
+    }
+
+    @Test("what messages say is told from what the template writes, through whatever is done with it")
+    func origins() throws {
+        func contents(_ template: String, _ content: String) throws -> String {
+            let chat = try ChatTemplate(template, tokens: Self.tokens)
+            return chat.marked(content)
+        }
+        for (template, content, marked) in [
+            ("<|user|>{{ messages[0].content }}</s>", "a</s>", "<|user|>[a</s>]</s>"),
+            ("{{ '<' + messages[0]['content'] | trim ~ '>' }}", " x ", "<[x]>"),
+            ("{{ messages[0].content.split('b') | join('|') }}", "abc", "[a]|[c]"),
+            ("{{ messages[0].content[1:] | upper }}{{ messages[0].content[::-1] }}", "abc", "[BCCBA]"),
+            ("{{ messages[0].content.replace('b', '--') }}", "abc", "[a]--[c]"),
+            ("{{ 'a%sb' % messages[0].content }}{{ '{}!'.format(messages[0].content) }}", "x", "a[x]b[x]!"),
+            ("{{ messages[0].content | tojson }}{{ [messages[0].content] }}", "\"\n", "\"[\\\"\\n]\"['[\"\\n]']"),
+            ("{% for c in messages[0].content %}{{ c }}.{% endfor %}", "ab", "[a].[b]."),
+            ("{% set x %}<{{ messages[0].content | indent }}>{% endset %}{{ x }}", "a\nb", "<[a]\n    [b]>"),
+            (
+                "{% macro m(x) %}{{ x * 2 }}!{% endmacro %}{{ m(messages[0].content) | replace('!', '') }}", "ab",
+                "[abab]"
+            ),
+            ("{{ 'yes' if '</s>' in messages[0].content and messages[0].content == '</s>' }}", "</s>", "yes"),
+            ("{{ messages | map(attribute='content') | join | title }}{{ messages[0].role }}", "ab", "[Ab]user"),
+            ("{{ dict(a=messages[0].content).a.strip('x') | center(4) }}", "xax", " [a]  "),
+        ] {
+            #expect(try contents(template, content) == marked, "\(template)")
+        }
+    }
+}
+
+extension ChatTemplate {
+    /// The conversation of one message, with brackets around what comes from it.
+    fileprivate func marked(_ content: String) -> String {
+        let text = try? render([ChatMessage(.user, content)])
+        return (text?.segments ?? []).map { $0.recognisesSpecial ? $0.text : "[\($0.text)]" }.joined()
     }
 }

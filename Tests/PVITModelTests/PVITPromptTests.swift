@@ -24,7 +24,7 @@ struct PVITPromptTests {
 
     private func prompt(_ text: String, images: Int = 1) throws -> PVITPrompt {
         try PVITPrompt(
-            text, imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(), addBeginning: true)
+            PromptText(text), imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(), addBeginning: true)
     }
 
     private func places(_ text: String, images: Int = 1) throws -> PromptPlaces {
@@ -45,11 +45,13 @@ struct PVITPromptTests {
         let url = try #require(Bundle.module.url(forResource: "Fixtures/prompts", withExtension: "json"))
         let records = try #require(try JSONValue(parsing: Array(Data(contentsOf: url)))["records"]?.array)
         #expect(records.count == 79)
-        let template = try ChatTemplate.vicuna()
+        let template = try ChatTemplate(
+            BuiltInTemplate.vicuna.text, tokens: ["bos_token": "<s>", "eos_token": "</s>"])
         for record in records {
             let turns = try #require(record["turns"]?.array).compactMap(\.string)
             let messages = turns.enumerated().map { ChatMessage($0 % 2 == 0 ? .user : .assistant, $1) }
-            let text = try template.render(messages)
+            let rendered = try template.render(messages)
+            let text = rendered.text
             #expect(text == "<s>" + (record["prompt"]?.string ?? ""))
             let images = record["n_images"]?.integer ?? 0
             if record["error"] != nil {
@@ -57,16 +59,19 @@ struct PVITPromptTests {
                 #expect(error?.code == .promptImages)
                 continue
             }
-            for (text, addsBeginning) in [(text, false), (String(text.dropFirst(3)), true)] {
+            // The tokens of PVIT in these messages are marks of images and regions only.
+            for (text, addsBeginning) in [
+                (PromptText(text), false), (PromptText(String(text.dropFirst(3))), true), (rendered, false),
+            ] {
                 let prompt = try PVITPrompt(
                     text, imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(),
                     addBeginning: addsBeginning)
-                #expect(try prompt.tokens == tokens(#require(record["ids_rle"]?.array)), "\(text)")
+                #expect(try prompt.tokens == tokens(#require(record["ids_rle"]?.array)), "\(text.text)")
                 let boxes = (record["boxes_normalized"]?.array ?? []).map { ($0.array ?? []).compactMap(\.double) }
                 let ours = prompt.regions.map { region in
                     [region.left, region.top, region.right, region.bottom].map { Double($0) / 1000 }
                 }
-                #expect(ours == boxes, "\(text)")
+                #expect(ours == boxes, "\(text.text)")
             }
         }
     }

@@ -36,7 +36,7 @@ public final class Generator {
 
     /// The tokens of a conversation in the model's own template.
     ///
-    /// - Throws: `chat.template` when the model has no known template.
+    /// - Throws: `chat.template` when the model has no template.
     public func tokens(of messages: [ChatMessage]) throws -> [TokenID] { try model.prompt(of: messages).tokens }
 
     /// Answers a conversation, which may be about an image: `generate` with its prompt, ending where the template ends a

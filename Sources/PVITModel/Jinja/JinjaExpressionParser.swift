@@ -1,153 +1,210 @@
-import Tensors
-
-/// Reads an expression from the tokens of a tag, with Jinja's precedence: choice, or, and, not, comparison, sum,
-/// concatenation, product, unary minus, filters and tests, members and calls.
+/// Reads expressions from the tokens of a tag, with Jinja's precedence: choice, or, and, not, comparison, sum,
+/// concatenation, product, power, sign, filters and tests, members and calls.
 struct JinjaExpressionParser {
-    private var tokens: ArraySlice<JinjaToken>
+    var tokens: JinjaTokenStream
+    /// The names that were read.
+    private(set) var names: Set<String> = []
     private var depth = 0
-    private static let maximumDepth = 64
 
-    init(_ tokens: [JinjaToken]) { self.tokens = tokens[...] }
+    init(_ tokens: [JinjaToken]) { self.tokens = JinjaTokenStream(tokens) }
 
     /// An expression that takes all tokens.
     mutating func whole() throws -> JinjaExpression {
-        let result = try choice()
-        try finish()
+        let result = try tuple()
+        try tokens.finish()
         return result
     }
 
-    func finish() throws {
-        guard tokens.isEmpty else { throw JinjaError.syntax("a tag has more than an expression") }
+    /// An expression, or several with commas between them, which are a tuple.
+    mutating func tuple(
+        withChoice: Bool = true, endsBefore name: String? = nil, inParentheses: Bool = false
+    ) throws -> JinjaExpression {
+        var elements: [JinjaExpression] = []
+        var isTuple = false
+        while true {
+            if !elements.isEmpty { try tokens.expect(",") }
+            if tokens.isEmpty || tokens.current == .symbol(")") || (name != nil && tokens.current == .name(name ?? ""))
+            {
+                break
+            }
+            elements.append(withChoice ? try expression() : try withoutChoice())
+            guard tokens.current == .symbol(",") else { break }
+            isTuple = true
+        }
+        if !isTuple {
+            if let first = elements.first { return first }
+            guard inParentheses else { throw JinjaError.syntax("a value is missing") }
+        }
+        return try JinjaExpression(.list(elements, isTuple: true))
     }
 
-    mutating func name() throws -> String {
-        guard case .name(let name)? = tokens.popFirst() else { throw JinjaError.syntax("a name is missing") }
-        return name
-    }
-
-    mutating func take(_ symbol: String) -> Bool {
-        guard tokens.first == .symbol(symbol) else { return false }
-        tokens.removeFirst()
-        return true
-    }
-
-    mutating func takeName(_ name: String) -> Bool {
-        guard tokens.first == .name(name) else { return false }
-        tokens.removeFirst()
-        return true
-    }
-
-    private mutating func expect(_ symbol: String) throws {
-        guard take(symbol) else { throw JinjaError.syntax("a '\(symbol)' is missing") }
-    }
-
-    private mutating func choice() throws -> JinjaExpression {
-        depth += 1
+    mutating func expression() throws -> JinjaExpression {
+        try enter()
         defer { depth -= 1 }
-        guard depth <= Self.maximumDepth else { throw JinjaError.syntax("it is nested too deeply") }
-        let value = try withoutChoice()
-        guard takeName("if") else { return value }
-        let condition = try withoutChoice()
-        return .choice(value, condition: condition, otherwise: takeName("else") ? try choice() : nil)
+        var value = try disjunction()
+        while tokens.takeName("if") {
+            let condition = try disjunction()
+            let otherwise = tokens.takeName("else") ? try expression() : nil
+            value = try JinjaExpression(.choice(value, condition: condition, otherwise: otherwise))
+        }
+        return value
+    }
+
+    private mutating func enter() throws {
+        depth += 1
+        guard depth <= JinjaBudget.expressionDepth else {
+            throw JinjaError.syntax("an expression nests more than \(JinjaBudget.expressionDepth) deep")
+        }
     }
 
     /// An expression that ends before an `if`.
-    mutating func withoutChoice() throws -> JinjaExpression {
+    mutating func withoutChoice() throws -> JinjaExpression { try disjunction() }
+
+    private mutating func disjunction() throws -> JinjaExpression {
         var left = try conjunction()
-        while takeName("or") { left = .binary("or", left, try conjunction()) }
+        while tokens.takeName("or") { left = try JinjaExpression(.or(left, try conjunction())) }
         return left
     }
 
     private mutating func conjunction() throws -> JinjaExpression {
         var left = try negation()
-        while takeName("and") { left = .binary("and", left, try negation()) }
+        while tokens.takeName("and") { left = try JinjaExpression(.and(left, try negation())) }
         return left
     }
 
     private mutating func negation() throws -> JinjaExpression {
-        var count = 0
-        while takeName("not") { count += 1 }
-        let value = try comparison()
-        return count == 0 ? value : count % 2 == 1 ? .not(value) : .not(.not(value))
+        guard tokens.takeName("not") else { return try comparison() }
+        try enter()
+        defer { depth -= 1 }
+        return try JinjaExpression(.not(try negation()))
     }
 
     private mutating func comparison() throws -> JinjaExpression {
-        var left = try sum()
-        while true {
-            if let symbol = takeAny(["==", "!=", "<", ">", "<=", ">="]) {
-                left = .binary(symbol, left, try sum())
-            } else if takeName("in") {
-                left = .binary("in", left, try sum())
-            } else if tokens.first == .name("not"), tokens.dropFirst().first == .name("in") {
-                tokens.removeFirst(2)
-                left = .not(.binary("in", left, try sum()))
-            } else {
-                return left
-            }
-        }
+        let first = try sum()
+        var others: [(JinjaComparison, JinjaExpression)] = []
+        while let comparison = takeComparison() { others.append((comparison, try sum())) }
+        return others.isEmpty ? first : try JinjaExpression(.comparison(first, others))
     }
 
-    private mutating func takeAny(_ symbols: [String]) -> String? {
-        guard case .symbol(let symbol)? = tokens.first, symbols.contains(symbol) else { return nil }
-        tokens.removeFirst()
-        return symbol
+    private mutating func takeComparison() -> JinjaComparison? {
+        if case .symbol(let symbol)? = tokens.current, let comparison = JinjaComparison(rawValue: symbol) {
+            tokens.skip(1)
+            return comparison
+        }
+        if tokens.takeName("in") { return .isIn }
+        guard tokens.current == .name("not"), tokens.look(1) == .name("in") else { return nil }
+        tokens.skip(2)
+        return .isNotIn
+    }
+
+    private mutating func takeOperator(_ operators: [JinjaOperator]) -> JinjaOperator? {
+        guard case .symbol(let symbol)? = tokens.current, let result = JinjaOperator(rawValue: symbol),
+            operators.contains(result)
+        else { return nil }
+        tokens.skip(1)
+        return result
     }
 
     private mutating func sum() throws -> JinjaExpression {
         var left = try concatenation()
-        while let symbol = takeAny(["+", "-"]) { left = .binary(symbol, left, try concatenation()) }
+        while let sign = takeOperator([.add, .subtract]) {
+            left = try JinjaExpression(.arithmetic(sign, left, try concatenation()))
+        }
         return left
     }
 
     private mutating func concatenation() throws -> JinjaExpression {
-        var left = try product()
-        while take("~") { left = .binary("~", left, try product()) }
-        return left
+        let first = try product()
+        var parts = [first]
+        while tokens.take("~") { parts.append(try product()) }
+        return parts.count == 1 ? first : try JinjaExpression(.concatenation(parts))
     }
 
     private mutating func product() throws -> JinjaExpression {
-        var left = try unary()
-        while let symbol = takeAny(["*", "//", "%"]) { left = .binary(symbol, left, try unary()) }
+        var left = try power()
+        while let sign = takeOperator([.multiply, .divide, .floorDivide, .remainder]) {
+            left = try JinjaExpression(.arithmetic(sign, left, try power()))
+        }
         return left
     }
 
-    private mutating func unary() throws -> JinjaExpression {
-        if take("-") { return .negative(try postfix(try primary())) }
-        var value = try postfix(try primary())
+    private mutating func power() throws -> JinjaExpression {
+        var left = try signed(withFilters: true)
+        while tokens.take("**") {
+            left = try JinjaExpression(.arithmetic(.power, left, try signed(withFilters: true)))
+        }
+        return left
+    }
+
+    private mutating func signed(withFilters: Bool) throws -> JinjaExpression {
+        try enter()
+        defer { depth -= 1 }
+        var value: JinjaExpression
+        if tokens.take("-") {
+            value = try JinjaExpression(.sign(try signed(withFilters: false), isNegative: true))
+        } else if tokens.take("+") {
+            value = try JinjaExpression(.sign(try signed(withFilters: false), isNegative: false))
+        } else {
+            value = try primary()
+        }
+        value = try postfix(value)
+        guard withFilters else { return value }
         while true {
-            if take("|") {
-                let filter = try name()
-                let (arguments, named) = tokens.first == .symbol("(") ? try arguments() : ([], [:])
-                value = try postfix(.filter(filter, value, arguments, named: named))
-            } else if takeName("is") {
-                let isNegated = takeName("not")
-                let test = try name()
-                var operands: [JinjaExpression] = []
-                if tokens.first == .symbol("(") {
-                    operands = try arguments().0
-                } else if Self.testsWithOperand.contains(test) {
-                    operands = [try postfix(try primary())]
-                }
-                value = .test(test, value, operands)
-                if isNegated { value = .not(value) }
+            if tokens.take("|") {
+                value = try JinjaExpression(.filter(value, try filter()))
+            } else if tokens.takeName("is") {
+                value = try test(value)
+            } else if tokens.current == .symbol("(") {
+                value = try JinjaExpression(.call(value, try arguments()))
             } else {
                 return value
             }
         }
     }
 
-    private static let testsWithOperand: Set = ["equalto", "eq", "divisibleby", "in"]
+    /// A filter behind its `|`.
+    mutating func filter() throws -> JinjaAppliedFilter {
+        let name = try dottedName()
+        return JinjaAppliedFilter(
+            name: name, arguments: tokens.current == .symbol("(") ? try arguments() : JinjaArgumentExpressions())
+    }
+
+    private mutating func dottedName() throws -> String {
+        var name = try tokens.name()
+        while tokens.take(".") { name += "." + (try tokens.name()) }
+        return name
+    }
+
+    private mutating func test(_ value: JinjaExpression) throws -> JinjaExpression {
+        let isNegated = tokens.takeName("not")
+        let name = try dottedName()
+        var arguments = JinjaArgumentExpressions()
+        switch tokens.current {
+        case .symbol("(")?: arguments = try self.arguments()
+        case .name("else")?, .name("or")?, .name("and")?: break
+        case .name("is")?: throw JinjaError.syntax("tests cannot be chained")
+        case .name?, .string?, .integer?, .float?, .symbol("[")?, .symbol("{")?:
+            arguments.positional = [try postfix(try primary())]
+        default: break
+        }
+        let result = try JinjaExpression(.test(value, name, arguments))
+        return isNegated ? try JinjaExpression(.not(result)) : result
+    }
 
     private mutating func postfix(_ start: JinjaExpression) throws -> JinjaExpression {
         var value = start
         while true {
-            if take(".") {
-                value = .member(value, .literal(.string(try name())))
-            } else if take("[") {
+            if tokens.take(".") {
+                switch tokens.next() {
+                case .name(let name)?: value = try JinjaExpression(.attribute(value, name))
+                case .integer(let number)?:
+                    value = try JinjaExpression(.item(value, try JinjaExpression(.literal(.integer(number)))))
+                default: throw JinjaError.syntax("a name is missing behind a '.'")
+                }
+            } else if tokens.take("[") {
                 value = try subscripted(value)
-            } else if tokens.first == .symbol("(") {
-                let (positional, named) = try arguments()
-                value = .call(value, positional, named: named)
+            } else if tokens.current == .symbol("(") {
+                value = try JinjaExpression(.call(value, try arguments()))
             } else {
                 return value
             }
@@ -155,85 +212,91 @@ struct JinjaExpressionParser {
     }
 
     private mutating func subscripted(_ value: JinjaExpression) throws -> JinjaExpression {
-        let first = tokens.first == .symbol(":") ? nil : try choice()
-        guard take(":") else {
-            try expect("]")
+        let first = tokens.current == .symbol(":") ? nil : try expression()
+        guard tokens.take(":") else {
             guard let first else { throw JinjaError.syntax("an index is missing") }
-            return .member(value, first)
+            guard tokens.current == .symbol(",") else {
+                try tokens.expect("]")
+                return try JinjaExpression(.item(value, first))
+            }
+            var keys = [first]
+            while !tokens.take("]") {
+                try tokens.expect(",")
+                if tokens.current != .symbol("]") { keys.append(try expression()) }
+            }
+            return try JinjaExpression(.item(value, try JinjaExpression(.list(keys, isTuple: true))))
         }
-        func isEnd() -> Bool { tokens.first == .symbol("]") || tokens.first == .symbol(":") }
-        let second = isEnd() ? nil : try choice()
-        let third = take(":") && !isEnd() ? try choice() : nil
-        try expect("]")
-        return .slice(value, from: first, to: second, step: third)
+        func isEnd() -> Bool { tokens.current == .symbol("]") || tokens.current == .symbol(":") }
+        let second = isEnd() ? nil : try expression()
+        let third = tokens.take(":") && !isEnd() ? try expression() : nil
+        try tokens.expect("]")
+        return try JinjaExpression(.slice(value, from: first, to: second, step: third))
     }
 
-    private mutating func arguments() throws -> ([JinjaExpression], [String: JinjaExpression]) {
-        try expect("(")
-        var positional: [JinjaExpression] = []
-        var named: [String: JinjaExpression] = [:]
-        while !take(")") {
-            if case .name(let name)? = tokens.first, tokens.dropFirst().first == .symbol("=") {
-                tokens.removeFirst(2)
-                named[name] = try choice()
+    private mutating func arguments() throws -> JinjaArgumentExpressions {
+        try tokens.expect("(")
+        var result = JinjaArgumentExpressions()
+        let misplaced = JinjaError.syntax("the arguments of a call are in the wrong order")
+        while !tokens.take(")") {
+            if tokens.take("*") {
+                guard result.spread == nil, result.namedSpread == nil else { throw misplaced }
+                result.spread = try expression()
+            } else if tokens.take("**") {
+                guard result.namedSpread == nil else { throw misplaced }
+                result.namedSpread = try expression()
+            } else if case .name(let name)? = tokens.current, tokens.look(1) == .symbol("=") {
+                guard result.namedSpread == nil else { throw misplaced }
+                tokens.skip(2)
+                result.named.append((name, try expression()))
             } else {
-                positional.append(try choice())
+                guard result.named.isEmpty, result.spread == nil, result.namedSpread == nil else { throw misplaced }
+                result.positional.append(try expression())
             }
-            if tokens.first != .symbol(")") { try expect(",") }
-        }
-        return (positional, named)
-    }
-
-    private mutating func primary() throws -> JinjaExpression {
-        switch tokens.popFirst() {
-        case .string(let first)?:
-            var value = first
-            while case .string(let next)? = tokens.first {
-                value += next
-                tokens.removeFirst()
-            }
-            return .literal(.string(value))
-        case .integer(let value)?: return .literal(.integer(value))
-        case .name(let name)?:
-            switch name {
-            case "true", "True": return .literal(.bool(true))
-            case "false", "False": return .literal(.bool(false))
-            case "none", "None": return .literal(.none)
-            default: return .name(name)
-            }
-        case .symbol("(")?:
-            let first = try choice()
-            guard tokens.first == .symbol(",") else {
-                try expect(")")
-                return first
-            }
-            return .list([first] + (try elements(until: ")")))
-        case .symbol("[")?:
-            guard !take("]") else { return .list([]) }
-            let first = try choice()
-            return .list([first] + (try elements(until: "]")))
-        case .symbol("{")?: return try dictionary()
-        default: throw JinjaError.syntax("a value is missing")
-        }
-    }
-
-    private mutating func elements(until end: String) throws -> [JinjaExpression] {
-        var result: [JinjaExpression] = []
-        while !take(end) {
-            try expect(",")
-            if tokens.first != .symbol(end) { result.append(try choice()) }
+            if tokens.current != .symbol(")") { try tokens.expect(",") }
         }
         return result
     }
 
-    private mutating func dictionary() throws -> JinjaExpression {
-        var members: [(JinjaExpression, JinjaExpression)] = []
-        while !take("}") {
-            let key = try choice()
-            try expect(":")
-            members.append((key, try choice()))
-            if tokens.first != .symbol("}") { try expect(",") }
+    private mutating func primary() throws -> JinjaExpression {
+        switch tokens.next() {
+        case .string(var text)?:
+            while case .string(let next)? = tokens.current {
+                text.scalars += next.scalars
+                tokens.skip(1)
+            }
+            return try JinjaExpression(.literal(.string(text)))
+        case .integer(let value)?: return try JinjaExpression(.literal(.integer(value)))
+        case .float(let value)?: return try JinjaExpression(.literal(.float(value)))
+        case .name(let name)?:
+            switch name {
+            case "true", "True": return try JinjaExpression(.literal(.bool(true)))
+            case "false", "False": return try JinjaExpression(.literal(.bool(false)))
+            case "none", "None": return try JinjaExpression(.literal(.none))
+            default:
+                names.insert(name)
+                return try JinjaExpression(.name(name))
+            }
+        case .symbol("(")?:
+            let value = try tuple(inParentheses: true)
+            try tokens.expect(")")
+            return value
+        case .symbol("[")?:
+            var elements: [JinjaExpression] = []
+            while !tokens.take("]") {
+                elements.append(try expression())
+                if tokens.current != .symbol("]") { try tokens.expect(",") }
+            }
+            return try JinjaExpression(.list(elements, isTuple: false))
+        case .symbol("{")?:
+            var members: [(key: JinjaExpression, value: JinjaExpression)] = []
+            while !tokens.take("}") {
+                let key = try expression()
+                try tokens.expect(":")
+                members.append((key, try expression()))
+                if tokens.current != .symbol("}") { try tokens.expect(",") }
+            }
+            return try JinjaExpression(.dictionary(members))
+        default: throw JinjaError.syntax("a value is missing")
         }
-        return .dictionary(members)
     }
 }

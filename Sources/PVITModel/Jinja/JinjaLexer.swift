@@ -1,21 +1,10 @@
-import Tensors
-
 /// A piece of a template: text as it is, or the tokens of a tag.
-enum JinjaPiece: Equatable {
-    case text(String)
+enum JinjaPiece {
+    case text(JinjaString)
     /// `{{ … }}`
     case output([JinjaToken])
     /// `{% … %}`
     case statement([JinjaToken])
-}
-
-/// A token inside a tag.
-enum JinjaToken: Hashable {
-    case name(String)
-    case string(String)
-    case integer(Int)
-    /// An operator or a bracket.
-    case symbol(String)
 }
 
 /// Cuts a template into pieces, as Jinja does with `trim_blocks` and `lstrip_blocks`, which is how chat templates are
@@ -27,158 +16,170 @@ struct JinjaLexer {
         case statement
         case comment
 
-        var end: String {
+        var end: [Unicode.Scalar] {
             switch self {
-            case .output: "}}"
-            case .statement: "%}"
-            case .comment: "#}"
+            case .output: ["}", "}"]
+            case .statement: ["%", "}"]
+            case .comment: ["#", "}"]
             }
         }
     }
 
-    private var rest: Substring
+    private let source: [Unicode.Scalar]
+    private var place = 0
     private var pieces: [JinjaPiece] = []
-    private var stripsNext = false
     /// Whether the current text begins a line: it is the first, or the tag before it took the newline.
     private var beginsLine = true
 
     static func pieces(of template: String) throws -> [JinjaPiece] {
-        // Python sees \r\n as two characters, Swift as one: normalise as Jinja does.
-        var source = template.unicodeScalars.filter { $0 != "\r" }.reduce(into: "") { $0.unicodeScalars.append($1) }
-        if source.hasSuffix("\n") { source.removeLast() }
-        var lexer = JinjaLexer(rest: source[...])
+        var source = normalizingNewlines(template.unicodeScalars)
+        if source.last == "\n" { source.removeLast() }
+        var lexer = JinjaLexer(source: source)
         try lexer.run()
         return lexer.pieces
     }
 
-    private init(rest: Substring) { self.rest = rest }
+    private init(source: [Unicode.Scalar]) { self.source = source }
+
+    /// `\r\n` and `\r` become `\n`.
+    static func normalizingNewlines(_ scalars: some Sequence<Unicode.Scalar>) -> [Unicode.Scalar] {
+        var result: [Unicode.Scalar] = []
+        var wasReturn = false
+        for scalar in scalars {
+            if scalar == "\r" || !(scalar == "\n" && wasReturn) { result.append(scalar == "\r" ? "\n" : scalar) }
+            wasReturn = scalar == "\r"
+        }
+        return result
+    }
 
     private mutating func run() throws {
         while let (kind, begin) = nextTag() {
-            var text = rest[..<begin]
-            rest = rest[begin...].dropFirst(2)
-            let mark = rest.first
-            if mark == "-" || mark == "+" { rest.removeFirst() }
-            if stripsNext { text = Self.dropLeadingSpace(text) }
-            if mark == "-" {
-                while let last = text.last, last.isWhitespace { text.removeLast() }
-            } else if kind != .output, mark != "+" {
-                let line = text.lastIndex(of: "\n").map { text[text.index(after: $0)...] } ?? text
-                let startsLine = line.startIndex > text.startIndex || beginsLine
-                if startsLine, line.allSatisfy({ $0 == " " || $0 == "\t" }) { text = text[..<line.startIndex] }
+            var text = source[place..<begin]
+            place = begin + 2
+            let mark = scalar(place)
+            if mark == "-" || mark == "+" { place += 1 }
+            Self.strip(&text, mark, isOutput: kind == .output, beginsLine: beginsLine)
+            append(text)
+            switch kind {
+            case .comment: try skipComment()
+            case .output: pieces.append(.output(try tokens(until: kind)))
+            case .statement:
+                let tokens = try tokens(until: kind)
+                guard tokens.count == 1, tokens[0] == .name("raw") else {
+                    pieces.append(.statement(tokens))
+                    continue
+                }
+                try readRaw()
             }
-            append(text: text)
-            try readTag(kind)
         }
-        append(text: stripsNext ? Self.dropLeadingSpace(rest) : rest)
+        append(source[place...])
     }
 
-    private static func dropLeadingSpace(_ text: Substring) -> Substring { text.drop(while: \.isWhitespace) }
-
-    private mutating func append(text: Substring) {
-        if !text.isEmpty { pieces.append(.text(String(text))) }
+    /// Removes the white space that a tag takes away before itself.
+    private static func strip(
+        _ text: inout ArraySlice<Unicode.Scalar>, _ mark: Unicode.Scalar?, isOutput: Bool, beginsLine: Bool
+    ) {
+        if mark == "-" {
+            while let last = text.last, last.isPythonSpace { text.removeLast() }
+        } else if !isOutput, mark != "+" {
+            let start = text.lastIndex(of: "\n").map { $0 + 1 } ?? text.startIndex
+            let startsLine = start > text.startIndex || beginsLine
+            if startsLine, text[start...].allSatisfy(\.isPythonSpace) { text = text[..<start] }
+        }
     }
 
-    private func nextTag() -> (Kind, String.Index)? {
-        var index = rest.startIndex
-        while let brace = rest[index...].firstIndex(of: "{") {
-            let after = rest.index(after: brace)
-            switch after < rest.endIndex ? rest[after] : " " {
-            case "{": return (.output, brace)
-            case "%": return (.statement, brace)
-            case "#": return (.comment, brace)
-            default: index = after
+    private mutating func append(_ text: ArraySlice<Unicode.Scalar>) {
+        if !text.isEmpty { pieces.append(.text(JinjaString(text.lazy.map { PromptScalar($0) }))) }
+    }
+
+    private func scalar(_ index: Int) -> Unicode.Scalar? { index < source.count ? source[index] : nil }
+
+    private func nextTag() -> (Kind, Int)? {
+        for index in place..<source.count where source[index] == "{" {
+            switch scalar(index + 1) {
+            case "{": return (.output, index)
+            case "%": return (.statement, index)
+            case "#": return (.comment, index)
+            default: continue
             }
         }
         return nil
     }
 
-    /// Reads to the end of a tag and over the white space that it removes behind itself.
-    private mutating func readTag(_ kind: Kind) throws {
-        var tokens: [JinjaToken] = []
-        var mark: Character?
-        if kind == .comment {
-            while !rest.isEmpty, !rest.hasPrefix("#}") {
-                mark = rest.removeFirst()
+    private func isEnd(_ kind: Kind, _ index: Int) -> Bool {
+        scalar(index) == kind.end[0] && scalar(index + 1) == kind.end[1]
+    }
+
+    private mutating func skipComment() throws {
+        while place < source.count {
+            let mark = source[place]
+            if isEnd(.comment, place) { return finishTag(.comment, mark: nil) }
+            if mark == "-" || mark == "+", isEnd(.comment, place + 1) {
+                place += 1
+                return finishTag(.comment, mark: mark)
             }
-        } else {
-            while true {
-                rest = Self.dropLeadingSpace(rest)
-                guard let first = rest.first else { throw JinjaError.syntax("a tag is not closed") }
-                mark = first
-                if rest.hasPrefix(kind.end) { break }
-                if first == "-" || first == "+", rest.dropFirst().hasPrefix(kind.end) {
-                    rest.removeFirst()
-                    break
-                }
-                tokens.append(try readToken())
-            }
+            place += 1
         }
-        guard rest.hasPrefix(kind.end) else { throw JinjaError.syntax("a tag is not closed") }
-        rest.removeFirst(2)
-        stripsNext = mark == "-"
+        throw JinjaError.syntax("a comment is not closed")
+    }
+
+    private mutating func tokens(until kind: Kind) throws -> [JinjaToken] {
+        var reader = JinjaTokenReader(source, at: place)
+        var tokens: [JinjaToken] = []
+        while true {
+            reader.skipSpace()
+            place = reader.place
+            guard let first = scalar(place) else { throw JinjaError.syntax("a tag is not closed") }
+            if reader.isBalanced {
+                if isEnd(kind, place) {
+                    finishTag(kind, mark: nil)
+                    return tokens
+                }
+                if first == "-" || (first == "+" && kind == .statement), isEnd(kind, place + 1) {
+                    place += 1
+                    finishTag(kind, mark: first)
+                    return tokens
+                }
+            }
+            tokens.append(try reader.next())
+        }
+    }
+
+    /// Passes over the end of a tag, and the white space that it takes away behind itself.
+    private mutating func finishTag(_ kind: Kind, mark: Unicode.Scalar?) {
+        place += 2
         beginsLine = false
-        if kind != .output, !stripsNext, mark != "+", rest.first == "\n" {
-            rest.removeFirst()
+        if mark == "-" {
+            while let space = scalar(place), space.isPythonSpace { place += 1 }
+        } else if kind != .output, mark == nil, scalar(place) == "\n" {
+            place += 1
             beginsLine = true
         }
-        switch kind {
-        case .output: pieces.append(.output(tokens))
-        case .statement: pieces.append(.statement(tokens))
-        case .comment: break
-        }
     }
 
-    private mutating func readToken() throws -> JinjaToken {
-        guard let first = rest.first else { throw JinjaError.syntax("a tag is not closed") }
-        if first == "'" || first == "\"" { return .string(try readString(quote: first)) }
-        if first.isASCII, first.isNumber {
-            let digits = rest.prefix { $0.isASCII && $0.isNumber }
-            rest = rest.dropFirst(digits.count)
-            guard let value = Int(digits), rest.first != "." || rest.dropFirst().first?.isNumber != true else {
-                throw JinjaError.syntax("a number that is not supported")
-            }
-            return .integer(value)
+    /// Text up to `{% endraw %}`.
+    private mutating func readRaw() throws {
+        // A newline after `{% raw %}` stays.
+        if place > 0, beginsLine { place -= 1 }
+        beginsLine = false
+        let start = place
+        for index in start..<source.count where source[index] == "{" && scalar(index + 1) == "%" {
+            var end = index + 2
+            let mark = scalar(end)
+            if mark == "-" || mark == "+" { end += 1 }
+            while let space = scalar(end), space.isPythonSpace { end += 1 }
+            guard source[end...].starts(with: "endraw".unicodeScalars) else { continue }
+            end += 6
+            while let space = scalar(end), space.isPythonSpace { end += 1 }
+            let endMark = scalar(end)
+            if endMark == "-" || endMark == "+" { end += 1 }
+            guard isEnd(.statement, end) else { continue }
+            var text = source[start..<index]
+            Self.strip(&text, mark, isOutput: false, beginsLine: false)
+            append(text)
+            place = end
+            return finishTag(.statement, mark: endMark == "%" ? nil : endMark)
         }
-        if first == "_" || first.isLetter {
-            let name = rest.prefix { $0 == "_" || $0.isLetter || $0.isNumber }
-            rest = rest.dropFirst(name.count)
-            return .name(String(name))
-        }
-        for symbol in ["==", "!=", "<=", ">=", "//", "**"] where rest.hasPrefix(symbol) {
-            rest = rest.dropFirst(2)
-            return .symbol(symbol)
-        }
-        guard "+-*/%~<>=()[]{},.:|".contains(first) else { throw JinjaError.syntax("an unexpected '\(first)'") }
-        rest.removeFirst()
-        return .symbol(String(first))
-    }
-
-    private mutating func readString(quote: Character) throws -> String {
-        rest.removeFirst()
-        var result = ""
-        while let character = rest.popFirst() {
-            if character == quote { return result }
-            guard character == "\\" else {
-                result.append(character)
-                continue
-            }
-            switch rest.popFirst() {
-            case "n": result.append("\n")
-            case "t": result.append("\t")
-            case "r": result.append("\r")
-            case "\\": result.append("\\")
-            case "'": result.append("'")
-            case "\"": result.append("\"")
-            case let other?:
-                guard other != "u", other != "x", !other.isNumber else {
-                    throw JinjaError.syntax("an escape that is not supported")
-                }
-                result.append("\\")
-                result.append(other)
-            case nil: break
-            }
-        }
-        throw JinjaError.syntax("a string is not closed")
+        throw JinjaError.syntax("the tag 'raw' is not closed")
     }
 }

@@ -1,33 +1,150 @@
-import Tensors
-
-/// What a template does, in order.
+/// A part of a template that does something.
 indirect enum JinjaStatement: Sendable {
-    case text(String)
+    case text(JinjaString)
     case output(JinjaExpression)
-    /// The branches in order; the condition of `else` is nil.
-    case conditional([(condition: JinjaExpression?, body: [JinjaStatement])])
-    case loop(
-        names: [String], JinjaExpression, condition: JinjaExpression?, body: [JinjaStatement],
-        otherwise: [JinjaStatement])
-    case assignment(String, attribute: String?, JinjaExpression)
+    case conditional([JinjaBranch])
+    case loop(JinjaForLoop)
+    case assignment(JinjaTarget, JinjaExpression)
+    /// `{% set name %} … {% endset %}`
+    case blockAssignment(JinjaTarget, filters: [JinjaAppliedFilter], [JinjaStatement])
+    case macro(JinjaMacroDefinition)
+    /// `{% call(…) f(…) %} … {% endcall %}`
+    case call(JinjaExpression, caller: JinjaMacroDefinition)
+    case filter([JinjaAppliedFilter], [JinjaStatement])
+    /// `{% with a = 1 %} … {% endwith %}`, and `{% generation %}`, which has no assignments.
+    case scope([(JinjaTarget, JinjaExpression)], [JinjaStatement])
+    case breakLoop
+    case continueLoop
+}
+
+/// A condition and what happens then; without condition, what happens otherwise.
+struct JinjaBranch: Sendable {
+    let condition: JinjaExpression?
+    let body: [JinjaStatement]
+}
+
+struct JinjaForLoop: Sendable {
+    let target: JinjaTarget
+    let sequence: JinjaExpression
+    let condition: JinjaExpression?
+    let isRecursive: Bool
+    let body: [JinjaStatement]
+    let otherwise: [JinjaStatement]
+}
+
+/// What is assigned to.
+indirect enum JinjaTarget: Sendable {
+    case name(String)
+    case member(String, String)
+    case tuple([JinjaTarget])
+}
+
+struct JinjaMacroDefinition: Sendable {
+    let name: String
+    let parameters: [JinjaParameter]
+    let body: [JinjaStatement]
+    /// Whether the body asks for arguments beyond the parameters, for named ones, and for what a `call` block encloses.
+    let takesMore: Bool
+    let takesMoreNamed: Bool
+    let takesCaller: Bool
+}
+
+struct JinjaParameter: Sendable {
+    let name: String
+    let fallback: JinjaExpression?
+}
+
+/// A filter and its arguments, without what it is applied to.
+struct JinjaAppliedFilter: Sendable {
+    let name: String
+    let arguments: JinjaArgumentExpressions
+}
+
+struct JinjaArgumentExpressions: Sendable {
+    var positional: [JinjaExpression] = []
+    var named: [(name: String, value: JinjaExpression)] = []
+    /// What stands behind `*` and `**`.
+    var spread: JinjaExpression?
+    var namedSpread: JinjaExpression?
+
+    var all: [JinjaExpression] { positional + named.map(\.value) + [spread, namedSpread].compactMap(\.self) }
 }
 
 /// What has a value.
-indirect enum JinjaExpression: Sendable {
-    case literal(JinjaLiteral)
-    case list([JinjaExpression])
-    case dictionary([(JinjaExpression, JinjaExpression)])
-    case name(String)
-    /// `a.b` and `a['b']` alike.
-    case member(JinjaExpression, JinjaExpression)
-    case slice(JinjaExpression, from: JinjaExpression?, to: JinjaExpression?, step: JinjaExpression?)
-    case call(JinjaExpression, [JinjaExpression], named: [String: JinjaExpression])
-    case filter(String, JinjaExpression, [JinjaExpression], named: [String: JinjaExpression])
-    case test(String, JinjaExpression, [JinjaExpression])
-    case not(JinjaExpression)
-    case negative(JinjaExpression)
-    case binary(String, JinjaExpression, JinjaExpression)
-    case choice(JinjaExpression, condition: JinjaExpression, otherwise: JinjaExpression?)
+final class JinjaExpression: Sendable {
+    enum Kind: Sendable {
+        case literal(JinjaLiteral)
+        case name(String)
+        case list([JinjaExpression], isTuple: Bool)
+        case dictionary([(key: JinjaExpression, value: JinjaExpression)])
+        /// `a.b`
+        case attribute(JinjaExpression, String)
+        /// `a[b]`
+        case item(JinjaExpression, JinjaExpression)
+        case slice(JinjaExpression, from: JinjaExpression?, to: JinjaExpression?, step: JinjaExpression?)
+        case call(JinjaExpression, JinjaArgumentExpressions)
+        case filter(JinjaExpression, JinjaAppliedFilter)
+        case test(JinjaExpression, String, JinjaArgumentExpressions)
+        case not(JinjaExpression)
+        case sign(JinjaExpression, isNegative: Bool)
+        case and(JinjaExpression, JinjaExpression)
+        case or(JinjaExpression, JinjaExpression)
+        case arithmetic(JinjaOperator, JinjaExpression, JinjaExpression)
+        case comparison(JinjaExpression, [(JinjaComparison, JinjaExpression)])
+        case concatenation([JinjaExpression])
+        case choice(JinjaExpression, condition: JinjaExpression, otherwise: JinjaExpression?)
+    }
+
+    let kind: Kind
+    private let depth: Int
+
+    /// - Throws: `chat.template` when expressions nest too deeply to be evaluated or released.
+    init(_ kind: Kind) throws {
+        self.kind = kind
+        depth = 1 + (Self.parts(of: kind).map(\.depth).max() ?? 0)
+        guard depth <= JinjaBudget.expressionDepth else {
+            throw JinjaError.syntax("an expression nests more than \(JinjaBudget.expressionDepth) deep")
+        }
+    }
+
+    private static func parts(of kind: Kind) -> [JinjaExpression] {
+        switch kind {
+        case .literal, .name: []
+        case .list(let elements, _), .concatenation(let elements): elements
+        case .dictionary(let members): members.flatMap { [$0.key, $0.value] }
+        case .attribute(let base, _), .not(let base), .sign(let base, _): [base]
+        case .item(let left, let right), .and(let left, let right), .or(let left, let right),
+            .arithmetic(_, let left, let right):
+            [left, right]
+        case .slice(let base, let from, let to, let step): [base] + [from, to, step].compactMap(\.self)
+        case .call(let function, let arguments): [function] + arguments.all
+        case .filter(let base, let filter): [base] + filter.arguments.all
+        case .test(let base, _, let arguments): [base] + arguments.all
+        case .comparison(let first, let others): [first] + others.map(\.1)
+        case .choice(let value, let condition, let otherwise): [value, condition] + [otherwise].compactMap(\.self)
+        }
+    }
+}
+
+enum JinjaOperator: String, Sendable {
+    case add = "+"
+    case subtract = "-"
+    case multiply = "*"
+    case divide = "/"
+    case floorDivide = "//"
+    case remainder = "%"
+    case power = "**"
+}
+
+enum JinjaComparison: String, Sendable {
+    case equal = "=="
+    case notEqual = "!="
+    case less = "<"
+    case lessOrEqual = "<="
+    case greater = ">"
+    case greaterOrEqual = ">="
+    case isIn = "in"
+    case isNotIn = "not in"
 }
 
 /// A value that is written in a template.
@@ -35,34 +152,16 @@ enum JinjaLiteral: Sendable {
     case none
     case bool(Bool)
     case integer(Int)
-    case string(String)
+    case float(Double)
+    case string(JinjaString)
 
     var value: JinjaValue {
         switch self {
         case .none: .none
         case .bool(let value): .bool(value)
         case .integer(let value): .integer(value)
+        case .float(let value): .float(value)
         case .string(let value): .string(value)
         }
     }
-}
-
-/// Ways in which a template cannot be rendered.
-enum JinjaError {
-    static func syntax(_ what: String) -> PVITError {
-        PVITError(
-            .chatTemplate, "the model's chat template cannot be read: \(what)",
-            remedy: "use --raw to give the model a text as it is")
-    }
-
-    static func runtime(_ what: String) -> PVITError {
-        PVITError(
-            .chatTemplate, "the model's chat template failed: \(what)",
-            remedy: "use --raw to give the model a text as it is")
-    }
-}
-
-extension PVITError.Code {
-    /// A chat template is absent, unknown or cannot be rendered.
-    public static let chatTemplate = Self("chat.template", .badData)
 }

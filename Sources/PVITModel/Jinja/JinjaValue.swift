@@ -1,18 +1,28 @@
 import Tensors
 
-/// A value while a template is rendered.
-indirect enum JinjaValue {
-    case undefined
+/// A value while a template is rendered, as Python has it.
+enum JinjaValue {
+    /// What is absent, with the words that say so.
+    case undefined(String)
     case none
     case bool(Bool)
     case integer(Int)
-    case string(String)
-    case list([JinjaValue])
-    case dictionary([String: JinjaValue])
+    case float(Double)
+    case string(JinjaString)
+    case list(JinjaList)
+    case dictionary(JinjaDictionary)
+    case range(JinjaRange)
+    /// What can be gone through once.
+    case iterator(JinjaIterator)
     /// What `namespace(…)` makes: assignments to its members are seen outside of loops.
     case namespace(JinjaNamespace)
-    /// A function, or a method with the value that it belongs to.
-    case function(String, of: JinjaValue?)
+    case function(JinjaFunction)
+    case loop(JinjaLoop)
+
+    static func text(_ text: String) -> JinjaValue { .string(JinjaString(text)) }
+
+    var isUndefined: Bool { if case .undefined = self { true } else { false } }
+    var isNone: Bool { if case .none = self { true } else { false } }
 
     /// Whether the value counts as true in a condition.
     var isTrue: Bool {
@@ -20,53 +30,167 @@ indirect enum JinjaValue {
         case .undefined, .none: false
         case .bool(let value): value
         case .integer(let value): value != 0
-        case .string(let value): !value.isEmpty
-        case .list(let values): !values.isEmpty
-        case .dictionary(let members): !members.isEmpty
-        case .namespace, .function: true
+        case .float(let value): value != 0
+        case .string(let value): !value.scalars.isEmpty
+        case .list(let list): !list.elements.isEmpty
+        case .dictionary(let members): !members.entries.isEmpty
+        case .range(let range): range.count > 0
+        case .loop, .iterator, .namespace, .function: true
         }
     }
 
-    /// The value as `{{ }}` writes it.
-    func text() throws -> String {
-        switch self {
-        case .undefined: ""
-        case .none: "None"
-        case .bool(let value): value ? "True" : "False"
-        case .integer(let value): String(value)
-        case .string(let value): value
-        case .list, .dictionary, .namespace, .function:
-            throw JinjaError.runtime("a list or a function would be written as text")
-        }
-    }
-
-    /// Python's `==`.
-    static func equal(_ left: JinjaValue, _ right: JinjaValue) -> Bool {
-        switch (left, right) {
-        case (.undefined, .undefined), (.none, .none): true
-        case (.string(let a), .string(let b)): a == b
-        case (.bool, .bool), (.integer, .integer), (.bool, .integer), (.integer, .bool): left.number == right.number
-        case (.list(let a), .list(let b)): a.count == b.count && zip(a, b).allSatisfy(equal)
-        case (.dictionary(let a), .dictionary(let b)):
-            a.count == b.count && a.allSatisfy { key, value in b[key].map { equal($0, value) } ?? false }
-        case (.namespace(let a), .namespace(let b)): a === b
-        default: false
-        }
-    }
-
-    /// The number; booleans are 0 and 1.
-    var number: Int? {
+    /// The whole number; booleans are 0 and 1.
+    var integer: Int? {
         switch self {
         case .integer(let value): value
         case .bool(let value): value ? 1 : 0
         default: nil
         }
     }
+
+    /// The number, whole or not.
+    var number: Double? {
+        if case .float(let value) = self { value } else { integer.map { Double($0) } }
+    }
+
+    /// How deep lists and dictionaries nest in it.
+    var depth: Int {
+        switch self {
+        case .list(let list): list.depth
+        case .dictionary(let members): members.depth
+        case .iterator(let iterator): iterator.depth
+        case .loop(let loop): loop.valueDepth
+        case .function(.method(let base, _)), .function(.joiner(_, separator: let base)): base.depth
+        default: 0
+        }
+    }
+
+    /// What Python calls its type.
+    var typeName: String {
+        switch self {
+        case .undefined: "something undefined"
+        case .none: "none"
+        case .bool: "a boolean"
+        case .integer: "a whole number"
+        case .float: "a number"
+        case .string: "a string"
+        case .list(let list): list.kind == .list ? "a list" : "a tuple"
+        case .dictionary: "a dictionary"
+        case .range: "a range"
+        case .iterator: "an iterator"
+        case .namespace: "a namespace"
+        case .function: "a function"
+        case .loop: "a loop"
+        }
+    }
+}
+
+/// A list or a tuple. Templates cannot change one.
+final class JinjaList {
+    enum Kind {
+        case list
+        case tuple
+        /// A pair of the filter `groupby`, whose elements have the names `grouper` and `list`.
+        case group
+        /// A view of a dictionary's keys, values or items, by the name that Python writes.
+        case view(String)
+
+        static func == (left: Kind, right: Kind) -> Bool {
+            switch (left, right) {
+            case (.list, .list), (.tuple, .tuple), (.tuple, .group), (.group, .tuple), (.group, .group): true
+            default: false
+            }
+        }
+    }
+
+    let elements: [JinjaValue]
+    let kind: Kind
+    let depth: Int
+
+    init(_ elements: [JinjaValue], _ kind: Kind = .list) throws {
+        self.elements = elements
+        self.kind = kind
+        depth = try jinjaDepth(of: elements)
+    }
+
+    /// Whether elements can be had by their number.
+    var isSequence: Bool { if case .view = kind { false } else { true } }
+}
+
+/// The depth of what holds these values; their release is as deep.
+///
+/// - Throws: `chat.template` above the limit.
+func jinjaDepth(of values: some Sequence<JinjaValue>) throws -> Int {
+    let depth = 1 + (values.lazy.map(\.depth).max() ?? 0)
+    guard depth <= JinjaBudget.valueDepth else {
+        throw JinjaError.runtime("lists nest more than \(JinjaBudget.valueDepth) deep")
+    }
+    return depth
+}
+
+/// Whole numbers in equal steps.
+struct JinjaRange {
+    let start: Int
+    let end: Int
+    let step: Int
+    static let maximumCount = 100_000
+
+    var count: Int {
+        let (distance, overflow) =
+            step > 0 ? end.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(end)
+        if overflow { return (step > 0) == (end > start) ? .max : 0 }
+        guard distance > 0 else { return 0 }
+        let size = step.magnitude
+        return Int(clamping: (UInt(distance) + size - 1) / size)
+    }
+
+    var elements: [JinjaValue] { (0..<count).map { .integer(start + $0 * step) } }
+}
+
+/// What filters such as `map` and `reverse` give: it can be gone through once, and has no length.
+final class JinjaIterator {
+    private var rest: ArraySlice<JinjaValue>
+    /// Why there are no more elements: making them was no error as long as nobody asks.
+    private var failure: (any Error)?
+    let depth: Int
+
+    init(_ elements: [JinjaValue], failure: (any Error)? = nil) throws {
+        rest = elements[...]
+        self.failure = failure
+        depth = try jinjaDepth(of: elements)
+    }
+
+    /// What `change` makes of elements; nil leaves one out.
+    static func mapping(
+        _ elements: [JinjaValue], _ change: (JinjaValue) throws -> JinjaValue?
+    ) throws -> JinjaIterator {
+        var made: [JinjaValue] = []
+        do {
+            for element in elements {
+                if let value = try change(element) { made.append(value) }
+            }
+            return try JinjaIterator(made)
+        } catch {
+            return try JinjaIterator(made, failure: error)
+        }
+    }
+
+    func next() throws -> JinjaValue? {
+        if let value = rest.popFirst() { return value }
+        if let failure { throw failure }
+        return nil
+    }
+
+    func takeAll() throws -> [JinjaValue] {
+        if let failure { throw failure }
+        defer { rest = [] }
+        return Array(rest)
+    }
 }
 
 /// Members that can be assigned from inside a loop.
 final class JinjaNamespace {
-    var members: [String: JinjaValue]
+    var members: JinjaDictionary
 
-    init(_ members: [String: JinjaValue]) { self.members = members }
+    init(_ members: JinjaDictionary) { self.members = members }
 }

@@ -137,20 +137,28 @@ extension LoadedModel {
     /// thousandths of the image: left, upper, right and lower edge.
     ///
     /// - Parameter room: A PVIT prompt that is too long for it loses its beginning, as with PVIT's worker.
-    /// - Throws: `chat.template` when the model has no known template; `model.no-vision`; `model.token`; `prompt.images`,
+    /// - Throws: `chat.template` when the model has no template; `model.no-vision`; `model.token`; `prompt.images`,
     ///   `prompt.region` and `prompt.too-long`.
     public func prompt(
         of messages: [ChatMessage], image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
+        try prompt(
+            renderedText(of: messages, showsImage: image != nil), lastMessage: messages.last?.content,
+            addBeginning: false, image: image, room: room, instructions: instructions(of: messages))
+    }
+
+    /// The text of a conversation in the model's own template, before images and regions in it become tokens.
+    ///
+    /// - Throws: `chat.template` when the model has no template, or one that does not allow such a conversation.
+    public func renderedText(of messages: [ChatMessage], showsImage: Bool = false) throws -> PromptText {
         var messages = messages
-        if image != nil, !messages.contains(where: { $0.content.contains(PVITTokens.imageText) }),
+        if showsImage, !messages.contains(where: { $0.content.contains(PVITTokens.imageText) }),
             let first = messages.firstIndex(where: { $0.role == .user })
         {
             messages[first].content = "\(PVITTokens.imageText)\n\(messages[first].content)"
         }
-        return try prompt(
-            chatTemplate.render(messages), lastMessage: messages.last?.content, addBeginning: false, image: image,
-            room: room, instructions: instructions(of: messages))
+        let text = try chatTemplate.render(messages)
+        return recognisesSpecialInMessages ? text.recognisingAll : text
     }
 
     /// A text as it is, special tokens recognised, after the token that begins texts if the model has one and the text does
@@ -160,23 +168,26 @@ extension LoadedModel {
     public func prompt(
         ofRaw text: String, image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
-        try prompt(text, addBeginning: true, image: image, room: room)
+        try prompt(PromptText(text), addBeginning: true, image: image, room: room)
     }
 
     private func prompt(
-        _ text: String, lastMessage: String? = nil, addBeginning: Bool, image: PreparedImage?, room: PromptRoom?,
+        _ text: PromptText, lastMessage: String? = nil, addBeginning: Bool, image: PreparedImage?, room: PromptRoom?,
         instructions: [TokenID] = []
     ) throws -> ModelPrompt {
         guard let pvitTokens else {
             if image != nil { _ = try requireVision() }
-            let tokens = addBeginning ? tokenizer.encode(prompt: text) : tokenizer.encode(text, addBeginning: false)
+            let tokens =
+                addBeginning
+                ? tokenizer.encode(prompt: text.segments)
+                : tokenizer.encode(segments: text.segments, addBeginning: false)
             try check(tokens)
             return ModelPrompt(tokens, fixedCount: fixedCount(of: tokens, instructions))
         }
         let partCount = image == nil ? 0 : try requireVision().partCount
         var neededRegionCount = 0
         if let image {
-            neededRegionCount = try neededRegions(text, lastMessage: lastMessage, image, room)
+            neededRegionCount = try neededRegions(text.text, lastMessage: lastMessage, image, room)
         }
         var prompt = try PVITPrompt(
             text, imageCount: image == nil ? 0 : 1, patchCount: partCount, tokenizer: tokenizer,
@@ -219,8 +230,8 @@ extension LoadedModel {
     /// Nothing when the template allows no such conversation.
     private func instructions(of messages: [ChatMessage]) -> [TokenID] {
         let beginning = messages.prefix { $0.role == .system } + [ChatMessage(.user, "")]
-        guard let text = try? chatTemplate.render(Array(beginning)) else { return [] }
-        return tokenizer.encode(text, addBeginning: false, recogniseSpecial: true)
+        guard let text = try? renderedText(of: Array(beginning)) else { return [] }
+        return tokenizer.encode(segments: text.segments, addBeginning: false)
     }
 
     /// How many of the first tokens stay when the oldest part of a text is dropped.

@@ -23,31 +23,32 @@ public struct PVITPrompt: Sendable, Hashable {
     ///   - addBeginning: Whether the text lacks the token that begins texts.
     /// - Throws: `prompt.images` unless `<image>` occurs once for each image.
     public init(
-        _ text: String, imageCount: Int, patchCount: Int, tokenizer: Tokenizer, addBeginning: Bool
+        _ text: PromptText, imageCount: Int, patchCount: Int, tokenizer: Tokenizer, addBeginning: Bool
     ) throws {
         // Code points are compared: canonically equivalent texts are different ones to a tokenizer.
-        func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
-        var prompt = scalars(text)
+        func scalars(_ text: String) -> [PromptScalar] { PromptText(text).scalars }
+        var prompt = text
         let mark = scalars(PVITTokens.imageText)
-        let marks = prompt.ranges(of: mark).count
+        let marks = prompt.scalars.ranges(of: mark).count
         guard marks == imageCount else { throw Self.mismatch(marks: marks, images: imageCount) }
         var regions: [RegionLocation] = []
         if imageCount > 0 {
             let patches = String(repeating: PVITTokens.patchText, count: patchCount)
-            prompt.replace(mark, with: scalars(PVITTokens.imageStartText + patches + PVITTokens.imageEndText))
+            prompt.scalars.replace(mark, with: scalars(PVITTokens.imageStartText + patches + PVITTokens.imageEndText))
             var replaced: Set<[Unicode.Scalar]> = []
-            for match in RegionSyntax.matches(in: prompt) {
+            for match in RegionSyntax.matches(in: prompt.scalars.map(\.scalar)) {
                 if replaced.insert(match.inner).inserted {
-                    prompt.replace(match.inner, with: scalars(PVITTokens.patchText))
+                    prompt.scalars.replace(match.inner.map { PromptScalar($0) }, with: scalars(PVITTokens.patchText))
                 }
                 regions.append(match.location)
             }
         }
-        var string = String.UnicodeScalarView()
-        string.append(contentsOf: prompt)
+        // Messages mention regions; the other tokens of PVIT are not theirs to write.
+        for token in PVITTokens.regionTexts { prompt.recognise(token) }
         tokens =
             addBeginning
-            ? tokenizer.encode(prompt: String(string)) : tokenizer.encode(String(string), addBeginning: false)
+            ? tokenizer.encode(prompt: prompt.segments)
+            : tokenizer.encode(segments: prompt.segments, addBeginning: false)
         self.regions = regions
         self.imageCount = imageCount
     }

@@ -15,6 +15,7 @@ public struct PVITTokens: Sendable, Hashable {
     public let regionEnd: TokenID
 
     static let imageText = "<image>"
+    static let regionTexts = ["<Region>", "</Region>"]
     static let patchText = "<im_patch>"
     static let imageStartText = "<im_start>"
     static let imageEndText = "<im_end>"

@@ -1,0 +1,88 @@
+import Tensors
+
+/// A dictionary, in the order of insertion. Templates cannot change one.
+final class JinjaDictionary {
+    typealias Entry = (key: JinjaValue, value: JinjaValue)
+
+    let entries: [Entry]
+    let depth: Int
+    private let places: [JinjaKey: Int]
+
+    /// One without members.
+    init() {
+        entries = []
+        places = [:]
+        depth = 1
+    }
+
+    /// - Throws: `chat.template` when a key is a list or a dictionary, and above the limit of depth.
+    init(_ entries: [Entry]) throws {
+        var kept: [Entry] = []
+        var places: [JinjaKey: Int] = [:]
+        for entry in entries {
+            let key = try JinjaKey(entry.key)
+            if let place = places[key] {
+                kept[place].value = entry.value
+            } else {
+                places[key] = kept.count
+                kept.append(entry)
+            }
+        }
+        depth = try jinjaDepth(of: kept.lazy.flatMap { [$0.key, $0.value] })
+        self.entries = kept
+        self.places = places
+    }
+
+    subscript(key: JinjaKey) -> JinjaValue? { places[key].map { entries[$0].value } }
+
+    subscript(name: String) -> JinjaValue? { self[.string(JinjaString(name))] }
+
+    var keys: [JinjaValue] { entries.map(\.key) }
+
+    /// The same with another or one more member.
+    func setting(_ name: String, _ value: JinjaValue) throws -> JinjaDictionary {
+        try JinjaDictionary(entries + [(.text(name), value)])
+    }
+}
+
+extension JinjaRenderer {
+    /// What a value is found by; long texts take time to be looked up.
+    func key(_ value: JinjaValue) throws -> JinjaKey {
+        if case .string(let text) = value { try budget.spend(text.count) }
+        return try JinjaKey(value)
+    }
+}
+
+/// What a key is found by: equal numbers are one key whatever their type.
+enum JinjaKey: Hashable {
+    case undefined
+    case none
+    case integer(Int)
+    case float(Double)
+    case string(JinjaString)
+    case tuple([JinjaKey])
+    case range(start: Int, count: Int, step: Int)
+    case object(ObjectIdentifier)
+
+    /// - Throws: `chat.template` for what Python cannot hash.
+    init(_ value: JinjaValue) throws {
+        switch value {
+        case .undefined: self = .undefined
+        case .none: self = .none
+        case .bool(let value): self = .integer(value ? 1 : 0)
+        case .integer(let value): self = .integer(value)
+        case .float(let value): self = Int(exactly: value).map { .integer($0) } ?? .float(value)
+        case .string(let text): self = .string(text)
+        case .list(let list) where list.kind == .tuple: self = .tuple(try list.elements.map { try JinjaKey($0) })
+        case .namespace(let namespace): self = .object(ObjectIdentifier(namespace))
+        case .iterator(let iterator): self = .object(ObjectIdentifier(iterator))
+        case .loop(let loop): self = .object(ObjectIdentifier(loop))
+        case .range(let range):
+            let isEmpty = range.count == 0
+            self = .range(
+                start: isEmpty ? 0 : range.start, count: range.count, step: range.count < 2 ? 0 : range.step)
+        case .list, .dictionary, .function:
+            throw JinjaError.runtime("\(value.typeName) cannot be a key")
+        }
+    }
+}

@@ -1,0 +1,100 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+extension JinjaString {
+    /// The ASCII digits and letters of a number without the white space around it and the underscores between digits; nil
+    /// when it is none.
+    private var numberText: String? {
+        var result = ""
+        var previous: Unicode.Scalar?
+        let scalars = stripped().scalars.map(\.scalar)
+        for (index, scalar) in scalars.enumerated() {
+            defer { previous = scalar }
+            if scalar == "_" {
+                guard let previous, previous.isPythonAlphanumeric, index + 1 < scalars.count,
+                    scalars[index + 1].isPythonAlphanumeric
+                else { return nil }
+            } else if scalar.isPythonDecimal, let value = scalar.properties.numericValue {
+                result += String(Int(value))
+            } else if scalar.isASCII {
+                result.unicodeScalars.append(scalar)
+            } else {
+                return nil
+            }
+        }
+        return result
+    }
+
+    /// What Python's `int` reads; nil when it is no whole number.
+    ///
+    /// - Throws: `chat.template` for one that is too large.
+    func pythonInteger(base: Int) throws -> Int? {
+        guard var text = numberText else { return nil }
+        guard base == 0 || (2...36).contains(base) else { throw JinjaError.runtime("a number has the base \(base)") }
+        let isNegative = text.hasPrefix("-")
+        if isNegative || text.hasPrefix("+") { text.removeFirst() }
+        let prefixes = ["0x": 16, "0o": 8, "0b": 2]
+        var radix = base
+        if let own = prefixes[text.prefix(2).lowercased()], base == 0 || base == own {
+            radix = own
+            text.removeFirst(2)
+        }
+        if radix == 0 { radix = 10 }
+        guard !text.isEmpty,
+            text.unicodeScalars.allSatisfy({ Int(String($0), radix: radix) != nil && $0 != "-" && $0 != "+" })
+        else { return nil }
+        guard let value = Int((isNegative ? "-" : "") + text, radix: radix) else {
+            throw JinjaError.runtime("a number is too large")
+        }
+        return value
+    }
+
+    /// What Python's `float` reads; nil when it is no number.
+    var pythonNumber: Double? {
+        guard let text = numberText?.lowercased() else { return nil }
+        let bare = text.drop { $0 == "-" || $0 == "+" }
+        guard text.count - bare.count <= 1 else { return nil }
+        if ["inf", "infinity", "nan"].contains(String(bare)) {
+            let value = bare == "nan" ? Double.nan : .infinity
+            return text.hasPrefix("-") ? -value : value
+        }
+        guard bare.unicodeScalars.allSatisfy({ ("0"..."9").contains($0) || ".e+-".unicodeScalars.contains($0) }),
+            bare.unicodeScalars.contains(where: { ("0"..."9").contains($0) }), let first = bare.utf8.first,
+            first != 0x65
+        else { return nil }
+        // Python takes `1.` and `.5`.
+        var plain = text.replacingFirst(".e", by: ".0e")
+        if plain.hasSuffix(".") { plain += "0" }
+        return Double(plain)
+    }
+}
+
+extension String {
+    fileprivate func replacingFirst(_ part: String, by other: String) -> String {
+        guard let place = firstRange(of: part) else { return self }
+        return String(self[..<place.lowerBound]) + other + String(self[place.upperBound...])
+    }
+
+    private func firstRange(of part: String) -> Range<String.Index>? { ranges(of: part).first }
+}
+
+extension Double {
+    /// The most digits that a format may ask for.
+    static let maximumFormatDigits = 1000
+
+    /// The number with so many digits behind the point, rounded as C does.
+    func decimal(digits: Int) -> String { printed("f", digits, isAlternate: false) }
+
+    /// The number in one of C's notations, without sign: `e`, `f` or `g`, or a capital of these.
+    func printed(_ notation: Character, _ digits: Int, isAlternate: Bool) -> String {
+        let format = "%\(isAlternate ? "#" : "").\(digits)\(notation)"
+        // 309 digits before the point, and what was asked for behind it.
+        var buffer = [CChar](repeating: 0, count: 400 + digits)
+        let count = withVaList([self]) { vsnprintf(&buffer, buffer.count, format, $0) }
+        guard count > 0, Int(count) < buffer.count else { return "" }
+        return String(decoding: buffer[..<Int(count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,48 @@
+import Tensors
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Runs work that calls itself deeply, on a thread of its own: other threads may have little stack left.
+enum LargeStack {
+    /// Of address space; only what is used takes memory.
+    private static let byteCount = 64 << 20
+
+    private final class Work {
+        let body: () -> Void
+
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+
+    /// Runs the work and waits for it.
+    ///
+    /// - Throws: What the work throws; `internal.defect` when the system gives no thread.
+    static func run<Result>(_ body: () throws -> Result) throws -> Result {
+        var result: Swift.Result<Result, any Error>?
+        try withoutActuallyEscaping(body) { body in
+            let work = Work { result = Swift.Result { try body() } }
+            var attributes = pthread_attr_t()
+            pthread_attr_init(&attributes)
+            defer { pthread_attr_destroy(&attributes) }
+            pthread_attr_setstacksize(&attributes, byteCount)
+            var thread = pthread_t()
+            let status = pthread_create(
+                &thread, &attributes,
+                { argument in
+                    guard let argument else { return nil }
+                    Unmanaged<Work>.fromOpaque(argument).takeUnretainedValue().body()
+                    return nil
+                }, Unmanaged.passUnretained(work).toOpaque())
+            guard status == 0 else {
+                throw PVITError(.internalDefect, "no thread could be started: error \(status)")
+            }
+            pthread_join(thread, nil)
+            withExtendedLifetime(work) {}
+        }
+        guard let result else { throw PVITError(.internalDefect, "a thread ended without a result") }
+        return try result.get()
+    }
+}
