@@ -126,6 +126,8 @@ struct Run: ParsableCommand {
         defer { ReadingProgress.finish() }
         let picture = try imageOptions.load()
         if isConversation {
+            var options = options
+            options.mayCutPrompt = false
             let state = ConversationState(
                 system: system, imageOptions: imageOptions, picture: picture, options: options)
             return try Conversation(

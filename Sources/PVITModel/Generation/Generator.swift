@@ -77,9 +77,10 @@ public final class Generator {
             ModelPrompt(prompt, fixedCount: model.beginningCount(of: prompt)), options, ends: model.endTokens, emit)
     }
 
-    /// The room of a prompt that is cut to fit; nil when the oldest part is dropped instead.
+    /// The room of a prompt that is cut to fit; nil when the oldest part is dropped instead, or too long a prompt is an error.
     private func room(for options: GenerationOptions) -> PromptRoom? {
-        options.overflow == .slide ? nil : PromptRoom(contextLength: contextLength, options)
+        options.overflow == .slide || !options.mayCutPrompt
+            ? nil : PromptRoom(contextLength: contextLength, options)
     }
 
     private func generate(
