@@ -151,6 +151,8 @@ struct Run: ParsableCommand {
         let picture = try imageOptions.load(for: loaded)
         if !json { picture?.noteOrientation() }
         if isConversation {
+            var options = options
+            options.mayCutPrompt = false
             let state = ConversationState(
                 system: instructions, imageOptions: imageOptions, picture: picture, options: options)
             return try Conversation(

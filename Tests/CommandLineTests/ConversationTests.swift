@@ -55,13 +55,14 @@ struct ConversationTests {
         try leave(terminal)
         #expect(
             try questions() == [
-                "/ abc", "/ b c", "/ one three", "/ wörk", "/ x本", "/ e\u{301}z", "/ new", "/ -x+", "/ d", "/ d!", "/exit",
+                "/ abc", "/ b c", "/ one three", "/ wörk", "/ x本", "/ e\u{301}z", "/ new", "/ -x+", "/ d", "/ d!",
+                "/exit",
             ])
     }
 
     @Test("a pasted text is one message, whatever its length and lines, and is sent by Enter alone")
     func pasting() throws {
-        let terminal = try start(["--context", "64"])
+        let terminal = try start(["--context", "64"], environment: ["NO_COLOR": "1"])
         let lines = "first line\n\nthird \\ line\twith a tab: żółw 亀"
         let long = (0..<9000).map { "word\($0)" }.joined(separator: " ")
         let longLines = (0..<8000).map { "line \($0) of a long text" }.joined(separator: "\n")

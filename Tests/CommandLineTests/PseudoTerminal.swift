@@ -19,7 +19,7 @@ final class PseudoTerminal {
     private let process: pid_t
     private var hasEnded = false
     /// All that was shown.
-    private(set) var shown = ""
+    var shown: String { String(decoding: bytes, as: UTF8.self) }
     private var bytes: [UInt8] = []
     /// How much of it `expect` has passed.
     private var position = 0
@@ -113,13 +113,15 @@ final class PseudoTerminal {
     func expect(_ text: String) throws {
         let wanted = Array(text.utf8)
         let end = Date(timeIntervalSinceNow: Self.patience)
+        var searched = position
         while true {
-            if let found = bytes[position...].firstRange(of: wanted) {
+            if let found = bytes[searched...].firstRange(of: wanted) {
                 position = found.upperBound
                 return
             }
+            searched = max(position, bytes.count - wanted.count)
             guard end.timeIntervalSinceNow > 0, read() else {
-                throw Failure(description: "\"\(text)\" is not shown: …\(shown.suffix(2000).debugDescription)")
+                throw Failure(description: "\"\(text)\" is not shown: …\(shown.suffix(1000).debugDescription)")
             }
         }
     }
@@ -171,7 +173,6 @@ final class PseudoTerminal {
         // A terminal that nobody has open any more gives EIO.
         guard count > 0 else { return false }
         bytes += buffer[..<count]
-        shown = String(decoding: bytes, as: UTF8.self)
         return true
     }
 }

@@ -13,6 +13,8 @@ public struct GenerationOptions: Sendable {
     public var speculation: Int?
     /// What is done when prompt and answer do not fit the context.
     public var overflow: ContextOverflow
+    /// Whether a PVIT prompt that is too long may lose its beginning, as with PVIT's worker, and is no error.
+    public var mayCutPrompt = true
 
     /// Creates options; the defaults draw greedily until the model ends.
     public init(

@@ -110,14 +110,17 @@ public struct PromptRoom: Sendable, Hashable {
     public var contextLength: Int
     /// How many tokens the answer may have.
     public var answerCount: Int
-    /// What is done with a prompt that is too long. One that slides is not cut here.
+    /// What is done with a prompt that is too long.
     public var overflow: ContextOverflow
+    /// Whether a PVIT prompt that is too long may lose its beginning. One that slides does not.
+    public var mayCut: Bool
 
     /// Creates a limit.
-    public init(contextLength: Int, answerCount: Int, overflow: ContextOverflow = .stop) {
+    public init(contextLength: Int, answerCount: Int, overflow: ContextOverflow = .stop, mayCut: Bool = true) {
         self.contextLength = contextLength
         self.answerCount = answerCount
         self.overflow = overflow
+        self.mayCut = mayCut && overflow == .stop
     }
 
     /// The room beside the answer that is asked for. PVIT's worker makes 256 tokens unless it is asked for another number, and
@@ -125,7 +128,7 @@ public struct PromptRoom: Sendable, Hashable {
     init(contextLength: Int, _ options: GenerationOptions) {
         self.init(
             contextLength: contextLength, answerCount: min(max(options.maximumTokens ?? 256, 0), 1024),
-            overflow: options.overflow)
+            overflow: options.overflow, mayCut: options.mayCutPrompt)
     }
 }
 
@@ -193,7 +196,7 @@ extension LoadedModel {
             text, imageCount: image == nil ? 0 : 1, patchCount: partCount, tokenizer: tokenizer,
             addBeginning: addBeginning)
         try check(prompt.tokens)
-        if let room, room.overflow == .stop {
+        if let room, room.mayCut {
             try prompt.cut(toFit: room.contextLength, answerCount: room.answerCount, pvitTokens)
         }
         return ModelPrompt(

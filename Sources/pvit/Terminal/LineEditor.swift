@@ -27,6 +27,8 @@ final class LineEditor {
     private var input: TerminalInput?
     private var prompt: UnsafeMutablePointer<CChar>?
     private var isInterrupted = false
+    /// How many characters were read after the last control character.
+    private var plainCount = 0
 
     /// How many lines the history keeps.
     static let historyCount = 1000
@@ -159,8 +161,12 @@ final class LineEditor {
     }
 
     private func read(into scalar: UnsafeMutablePointer<UInt32>?) -> Int32 {
+        // Not while libedit reads the keys of a command, which begin with a control character.
+        if plainCount > 8, let burst = input?.burst(), insert(burst) { cedit_refresh(editorHandle) }
         do {
-            scalar?.pointee = try input?.next().value ?? 0
+            let next = try input?.next().value ?? 0
+            plainCount = next < 0x20 || next == 0x7F ? 0 : plainCount + 1
+            scalar?.pointee = next
             return 1
         } catch {
             isInterrupted = error == .interrupted
