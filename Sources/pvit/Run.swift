@@ -91,14 +91,16 @@ struct Run: ParsableCommand {
         let loaded = try model.load(
             context: context, cacheStorage: kvCache, image: imageOptions.header())
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
-        let picture = try imageOptions.load(for: loaded)
-        if !json { picture?.noteOrientation() }
         if prompt == nil, isatty(STDIN_FILENO) == 1, !json {
+            let picture = try imageOptions.load(for: loaded)
+            picture?.noteOrientation()
             return try Conversation(
                 generator: generator, system: system, isRaw: raw, picture: picture, options: options
             ).run()
         }
         var text = try prompt ?? standardInputText()
+        let picture = try imageOptions.load(for: loaded, prompt: (system ?? "") + text)
+        if !json { picture?.noteOrientation() }
         if let picture { text = try picture.prompt(text, mustUseAll: true) }
         Interruption.watch()
         let result = try generator.respond(

@@ -53,7 +53,7 @@ struct EvaluateLogits: ParsableCommand {
     }
 
     private func promptInput(for model: LoadedModel) throws -> LlamaInput {
-        let picture = try imageOptions.load(for: model)
+        let picture = try imageOptions.load(for: model, prompt: prompt)
         picture?.noteOrientation()
         let text = try picture?.prompt(prompt ?? "", mustUseAll: true) ?? prompt ?? ""
         return try model.input(for: model.prompt(ofRaw: text, image: picture?.image)).input
