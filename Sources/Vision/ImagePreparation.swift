@@ -8,13 +8,20 @@ public struct ImagePreparation: Sendable, Hashable {
     /// How the square is resampled.
     public let squareFilter: ResamplingFilter
     /// What the region encoder asks of its input; nil for models without one.
-    public let regions: RegionEncoderConfiguration?
+    public private(set) var regions: RegionEncoderConfiguration?
 
     /// The preparation for a vision tower, and for a region encoder if there is one.
     public init(_ tower: CLIPVisionConfiguration, regions: RegionEncoderConfiguration?) {
         squareSide = tower.imageSize
         squareFilter = tower.preparation.filter
         self.regions = regions
+    }
+
+    /// The same for an image whose regions will not be asked about.
+    public var withoutRegions: ImagePreparation {
+        var copy = self
+        copy.regions = nil
+        return copy
     }
 
     /// Decodes an image file row by row, straight to what is made of it.

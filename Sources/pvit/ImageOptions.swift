@@ -46,11 +46,14 @@ struct ImageOptions: ParsableArguments {
 
     /// Reads the image.
     ///
+    /// - Parameter prompt: The only text that asks about it; nil when there may be others.
     /// - Throws: `model.no-vision` and the errors of decoding it.
-    func load(for model: LoadedModel) throws -> Picture? {
+    func load(for model: LoadedModel, prompt: String? = nil) throws -> Picture? {
         guard let path = image.first else { return nil }
+        let hasRegions = prompt.map { !region.isEmpty || $0.contains("<Region>") } ?? true
         return Picture(
-            path: path, image: try model.image(contentsOf: path), regions: try region.map(NamedRegion.init(parsing:)))
+            path: path, image: try model.image(contentsOf: path, forRegions: hasRegions),
+            regions: try region.map(NamedRegion.init(parsing:)))
     }
 }
 

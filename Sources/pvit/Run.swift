@@ -148,17 +148,19 @@ struct Run: ParsableCommand {
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
         generator.reading = ReadingProgress.update
         defer { ReadingProgress.finish() }
-        let picture = try imageOptions.load(for: loaded)
-        if !json { picture?.noteOrientation() }
         if isConversation {
             var options = options
             options.mayCutPrompt = false
+            let picture = try imageOptions.load(for: loaded)
+            picture?.noteOrientation()
             let state = ConversationState(
                 system: instructions, imageOptions: imageOptions, picture: picture, options: options)
             return try Conversation(
                 generator: generator, isRaw: raw, state: state, history: history.map(InputHistory.init)
             ).run()
         }
+        let picture = try imageOptions.load(for: loaded, prompt: (instructions ?? "") + text)
+        if !json { picture?.noteOrientation() }
         let question = try picture?.prompt(text, mustUseAll: true) ?? text
         if showPrompt { return try show(question, loaded, showsImage: picture != nil) }
         try answer(question, generator, picture)

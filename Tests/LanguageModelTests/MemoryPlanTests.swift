@@ -79,6 +79,21 @@ struct MemoryPlanTests {
         #expect(try plan(model, limit: limit + 4999, vision: vision).isTight)
     }
 
+    @Test("an image is decoded in what neither weights nor activations take, with or without a limit of the user's own")
+    func decoding() throws {
+        let model = try TestModel.synthetic(matrices: .quantized(.q8))
+        let limit = try Self.all + weights(model)
+        let vision = Self.cache + 5000
+        #expect(try plan(model, limit: limit).decodingByteCount == Self.cache)
+        #expect(try plan(model, limit: nil, available: ByteCount(limit)).decodingByteCount == Self.cache)
+        for missing in [0, 1, 50_000] {
+            let plan = try plan(model, limit: limit + 5000 - missing, vision: vision)
+            #expect(plan.decodingByteCount ?? 0 >= vision)
+        }
+        #expect(try plan(model, limit: nil, available: ByteCount(1)).decodingByteCount == 0)
+        #expect(try plan(model, limit: nil).decodingByteCount == nil)
+    }
+
     @Test("without a limit of the user's own the machine's counts, and too little of it is no error")
     func automatic() throws {
         let model = try TestModel.synthetic(matrices: .quantized(.q8))

@@ -7,7 +7,8 @@ import Testing
 @Suite("Damaged images")
 struct ImageFuzzTests {
     private static let names = [
-        "jpeg_17x9_420.jpg", "jpeg_420_progressive.jpg", "jpeg_cmyk.jpg", "jpeg_gray.jpg", "png_1bit.png",
+        "jpeg_17x9_420.jpg", "jpeg_420_progressive.jpg", "jpeg_cmyk.jpg", "jpeg_exif_orientation6.jpg",
+        "jpeg_gray.jpg", "png_1bit.png",
         "png_gray_alpha.png", "png_palette.png", "png_rgb.png", "webp_alpha.webp", "webp_alpha_lossless.webp",
         "webp_lossless.webp", "webp_lossy.webp",
     ]

@@ -30,7 +30,10 @@ struct PreparedImageTests {
             to: pixels.size.fitting(shortestEdge: 40, longestEdge: 70), filter: .bilinear)
         #expect(streamed.scaled == scaled)
         #expect(try preparation.prepare(pixels).digest == streamed.digest)
-        #expect(try self.preparation(regions: false).prepare(pixels).scaled == nil)
+        for without in try [self.preparation(regions: false), preparation.withoutRegions] {
+            let image = try without.prepare(pixels)
+            #expect(image.scaled == nil && image.square == streamed.square && image.digest != streamed.digest)
+        }
     }
 
     @Test("one other sample, or another size, is another digest")

@@ -140,7 +140,7 @@ public final class PVITVision {
     private func look(at regions: [RegionLocation], of image: PreparedImage, _ encoding: ImageEncoding) throws {
         try checkRegions(count: regions.count, of: image)
         guard let regionProjection, let scaled = image.scaled else {
-            throw PVITError(.modelNoVision, "the image was prepared for a model that sees no regions")
+            throw PVITError(.modelNoVision, "the image was not prepared for questions about regions")
         }
         // The encoder and its memory are gone when this is done.
         let encoder = try RegionEncoder(in: container, engine: MatrixEngine(sharing: engine.pool))

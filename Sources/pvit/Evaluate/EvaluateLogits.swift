@@ -62,7 +62,7 @@ struct EvaluateLogits: ParsableCommand {
     }
 
     private func promptInput(for model: LoadedModel) throws -> LlamaInput {
-        let picture = try imageOptions.load(for: model)
+        let picture = try imageOptions.load(for: model, prompt: prompt)
         picture?.noteOrientation()
         let prompt = (prompt ?? "").repairingFileNameBytes
         let text = try picture?.prompt(prompt, mustUseAll: true) ?? prompt
