@@ -45,18 +45,25 @@ struct EvaluateLogits: ParsableCommand {
     }
 
     func run() throws {
+        defer { ReadingProgress.finish() }
         let loaded = try model.load(cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
         let input = try tokens.map { LlamaInput.tokens(try parse($0)) } ?? promptInput(for: loaded)
         let llama = loaded.llama
         var cache = try KVCache(for: llama.configuration, storage: kvCache, capacity: max(input.count, 1))
         var writer = try NumpyWriter(path: output, rows: input.count, columns: llama.configuration.vocabularySize)
-        try llama.forward(input, cache: &cache, logits: .from(0)) { _, logits in try writer.append(logits) }
+        ReadingProgress.update(.tokens(0, of: input.count))
+        try llama.forward(input, cache: &cache, logits: .from(0)) { _, logits in
+            try writer.append(logits)
+        } read: {
+            ReadingProgress.update(.tokens($0, of: input.count))
+        }
         try writer.commit()
     }
 
     private func promptInput(for model: LoadedModel) throws -> LlamaInput {
         let picture = try imageOptions.load()
         let text = try picture?.prompt(prompt ?? "", mustUseAll: true) ?? prompt ?? ""
+        if picture != nil { ReadingProgress.update(.image) }
         return try model.input(for: model.prompt(ofRaw: text, image: picture?.pixels)).input
     }
 
