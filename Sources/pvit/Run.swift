@@ -139,6 +139,9 @@ struct Run: ParsableCommand {
 
     func run() throws {
         let isConversation = prompt == nil && isatty(STDIN_FILENO) == 1 && !json && !showPrompt
+        if history != nil, !isConversation {
+            throw ValidationError("--history is for a conversation, which takes place on a terminal")
+        }
         // What is wrong with standard input is told before a model is opened.
         let text = isConversation ? "" : try promptText()
         let loaded = try model.load(

@@ -82,4 +82,16 @@ struct EvaluateTests {
         #expect(result.windows == 3 && result.tokens == 3 * 31)
         #expect(result.perplexity > 1)
     }
+
+    @Test("one scored token has no error, and a note says that it tells little")
+    func oneToken() throws {
+        let arguments = [
+            "evaluate", "perplexity", try Models.path("gqa-q8.pvq"), "--text",
+            CommandLineRunner.packageRoot.appending("LICENSE").string, "--context", "4", "--windows", "1",
+        ]
+        let outcome = try CommandLineRunner.run(arguments)
+        #expect(outcome.output.hasSuffix(" over 1 token\n") && !outcome.output.contains("±"))
+        #expect(outcome.errors.contains("one scored token"))
+        #expect(try CommandLineRunner.run(arguments + ["--json"]).output.contains("\"standard_error\": null"))
+    }
 }

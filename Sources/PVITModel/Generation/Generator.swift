@@ -100,7 +100,7 @@ public final class Generator {
         var dropped = window?.droppedCount(of: prompt.tokens.count) ?? 0
         try prompt.checkDropping(dropped)
         let kept = prompt.dropping(dropped)
-        let read = try readPrompt(kept, &answer)
+        let read = try readPrompt(kept, &answer, tell: reading)
         let prefillEnd = clock.now
         let streamed = model.llama.streamStatistics
         try answer.flush(emit)
@@ -129,8 +129,10 @@ public final class Generator {
     }
 
     /// Reads what the cache does not hold of a text, and draws the token that follows it.
+    ///
+    /// - Parameter tell: Told how far it is; nobody is while an answer is being shown.
     private func readPrompt(
-        _ prompt: ModelPrompt, _ answer: inout Answer
+        _ prompt: ModelPrompt, _ answer: inout Answer, tell: (ReadingStep) -> Void = { _ in }
     ) throws -> (reused: Int, vision: VisionTimings) {
         // The last token is always read: its logits are needed.
         let common = zip(cached, prompt.positions.dropLast()).prefix { $0 == $1 }.count
@@ -138,14 +140,14 @@ public final class Generator {
         try cache.checkRoom(for: prompt.tokens.count - common)
         // An image may have to be encoded, in memory that keys and values do not need yet.
         if let plan = model.memoryPlan, plan.visionByteCount > 0 { cache.releaseUnfilled() }
-        if prompt.showsImage(from: common) { reading(.image) }
+        if prompt.showsImage(from: common) { tell(.image) }
         let (input, timings) = try model.input(for: prompt, from: common)
-        reading(.tokens(0, of: input.count))
+        tell(.tokens(0, of: input.count))
         do {
             try model.llama.forward(input, cache: &cache) { _, logits in
                 if answer.reason == nil { _ = try answer.draw(logits) }
             } read: {
-                reading(.tokens($0, of: input.count))
+                tell(.tokens($0, of: input.count))
             }
         } catch {
             // Parts of the prompt may have been read: they are not counted on.

@@ -46,12 +46,18 @@ struct EvaluateLogits: ParsableCommand {
 
     func run() throws {
         try output.requireApart(fromCheckpoints: model.file, files: imageOptions.image)
+        defer { ReadingProgress.finish() }
         let loaded = try model.load(cacheStorage: kvCache, image: imageOptions.header())
         let input = try tokens.map { try tokenInput($0, for: loaded) } ?? promptInput(for: loaded)
         let llama = loaded.llama
         var cache = try KVCache(for: llama.configuration, storage: kvCache, capacity: max(input.count, 1))
         var writer = try NumpyWriter(path: output, rows: input.count, columns: llama.configuration.vocabularySize)
-        try llama.forward(input, cache: &cache, logits: .from(0)) { _, logits in try writer.append(logits) }
+        ReadingProgress.update(.tokens(0, of: input.count))
+        try llama.forward(input, cache: &cache, logits: .from(0)) { _, logits in
+            try writer.append(logits)
+        } read: {
+            ReadingProgress.update(.tokens($0, of: input.count))
+        }
         try writer.commit()
     }
 
@@ -66,6 +72,7 @@ struct EvaluateLogits: ParsableCommand {
         picture?.noteOrientation()
         let prompt = (prompt ?? "").repairingFileNameBytes
         let text = try picture?.prompt(prompt, mustUseAll: true) ?? prompt
+        if picture != nil { ReadingProgress.update(.image) }
         return try model.input(for: model.prompt(ofRaw: text, image: picture?.image)).input
     }
 
