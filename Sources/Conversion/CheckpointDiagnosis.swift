@@ -1,3 +1,4 @@
+import Architectures
 import Checkpoints
 import Tensors
 
@@ -27,7 +28,7 @@ public enum CheckpointDiagnosis {
             return nil
         } catch let error as PVITError {
             switch error.code {
-            case .modelIsDelta, .checkpointConfig, .checkpointUnsupported, .checkpointTensors, .towerConfig,
+            case .modelIsDelta, .checkpointConfig, .modelConfig, .modelUnsupported, .checkpointTensors, .towerConfig,
                 .towerTensors:
                 return error.what
             default: throw error

@@ -203,7 +203,7 @@ struct GGUFExportTests {
         #expect(try code(model(tokenizer: unnamed)) == "export.tokenizer")
         var yarn = TinyModel()
         yarn.config = ["rope_scaling": ["rope_type": "yarn", "factor": 4.0]]
-        #expect(try code(model(yarn)) == "checkpoint.unsupported-model")
+        #expect(try code(model(yarn)) == "model.unsupported")
         var large = TinyModel()
         (large.type, large.scale.matrices) = (.bf16, 1e9)
         #expect(try code(model(large), .f16) == "quantize.overflow")

@@ -1,3 +1,4 @@
+import Architectures
 import Checkpoints
 import Tensors
 
@@ -77,7 +78,7 @@ struct GGUFExportPlan: Sendable {
     /// Matrices get `type`; vectors stay f32, which is what llama.cpp expects. A matrix whose rows are not a multiple of 32
     /// elements stays f16, and with 4-bit weights the output layer gets 8 bits, as in llama.cpp's own files.
     ///
-    /// - Throws: `checkpoint.config`, `checkpoint.tensors`, `checkpoint.unsupported-model`.
+    /// - Throws: `checkpoint.config`, `checkpoint.tensors`, `model.config`, `model.unsupported`.
     init(for checkpoint: Checkpoint, type: GGUFWeightType) throws {
         guard let config = checkpoint.config else {
             throw PVITError(
@@ -86,6 +87,7 @@ struct GGUFExportPlan: Sendable {
         }
         let architecture = try LlamaArchitecture(config: config)
         try architecture.check(checkpoint.weights.tensors)
+        let sizes = architecture.configuration
         let sources = Dictionary(checkpoint.weights.tensors.map { ($0.name, $0) }) { first, _ in first }
         var entries: [Entry] = []
         for (name, _) in architecture.tensors {
@@ -97,7 +99,7 @@ struct GGUFExportPlan: Sendable {
             var order: RotaryRowOrder?
             var rowsPerPiece = max(1, Self.elementsPerPiece / max(source.shape.elementsPerRow, 1))
             if let rotated = translated.rotated {
-                let heads = rotated == .query ? architecture.heads : architecture.keyValueHeads
+                let heads = rotated == .query ? sizes.headCount : sizes.keyValueHeadCount
                 order = RotaryRowOrder(rows: source.shape.rows, heads: heads)
                 guard order != nil else {
                     throw PVITError(

@@ -1,3 +1,4 @@
+import Architectures
 import Checkpoints
 import Tensors
 
@@ -12,12 +13,12 @@ struct GGUFModelMetadata {
     /// - Throws: `checkpoint.config`, `checkpoint.unsupported-model`, `export.tokenizer`.
     init(of checkpoint: Checkpoint, type: GGUFWeightType) throws {
         guard let config = checkpoint.config else { throw PVITError(.checkpointConfig, "there is no config.json") }
-        let architecture = try LlamaArchitecture(config: config)
+        let sizes = try LlamaConfiguration(parsing: config)
         // Since version 5, `transformers` keeps all that belongs to rotary embeddings together.
         let rotary = config["rope_parameters"]?.object ?? config["rope_scaling"]?.object
         theta = try Self.number(
             config["rope_theta"] ?? rotary?["rope_theta"], "rope_theta", default: 10000)
-        width = architecture.headWidth
+        width = sizes.headWidth
         let epsilon = try Self.number(config["rms_norm_eps"], "rms_norm_eps", default: 1e-6)
         let context = try Self.number(
             config["max_position_embeddings"], "max_position_embeddings", default: 2048)
@@ -26,15 +27,15 @@ struct GGUFModelMetadata {
             ("general.architecture", .string("llama")), ("general.type", .string("model")),
             ("general.name", .string(Self.name(of: checkpoint))), ("general.file_type", .u32(type.fileType)),
             ("general.quantization_version", .u32(2)),
-            ("llama.vocab_size", size(architecture.vocabulary)), ("llama.context_length", size(Int(context))),
-            ("llama.embedding_length", size(architecture.hidden)), ("llama.block_count", size(architecture.layers)),
-            ("llama.feed_forward_length", size(architecture.inner)),
-            ("llama.attention.head_count", size(architecture.heads)),
-            ("llama.attention.head_count_kv", size(architecture.keyValueHeads)),
+            ("llama.vocab_size", size(sizes.vocabularySize)), ("llama.context_length", size(Int(context))),
+            ("llama.embedding_length", size(sizes.hiddenSize)), ("llama.block_count", size(sizes.layerCount)),
+            ("llama.feed_forward_length", size(sizes.intermediateSize)),
+            ("llama.attention.head_count", size(sizes.headCount)),
+            ("llama.attention.head_count_kv", size(sizes.keyValueHeadCount)),
             ("llama.attention.layer_norm_rms_epsilon", .f32(Float(epsilon))),
             ("llama.rope.dimension_count", size(width)), ("llama.rope.freq_base", .f32(Float(theta))),
         ]
-        if width * architecture.heads != architecture.hidden {
+        if width * sizes.headCount != sizes.hiddenSize {
             pairs.append(("llama.attention.key_length", size(width)))
             pairs.append(("llama.attention.value_length", size(width)))
         }
@@ -53,10 +54,10 @@ struct GGUFModelMetadata {
             scaling = known
         case let other?:
             throw PVITError(
-                .checkpointUnsupported, "rotary embeddings scaled by \"\(other)\" are not supported",
+                .modelUnsupported, "rotary embeddings scaled by \"\(other)\" are not supported",
                 file: checkpoint.path)
         }
-        self.pairs = try pairs + GGUFTokenizerMetadata(of: checkpoint, vocabulary: architecture.vocabulary).pairs
+        self.pairs = try pairs + GGUFTokenizerMetadata(of: checkpoint, vocabulary: sizes.vocabularySize).pairs
     }
 
     /// The divisors of the rotary frequencies as a tensor, for models that have some: [width / 2] f32.

@@ -1,3 +1,5 @@
+import Architectures
+
 extension PixelImage {
     /// The image in another size, the same to the last bit as `Image.resize(size, filter)` of Pillow 9.4.
     ///

@@ -1,6 +1,4 @@
-import Container
 import Tensors
-import Tokenization
 
 /// The sizes and constants of a LLaMA-family decoder, as a Hugging Face `config.json` states them.
 ///
@@ -27,7 +25,7 @@ public struct LlamaConfiguration: Sendable, Hashable {
     /// The most positions that the model attends over.
     public let maximumPositions: Int
     /// Whether the output matrix is the embedding matrix.
-    public let tiesOutput: Bool
+    public package(set) var tiesOutput: Bool
     /// The token that begins a text, when the configuration names one.
     public let beginningOfText: TokenID?
     /// The tokens that end a text.
@@ -71,11 +69,6 @@ public struct LlamaConfiguration: Sendable, Hashable {
         endOfText = try reader.tokens("eos_token_id")
     }
 
-    /// Reads the configuration that travels in a container.
-    ///
-    /// - Throws: What `Container.modelConfig` and `init(parsing:)` throw.
-    public init(of container: Container) throws { try self.init(parsing: container.modelConfig) }
-
     /// Throws unless the decoder is LLaMA's: the families that use the same graph under another name are accepted.
     private static func checkArchitecture(_ json: JSONObject) throws {
         let type = json["model_type"]?.string ?? "llama"
@@ -93,25 +86,4 @@ public struct LlamaConfiguration: Sendable, Hashable {
     static func unsupported(_ what: String) -> PVITError {
         PVITError(.modelUnsupported, what, remedy: "use a LLaMA, Vicuna, LLaVA/PVIT or Mistral checkpoint")
     }
-}
-
-extension Container {
-    /// The `config.json` of the model.
-    ///
-    /// - Throws: `model.config` when there is none, and what `metadata` throws.
-    public var modelConfig: JSONObject {
-        get throws {
-            guard let config = try metadata["model.config"]?.object else {
-                throw PVITError(.modelConfig, "the file has no model configuration: it holds tensors, but no model")
-            }
-            return config
-        }
-    }
-}
-
-extension PVITError.Code {
-    /// A member of a model's configuration is absent, malformed or out of range.
-    public static let modelConfig = Self("model.config", .badData)
-    /// The model is computed in a way that this program does not implement.
-    public static let modelUnsupported = Self("model.unsupported", .badData)
 }

@@ -1,7 +1,6 @@
+import Architectures
 import Tensors
 import Testing
-
-@testable import LanguageModel
 
 @Suite("A model's configuration")
 struct LlamaConfigurationTests {

@@ -1,14 +1,29 @@
 import Tensors
-import Tokenization
 
-/// Reads members of a `config.json` with their ranges checked. A member that is `null` counts as absent.
-struct ConfigurationReader {
+/// Reads members of a configuration with their ranges checked. A member that is `null` counts as absent.
+package struct ConfigurationReader {
     private let json: JSONObject
+    private let title: String
+    private let code: PVITError.Code
     private let path: String
 
+    /// Creates a reader of a language model's `config.json`.
+    package init(_ json: JSONObject) {
+        self.init(json, title: "the model's configuration", code: .modelConfig, path: "")
+    }
+
+    /// Creates a reader of a vision tower's configuration.
+    ///
+    /// - Parameter name: What the configuration is called in messages: `vision_tower.config`.
+    package init(vision json: JSONObject, name: String) {
+        self.init(json, title: "the configuration \(name)", code: .visionConfig, path: "")
+    }
+
     /// - Parameter path: What goes before a member's name in messages, such as `rope_scaling.`.
-    init(_ json: JSONObject, path: String = "") {
+    private init(_ json: JSONObject, title: String, code: PVITError.Code, path: String) {
         self.json = json
+        self.title = title
+        self.code = code
         self.path = path
     }
 
@@ -16,7 +31,8 @@ struct ConfigurationReader {
         json[key].flatMap { $0 == .null ? nil : $0 }
     }
 
-    func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) throws -> Int {
+    /// A whole number in a range; without a default it must be there.
+    package func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) throws -> Int {
         guard let value = value(key) else {
             if let fallback { return fallback }
             throw invalid("\(path)\(key) is missing")
@@ -27,7 +43,10 @@ struct ConfigurationReader {
         return number
     }
 
-    func number(_ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil) throws -> Double {
+    /// A number in a range; without a default it must be there.
+    package func number(
+        _ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil
+    ) throws -> Double {
         guard let value = value(key) else {
             if let fallback { return fallback }
             throw invalid("\(path)\(key) is missing")
@@ -38,26 +57,29 @@ struct ConfigurationReader {
         return number
     }
 
-    func bool(_ key: String, default fallback: Bool) throws -> Bool {
+    /// A boolean, or its default.
+    package func bool(_ key: String, default fallback: Bool) throws -> Bool {
         guard let value = value(key) else { return fallback }
         guard let bool = value.bool else { throw invalid("\(path)\(key) is neither true nor false") }
         return bool
     }
 
-    func string(_ key: String) throws -> String? {
+    /// A text, or nil if there is none.
+    package func string(_ key: String) throws -> String? {
         guard let value = value(key) else { return nil }
         guard let string = value.string else { throw invalid("\(path)\(key) is not a string") }
         return string
     }
 
-    func object(_ key: String) throws -> ConfigurationReader? {
+    /// The reader of a member that is an object, or nil if there is none.
+    package func object(_ key: String) throws -> ConfigurationReader? {
         guard let value = value(key) else { return nil }
         guard let object = value.object else { throw invalid("\(path)\(key) is not an object") }
-        return ConfigurationReader(object, path: "\(path)\(key).")
+        return ConfigurationReader(object, title: title, code: code, path: "\(path)\(key).")
     }
 
     /// Token ids given as one number or as a list of numbers.
-    func tokens(_ key: String) throws -> [TokenID] {
+    package func tokens(_ key: String) throws -> [TokenID] {
         guard let value = value(key) else { return [] }
         return try (value.array ?? [value]).map { element in
             guard let number = element.integer, let id = Int32(exactly: number), id >= 0 else {
@@ -67,7 +89,6 @@ struct ConfigurationReader {
         }
     }
 
-    func invalid(_ what: String) -> PVITError {
-        PVITError(.modelConfig, "the model's configuration is not usable: \(what)")
-    }
+    /// The error that says what is wrong with a member.
+    package func invalid(_ what: String) -> PVITError { PVITError(code, "\(title) is not usable: \(what)") }
 }

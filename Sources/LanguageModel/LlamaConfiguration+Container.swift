@@ -1,0 +1,24 @@
+import Architectures
+import Container
+import Tensors
+
+extension LlamaConfiguration {
+    /// Reads the configuration that travels in a container.
+    ///
+    /// - Throws: What `Container.modelConfig` and `init(parsing:)` throw.
+    public init(of container: Container) throws { try self.init(parsing: container.modelConfig) }
+}
+
+extension Container {
+    /// The `config.json` of the model.
+    ///
+    /// - Throws: `model.config` when there is none, and what `metadata` throws.
+    public var modelConfig: JSONObject {
+        get throws {
+            guard let config = try metadata["model.config"]?.object else {
+                throw PVITError(.modelConfig, "the file has no model configuration: it holds tensors, but no model")
+            }
+            return config
+        }
+    }
+}
