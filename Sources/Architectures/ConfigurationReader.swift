@@ -31,6 +31,9 @@ package struct ConfigurationReader {
         json[key].flatMap { $0 == .null ? nil : $0 }
     }
 
+    /// The names of the members that are objects, in their order.
+    package var objectKeys: [String] { json.members.filter { $0.value.object != nil }.map(\.key) }
+
     /// A whole number in a range; without a default it must be there.
     package func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) throws -> Int {
         guard let value = value(key) else {
@@ -69,6 +72,15 @@ package struct ConfigurationReader {
         guard let value = value(key) else { return nil }
         guard let string = value.string else { throw invalid("\(path)\(key) is not a string") }
         return string
+    }
+
+    /// A list of texts; empty if there is none.
+    package func strings(_ key: String) throws -> [String] {
+        guard let value = value(key) else { return [] }
+        guard let strings = value.array?.map(\.string), !strings.contains(nil) else {
+            throw invalid("\(path)\(key) is not a list of strings")
+        }
+        return strings.compactMap(\.self)
     }
 
     /// The reader of a member that is an object, or nil if there is none.

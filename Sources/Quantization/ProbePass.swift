@@ -184,7 +184,8 @@ struct ProbePass {
             for token in 0..<tokens {
                 let position = Double(token % probe.length)
                 let angles = (0..<width / 2).map {
-                    position * pow(configuration.rotary.theta, -2 * Double($0) / Double(width))
+                    let frequency = pow(configuration.rotary.theta, -2 * Double($0) / Double(width))
+                    return position * configuration.rotary.scaling.scaled(frequency)
                 }
                 kernels.rope(
                     buffer.baseAddress?.advanced(by: token * heads * width), heads, width,

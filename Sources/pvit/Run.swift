@@ -91,6 +91,7 @@ struct Run: ParsableCommand {
         let loaded = try model.load(
             context: context, cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
+        noteContext(generator.contextLength, of: loaded.llama.configuration)
         let picture = try imageOptions.load()
         if prompt == nil, isatty(STDIN_FILENO) == 1, !json {
             return try Conversation(

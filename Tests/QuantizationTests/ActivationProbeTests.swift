@@ -208,6 +208,23 @@ struct ActivationProbeTests {
         #expect(throws: PVITError.self) { try ActivationProbe(odd, reader: model.reader) }
     }
 
+    @Test("both spellings of the rotary base and of its scaling give the same importance, another base another one")
+    func rotarySpelling() throws {
+        let model = SmallModel(seed: 26)
+        func importance(_ changes: JSONObject) throws -> [[Float]] {
+            var json = SmallModel.json
+            for change in changes.members { json[change.key] = change.value }
+            return try model.importance(
+                ActivationProbe(LlamaConfiguration(parsing: json), reader: model.reader))
+        }
+        let newer = try importance(["rope_parameters": ["rope_theta": 500], "rope_theta": 10_000])
+        #expect(try newer == importance([:]))
+        #expect(try newer != importance(["rope_theta": 10_000]))
+        let linear = try importance(["rope_scaling": ["type": "linear", "factor": 4]])
+        #expect(try linear == importance(["rope_parameters": ["rope_type": "linear", "factor": 4, "rope_theta": 500]]))
+        #expect(linear != newer)
+    }
+
     @Test("waiting for matrices that will not come ends when the work is abandoned")
     func abandonment() async throws {
         let model = SmallModel(seed: 25)

@@ -24,37 +24,63 @@ public struct RotaryParameters: Sendable, Hashable {
         self.scaling = scaling
     }
 
-    /// Reads `rope_theta` and `rope_scaling`, or `rope_parameters`, which has both in newer files.
-    init(_ reader: ConfigurationReader, headWidth: Int) throws {
-        let parameters = try reader.object("rope_parameters")
-        let fallback = try reader.number("rope_theta", in: 1...1e15, default: 10_000)
-        theta = try parameters?.number("rope_theta", in: 1...1e15, default: fallback) ?? fallback
-        for place in [reader, parameters].compactMap(\.self) {
-            let part = try place.number("partial_rotary_factor", in: 0...1, default: 1)
-            guard part == 1 else {
-                throw LlamaConfiguration.unsupported("only a part of each head is rotated (partial_rotary_factor)")
+    /// Reads the newer spelling, `rope_parameters`, and where that says nothing the older one, `rope_theta` and `rope_scaling`.
+    ///
+    /// - Throws: `model.config` naming the member, `model.unsupported` for types of scaling that are not implemented.
+    init(_ reader: ConfigurationReader, headWidth: Int, maximumPositions: Int) throws {
+        let (newer, older) = (try reader.object("rope_parameters"), try reader.object("rope_scaling"))
+        if let newer {
+            let nested = newer.objectKeys
+            guard nested.isEmpty else {
+                throw LlamaConfiguration.unsupported(
+                    "rope_parameters differ by layer type (\(nested.listed())), which is not supported")
             }
         }
-        guard let scaling = try parameters ?? reader.object("rope_scaling") else {
-            self.scaling = .none
-            return
+        let isNewer = try newer != nil && (older == nil || Self.type(in: newer) != nil)
+        let scaling = isNewer ? newer : older
+        theta = try Self.theta(in: [newer, scaling, reader].compactMap(\.self))
+        for source in [reader, scaling].compactMap(\.self) {
+            let share = try source.number("partial_rotary_factor", in: 0...1, default: 1)
+            guard share == 1 else {
+                throw LlamaConfiguration.unsupported(
+                    "partial_rotary_factor \(share) is not supported: whole heads are rotated")
+            }
         }
-        let type = try scaling.string("rope_type") ?? scaling.string("type") ?? "default"
-        switch type {
+        switch try Self.type(in: scaling) ?? "default" {
         case "default": self.scaling = .none
-        case "linear": self.scaling = .linear(factor: try scaling.number("factor", in: 1e-3...1e6))
+        case "linear":
+            self.scaling = .linear(factor: try scaling?.number("factor", in: 1e-3...1e6) ?? 1)
         case "llama3":
+            guard let scaling else { throw reader.invalid("rope_scaling is missing") }
             let low = try scaling.number("low_freq_factor", in: 1e-3...1e6)
             let high = try scaling.number("high_freq_factor", in: 1e-3...1e6)
             guard high > low else { throw scaling.invalid("high_freq_factor is not above low_freq_factor") }
+            // Beside the other members or among them, and otherwise the model's: the order of `transformers` 5.
+            let length = "original_max_position_embeddings"
+            let original = try scaling.number(length, in: 1...1e9, default: Double(maximumPositions))
             self.scaling = .llama3(
                 factor: try scaling.number("factor", in: 1e-3...1e6), lowFactor: low, highFactor: high,
-                originalPositions: try scaling.number("original_max_position_embeddings", in: 1...1e9))
-        default:
+                originalPositions: try reader.number(length, in: 1...1e9, default: original))
+        case let type:
             throw PVITError(
-                .modelUnsupported, "rotary scaling of type \"\(type)\" is not implemented",
-                remedy: "types that are: default, linear, llama3")
+                .modelUnsupported, "\(isNewer ? "rope_parameters" : "rope_scaling") \"\(type)\" is not supported",
+                remedy: "types of rotary scaling that are: default, linear, llama3")
         }
+    }
+
+    private static func type(in scaling: ConfigurationReader?) throws -> String? {
+        try scaling?.string("rope_type") ?? scaling?.string("type")
+    }
+
+    /// `rope_theta` of the first that has one: any number that is finite and positive in single precision, as models are
+    /// trained in and GGUF files state it.
+    private static func theta(in readers: [ConfigurationReader]) throws -> Double {
+        let range = Double(Float.leastNormalMagnitude)...Double(Float.greatestFiniteMagnitude)
+        for reader in readers {
+            let theta = try reader.number("rope_theta", in: range, default: 0)
+            if theta > 0 { return theta }
+        }
+        return 10_000
     }
 }
 

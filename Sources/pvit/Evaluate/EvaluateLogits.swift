@@ -46,6 +46,7 @@ struct EvaluateLogits: ParsableCommand {
         let loaded = try model.load(cacheStorage: kvCache, seesImages: !imageOptions.image.isEmpty)
         let input = try tokens.map { LlamaInput.tokens(try parse($0)) } ?? promptInput(for: loaded)
         let llama = loaded.llama
+        noteContext(input.count, of: llama.configuration)
         var cache = try KVCache(for: llama.configuration, storage: kvCache, capacity: max(input.count, 1))
         var writer = try NumpyWriter(path: output, rows: input.count, columns: llama.configuration.vocabularySize)
         try llama.forward(input, cache: &cache, logits: .from(0)) { _, logits in try writer.append(logits) }

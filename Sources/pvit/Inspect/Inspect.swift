@@ -73,8 +73,10 @@ struct Inspect: ParsableCommand {
     private func showPlan() throws {
         let container = try Container(opening: path)
         let request = MemoryRequest(limit: memory, contextLength: context)
+        let configuration = try LlamaConfiguration(of: container)
+        if let context { noteContext(context, of: configuration) }
         let plan = try request.plan(
-            for: LlamaConfiguration(of: container), in: container, threadCount: ProcessStatus.availableProcessors)
+            for: configuration, in: container, threadCount: ProcessStatus.availableProcessors)
         if json {
             try StandardOutput.write(json: plan.json)
         } else {
