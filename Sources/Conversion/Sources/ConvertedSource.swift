@@ -58,14 +58,13 @@ public struct ConvertedSource: TensorSource {
 }
 
 extension Checkpoint {
-    /// The same checkpoint with its floating-point tensors in another type, which `torch_dtype` of its configuration then
-    /// names.
+    /// The same checkpoint with its floating-point tensors in another type, which its configuration then names.
     ///
     /// - Throws: As `ConvertedSource.init`.
     public func converted(to type: ElementType) throws -> Checkpoint {
         var files = sideFiles
         if var config {
-            config["torch_dtype"] = type == .f16 ? "float16" : type == .bf16 ? "bfloat16" : "float32"
+            config.correctElementType(type, addsIfAbsent: true)
             files[SideFiles.config] = JSONValue.object(config).encoded(indentation: 2) + [UInt8(ascii: "\n")]
         }
         return try Checkpoint(

@@ -42,7 +42,7 @@ public enum ModelSource {
         for (key, name) in texts {
             if let value = metadata[key] { files[name] = value.encoded(indentation: 2) + [UInt8(ascii: "\n")] }
         }
-        if let template = metadata["chat.template"]?.string, metadata["tokenizer.config"]?["chat_template"] == nil {
+        if let template = metadata["chat.template"]?.string, try files.chatTemplate() != template {
             files[SideFiles.chatTemplate] = Array(template.utf8)
         }
         for name in [SideFiles.sentencePieceModel, SideFiles.tokenizerJSON] {

@@ -1,0 +1,13 @@
+import Tensors
+
+extension JSONObject {
+    /// Corrects the type of the weights where a `config.json` names it: `torch_dtype`, or `dtype` since version 5 of
+    /// `transformers`.
+    ///
+    /// - Parameter addsIfAbsent: Whether it is named also if it was not before.
+    mutating func correctElementType(_ type: ElementType, addsIfAbsent: Bool = false) {
+        let name: JSONValue = type == .f16 ? "float16" : type == .bf16 ? "bfloat16" : "float32"
+        let keys = ["torch_dtype", "dtype"].filter { self[$0] != nil }
+        for key in keys.isEmpty && addsIfAbsent ? ["torch_dtype"] : keys { self[key] = name }
+    }
+}
