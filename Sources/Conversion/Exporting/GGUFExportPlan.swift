@@ -66,6 +66,8 @@ struct GGUFExportPlan: Sendable {
         }
     }
 
+    /// The sizes and constants of the model.
+    let configuration: LlamaConfiguration
     /// The tensors in the order of the file.
     let entries: [Entry]
     /// Tensors of the source that LLaMA models in GGUF files have no place for.
@@ -80,14 +82,8 @@ struct GGUFExportPlan: Sendable {
     ///
     /// - Throws: `checkpoint.config`, `checkpoint.tensors`, `model.config`, `model.unsupported`.
     init(for checkpoint: Checkpoint, type: GGUFWeightType) throws {
-        guard let config = checkpoint.config else {
-            throw PVITError(
-                .checkpointConfig, "there is no config.json", file: checkpoint.path,
-                remedy: "put the config.json of the model beside its weights")
-        }
-        let architecture = try LlamaArchitecture(config: config)
-        try architecture.check(checkpoint.weights.tensors)
-        let sizes = architecture.configuration
+        let architecture = try CheckpointDiagnosis.decoder(checkpoint)
+        configuration = architecture.configuration
         let sources = Dictionary(checkpoint.weights.tensors.map { ($0.name, $0) }) { first, _ in first }
         var entries: [Entry] = []
         for (name, _) in architecture.tensors {
@@ -99,7 +95,7 @@ struct GGUFExportPlan: Sendable {
             var order: RotaryRowOrder?
             var rowsPerPiece = max(1, Self.elementsPerPiece / max(source.shape.elementsPerRow, 1))
             if let rotated = translated.rotated {
-                let heads = rotated == .query ? sizes.headCount : sizes.keyValueHeadCount
+                let heads = rotated == .query ? configuration.headCount : configuration.keyValueHeadCount
                 order = RotaryRowOrder(rows: source.shape.rows, heads: heads)
                 guard order != nil else {
                     throw PVITError(
