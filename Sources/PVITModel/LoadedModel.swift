@@ -49,7 +49,7 @@ public final class LoadedModel {
             llama = try Llama(
                 configuration, in: container, engine: engine,
                 weights: plan?.weights ?? .mapped, batchSize: plan?.batchSize)
-            let pvitTokens = config["model_type"]?.string == "llava" ? PVITTokens(of: tokenizer) : nil
+            let pvitTokens = PVITConfiguration.isPVIT(config) ? PVITTokens(of: tokenizer) : nil
             self.pvitTokens = pvitTokens
             vision =
                 pvitTokens == nil
@@ -111,7 +111,7 @@ public final class LoadedModel {
             return try ChatTemplate(recognising: text, beginningText: beginning, endText: end)
         }
         // LLaVA's first family of checkpoints, PVIT among them, has its template in code only.
-        if config["model_type"]?.string == "llava", config["mm_vision_tower"]?.string != nil {
+        if PVITConfiguration.isPVIT(config), config["mm_vision_tower"]?.string != nil {
             return try ChatTemplate.vicuna(beginningText: beginning, endText: end)
         }
         throw PVITError(

@@ -7,6 +7,9 @@ package struct PVITConfiguration {
     /// Whether regions are embedded with their places too.
     package let usesBoxes: Bool
 
+    /// Whether a model with this `config.json` is one that may see.
+    package static func isPVIT(_ config: JSONObject) -> Bool { config["model_type"]?.string == "llava" }
+
     /// Reads a configuration.
     ///
     /// - Throws: `model.config` for models that see in another way than PVIT's published ones.

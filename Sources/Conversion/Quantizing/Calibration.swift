@@ -44,7 +44,7 @@ public struct Calibration: Sendable {
 
 extension TokenizerFiles {
     /// The tokenizer files beside a checkpoint's weights.
-    fileprivate init(of files: SideFiles) throws {
+    init(of files: SideFiles) throws {
         self.init(
             tokenizerJSON: files[SideFiles.tokenizerJSON], sentencePieceModel: files[SideFiles.sentencePieceModel],
             config: try files.json(SideFiles.tokenizerConfig)?.object,

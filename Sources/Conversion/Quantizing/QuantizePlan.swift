@@ -55,19 +55,13 @@ public struct QuantizePlan: Sendable {
     ///   whole model of a supported family; `tower.mismatch` for towers that do not suit the model; `quantize.override` for
     ///   a pattern that fits no tensor; `quantize.type` for a type that a tensor cannot have.
     public init(for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions) throws {
-        guard let config = checkpoint.config else {
-            throw PVITError(
-                .checkpointConfig, "there is no config.json", file: checkpoint.path,
-                remedy: "put the model's config.json beside its weights")
-        }
-        let architecture = try LlamaArchitecture(config: config)
+        let architecture = try CheckpointDiagnosis.decoder(checkpoint)
         configuration = architecture.configuration
         let source = checkpoint.weights.tensors
-        try architecture.check(source)
         var wanted = source.filter { TensorKind($0.name) != .rotaryFrequencies }
         if architecture.isTied { wanted.removeAll { $0.name == TensorKind.outputName } }
         var policy = TypePolicy(options: options)
-        for tower in towers { try tower.checkSuits(config, of: checkpoint) }
+        for tower in towers { try tower.checkSuits(architecture.configuration, of: checkpoint) }
         entries = try (TensorKind.executionOrder(wanted) + towers.flatMap(\.storedTensors)).map { tensor in
             do {
                 let encoding = try policy.encoding(for: tensor)

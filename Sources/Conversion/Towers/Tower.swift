@@ -42,7 +42,7 @@ public struct Tower: Sendable {
     /// Throws unless the language model has a projection for features of this length.
     ///
     /// - Throws: `tower.mismatch`.
-    func checkSuits(_ model: JSONObject, of checkpoint: Checkpoint) throws {
+    func checkSuits(_ model: LlamaConfiguration, of checkpoint: Checkpoint) throws {
         let projection: TensorName = kind == .vision ? "model.mm_projector.weight" : "model.prompt_projector.weight"
         guard let tensor = checkpoint.weights.tensor(named: projection) else {
             throw PVITError(
@@ -50,7 +50,7 @@ public struct Tower: Sendable {
                 file: checkpoint.path, tensor: projection,
                 remedy: "give a PVIT model, such as the sum of LLaMA and PVIT's delta")
         }
-        guard tensor.shape.dimensions == [model["hidden_size"]?.integer ?? -1, featureWidth] else {
+        guard tensor.shape.dimensions == [model.hiddenSize, featureWidth] else {
             throw PVITError(
                 .towerMismatch,
                 "the \(kind.title) gives features of length \(featureWidth), and the model's projection for them has the "
