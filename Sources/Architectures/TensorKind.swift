@@ -14,8 +14,8 @@ package enum TensorKind: Hashable, Sendable {
     case projector
     /// A weight of the image encoder or of the region encoder, under the name that it has in a container.
     case tower(TowerKind)
-    /// A table of rotary frequencies, which old checkpoints carry and nobody reads.
-    case rotaryFrequencies
+    /// What checkpoints carry and nobody reads, such as tables of rotary frequencies.
+    case unread
     /// Anything else.
     case other
 
@@ -38,8 +38,8 @@ package enum TensorKind: Hashable, Sendable {
         case Self.outputName: self = .output
         case Self.finalNormName: self = .norm(layer: nil)
         default:
-            if name.rawValue.hasSuffix("rotary_emb.inv_freq") {
-                self = .rotaryFrequencies
+            if name.isUnread {
+                self = .unread
             } else if let (layer, part) = Self.layerPart(name), Self.layerParts.contains(part) {
                 self = part.hasSuffix("layernorm") ? .norm(layer: layer) : .linear(layer: layer)
             } else if Self.isProjector(name) {
@@ -94,7 +94,7 @@ package enum TensorKind: Hashable, Sendable {
         case .norm(nil): return [2]
         case .output: return [3]
         case .projector: return [4]
-        case .tower, .rotaryFrequencies, .other: return [5]
+        case .tower, .unread, .other: return [5]
         }
     }
 }

@@ -30,6 +30,7 @@ package struct TowerInventory {
         guard !complaints.isEmpty else { return }
         throw PVITError(
             .towerTensors, "the tensors are not those of the \(title); " + complaints.joined(separator: "; "),
-            file: file, tensor: missing.first ?? misshaped.first?.name ?? unexpected.first)
+            file: file, tensor: missing.first ?? misshaped.first?.name ?? unexpected.first,
+            remedy: "check that the files are complete and of the \(title) that the model was trained with")
     }
 }

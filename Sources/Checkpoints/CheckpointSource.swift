@@ -8,13 +8,21 @@ public enum CheckpointSource {
     /// The format is recognised by content. Nothing but headers and side files is read.
     ///
     /// - Throws: `file.not-found`, `checkpoint.format-not-readable` for formats that are known and not read,
-    ///   `checkpoint.format-unknown`, and the errors of the format.
+    ///   `checkpoint.not-a-model` and `checkpoint.quantized` for what is no model as such, `checkpoint.format-unknown`, and
+    ///   the errors of the format.
     public static func open(_ path: FilePath) throws -> Checkpoint {
-        isFolder(path) ? try openFolder(path) : try openFile(path)
+        let folder = isFolder(path) ? path : path.parentFolder
+        do {
+            return isFolder(path) ? try openFolder(path) : try openFile(path)
+        } catch let error as PVITError where error.code == .safetensorsUnsupportedType {
+            let files = try? SideFiles(in: folder, names: [SideFiles.config])
+            throw QuantizedCheckpoint.explain(error, config: try? files?.object(SideFiles.config))
+        }
     }
 
     private static func openFolder(_ folder: FilePath) throws -> Checkpoint {
         let entries = try folderEntries(folder)
+        if let error = try ForeignFolder.pipeline(folder, entries: entries) { throw error }
         if let weights = try HuggingFaceFolder.weights(in: folder, entries: entries) {
             let count = weights.source.shards.count
             return try checkpoint(
@@ -23,10 +31,11 @@ public enum CheckpointSource {
         }
         if MetaFolder.isOne(entries: entries) { return try MetaFolder.open(folder, entries: entries) }
         if let name = GGUFSplit.onlyModel(among: entries) { return try openFile(folder.appending(name)) }
-        throw unreadableFolder(folder, entries: entries)
+        throw try ForeignFolder.error(for: folder, entries: entries)
     }
 
     private static func openFile(_ path: FilePath) throws -> Checkpoint {
+        if let error = TrainerState.error(for: path) { throw error }
         let kind: FileKind
         do {
             let file = try MappedFile(path: path)
@@ -39,6 +48,11 @@ public enum CheckpointSource {
         case .gguf: return try GGUFCheckpoint.open(path)
         case _ where kind == .safetensors || path.extension == "safetensors": file = try SafetensorsFile(path: path)
         case .safetensors, .lfsPointer, .webPage, .empty, .unknown:
+            guard path.extension != "json" else {
+                throw PVITError(
+                    .formatUnknown, "this is a JSON file beside weights, not the weights", file: path,
+                    remedy: "give the folder that it lies in")
+            }
             throw PVITError(
                 .formatUnknown, kind == .empty ? "the file is empty" : "this is no checkpoint of a known format",
                 file: path, remedy: "give a Hugging Face or Meta LLaMA folder, or a safetensors, PyTorch or GGUF file")
@@ -58,35 +72,7 @@ public enum CheckpointSource {
                     Checkpoint.SourceFile(path: $0.path, byteCount: UInt64($0.byteCount))
                 })
         } catch let error as PVITError {
-            // A side file is known by its bare name until here.
-            var located = error
-            if let name = error.file, SideFiles.names.contains(name) { located.file = folder.appending(name).string }
-            throw located
+            throw SideFiles.located(error, in: folder)
         }
-    }
-
-    /// The error for a folder without weights that can be read: what it has in their place.
-    private static func unreadableFolder(_ folder: FilePath, entries: [String]) -> PVITError {
-        if let file = entries.first(where: { $0.hasSuffix(".pth") || $0.hasSuffix(".pt") || $0.hasSuffix(".ckpt") }) {
-            return PVITError(
-                .formatUnknown, "the folder is neither a Hugging Face nor a Meta LLaMA folder, but it has \(file)",
-                file: folder, remedy: "name the file itself")
-        }
-        let known: [(suffix: String, name: String)] = [
-            (".h5", "TensorFlow .h5 files"), (".msgpack", "Flax .msgpack files"),
-        ]
-        if entries.contains(where: { $0.hasSuffix(".gguf") }) {
-            return PVITError(
-                .formatUnknown, "the folder has several GGUF models", file: folder,
-                remedy: "name the file that you mean")
-        }
-        for (suffix, name) in known where entries.contains(where: { $0.hasSuffix(suffix) }) {
-            return PVITError(
-                .formatNotReadable, "the folder has weights only as \(name), which cannot be read yet", file: folder,
-                remedy: "convert them to safetensors")
-        }
-        return PVITError(
-            .formatUnknown, "the folder has no weights", file: folder,
-            remedy: "give a Hugging Face or Meta LLaMA folder, or a safetensors, PyTorch or GGUF file")
     }
 }

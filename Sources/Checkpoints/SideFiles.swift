@@ -75,7 +75,7 @@ public struct SideFiles: Sendable {
     public func json(_ name: String) throws -> JSONValue? {
         guard let bytes = contents[name] else { return nil }
         do {
-            return try JSONValue(parsing: bytes)
+            return try JSONValue(parsing: bytes, dialect: .python)
         } catch let error as PVITError {
             throw error.located(file: FilePath(name))
         }
@@ -90,6 +90,14 @@ public struct SideFiles: Sendable {
             throw PVITError(.badSideFile, "this is not a JSON object", file: FilePath(name))
         }
         return object
+    }
+
+    /// An error that knows a side file by its bare name, with the folder in front of that.
+    static func located(_ error: PVITError, in folder: FilePath) -> PVITError {
+        guard let name = error.file, names.contains(name) else { return error }
+        var located = error
+        located.file = folder.appending(name).string
+        return located
     }
 
     static func read(_ path: FilePath) throws -> [UInt8] {

@@ -2,13 +2,54 @@ import Architectures
 import Checkpoints
 import Tensors
 
-/// What is remarkable about a checkpoint, for people.
+/// Tells what a checkpoint is that is no ordinary model, and what is wrong with one that should be.
 public enum CheckpointDiagnosis {
+    /// Throws unless the tensors of a checkpoint are weights, of a model or of a delta.
+    ///
+    /// - Throws: `checkpoint.not-a-model` for adapters, optimizers, models of other libraries and the empty tensors that
+    ///   DeepSpeed leaves; `checkpoint.quantized` for the codes of a quantizer.
+    public static func requireWeights(_ checkpoint: Checkpoint) throws {
+        let tensors = checkpoint.weights.tensors
+        let path = checkpoint.path
+        if AdapterCheckpoint.isOne(tensors) {
+            throw AdapterCheckpoint.error(for: path, in: isFolder(path) ? path : path.parentFolder)
+        }
+        if let error = QuantizedCheckpoint.error(for: tensors, config: checkpoint.config, path: path) { throw error }
+        if TrainerState.isOptimizer(tensors) {
+            throw PVITError(
+                .notAModel, "this is the state of an optimizer, not a model", file: path,
+                remedy: "give the folder with the model's config.json and weights")
+        }
+        if let kind = checkpoint.config?["_class_name"]?.string, checkpoint.config?["model_type"] == nil {
+            throw PVITError(
+                .notAModel, "this is a \(kind) of the diffusers library, not a language model", file: path,
+                remedy: "give the folder of a model of the LLaMA family")
+        }
+        let empty = tensors.filter { tensor in
+            tensor.shape.elementCount == 0 && TensorKind.isDecoderName(tensor.name) && !tensor.name.isUnread
+        }
+        if let first = empty.first {
+            throw PVITError(
+                .notAModel,
+                "\(empty.count) of \(tensors.count) tensors are empty: stubs that DeepSpeed's ZeRO-3 saves in place of "
+                    + "weights", file: path, tensor: first.name,
+                remedy: "run zero_to_fp32.py in the folder of the training run and give what it writes")
+        }
+    }
+
+    /// Whether a checkpoint is the difference of two models rather than a model.
+    ///
+    /// - Throws: What reading the norm weights throws.
+    public static func looksLikeDelta(_ checkpoint: Checkpoint) throws -> Bool {
+        try finding { try DeltaRecognition.requireModel(checkpoint, role: "checkpoint") } != nil
+    }
+
     /// The architecture of a checkpoint that is a whole decoder of the LLaMA family, by its configuration and tensors.
     ///
-    /// - Throws: `checkpoint.config`, `model.config` and `model.unsupported` naming the file of the configuration,
-    ///   `checkpoint.tensors`.
+    /// - Throws: What `requireWeights` throws, `checkpoint.config`, `model.config`, `model.unsupported`, `checkpoint.tensors`,
+    ///   naming the file or folder.
     static func decoder(_ checkpoint: Checkpoint) throws -> LlamaArchitecture {
+        try requireWeights(checkpoint)
         guard let config = checkpoint.config else {
             throw PVITError(
                 .checkpointConfig, "there is no config.json", file: checkpoint.path,
@@ -24,20 +65,38 @@ public enum CheckpointDiagnosis {
             try architecture.check(checkpoint.weights.tensors)
             return architecture
         } catch let error as PVITError {
-            throw error.located(file: checkpoint.path)
+            var located = error.located(file: checkpoint.path)
+            if error.code == .checkpointTensors, isShard(checkpoint) {
+                located.remedy = "this is one shard of several: give the folder that it lies in"
+            }
+            throw located
         }
     }
 
-    /// Sentences on a checkpoint: that it looks like a delta, that tensors are missing or unexpected.
+    /// Whether a checkpoint is a file that is called like one of several.
+    private static func isShard(_ checkpoint: Checkpoint) -> Bool {
+        let stem = checkpoint.path.stem ?? ""
+        return checkpoint.sourceFiles.count == 1 && stem.wholeMatch(of: /.*-\d+-of-\d+/) != nil
+    }
+
+    /// Sentences on a checkpoint: that it is no model as such or looks like a delta, that tensors are missing or unexpected,
+    /// that its configuration is not true to its output layer.
     ///
-    /// - Throws: What reading the norm weights throws.
+    /// - Throws: What reading the norm weights and the output layer throws.
     public static func findings(on checkpoint: Checkpoint) throws -> [String] {
         if Tower.isOne(checkpoint) { return try [finding { _ = try Tower.recognise(checkpoint) }].compactMap(\.self) }
+        if let foreign = try finding({ try requireWeights(checkpoint) }) { return [foreign] }
         var findings: [String] = []
         if let finding = try finding({ try DeltaRecognition.requireModel(checkpoint, role: "checkpoint") }) {
             findings.append(finding)
         }
-        if checkpoint.config != nil, let finding = try finding({ _ = try decoder(checkpoint) }) {
+        let resolved = try checkpoint.resolvingOutputLayer()
+        if checkpoint.isTied, !resolved.isTied {
+            findings.append(
+                "config.json says tie_word_embeddings, but \(TensorKind.outputName) differs from the embeddings: it is used"
+            )
+        }
+        if checkpoint.config != nil, let finding = try finding({ _ = try decoder(resolved) }) {
             findings.append(finding)
         }
         return findings
@@ -53,6 +112,8 @@ public enum CheckpointDiagnosis {
             case .modelIsDelta, .checkpointConfig, .modelConfig, .modelUnsupported, .checkpointTensors, .towerConfig,
                 .towerTensors:
                 return error.what
+            case .notAModel, .quantizedCheckpoint:
+                return error.what + (error.remedy.map { ": \($0)" } ?? "")
             default: throw error
             }
         }

@@ -9,6 +9,8 @@ extension PVITError.Code {
     public static let mergeMissing = Self("merge.missing-tensor", .badData)
     /// A tensor of the decoder is in the delta or target and absent from the base.
     public static let mergeUnexpected = Self("merge.unexpected-tensor", .badData)
+    /// The base or the delta has a number that is too large for float16.
+    public static let mergeOverflow = Self("merge.overflow", .badData)
     /// The sum has a number that is infinite or not a number.
     public static let mergeNotFinite = Self("merge.not-finite", .badData)
     /// The sum of base and delta does not look like a model.

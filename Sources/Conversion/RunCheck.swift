@@ -13,7 +13,9 @@ public enum RunCheck {
     /// - Throws: `model.is-delta`, `checkpoint.config`, `model.config`, `model.unsupported`, `checkpoint.tensors`, `tokenizer.*`,
     ///   `tower.mismatch`, `vision.config`, `vision.unsupported`, naming the file.
     public static func require(_ checkpoint: Checkpoint, towers: [Tower] = []) throws {
+        try CheckpointDiagnosis.requireWeights(checkpoint)
         try DeltaRecognition.requireModel(checkpoint, role: "source")
+        let checkpoint = try checkpoint.resolvingOutputLayer()
         let architecture = try CheckpointDiagnosis.decoder(checkpoint)
         let config = checkpoint.config ?? [:]
         let tokenizer = try tokenizer(of: checkpoint, isNeeded: PVITConfiguration.isPVIT(config))
@@ -35,7 +37,7 @@ public enum RunCheck {
         }
     }
 
-    /// What keeps a model from being run, as a sentence; nil if nothing does, and for what is no model: a delta, a tower.
+    /// What keeps a model from being run, as a sentence; nil if nothing does, and for what is no model, which is told elsewhere.
     ///
     /// - Throws: Errors of reading.
     public static func problem(of checkpoint: Checkpoint, towers: [Tower] = []) throws -> String? {
@@ -44,7 +46,7 @@ public enum RunCheck {
             try require(checkpoint, towers: towers)
             _ = try tokenizer(of: checkpoint, isNeeded: true)
             return nil
-        } catch let error as PVITError where error.code == .modelIsDelta {
+        } catch let error as PVITError where [.modelIsDelta, .notAModel, .quantizedCheckpoint].contains(error.code) {
             return nil
         } catch let error as PVITError where error.code.category != .inputOutput {
             return error.what

@@ -3,10 +3,13 @@ import Container
 import Tensors
 
 extension LlamaConfiguration {
-    /// Reads the configuration that travels in a container.
+    /// Reads the configuration that travels in a container. An output matrix of its own is used, whatever it says of that.
     ///
     /// - Throws: What `Container.modelConfig` and `init(parsing:)` throw.
-    public init(of container: Container) throws { try self.init(parsing: container.modelConfig) }
+    public init(of container: Container) throws {
+        try self.init(parsing: container.modelConfig)
+        if let output = try container.tensor(named: TensorKind.outputName), output.aliasOf == nil { tiesOutput = false }
+    }
 }
 
 extension Container {

@@ -22,6 +22,7 @@ struct LlamaWeights: Sendable {
     let output: Projection  // [vocabulary, hidden]
 
     static let embeddingName: TensorName = "model.embed_tokens.weight"
+    static let outputName = TensorKind.outputName
 
     /// The matrices that a pass over the layers multiplies by, in its order.
     static func passOrder(_ configuration: LlamaConfiguration) -> [TensorName] {
@@ -29,7 +30,7 @@ struct LlamaWeights: Sendable {
         let layers = (0..<configuration.layerCount).flatMap { layer in
             matrices.map { TensorName("model.layers.\(layer).\($0)_proj.weight") }
         }
-        return layers + [configuration.tiesOutput ? embeddingName : "lm_head.weight"]
+        return layers + [configuration.tiesOutput ? embeddingName : outputName]
     }
 
     /// - Parameter stream: Brings the weights when memory is short.
@@ -68,7 +69,7 @@ struct LlamaWeights: Sendable {
         finalNorm = try container.vector("model.norm.weight", count: hidden, scratch)
         output = Projection(
             configuration.tiesOutput
-                ? embedding : try matrix("lm_head.weight", configuration.vocabularySize, hidden))
+                ? embedding : try matrix(Self.outputName.rawValue, configuration.vocabularySize, hidden))
     }
 }
 

@@ -39,7 +39,7 @@ public final class LoadedModel {
         do {
             let metadata = try container.metadata
             let config = try container.modelConfig
-            let configuration = try LlamaConfiguration(parsing: config)
+            let configuration = try LlamaConfiguration(of: container)
             let files = try TokenizerFiles(of: container, metadata)
             let tokenizer = try Tokenizer(files: files)
             self.tokenizer = tokenizer

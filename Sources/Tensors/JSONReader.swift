@@ -1,25 +1,3 @@
-extension PVITError.Code {
-    /// A text is not valid JSON or nests too deeply.
-    public static let badJSON = Self("json.invalid", .badData)
-    /// A JSON object has two members of the same key.
-    public static let duplicateJSONKey = Self("json.duplicate-key", .badData)
-}
-
-extension JSONValue {
-    /// The deepest nesting that is read.
-    public static let maximumDepth = 128
-
-    /// Reads a JSON text (RFC 8259, UTF-8 without byte order mark).
-    ///
-    /// - Throws: `json.invalid` with the byte offset for anything that is not JSON, for nesting past `maximumDepth` and for
-    ///   lone surrogates; `json.duplicate-key` for a key that occurs twice in one object.
-    public init(parsing text: [UInt8]) throws {
-        var reader = JSONReader(text)
-        self = try reader.readValue()
-        try reader.finish()
-    }
-}
-
 /// A recursive-descent reader of one JSON text, whole values at a time or member by member and element by element.
 package struct JSONReader {
     /// What a value is, by its first byte.
@@ -42,7 +20,8 @@ package struct JSONReader {
     }
 
     private let text: [UInt8]
-    private var position = 0
+    private let dialect: JSONDialect
+    private var position: Int
     /// How many objects and arrays are open.
     private var depth = 0
     /// Whether an object or array was opened and no value read since.
@@ -50,7 +29,11 @@ package struct JSONReader {
     private var buffer: [UInt8] = []
 
     /// Creates a reader at the start of a text.
-    package init(_ text: [UInt8]) { self.text = text }
+    package init(_ text: [UInt8], dialect: JSONDialect = .standard) {
+        self.text = text
+        self.dialect = dialect
+        position = TextEncoding.withoutMark(text).startIndex
+    }
 
     /// The place before the next value, or before the comma in front of it.
     package var mark: Mark { Mark(position: position, depth: depth, isFirst: isFirst) }
@@ -78,6 +61,11 @@ package struct JSONReader {
     }
 
     private func failure(_ what: String, _ code: PVITError.Code = .badJSON) -> PVITError {
+        let encoding = TextEncoding(of: text)
+        guard encoding == .utf8 else {
+            return PVITError(
+                code, "invalid JSON: the text is in \(encoding.rawValue), and UTF-8 is needed", remedy: encoding.remedy)
+        }
         let place = UInt64(min(position, text.count))
         return PVITError(code, "invalid JSON: \(what)", bytes: place..<min(place + 1, UInt64(text.count)))
     }
@@ -107,6 +95,10 @@ package struct JSONReader {
         case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
         case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
         case UInt8(ascii: "n"): return try parseWord("null", .null)
+        case UInt8(ascii: "N") where dialect == .python: return try parseWord("NaN", .number(.nan))
+        case UInt8(ascii: "I") where dialect == .python: return try parseWord("Infinity", .number(.infinity))
+        case UInt8(ascii: "-") where dialect == .python && text.dropFirst(position + 1).first == UInt8(ascii: "I"):
+            return try parseWord("-Infinity", .number(-.infinity))
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber()
         default: throw failure("a value was expected")
         }

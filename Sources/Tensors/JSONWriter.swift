@@ -1,6 +1,8 @@
 extension JSONValue {
     /// The value as UTF-8 text. The same value always gives the same bytes.
     ///
+    /// JSON has no numbers that are not finite; they are written as `transformers` writes them: `{"__float__": "Infinity"}`.
+    ///
     /// - Parameter indentation: Spaces for each level; nil writes everything on one line without spaces.
     public func encoded(indentation: Int? = nil) -> [UInt8] {
         var output: [UInt8] = []
@@ -13,7 +15,11 @@ extension JSONValue {
         case .null: output += "null".utf8
         case .bool(let value): output += (value ? "true" : "false").utf8
         case .integer(let value): output += String(value).utf8
-        case .number(let value): output += (value.isFinite ? "\(value)" : "null").utf8
+        case .number(let value) where value.isFinite: output += "\(value)".utf8
+        case .number(let value):
+            let word = value.isNaN ? "NaN" : value > 0 ? "Infinity" : "-Infinity"
+            let object: JSONValue = ["__float__": .string(word)]
+            object.write(into: &output, indentation: indentation, level: level)
         case .string(let value): Self.write(value, into: &output)
         case .array(let elements):
             Self.writeList(elements, brackets: ("[", "]"), into: &output, indentation, level) { element, output in

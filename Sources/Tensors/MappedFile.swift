@@ -48,7 +48,7 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
             descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
         } catch let error as Errno {
             if error == .noSuchFileOrDirectory || error == .notDirectory {
-                throw PVITError(.fileNotFound, "there is no such file", file: path)
+                throw PVITError.absent(path)
             }
             throw PVITError(.fileUnreadable, "the file cannot be opened: \(error)", file: path)
         }

@@ -46,7 +46,8 @@ struct Export: ParsableCommand {
         let model = try ModelSource.open(source)
         display.noteLeftOut(try Tower.all(inContainer: source))
         guard isGGUF else {
-            let converted = try type?.elementType.map { try model.converted(to: $0) } ?? model
+            let resolved = try model.resolvingOutputLayer()
+            let converted = try type?.elementType.map { try resolved.converted(to: $0) } ?? resolved
             return try writeFolder(converted, label: "exporting", to: output, shardSize: shardSize, threads, display)
         }
         let report = try withProgress("exporting", display) { monitor in

@@ -9,8 +9,9 @@ struct Merge: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Add a delta to its base and write the model as a Hugging Face folder (safetensors).",
         discussion: """
-            Numbers are added as the authors' own script adds them, so the result is theirs bit for bit. The tensors are \
-            read, added and written in pieces: memory does not grow with the model.
+            Numbers are added as the authors' own script adds them, so the result is theirs bit for bit: base and delta \
+            are cast to float16, added, and rounded to float16, whatever their types. The tensors are read, added and \
+            written in pieces: memory does not grow with the model.
 
             Example:
               pvit merge llama-7b pvit-delta --output pvit-7b
@@ -44,6 +45,8 @@ struct Delta: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Subtract a base from a fine-tuned model: the inverse of merge.",
         discussion: """
+            Base and target are cast to float16, in which the delta will be added.
+
             Example:
               pvit delta llama-7b my-pvit-7b --output my-delta
             """)
@@ -94,8 +97,17 @@ extension DeltaMerge.Result {
         if !passedThrough.isEmpty {
             lines.append("only the delta has, passed through: \(passedThrough.map(\.rawValue).joined(separator: ", "))")
         }
-        if !converted.isEmpty {
-            lines.append("base converted to the delta's element type: \(converted.count) tensors")
+        if !cast.base.isEmpty || !cast.other.isEmpty {
+            lines.append(
+                "cast to float16 first, as PVIT's own script does: \(cast.base.count) tensors of the base, "
+                    + "\(cast.other.count) of the other model")
+        }
+        if let replacedByTying {
+            lines.append(
+                "\(replacedByTying) of the base is not used: the configuration ties the output layer to the embeddings")
+        }
+        if let outdatedVocabularySize {
+            lines.append("vocab_size in config.json corrected: it was \(outdatedVocabularySize)")
         }
         return lines
     }

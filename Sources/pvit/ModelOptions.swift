@@ -28,8 +28,9 @@ struct ModelOptions: ParsableArguments {
 
     /// Opens another model on the same terms.
     func load(_ path: FilePath, _ request: MemoryRequest) throws -> LoadedModel {
-        let model = try LoadedModel(
-            opening: path, engine: makeEngine(threadCount: threads.count), memory: request)
+        let model = try withContainer(at: path) {
+            try LoadedModel(opening: path, engine: makeEngine(threadCount: threads.count), memory: request)
+        }
         if let plan = model.memoryPlan { memory.report(plan) }
         return model
     }

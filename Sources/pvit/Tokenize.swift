@@ -33,7 +33,7 @@ struct Tokenize: ParsableCommand {
     var json = false
 
     func run() throws {
-        let container = try Container(opening: file)
+        let container = try withContainer(at: file) { try Container(opening: file) }
         let tokenizer: Tokenizer
         do {
             tokenizer = try Tokenizer(files: TokenizerFiles(of: container, container.metadata))

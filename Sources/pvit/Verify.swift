@@ -21,7 +21,7 @@ struct Verify: ParsableCommand {
 
     func run() throws {
         Interruption.watch()
-        let container = try Container(opening: file)
+        let container = try withContainer(at: file) { try Container(opening: file) }
         let line = ProgressLine("verifying", quiet: display.quiet)
         defer { line.finish() }
         let digest = try container.verify { progress in

@@ -65,6 +65,13 @@ struct GGUFCheckpointTests {
         #expect(plain["rope_scaling"] == nil)
     }
 
+    @Test("an adapter for llama.cpp is told for what it is")
+    func adapter() throws {
+        let more = [GGUFBytes.pair("general.type", "adapter")]
+        let error = try #require(throws: PVITError.self) { try open(tinyLlamaGGUF(more: more), in: TemporaryFolder()) }
+        #expect(error.code == .notAModel && error.what.contains("LoRA"))
+    }
+
     @Test("LLaMA 3's divisors of the rotary frequencies become its rope_scaling; others are refused")
     func rotaryFactors() throws {
         // Made by the formula of `transformers` (in Python) from factor 32, low 1, high 4, 8192 positions, theta 500000, heads of 16 channels.

@@ -94,6 +94,91 @@ struct HuggingFaceFolderTests {
         #expect(unlisted.code == .shardMismatch && unlisted.tensor == "c")
         let twice = try error([(name, map), ("s1.safetensors", file("a", "b")), ("s2.safetensors", file("b"))])
         #expect(twice.code == .duplicateTensor && twice.tensor == "b")
+        #expect(twice.file?.hasSuffix("/s2.safetensors") == true && twice.what.contains("s1.safetensors"))
+    }
+
+    @Test("a tensor that two shards hold with the same bytes is one")
+    func equalCopies() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("s1.safetensors", file("a", "b"))
+        try folder.write("s2.safetensors", file("c", "b"))
+        try folder.write(
+            "model.safetensors.index.json",
+            index([("a", "s1.safetensors"), ("b", "s2.safetensors"), ("c", "s2.safetensors")]))
+        let weights = try CheckpointSource.open(folder.path).weights
+        #expect(weights.tensors.map(\.name) == ["a", "b", "c"])
+        #expect(try weights.bytes(ofRows: 0..<1, of: weights.tensors[1]) == [1])
+    }
+
+    @Test("tensors that nobody reads need not be where the index says, nor in it")
+    func unreadTensors() throws {
+        let folder = try TemporaryFolder()
+        let prefix = "model.layers.0.self_attn.rotary_emb."
+        try folder.write(
+            "s1.safetensors", file("a", prefix + "inv_freq", prefix + "cos_cached", "model.layers.0._extra_state"))
+        try folder.write(
+            "model.safetensors.index.json",
+            index([("a", "s1.safetensors"), (prefix + "sin_cached", "s1.safetensors")]))
+        #expect(try CheckpointSource.open(folder.path).weights.tensors.count == 4)
+    }
+
+    @Test("of a tied model the index may list a head that is stored once, as the embeddings")
+    func tiedHead() throws {
+        let folder = try TemporaryFolder()
+        let name = "model.embed_tokens.weight"
+        try folder.write("s1.safetensors", file(name))
+        try folder.write(
+            "model.safetensors.index.json", index([(name, "s1.safetensors"), ("lm_head.weight", "s1.safetensors")]))
+        #expect(throws: PVITError.self) { try CheckpointSource.open(folder.path) }
+        try folder.write("config.json", "{\"tie_word_embeddings\": true}")
+        #expect(try CheckpointSource.open(folder.path).weights.tensors.map(\.name) == [TensorName(name)])
+    }
+
+    @Test("an outdated index beside a whole set of shards is told, with the remedy")
+    func outdatedIndex() throws {
+        let map = index([("a", "model-00001-of-00003.safetensors"), ("b", "model-00002-of-00003.safetensors")])
+        let first = ("model-00001-of-00002.safetensors", file("a"))
+        let name = "model.safetensors.index.json"
+        let error = try error([
+            (name, Array(map.utf8)), first, ("model-00002-of-00002.safetensors", file("b")),
+        ])
+        #expect(error.code == .badShardIndex && error.what.contains("the index is outdated"))
+        #expect(error.remedy == "delete model.safetensors.index.json to use that set")
+        // Without a whole set, shards are missing.
+        #expect(try self.error([(name, Array(map.utf8)), first]).code == .missingShards)
+    }
+
+    @Test(
+        "what wrappers put in front of every name is left out, in the index too",
+        arguments: ["module.", "_orig_mod.", "base_model.model.", "module._orig_mod.", "base_model.model.module."])
+    func wrappers(prefix: String) throws {
+        let folder = try TemporaryFolder()
+        try folder.write("s1.safetensors", file(prefix + "model.a", prefix + "lm_head.b"))
+        try folder.write("s2.safetensors", file(prefix + "model.c"))
+        try folder.write(
+            "model.safetensors.index.json",
+            index([
+                (prefix + "model.a", "s1.safetensors"), (prefix + "lm_head.b", "s1.safetensors"),
+                (prefix + "model.c", "s2.safetensors"),
+            ]))
+        let weights = try CheckpointSource.open(folder.path).weights
+        #expect(weights.tensors.map(\.name) == ["model.a", "lm_head.b", "model.c"])
+        #expect(try weights.bytes(ofRows: 0..<1, of: weights.tensors[1]) == [1])
+    }
+
+    @Test("a prefix that only some names have is part of them")
+    func partialPrefix() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("model.safetensors", file("module.a", "b"))
+        #expect(try CheckpointSource.open(folder.path).weights.tensors.map(\.name) == ["module.a", "b"])
+    }
+
+    @Test("configurations may have Python's Infinity and a byte order mark")
+    func pythonConfiguration() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("model.safetensors", file("a"))
+        try folder.write("config.json", "\u{FEFF}{\"time_step_limit\": [0.0, Infinity], \"hidden_size\": 4}")
+        #expect(try CheckpointSource.open(folder.path).config?["hidden_size"] == 4)
     }
 
     @Test(

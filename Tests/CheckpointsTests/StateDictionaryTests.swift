@@ -1,5 +1,6 @@
 import CheckpointTestSupport
 import Checkpoints
+import Foundation
 import SystemPackage
 import Tensors
 import Testing
@@ -59,6 +60,14 @@ struct StateDictionaryTests {
     func dataParallel() throws {
         #expect(try names(P.dictionary(("module.a", weight), ("module.b", weight))) == ["a", "b"])
         #expect(try names(P.dictionary(("module.a", weight), ("b", weight))) == ["b", "module.a"])
+    }
+
+    // Saved by torch 1.13.
+    @Test("the extra state of modules is passed over, be it a stream of bytes, a dictionary, nothing or a tensor")
+    func extraState() throws {
+        let path = try #require(Bundle.module.path(forResource: "Fixtures/extra_state", ofType: "bin"))
+        let file = try TorchFile(path: FilePath(path))
+        #expect(file.tensors.map(\.name) == ["model.norm.weight"])
     }
 
     @Test("names that become equal are refused")

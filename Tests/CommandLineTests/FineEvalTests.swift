@@ -29,6 +29,12 @@ struct FineEvalTests {
         ])
     }
 
+    @Test("questions may begin with a byte order mark")
+    func byteOrderMark() throws {
+        let outcome = try run(["\u{FEFF}" + Self.questions[1]])
+        #expect(outcome.status == 0 && outcome.errors.contains("1 answer"), "\(outcome.errors)")
+    }
+
     private var written: [String] {
         get throws {
             try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n").map(String.init)

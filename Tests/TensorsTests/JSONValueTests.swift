@@ -30,6 +30,36 @@ struct JSONValueTests {
         #expect(throws: PVITError.self) { try JSONValue(parsing: Array("{\"\u{E9}\": 1, \"\\u00e9\": 2}".utf8)) }
     }
 
+    @Test(
+        "Python's numbers that are not finite are read where they are expected, and written as transformers writes them"
+    )
+    func pythonNumbers() throws {
+        let text = Array(#"{"a": [NaN, Infinity, -Infinity, -1]}"#.utf8)
+        let value = try JSONValue(parsing: text, dialect: .python)
+        let numbers = (value["a"]?.array ?? []).compactMap(\.double)
+        #expect(numbers[0].isNaN && numbers[1...] == [.infinity, -.infinity, -1])
+        #expect(value["a"]?.array?[1].integer == nil)
+        // transformers 5.0: json.dumps after PreTrainedConfig._encode_special_floats.
+        #expect(
+            value.encoded()
+                == Array(
+                    (#"{"a":[{"__float__":"NaN"},{"__float__":"Infinity"},{"__float__":"-Infinity"},-1]}"#).utf8))
+        #expect(throws: PVITError.self) { try JSONValue(parsing: text) }
+        for text in ["nan", "Inf", "+Infinity", "-NaN", "Infinit", "-Infinityx", "1e999"] {
+            #expect(throws: PVITError.self, "\(text)") { try JSONValue(parsing: Array(text.utf8), dialect: .python) }
+        }
+    }
+
+    @Test("a byte order mark is passed over; a text in UTF-16 or UTF-32 is told, with the remedy")
+    func encodings() throws {
+        #expect(try JSONValue(parsing: [0xEF, 0xBB, 0xBF] + Array("[1]".utf8)) == [1])
+        for (mark, name) in [([0xFF, 0xFE] as [UInt8], "UTF-16"), ([], "UTF-16")] {
+            let text = mark + "{\"name\": 1}".utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }
+            let error = try #require(throws: PVITError.self) { try JSONValue(parsing: text) }
+            #expect(error.code == .badJSON && error.what.contains(name) && error.remedy?.contains("iconv") == true)
+        }
+    }
+
     @Test("what is written reads back the same")
     func roundTrip() throws {
         let value: JSONValue = ["b": [1, 2.5, "a\"\\\n\u{7F}é"], "a": ["": .null, "t": false]]

@@ -40,7 +40,7 @@ package struct LlamaArchitecture {
     }
 
     /// Throws unless a source has every tensor of the decoder in its shape, and beside them at most PVIT's projectors,
-    /// tables of rotary frequencies, and the output layer of a tied model.
+    /// what nobody reads, and the output layer of a tied model.
     ///
     /// - Throws: `checkpoint.tensors`, listing what is missing, misshaped or unexpected.
     package func check(_ source: some Collection<TensorDescription>) throws {
@@ -57,7 +57,7 @@ package struct LlamaArchitecture {
         if isTied { rest[TensorKind.outputName] = nil }
         let unexpected = rest.keys.filter { name in
             let kind = TensorKind(name)
-            return kind != .projector && kind != .rotaryFrequencies
+            return kind != .projector && kind != .unread
         }.sorted()
         var complaints: [String] = []
         if !missing.isEmpty { complaints.append("missing: \(missing.map(\.rawValue).listed())") }
@@ -72,6 +72,8 @@ package struct LlamaArchitecture {
             biases ? .modelUnsupported : .checkpointTensors,
             "the tensors are not those of the model that config.json describes; " + complaints.joined(separator: "; "),
             tensor: missing.first ?? misshaped.first?.tensor.name ?? unexpected.first,
-            remedy: biases ? "attention and feed-forward biases are not supported" : nil)
+            remedy: biases
+                ? "attention and feed-forward biases are not supported"
+                : "check that the weights are complete and the config.json beside them is theirs")
     }
 }

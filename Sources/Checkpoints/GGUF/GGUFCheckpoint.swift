@@ -5,9 +5,14 @@ import Tensors
 enum GGUFCheckpoint {
     /// Opens the model that a file is, or is a part of. Its configuration and its tokenizer are made from the metadata.
     ///
-    /// - Throws: `gguf.*` errors, `checkpoint.missing-shards`.
+    /// - Throws: `gguf.*` errors, `checkpoint.missing-shards`, `checkpoint.not-a-model` for an adapter.
     static func open(_ path: FilePath) throws -> Checkpoint {
         let files = try GGUFSplit.open(partAt: path)
+        guard try files[0].string("general.type") != "adapter" else {
+            throw PVITError(
+                .notAModel, "this is an adapter for llama.cpp (LoRA), not a model", file: path,
+                remedy: "merge it into its base with llama.cpp's llama-export-lora")
+        }
         let configuration = try LlamaGGUFConfiguration(files[0], files: files)
         let weights = try LlamaGGUFSource(
             files, heads: configuration.heads, keyValueHeads: configuration.keyValueHeads)

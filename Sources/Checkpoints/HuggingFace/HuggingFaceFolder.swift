@@ -26,9 +26,6 @@ enum HuggingFaceFolder {
     /// The same weights are often there in both formats: safetensors come first, as in `transformers`.
     private static let layouts = [safetensors, torch]
 
-    /// What `transformers` saves beside the weights while it trains.
-    private static let trainingFiles: Set = ["training_args.bin", "optimizer.bin", "scheduler.bin"]
-
     /// The files with weights in a folder and their format, or nil when it has none.
     ///
     /// As in `transformers`, `model.safetensors` comes before an index. A folder without either may hold one other
@@ -44,17 +41,36 @@ enum HuggingFaceFolder {
         if entries.contains(layout.singleFileName) {
             return try ShardedSource([layout.open(folder.appending(layout.singleFileName))])
         }
+        let files = entries.filter { $0.hasSuffix(layout.suffix) && !TrainerState.isOne(fileName: $0) }
         if entries.contains(layout.indexFileName) {
             let index = try ShardIndex(path: folder.appending(layout.indexFileName))
-            try index.checkPresent(among: Set(entries))
+            try index.checkPresent(among: Set(entries), wholeSet: wholeSet(among: files, layout))
             let source = try ShardedSource(index.files.map { try layout.open(folder.appending($0)) })
-            try index.checkAgreement(with: source)
+            try index.checkAgreement(with: source, dispensable: dispensable(in: folder))
             return source
         }
-        let files = entries.filter { $0.hasSuffix(layout.suffix) && !trainingFiles.contains($0) }
         guard !files.isEmpty else { return nil }
         try checkSet(files, in: folder, layout)
         return try ShardedSource(files.map { try layout.open(folder.appending($0)) })
+    }
+
+    /// The tensors that the index of a tied model may list although one of them is stored for both.
+    private static func dispensable(in folder: FilePath) throws -> Set<TensorName> {
+        let files = try SideFiles(in: folder, names: [SideFiles.config])
+        do {
+            let isTied = try files.object(SideFiles.config)?["tie_word_embeddings"]?.bool ?? false
+            return isTied ? ["model.embed_tokens.weight", "lm_head.weight"] : []
+        } catch let error as PVITError {
+            throw SideFiles.located(error, in: folder)
+        }
+    }
+
+    /// The files of a numbered set that has no gaps, or nil.
+    private static func wholeSet(among files: [String], _ layout: Layout) -> [String]? {
+        let names = files.compactMap { file in ShardName(file, suffix: layout.suffix).map { (file: file, name: $0) } }
+        return names.lazy.map { first in
+            names.filter { $0.name.stem == first.name.stem && $0.name.count == first.name.count }
+        }.first { Set($0.map(\.name.number)).count == $0[0].name.count }?.map(\.file)
     }
 
     /// Throws unless `files` is a single file or one whole set of numbered shards.

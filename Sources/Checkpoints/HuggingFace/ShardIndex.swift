@@ -24,13 +24,14 @@ struct ShardIndex {
     init(path: FilePath) throws {
         let index: JSONValue
         do {
-            index = try JSONValue(parsing: try SideFiles.read(path))
+            index = try JSONValue(parsing: try SideFiles.read(path), dialect: .python)
         } catch let error as PVITError {
             throw error.located(file: path)
         }
         guard let members = index["weight_map"]?.object?.members else {
             throw PVITError(.badShardIndex, "the index has no object \"weight_map\"", file: path)
         }
+        let prefix = WrapperPrefix(commonTo: members.map { TensorName($0.key) })
         fileOfTensor = try members.map { member in
             let name = TensorName(member.key)
             guard let file = member.value.string, Self.isPlainName(file) else {
@@ -38,28 +39,47 @@ struct ShardIndex {
                     .badShardIndex, "the file of the tensor is not the name of a file in the same folder", file: path,
                     tensor: name)
             }
-            return (name, file)
+            return (prefix.stripped(from: name), file)
         }
         files = Set(fileOfTensor.map(\.file)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         guard !files.isEmpty else { throw PVITError(.badShardIndex, "the index lists no tensors", file: path) }
         self.path = path
     }
 
-    /// Throws `checkpoint.missing-shards` unless all shards are among the files of the folder.
-    func checkPresent(among entries: Set<String>) throws {
+    /// Throws unless all shards are among the files of the folder.
+    ///
+    /// - Parameters:
+    ///   - entries: All files of the folder.
+    ///   - wholeSet: The files of a set of shards that is there without gaps, if there is one.
+    /// - Throws: `checkpoint.missing-shards`, or `checkpoint.shard-index` for an index of other shards than those of a whole
+    ///   set beside it.
+    func checkPresent(among entries: Set<String>, wholeSet: [String]?) throws {
         let missing = files.filter { !entries.contains($0) }
         guard !missing.isEmpty else { return }
+        let absence = "\(missing.count) of \(files.count) shards are absent: \(missing.listed())"
+        let name = path.lastComponent?.string ?? Self.fileName
+        if let wholeSet {
+            throw PVITError(
+                .badShardIndex,
+                "the index is outdated: \(absence); but \(wholeSet.listed(2)) are a whole set without it", file: path,
+                remedy: "delete \(name) to use that set")
+        }
         throw PVITError(
-            .missingShards, "\(missing.count) of \(files.count) shards are absent: \(missing.listed())", file: path,
-            remedy: "download the missing files into the same folder")
+            .missingShards, absence, file: path, remedy: "download the missing files into the same folder")
     }
 
-    /// Throws `checkpoint.shard-mismatch` unless the shards hold exactly what the index says.
-    func checkAgreement(with source: ShardedSource) throws {
-        let held = Set(source.tensors.map(\.name))
+    /// Throws `checkpoint.shard-mismatch` unless the shards hold what the index says. Tensors that nobody reads may be on
+    /// one side only.
+    ///
+    /// - Parameter dispensable: Other tensors that the index may list in vain.
+    func checkAgreement(with source: ShardedSource, dispensable: Set<TensorName>) throws {
         let absent = fileOfTensor.filter { entry in
-            source.shard(of: entry.tensor)?.path.lastComponent?.string != entry.file
+            if source.holds(entry.tensor, inFile: entry.file) || entry.tensor.isUnread { return false }
+            return !(source.shard(of: entry.tensor) == nil && dispensable.contains(entry.tensor))
         }
+        let remedy =
+            "the index and the shards are not of one checkpoint: download it again, or delete "
+            + "\(path.lastComponent?.string ?? Self.fileName) if the shards alone are a whole model"
         if let first = absent.first {
             let place = source.shard(of: first.tensor)?.path.lastComponent?.string
             let where_ = place.map { "is in \($0)" } ?? "is nowhere"
@@ -67,13 +87,14 @@ struct ShardIndex {
                 .shardMismatch,
                 "the index says that the tensor is in \(first.file), but it \(where_)"
                     + (absent.count > 1 ? "; \(absent.count) tensors are misplaced like that" : ""),
-                file: path, tensor: first.tensor, remedy: "the index and the shards are not of one checkpoint")
+                file: path, tensor: first.tensor, remedy: remedy)
         }
-        let unlisted = held.subtracting(fileOfTensor.map(\.tensor)).sorted()
+        let unlisted = Set(source.tensors.map(\.name)).subtracting(fileOfTensor.map(\.tensor))
+            .filter { !$0.isUnread }.sorted()
         guard unlisted.isEmpty else {
             throw PVITError(
                 .shardMismatch, "the shards hold tensors that the index lacks: \(unlisted.map(\.rawValue).listed())",
-                file: path, tensor: unlisted.first, remedy: "the index and the shards are not of one checkpoint")
+                file: path, tensor: unlisted.first, remedy: remedy)
         }
     }
 

@@ -32,7 +32,7 @@ struct MetaParameters {
     /// - Throws: `meta.parameters`, a JSON error or a `file.*` error.
     init(path: FilePath) throws {
         do {
-            let value = try JSONValue(parsing: SideFiles.read(path))
+            let value = try JSONValue(parsing: SideFiles.read(path), dialect: .python)
             guard let object = (value["model"] ?? value).object else {
                 throw PVITError(.metaParameters, "this is not a JSON object")
             }

@@ -5,8 +5,8 @@ import Tensors
 /// Which dictionary holds the weights: a member called `model`, `state_dict`, `model_state_dict` or `module`, in this
 /// order, that is a dictionary with tensors in it takes the place of the dictionary it is in, again and again; what then
 /// remains is the one. Dictionaries inside of it are flattened, with a full stop between the names. If the outermost
-/// dictionary itself is the one, its members with `optim` or `sched` in their names are passed over. If all names begin
-/// with `module.`, as `DataParallel` writes them, that is left out.
+/// dictionary itself is the one, its members with `optim` or `sched` in their names are passed over. What wrappers put in
+/// front of all names is left out (`WrapperPrefix`), and so is what modules keep beside their weights (`_extra_state`).
 ///
 /// Tensors elsewhere (of an optimizer, a second copy for averaging) are skipped.
 struct StateDictionary {
@@ -14,6 +14,7 @@ struct StateDictionary {
     private(set) var weights: [(name: TensorName, tensor: TorchTensor)] = []
 
     private static let wrappers = ["model", "state_dict", "model_state_dict", "module"]
+    private static let extraState = "_extra_state"
     private static let maximumWrapperDepth = 4
     private static let maximumDepth = 32
     private static let maximumNameLength = 4096
@@ -67,6 +68,7 @@ struct StateDictionary {
             let tensor = heap.tensor(value)
             guard tensor != nil || heap.dictionary(value) != nil else { continue }
             if isOutermost, tensor == nil, key.contains("optim") || key.contains("sched") { continue }
+            if key == Self.extraState || key.hasSuffix("." + Self.extraState) { continue }
             let name = prefix + key
             work += name.utf8.count + 16
             guard name.utf8.count <= Self.maximumNameLength, work <= Self.maximumWork else {
@@ -97,10 +99,8 @@ struct StateDictionary {
     }
 
     private mutating func nameUniquely() throws {
-        let prefix = "module."
-        if weights.allSatisfy({ $0.name.rawValue.hasPrefix(prefix) }) {
-            weights = weights.map { (TensorName(String($0.name.rawValue.dropFirst(prefix.count))), $0.tensor) }
-        }
+        let prefix = WrapperPrefix(commonTo: weights.map(\.name))
+        weights = weights.map { (prefix.stripped(from: $0.name), $0.tensor) }
         var seen: Set<TensorName> = []
         for weight in weights where !seen.insert(weight.name).inserted {
             throw PVITError(.torchDuplicateName, "two tensors have this name", tensor: weight.name)

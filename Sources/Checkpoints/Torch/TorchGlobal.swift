@@ -9,6 +9,8 @@ enum TorchGlobal: Hashable {
     case set
     /// `bytearray`, and `_codecs.encode`, as which protocol 2 writes bytes
     case bytes
+    /// `_io.BytesIO`, in which modules keep their extra state
+    case byteStream
     /// `torch._utils._rebuild_tensor_v2`: storage, offset, sizes, strides, requires_grad, hooks
     case rebuildTensor
     /// `torch._utils._rebuild_tensor_v3`: the same with the element type
@@ -35,6 +37,7 @@ enum TorchGlobal: Hashable {
         case ("builtins", "set"), ("builtins", "frozenset"), ("__builtin__", "set"), ("__builtin__", "frozenset"):
             self = .set
         case ("builtins", "bytearray"), ("__builtin__", "bytearray"), ("_codecs", "encode"): self = .bytes
+        case ("_io", "BytesIO"): self = .byteStream
         case ("torch._utils", "_rebuild_tensor_v2"): self = .rebuildTensor
         case ("torch._utils", "_rebuild_tensor_v3"): self = .rebuildTypedTensor
         case ("torch._utils", "_rebuild_parameter"): self = .rebuildParameter

@@ -136,15 +136,27 @@ struct Unpickler {
         case .frame: try enterFrame()
         case .proto, .stop: throw PVITError(.torchPickle, "the pickle begins a second time")
         case .instance: throw TorchGlobal.forbidden(module: try line(), name: try line())
-        case .object, .newObject, .newObjectExtended, .extension1, .extension2, .extension4, .persistentText,
+        case .newObject: try newObject()
+        case .object, .newObjectExtended, .extension1, .extension2, .extension4, .persistentText,
             .nextBuffer, .readOnlyBuffer:
-            throw PVITError(
-                .torchPickleInstruction,
-                "the pickle has the instruction \(opcode.forbiddenName ?? "\(opcode)"), which state dictionaries do not "
-                    + "use and which could run code",
-                remedy:
-                    "do not trust this file; if you know its maker, load it with torch and save its state_dict alone")
+            throw Self.forbidden(opcode)
         }
+    }
+
+    private static func forbidden(_ opcode: PickleOpcode) -> PVITError {
+        PVITError(
+            .torchPickleInstruction,
+            "the pickle has the instruction \(opcode.forbiddenName ?? "\(opcode)"), which state dictionaries do not "
+                + "use and which could run code",
+            remedy: "do not trust this file; if you know its maker, load it with torch and save its state_dict alone")
+    }
+
+    /// `NEWOBJ` creates an object of a class; only streams of bytes are created like that, and nobody reads them.
+    private mutating func newObject() throws {
+        let operands = try pop(2)
+        guard case .global(.byteStream) = heap.object(operands[0])?.kind, heap.tuple(operands[1])?.isEmpty == true
+        else { throw Self.forbidden(.newObject) }
+        push(PickleObject(kind: .inert))
     }
 
     private mutating func enterFrame() throws {
@@ -156,9 +168,10 @@ struct Unpickler {
     }
 
     /// `BUILD` gives an object attributes. Those of an `OrderedDict` (`_metadata` of a state dictionary) have no bearing on
-    /// the weights; nothing else may have any.
+    /// the weights, nor has the content of a stream of bytes; nothing else may have any.
     private mutating func build() throws {
         let state = try pop(1)[0]
+        if heap.object(try top())?.kind == .inert { return }
         guard heap.dictionary(try top()) != nil, heap.dictionary(state) != nil || state == .none else {
             throw PVITError(
                 .torchPickleInstruction, "the pickle gives attributes (BUILD) to something else than a dictionary",
@@ -187,6 +200,7 @@ struct Unpickler {
                 throw Self.badArguments("torch._utils._rebuild_parameter")
             }
             stack.append(first)
+        case .byteStream: push(PickleObject(kind: .inert))
         case .storageClass, .dtype, .inert:
             throw PVITError(.torchPickle, "the pickle calls (REDUCE) a type, which state dictionaries do not do")
         }

@@ -31,7 +31,9 @@ public enum GGUFExport {
         _ checkpoint: Checkpoint, to path: FilePath, type: GGUFWeightType, threadCount: Int = 1,
         monitor: WorkMonitor = WorkMonitor()
     ) throws -> Report {
+        try CheckpointDiagnosis.requireWeights(checkpoint)
         try DeltaRecognition.requireModel(checkpoint, role: "source")
+        let checkpoint = try checkpoint.resolvingOutputLayer()
         let plan = try GGUFExportPlan(for: checkpoint, type: type)
         let metadata = try GGUFModelMetadata(of: checkpoint, plan.configuration, type: type)
         var tensors = plan.entries.map(\.written)

@@ -80,6 +80,7 @@ struct GGUFExportPlan: Sendable {
     /// Matrices get `type`; vectors stay f32, which is what llama.cpp expects. A matrix whose rows are not a multiple of 32
     /// elements stays f16, and with 4-bit weights the output layer gets 8 bits, as in llama.cpp's own files.
     ///
+    /// - Parameter checkpoint: A model whose configuration is true to its output layer.
     /// - Throws: `checkpoint.config`, `checkpoint.tensors`, `model.config`, `model.unsupported`.
     init(for checkpoint: Checkpoint, type: GGUFWeightType) throws {
         let architecture = try CheckpointDiagnosis.decoder(checkpoint)
@@ -100,7 +101,9 @@ struct GGUFExportPlan: Sendable {
                 guard order != nil else {
                     throw PVITError(
                         .checkpointTensors,
-                        "\(source.shape.rows) rows cannot be cut into \(heads) heads of an even width", tensor: name)
+                        "\(source.shape.rows) rows cannot be cut into \(heads) heads of an even width",
+                        file: checkpoint.path, tensor: name,
+                        remedy: "check that the config.json beside the weights is theirs")
                 }
                 // Whole heads: their rows are together in both orders.
                 let width = source.shape.rows / heads
@@ -116,8 +119,7 @@ struct GGUFExportPlan: Sendable {
         self.entries = entries
         let written = Set(entries.map(\.source.name))
         leftOut = checkpoint.weights.tensors.map(\.name).filter { name in
-            !written.contains(name) && TensorKind(name) != .rotaryFrequencies
-                && !(architecture.isTied && name == TensorKind.outputName)
+            !written.contains(name) && TensorKind(name) != .unread
         }
     }
 }

@@ -28,7 +28,10 @@ enum BaseFingerprint {
 
     /// Throws `merge.other-base` when a delta says that it was made from another base. Most deltas say nothing.
     static func check(_ base: Checkpoint, of delta: Checkpoint) throws {
-        guard let expected = delta.config?[key]?.string, try of(base.weights) != expected else { return }
+        guard let expected = delta.config?[key]?.string else { return }
+        // A base in another precision is the same once it is cast, which it is before anything is added.
+        let cast = try of(MergeOperand(base, role: "base"))
+        if try cast == expected || of(base.weights) == expected { return }
         throw PVITError(
             .mergeOtherBase, "the delta was made from another base than this: their norm weights differ",
             file: base.path,

@@ -4,18 +4,18 @@ import Tensors
 
 /// The element-wise sum or difference of two sources, computed row by row when it is read.
 ///
-/// The *extension* (a delta, or a fine-tuned target) decides names, types and shapes; the *base* is added to it or taken
-/// from it. Every operation is computed in f32 and rounded once to the extension's element type, which is what PyTorch's
-/// `extension += base` does, also for two different types.
+/// The *extension* (a delta, or a fine-tuned target) decides names and shapes; the *base* is added to it or taken from it.
+/// Both are cast to float16 before, and every operation is computed in f32 and rounded once to float16, which is what
+/// PyTorch's `extension += base` does with two models that were loaded as float16.
 struct CombinedSource: TensorSource {
     let tensors: [TensorDescription]
-    private let base: any TensorSource
-    private let extension_: any TensorSource
+    private let base: MergeOperand
+    private let extension_: MergeOperand
     private let operation: FloatVectors.Operation
     private let pairing: TensorPairing
 
     init(
-        base: any TensorSource, extension extension_: any TensorSource, _ operation: FloatVectors.Operation,
+        base: MergeOperand, extension extension_: MergeOperand, _ operation: FloatVectors.Operation,
         pairing: TensorPairing
     ) {
         self.base = base
@@ -67,7 +67,7 @@ struct CombinedSource: TensorSource {
 
 /// Which tensor of the base goes with which tensor of the extension.
 struct TensorPairing {
-    /// The tensors of the result: those of the extension without tables of rotary frequencies.
+    /// The tensors of the result: those of the extension that somebody reads.
     let tensors: [TensorDescription]
     /// The base's tensor for each tensor of the result that has one.
     let baseTensors: [TensorName: TensorDescription]
@@ -75,13 +75,15 @@ struct TensorPairing {
     let passedThrough: [TensorName]
     /// Tensors of either side that are left out, as nobody reads them.
     let ignored: [TensorName]
+    /// The embeddings or the output layer of a base that has both, when the result is tied and has the other one alone.
+    let replacedByTying: TensorName?
 
     /// Pairs the tensors.
     ///
     /// - Parameters:
     ///   - role: What the extension is called in messages: `delta` or `target`.
     ///   - baseIsTied: Whether the base uses its input embeddings as its output layer too.
-    ///   - extensionIsTied: The same of the extension.
+    ///   - extensionIsTied: The same of the extension, and so of the result.
     /// - Throws: A `merge.*` error naming tensor and shapes for anything that does not match.
     init(
         base: any TensorSource, extension extension_: any TensorSource, role: String, baseIsTied: Bool,
@@ -90,7 +92,7 @@ struct TensorPairing {
         var ofBase: [TensorName: TensorDescription] = [:]
         var ignored: Set<TensorName> = []
         for tensor in base.tensors {
-            if TensorKind(tensor.name) == .rotaryFrequencies {
+            if TensorKind(tensor.name) == .unread {
                 ignored.insert(tensor.name)
             } else {
                 ofBase[tensor.name] = tensor
@@ -103,7 +105,7 @@ struct TensorPairing {
         var pairs: [TensorName: TensorDescription] = [:]
         var passedThrough: [TensorName] = []
         for tensor in extension_.tensors {
-            if TensorKind(tensor.name) == .rotaryFrequencies {
+            if TensorKind(tensor.name) == .unread {
                 ignored.insert(tensor.name)
                 continue
             }
@@ -119,8 +121,16 @@ struct TensorPairing {
                 passedThrough.append(tensor.name)
             }
         }
-        // A tied model may or may not carry its output layer a second time.
-        if extensionIsTied, baseIsTied { ofBase[TensorKind.outputName] = nil }
+        // A tied model has its embeddings or its output layer, or both.
+        var replaced: TensorName?
+        if extensionIsTied {
+            for (present, absent) in [
+                (TensorKind.embeddingName, TensorKind.outputName), (TensorKind.outputName, TensorKind.embeddingName),
+            ] where pairs[present] != nil && ofBase.removeValue(forKey: absent) != nil && !baseIsTied {
+                replaced = absent
+            }
+        }
+        replacedByTying = replaced
         let missing = ofBase.keys.sorted()
         if let first = missing.first, let tensor = ofBase[first] {
             let others = missing.count > 1 ? "; \(missing.count) tensors are missing like that" : ""
@@ -132,6 +142,13 @@ struct TensorPairing {
         baseTensors = pairs
         self.passedThrough = passedThrough
         self.ignored = ignored.sorted()
+    }
+
+    /// The number of tokens: that of the rows of the embeddings, or of the output layer of a model without them.
+    var vocabularySize: Int? {
+        [TensorKind.embeddingName, TensorKind.outputName].lazy.compactMap { name in
+            tensors.first { $0.name == name && $0.shape.rank == 2 }?.shape.rows
+        }.first
     }
 
     private static func checkPair(_ base: TensorDescription, _ other: TensorDescription, role: String) throws {

@@ -10,27 +10,35 @@ public enum DeltaMerge {
         public let checkpoint: Checkpoint
         /// Tensors that only the delta or target has; they are passed through.
         public let passedThrough: [TensorName]
-        /// Tensors of either side that are left out because nobody reads them: tables of rotary frequencies.
+        /// Tensors of either side that are left out because nobody reads them, such as tables of rotary frequencies.
         public let ignored: [TensorName]
         /// Tensors with more rows than in the base, with the number of rows in the base; the other rows are passed through.
         public let extended: [(tensor: TensorDescription, baseRows: Int)]
-        /// Tensors whose element type differs between the two; the delta's or target's is kept.
-        public let converted: [TensorName]
+        /// Tensors of the base, and of the delta or target, that are cast to float16.
+        public let cast: (base: [TensorName], other: [TensorName])
+        /// The embeddings or the output layer of the base when the result has the other one for both.
+        public let replacedByTying: TensorName?
+        /// The number of tokens that `config.json` gave where the embeddings have another one, which it gives now.
+        public let outdatedVocabularySize: Int?
     }
 
     /// The sum of a base and a delta.
     ///
-    /// Each number is added in f32 and rounded once to the delta's type, so f16 + f16 is exactly PyTorch's f16 addition.
+    /// All numbers of both are cast to float16 and the sums rounded to it, whatever their types, as PVIT's own script does.
     /// `model.embed_tokens.weight` and `lm_head.weight` may have more rows in the delta: the base is added to the first
-    /// ones. Configuration and tokenizer are the delta's, or the base's where the delta has none.
+    /// ones. Configuration and tokenizer are the delta's, or the base's where the delta has none. If the delta's configuration ties
+    /// the output layer to the embeddings, so does the sum, unless it has both and they differ (`resolvingOutputLayer`).
     ///
-    /// - Throws: A `merge.*` error for tensors that do not match or a delta that names another base, `model.is-delta` and `delta.is-model` for arguments in the
-    ///   wrong places, and `merge.no-model` when the sum does not look like a model.
+    /// - Throws: A `merge.*` error for tensors that do not match or a delta that names another base; `model.is-delta` and
+    ///   `delta.is-model` for arguments in the wrong places; what `CheckpointDiagnosis.requireWeights` throws; and
+    ///   `merge.no-model` when the sum does not look like a model.
     public static func merge(base: Checkpoint, delta: Checkpoint) throws -> Result {
+        try CheckpointDiagnosis.requireWeights(base)
+        try CheckpointDiagnosis.requireWeights(delta)
         try DeltaRecognition.requireModel(base, role: "base")
         try DeltaRecognition.requireDelta(delta, of: base)
         try BaseFingerprint.check(base, of: delta)
-        let result = try combine(base, delta, .add, role: "delta", fingerprint: nil)
+        let result = try combine(base.resolvingOutputLayer(), delta, .add, role: "delta", fingerprint: nil)
         try DeltaRecognition.requireModel(sum: result.checkpoint.weights)
         return result
     }
@@ -38,45 +46,60 @@ public enum DeltaMerge {
     /// The delta that leads from a base to a fine-tuned target: target - base, the inverse of `merge`. Its `config.json` says
     /// which base it belongs to.
     ///
-    /// Where a difference needs more bits than its type has, adding it back gives a number next to the target's: in f16,
-    /// about one in a hundred, off by the last bit. That rounding is part of the published practice.
+    /// Base and target are cast to float16, in which the delta will be added. Where a difference needs more bits than
+    /// float16 has, adding it back gives a number next to the target's: about one in a hundred, off by the last bit. That
+    /// rounding is part of the published practice.
     ///
     /// - Throws: As `merge`.
     public static func difference(base: Checkpoint, target: Checkpoint) throws -> Result {
+        try CheckpointDiagnosis.requireWeights(base)
+        try CheckpointDiagnosis.requireWeights(target)
         try DeltaRecognition.requireModel(base, role: "base")
         try DeltaRecognition.requireModel(target, role: "target")
         return try combine(
-            base, target, .subtract, role: "target", fingerprint: BaseFingerprint.of(base.weights))
+            base.resolvingOutputLayer(), target.resolvingOutputLayer(), .subtract, role: "target",
+            fingerprint: BaseFingerprint.of(MergeOperand(base, role: "base")))
     }
 
     private static func combine(
         _ base: Checkpoint, _ other: Checkpoint, _ operation: FloatVectors.Operation, role: String,
         fingerprint: String?
     ) throws -> Result {
+        var files = try sideFiles(base: base.sideFiles, other: other.sideFiles)
+        var config = try files.object(SideFiles.config)
+        let operands = (base: try MergeOperand(base, role: "base"), other: try MergeOperand(other, role: role))
         let pairing: TensorPairing
         do {
             pairing = try TensorPairing(
-                base: base.weights, extension: other.weights, role: role, baseIsTied: base.isTied,
-                extensionIsTied: other.isTied)
+                base: operands.base, extension: operands.other, role: role, baseIsTied: base.isTied,
+                extensionIsTied: config?["tie_word_embeddings"]?.bool ?? false)
         } catch let error as PVITError {
             throw error.located(file: other.path)
         }
-        let weights = CombinedSource(base: base.weights, extension: other.weights, operation, pairing: pairing)
+        let statedVocabularySize = config?["vocab_size"]?.integer
+        let before = config
+        config?.correctElementType(MergeOperand.elementType)
+        if let rows = pairing.vocabularySize, statedVocabularySize != nil { config?["vocab_size"] = .integer(rows) }
+        if let config, config != before { files.setConfig(config) }
         let checkpoint = try Checkpoint(
-            path: other.path, format: operation == .add ? "base + delta" : "target - base", weights: weights,
-            sideFiles: BaseFingerprint.setting(
-                fingerprint, in: sideFiles(base: base.sideFiles, other: other.sideFiles)),
+            path: other.path, format: operation == .add ? "base + delta" : "target - base",
+            weights: CombinedSource(base: operands.base, extension: operands.other, operation, pairing: pairing),
+            sideFiles: BaseFingerprint.setting(fingerprint, in: files),
             sourceFiles: base.sourceFiles.map { $0.with(role: "base") } + other.sourceFiles.map { $0.with(role: role) })
         return Result(
-            checkpoint: checkpoint, passedThrough: pairing.passedThrough, ignored: pairing.ignored,
+            checkpoint: operation == .add ? try checkpoint.resolvingOutputLayer() : checkpoint,
+            passedThrough: pairing.passedThrough, ignored: pairing.ignored,
             extended: pairing.tensors.compactMap { tensor in
                 guard let baseTensor = pairing.baseTensors[tensor.name], baseTensor.shape != tensor.shape
                 else { return nil }
                 return (tensor, baseTensor.shape.rows)
             },
-            converted: pairing.tensors.filter { tensor in
-                pairing.baseTensors[tensor.name].map { $0.elementType != tensor.elementType } ?? false
-            }.map(\.name))
+            cast: (
+                base: pairing.baseTensors.values.map(\.name).filter(operands.base.cast.contains).sorted(),
+                other: pairing.tensors.map(\.name).filter(operands.other.cast.contains)
+            ),
+            replacedByTying: pairing.replacedByTying,
+            outdatedVocabularySize: statedVocabularySize == pairing.vocabularySize ? nil : statedVocabularySize)
     }
 
     /// The delta's files, with the base's where it has none. A tokenizer is taken whole, never pieced together from two.
@@ -102,9 +125,4 @@ public enum DeltaMerge {
 extension Checkpoint.SourceFile {
     /// The same file in another part.
     fileprivate func with(role: String) -> Self { Self(path: path, byteCount: byteCount, role: role) }
-}
-
-extension Checkpoint {
-    /// Whether the model uses its input embeddings as its output layer too.
-    var isTied: Bool { config?["tie_word_embeddings"]?.bool ?? false }
 }

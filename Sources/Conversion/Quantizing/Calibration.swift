@@ -14,7 +14,7 @@ public struct Calibration: Sendable {
 
     /// Reads a text file.
     ///
-    /// - Throws: `quantize.calibration` for a file that is too large, and `file.*` errors.
+    /// - Throws: `quantize.calibration` for a file that is too large, `text.encoding`, and `file.*` errors.
     public init(path: FilePath) throws {
         let file = try MappedFile(path: path)
         guard file.byteCount <= Self.maximumByteCount else {
@@ -24,6 +24,9 @@ public struct Calibration: Sendable {
         }
         name = path.lastComponent?.string ?? ""
         text = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
+        do {
+            try TextEncoding.requireUTF8(text)
+        } catch let error as PVITError { throw error.located(file: path) }
     }
 
     /// The tokens of the text, by the tokenizer of a checkpoint.

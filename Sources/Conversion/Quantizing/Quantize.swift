@@ -34,7 +34,9 @@ public enum Quantize {
         _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
         monitor: WorkMonitor = WorkMonitor()
     ) throws -> Report {
+        try CheckpointDiagnosis.requireWeights(checkpoint)
         try DeltaRecognition.requireModel(checkpoint, role: "source")
+        let checkpoint = try checkpoint.resolvingOutputLayer()
         let plan = try QuantizePlan(for: checkpoint, towers: towers, options: options)
         let tokens = plan.usesProbe ? try options.calibration?.tokens(for: checkpoint) : nil
         let provenance = Provenance(of: checkpoint, towers: towers, options: options, plan: plan)

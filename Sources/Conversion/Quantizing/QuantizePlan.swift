@@ -55,11 +55,11 @@ public struct QuantizePlan: Sendable {
     ///   whole model of a supported family; `tower.mismatch` for towers that do not suit the model; `quantize.override` for
     ///   a pattern that fits no tensor; `quantize.type` for a type that a tensor cannot have.
     public init(for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions) throws {
+        let checkpoint = try checkpoint.resolvingOutputLayer()
         let architecture = try CheckpointDiagnosis.decoder(checkpoint)
         configuration = architecture.configuration
         let source = checkpoint.weights.tensors
-        var wanted = source.filter { TensorKind($0.name) != .rotaryFrequencies }
-        if architecture.isTied { wanted.removeAll { $0.name == TensorKind.outputName } }
+        let wanted = source.filter { TensorKind($0.name) != .unread }
         var policy = TypePolicy(options: options)
         for tower in towers { try tower.checkSuits(architecture.configuration, of: checkpoint) }
         entries = try (TensorKind.executionOrder(wanted) + towers.flatMap(\.storedTensors)).map { tensor in
@@ -76,7 +76,7 @@ public struct QuantizePlan: Sendable {
         try policy.checkOverrides()
         aliases = architecture.isTied ? [(TensorKind.outputName, TensorKind.embeddingName)] : []
         keptFloat = policy.keptFloat
-        leftOut = source.map(\.name).filter { TensorKind($0) == .rotaryFrequencies }
+        leftOut = source.map(\.name).filter { TensorKind($0) == .unread }
     }
 }
 
@@ -122,7 +122,7 @@ private struct TypePolicy {
         case .linear: wanted = options.type
         case .embedding, .output: wanted = options.type.isQuantized ? .q8 : options.type
         case .norm, .other: wanted = options.type == .plain(.f32) ? options.type : .plain(tensor.elementType)
-        case .projector, .rotaryFrequencies: wanted = .plain(tensor.elementType)
+        case .projector, .unread: wanted = .plain(tensor.elementType)
         case .tower:
             let isVector = tensor.shape.rank < 2
             wanted = options.type == .plain(.f32) ? options.type : .plain(isVector ? tensor.elementType : .f16)
@@ -145,7 +145,7 @@ private struct TypePolicy {
         switch TensorKind(name) {
         case .linear, .output: return .none
         case .embedding: return isTied ? .none : .zstd
-        case .norm, .projector, .tower, .rotaryFrequencies, .other: return .zstd
+        case .norm, .projector, .tower, .unread, .other: return .zstd
         }
     }
 

@@ -32,6 +32,21 @@ public struct ConvertedSource: TensorSource {
         [.f16, .bf16, .f32].contains(tensor.elementType)
     }
 
+    /// Lends rows of tensors that keep their type where they lie (`TensorSource.withRows`).
+    public func withRows<Result>(
+        _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        if let originalTensor = originalTensors[tensor.name], originalTensor == tensor {
+            return try original.withRows(rows, of: originalTensor, scratch: &scratch, body)
+        }
+        let byteCount = rows.count * tensor.bytesPerRow
+        if scratch.count != byteCount { scratch = [UInt8](repeating: 0, count: byteCount) }
+        var span = scratch.mutableSpan
+        var bytes = span.mutableBytes
+        try readRows(rows, of: tensor, into: &bytes)
+        return try body(bytes.bytes)
+    }
+
     /// Reads and converts rows (`TensorSource.readRows`).
     ///
     /// - Throws: Also `quantize.overflow` for a number that the type cannot hold and `quantize.not-finite`.
@@ -65,7 +80,7 @@ extension Checkpoint {
         var files = sideFiles
         if var config {
             config.correctElementType(type, addsIfAbsent: true)
-            files[SideFiles.config] = JSONValue.object(config).encoded(indentation: 2) + [UInt8(ascii: "\n")]
+            files.setConfig(config)
         }
         return try Checkpoint(
             path: path, format: format, weights: try ConvertedSource(weights, as: type), sideFiles: files,

@@ -10,23 +10,33 @@ public enum ModelSource {
     ///
     /// Of a container it is the language model; `Tower.all(inContainer:)` opens the towers.
     ///
-    /// - Throws: The errors of `CheckpointSource.open` and of `Container`.
+    /// - Throws: The errors of `CheckpointSource.open`, `CheckpointDiagnosis.requireWeights` and `Container`.
     public static func open(_ path: FilePath) throws -> Checkpoint {
-        guard !isFolder(path), path.extension != "safetensors" else { return try CheckpointSource.open(path) }
+        guard !isFolder(path), path.extension != "safetensors" else { return try checkpoint(path) }
         let container: Container
         do {
             container = try Container(opening: path)
         } catch let error as PVITError where error.code == .notAContainer {
-            return try CheckpointSource.open(path)
+            return try checkpoint(path)
         }
         let source = try ContainerSource(container)
+        let isTied = try container.metadata["model.config"]?["tie_word_embeddings"]?.bool ?? false
+        let aliases = Set(try container.tensors().filter { $0.aliasOf != nil }.map(\.name))
         let names = source.tensors.map(\.name).filter { name in
-            if case .tower = TensorKind(name) { false } else { true }
+            if case .tower = TensorKind(name) { return false }
+            // The second name of a tied model's embeddings is no tensor of its own.
+            return !(isTied && name == TensorKind.outputName && aliases.contains(name))
         }
         return try Checkpoint(
             path: path, format: "pvq container", weights: SelectedSource(source, names.map { ($0, $0) }),
             sideFiles: sideFiles(of: container),
             sourceFiles: [Checkpoint.SourceFile(path: path, byteCount: UInt64(container.byteCount))])
+    }
+
+    private static func checkpoint(_ path: FilePath) throws -> Checkpoint {
+        let checkpoint = try CheckpointSource.open(path)
+        try CheckpointDiagnosis.requireWeights(checkpoint)
+        return checkpoint
     }
 
     /// The files that a checkpoint folder would have beside its weights.

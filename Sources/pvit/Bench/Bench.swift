@@ -1,4 +1,5 @@
 import ArgumentParser
+import Container
 import LanguageModel
 import PVITModel
 import SystemPackage
@@ -85,6 +86,8 @@ struct Bench: ParsableCommand {
     }
 
     private func measure(_ file: FilePath, _ clock: Stopwatch) throws -> [Measurement] {
+        // A file that is no container is told before the machine is measured.
+        _ = try withContainer(at: file) { try Container(opening: file) }
         var measurements: [Measurement] = []
         for threadCount in threads?.values ?? [ProcessStatus.availableProcessors] {
             let engine = try makeEngine(threadCount: threadCount)

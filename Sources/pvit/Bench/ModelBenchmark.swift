@@ -26,7 +26,7 @@ struct ModelBenchmark {
         opening file: FilePath, engine: ComputeEngine, memory: MemoryRequest, limits: MachineLimits, clock: Stopwatch,
         storage: KVCache.Storage
     ) throws {
-        container = try Container(opening: file)
+        container = try withContainer(at: file) { try Container(opening: file) }
         do {
             let configuration = try LlamaConfiguration(of: container)
             plan = try memory.plan(for: configuration, in: container, threadCount: engine.threadCount)

@@ -33,8 +33,14 @@ struct TextOptions: ParsableArguments {
     }
 
     /// The bytes of the text.
+    ///
+    /// - Throws: `text.encoding` for UTF-16 and UTF-32, and `file.*` errors.
     func read() throws -> [UInt8] {
         let file = try MappedFile(path: text)
-        return try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
+        let bytes = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
+        do {
+            try TextEncoding.requireUTF8(bytes)
+        } catch let error as PVITError { throw error.located(file: text) }
+        return bytes
     }
 }

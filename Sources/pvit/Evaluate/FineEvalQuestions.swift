@@ -16,11 +16,14 @@ struct FineEvalQuestions {
 
     /// Reads a file of JSON lines. Empty lines are passed over.
     ///
-    /// - Throws: The errors of reading; `fineeval.question` when there is no line at all.
+    /// - Throws: The errors of reading; `text.encoding` for UTF-16 and UTF-32; `fineeval.question` when there is no line at all.
     init(path: FilePath) throws {
         let file = try MappedFile(path: path)
         let bytes = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
-        lines = bytes.split(separator: UInt8(ascii: "\n")).enumerated().filter { line in
+        do {
+            try TextEncoding.requireUTF8(bytes)
+        } catch let error as PVITError { throw error.located(file: path) }
+        lines = TextEncoding.withoutMark(bytes).split(separator: UInt8(ascii: "\n")).enumerated().filter { line in
             line.element.contains { ![UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r")].contains($0) }
         }.map { line in
             Result {

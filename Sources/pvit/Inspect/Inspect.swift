@@ -71,7 +71,7 @@ struct Inspect: ParsableCommand {
     }
 
     private func showPlan() throws {
-        let container = try Container(opening: path)
+        let container = try withContainer(at: path) { try Container(opening: path) }
         let request = MemoryRequest(limit: memory, contextLength: context)
         let configuration = try LlamaConfiguration(of: container)
         if let context { noteContext(context, of: configuration) }

@@ -16,7 +16,8 @@ extension ModelReport {
                 encoding: blocks?.description ?? tensor.elementType.rawValue, shape: tensor.shape,
                 storedBytes: byteCount, decodedBytes: byteCount, statistics: nil, aliasOf: nil)
         }
-        var facts = checkpoint.config.map(ModelReport.architectureFacts) ?? []
+        let resolved = try checkpoint.resolvingOutputLayer()
+        var facts = resolved.config.map(ModelReport.architectureFacts) ?? []
         let findings = try CheckpointDiagnosis.findings(on: checkpoint)
         if let tower = findings.isEmpty ? try Tower.recognise(checkpoint) : nil {
             facts.append(ModelReport.towerFact(tower.kind, tower.config))

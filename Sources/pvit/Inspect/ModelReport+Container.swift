@@ -17,7 +17,11 @@ extension ModelReport {
                 shape: tensor.shape, storedBytes: UInt64(tensor.storedByteCount),
                 decodedBytes: UInt64(tensor.decodedByteCount), statistics: tensor.statistics, aliasOf: tensor.aliasOf)
         }
-        var facts = metadata["model.config"]?.object.map(ModelReport.architectureFacts) ?? []
+        var config = metadata["model.config"]?.object
+        if let output = tensors.first(where: { $0.name == "lm_head.weight" }), output.aliasOf == nil {
+            config?["tie_word_embeddings"] = false
+        }
+        var facts = config.map(ModelReport.architectureFacts) ?? []
         for kind in Tower.Kind.allCases {
             guard let config = metadata["\(kind.rawValue).config"]?.object else { continue }
             facts.append(ModelReport.towerFact(kind, config))

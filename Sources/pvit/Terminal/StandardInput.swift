@@ -1,9 +1,9 @@
 import Glibc
 import Tensors
 
-/// All bytes of standard input.
+/// The text on standard input.
 ///
-/// - Throws: `file.read-failed`.
+/// - Throws: `file.read-failed`, and `text.encoding` for a text in UTF-16 or UTF-32.
 func readStandardInput() throws -> [UInt8] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65536)
@@ -13,7 +13,10 @@ func readStandardInput() throws -> [UInt8] {
         guard count >= 0 else {
             throw PVITError(.readFailed, "standard input cannot be read: \(String(cString: strerror(errno)))")
         }
-        if count == 0 { return bytes }
+        if count == 0 {
+            try TextEncoding.requireUTF8(bytes)
+            return bytes
+        }
         bytes += buffer[..<count]
     }
 }

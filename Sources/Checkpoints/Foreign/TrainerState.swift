@@ -1,0 +1,31 @@
+import SystemPackage
+import Tensors
+
+/// What training frameworks save beside the weights to go on later.
+package enum TrainerState {
+    private static let names: Set = [
+        "training_args.bin", "optimizer.bin", "scheduler.bin", "optimizer.pt", "scheduler.pt", "scaler.pt",
+        "trainer_state.json",
+    ]
+
+    /// Whether a file is such a state, by its name.
+    static func isOne(fileName: String) -> Bool {
+        names.contains(fileName) || fileName.wholeMatch(of: /(rng|random)_states?(_\d+)?\.(pth|pkl)/) != nil
+            || fileName.hasSuffix("optim_states.pt")
+    }
+
+    /// The error for such a file in place of a checkpoint; nil for other names.
+    static func error(for path: FilePath) -> PVITError? {
+        guard let name = path.lastComponent?.string, isOne(fileName: name), !isFolder(path) else { return nil }
+        return PVITError(
+            .notAModel, "\(name) is the state of a training run, not a model", file: path,
+            remedy: "give the folder with the model's config.json and weights")
+    }
+
+    /// Whether tensors are an optimizer's, by their names in the state dictionaries of PyTorch.
+    package static func isOptimizer(_ tensors: [TensorDescription]) -> Bool {
+        tensors.contains { tensor in
+            tensor.name.rawValue.split(separator: ".").last.map { ["exp_avg", "exp_avg_sq"].contains($0) } ?? false
+        }
+    }
+}
