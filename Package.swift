@@ -30,35 +30,41 @@ let package = Package(
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(name: "Architectures", dependencies: ["Tensors", systemPackage]),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Tensors"]),
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash"]),
-        .target(name: "Quantization", dependencies: ["CKernels", "Parallelism", "Tensors"]),
+        .target(name: "Quantization", dependencies: ["Architectures", "CKernels", "Parallelism", "Tensors"]),
         .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
         .target(
             name: "LanguageModel",
-            dependencies: ["CKernels", "CProcess", "Container", "Parallelism", "Tensors", "Tokenization"]),
+            dependencies: [
+                "Architectures", "CKernels", "CProcess", "Container", "Parallelism", "Tensors", "Tokenization",
+            ]),
         .target(
             name: "Vision",
-            dependencies: ["CImageDecoders", "CWebP", "Container", "MatrixProducts", "Tensors", systemPackage]),
+            dependencies: [
+                "Architectures", "CImageDecoders", "CWebP", "Container", "MatrixProducts", "Tensors", systemPackage,
+            ]),
         .target(
             name: "PVITModel",
             dependencies: [
-                "Container", "LanguageModel", "MatrixProducts", "Tensors", "Tokenization", "Vision",
+                "Architectures", "Container", "LanguageModel", "MatrixProducts", "Tensors", "Tokenization", "Vision",
                 systemPackage,
             ]),
         .target(name: "Checkpoints", dependencies: ["Parallelism", "Tensors", systemPackage]),
         .target(
             name: "Conversion",
             dependencies: [
-                "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors", "Tokenization",
-                systemPackage,
+                "Architectures", "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors",
+                "Tokenization", systemPackage,
             ]),
         .executableTarget(
             name: "pvit",
             dependencies: [
-                "CEdit", "CProcess", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel", "Tensors",
+                "Architectures", "CEdit", "CProcess", "Checkpoints", "Container", "Conversion", "LanguageModel",
+                "PVITModel", "Tensors",
                 "Tokenization", "Vision", argumentParser, systemPackage,
             ]),
         .executableTarget(
@@ -72,6 +78,7 @@ let package = Package(
             name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", "TestSupport", systemPackage],
             path: "Tests/CheckpointTestSupport"),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", systemPackage]),
+        .testTarget(name: "ArchitecturesTests", dependencies: ["Architectures", "Tensors"]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .testTarget(
@@ -82,7 +89,8 @@ let package = Package(
         .testTarget(
             name: "QuantizationTests",
             dependencies: [
-                "CheckpointTestSupport", "CKernels", "Quantization", "Tensors", "TestSupport", systemPackage,
+                "Architectures", "CheckpointTestSupport", "CKernels", "Quantization", "Tensors", "TestSupport",
+                systemPackage,
             ]),
         .testTarget(
             name: "CheckpointsTests",
@@ -97,21 +105,24 @@ let package = Package(
         .testTarget(
             name: "LanguageModelTests",
             dependencies: [
-                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "Tensors",
+                "Architectures", "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel",
+                "Tensors",
                 "Tokenization", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "VisionTests",
             dependencies: [
-                "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision",
+                "Architectures", "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors",
+                "Vision",
                 systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "PVITModelTests",
             dependencies: [
-                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel", "PVITModel",
+                "Architectures", "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel",
+                "PVITModel",
                 "Tensors", "Tokenization", "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),

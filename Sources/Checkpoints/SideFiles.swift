@@ -24,6 +24,8 @@ public struct SideFiles: Sendable {
     public static let addedTokens = "added_tokens.json"
     /// The conversation template as a file of its own.
     public static let chatTemplate = "chat_template.jinja"
+    /// The conversation template as the member of a JSON file, as processors of images save it.
+    public static let chatTemplateJSON = "chat_template.json"
 
     /// How images are prepared for a vision model. It belongs to such a model's folder and is not carried along with others.
     public static let preprocessorConfig = "preprocessor_config.json"
@@ -31,11 +33,12 @@ public struct SideFiles: Sendable {
     /// Every name that is carried along.
     public static let names = [
         config, generationConfig, tokenizerJSON, sentencePieceModel, tokenizerConfig, specialTokensMap, addedTokens,
-        chatTemplate,
+        chatTemplate, chatTemplateJSON,
     ]
     /// The names that together make the tokenizer.
     public static let tokenizerNames = [
         tokenizerJSON, sentencePieceModel, tokenizerConfig, specialTokensMap, addedTokens, chatTemplate,
+        chatTemplateJSON,
     ]
 
     /// The largest of these files that is read, in bytes.

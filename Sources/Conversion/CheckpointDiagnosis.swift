@@ -1,3 +1,4 @@
+import Architectures
 import Checkpoints
 import Tensors
 
@@ -45,7 +46,7 @@ public enum CheckpointDiagnosis {
 
     /// The architecture of a checkpoint that is a whole decoder of the LLaMA family, by its configuration and tensors.
     ///
-    /// - Throws: What `requireWeights` throws, `checkpoint.config`, `checkpoint.unsupported-model`, `checkpoint.tensors`,
+    /// - Throws: What `requireWeights` throws, `checkpoint.config`, `model.config`, `model.unsupported`, `checkpoint.tensors`,
     ///   naming the file or folder.
     static func decoder(_ checkpoint: Checkpoint) throws -> LlamaArchitecture {
         try requireWeights(checkpoint)
@@ -54,8 +55,13 @@ public enum CheckpointDiagnosis {
                 .checkpointConfig, "there is no config.json", file: checkpoint.path,
                 remedy: "put the model's config.json beside its weights")
         }
+        let architecture: LlamaArchitecture
         do {
-            let architecture = try LlamaArchitecture(config: config)
+            architecture = try LlamaArchitecture(config: config)
+        } catch let error as PVITError {
+            throw error.located(file: checkpoint.path(ofSideFile: SideFiles.config))
+        }
+        do {
             try architecture.check(checkpoint.weights.tensors)
             return architecture
         } catch let error as PVITError {
@@ -103,7 +109,7 @@ public enum CheckpointDiagnosis {
             return nil
         } catch let error as PVITError {
             switch error.code {
-            case .modelIsDelta, .checkpointConfig, .checkpointUnsupported, .checkpointTensors, .towerConfig,
+            case .modelIsDelta, .checkpointConfig, .modelConfig, .modelUnsupported, .checkpointTensors, .towerConfig,
                 .towerTensors:
                 return error.what
             case .notAModel, .quantizedCheckpoint:

@@ -24,12 +24,8 @@ extension PVITError.Code {
 }
 
 extension PVITError.Code {
-    /// `config.json` lacks a size of the model or has one that is out of range.
+    /// There is no `config.json`.
     public static let checkpointConfig = Self("checkpoint.config", .badData)
-    /// The model is not of a family that is supported.
-    public static let checkpointUnsupported = Self("checkpoint.unsupported-model", .badData)
-    /// The tensors are not those that `config.json` describes.
-    public static let checkpointTensors = Self("checkpoint.tensors", .badData)
     /// An override has a type that does not exist, or a pattern that fits no tensor.
     public static let badOverride = Self("quantize.override", .usage)
     /// A tensor cannot have the type that was asked for.

@@ -1,3 +1,4 @@
+import Architectures
 import CKernels
 import Tensors
 
@@ -41,10 +42,12 @@ public struct KVCache: ~Copyable {
     /// Where keys and values lie.
     let rows: KVRows
     private let byteCount: Int
+    /// The most positions for which the model's results are those of the original.
+    private let modelLength: Int
 
     /// Reserves room.
     ///
-    /// - Parameter capacity: The most positions; `contextLimit` of the model is the most that makes sense.
+    /// - Parameter capacity: The most positions; `maximumPositions` of the model is the most that makes sense.
     /// - Throws: `model.cache` when `capacity` is not positive, when `storage` does not suit the width of the heads, or when
     ///   the addresses cannot be reserved.
     public init(for configuration: LlamaConfiguration, storage: Storage = .f16, capacity: Int) throws {
@@ -80,6 +83,7 @@ public struct KVCache: ~Copyable {
             storage: storage, layerCount: configuration.layerCount, headCount: configuration.keyValueHeadCount,
             headWidth: width, rowBytes: rowBytes, rowsPerHead: rows, base: memory)
         byteCount = size
+        modelLength = configuration.maximumPositions
     }
 
     /// The size of one position in all layers, in bytes.
@@ -121,9 +125,7 @@ public struct KVCache: ~Copyable {
     /// Throws `model.context-full` unless `positions` more fit.
     public func checkRoom(for positions: Int) throws {
         guard positions <= capacity - count else {
-            throw PVITError(
-                .contextFull, "\(count + positions) positions do not fit the context of \(capacity)",
-                remedy: "shorten the text or ask for a longer context")
+            throw PVITError.contextFull(count + positions, capacity: capacity, modelLength: modelLength)
         }
     }
 
@@ -187,6 +189,20 @@ struct KVRows {
     /// `positions` rounded up to whole groups of keys and of values.
     static func wholeGroups(_ positions: Int) -> Int {
         (positions + Int(PVIT_VALUE_GROUP) - 1) / Int(PVIT_VALUE_GROUP) * Int(PVIT_VALUE_GROUP)
+    }
+}
+
+extension PVITError {
+    /// The error for a text that does not fit the context.
+    ///
+    /// - Parameter modelLength: The most positions for which the model's results are those of the original.
+    package static func contextFull(_ positions: Int, capacity: Int, modelLength: Int) -> PVITError {
+        PVITError(
+            .contextFull, "\(positions) positions do not fit the context of \(capacity)",
+            remedy: capacity < modelLength
+                ? "shorten the text or ask for a longer context; the model's own is \(modelLength)"
+                : "shorten the text; a longer context is beyond the \(modelLength) positions that the model was made for"
+        )
     }
 }
 

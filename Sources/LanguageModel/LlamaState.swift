@@ -1,3 +1,5 @@
+import Architectures
+
 /// The activations of one pass, allocated once; memory of rows that are never used stays untouched.
 final class LlamaState {
     let residual: ActivationMatrix  // [tokens, hidden]

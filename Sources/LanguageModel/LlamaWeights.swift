@@ -1,3 +1,4 @@
+import Architectures
 import Container
 import Tensors
 
@@ -21,7 +22,7 @@ struct LlamaWeights: Sendable {
     let output: Projection  // [vocabulary, hidden]
 
     static let embeddingName: TensorName = "model.embed_tokens.weight"
-    static let outputName: TensorName = "lm_head.weight"
+    static let outputName = TensorKind.outputName
 
     /// The matrices that a pass over the layers multiplies by, in its order.
     static func passOrder(_ configuration: LlamaConfiguration) -> [TensorName] {

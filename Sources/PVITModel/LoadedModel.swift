@@ -1,3 +1,4 @@
+import Architectures
 import Container
 import LanguageModel
 import SystemPackage
@@ -52,7 +53,7 @@ public final class LoadedModel {
             llama = try Llama(
                 configuration, in: container, engine: engine,
                 weights: plan?.weights ?? .mapped, batchSize: plan?.batchSize)
-            let pvitTokens = config["model_type"]?.string == "llava" ? PVITTokens(of: tokenizer) : nil
+            let pvitTokens = PVITConfiguration.isPVIT(config) ? PVITTokens(of: tokenizer) : nil
             self.pvitTokens = pvitTokens
             vision =
                 pvitTokens == nil
@@ -127,7 +128,7 @@ public final class LoadedModel {
     ) throws -> ChatTemplate {
         if let text = metadata["chat.template"]?.string { return try ChatTemplate(text, tokens: tokenNames) }
         // LLaVA's first family of checkpoints, PVIT among them, has its template in code only.
-        if config["model_type"]?.string == "llava", config["mm_vision_tower"]?.string != nil {
+        if PVITConfiguration.isPVIT(config), config["mm_vision_tower"]?.string != nil {
             return try ChatTemplate(BuiltInTemplate.vicuna.text, tokens: tokenNames)
         }
         throw PVITError(

@@ -1,3 +1,4 @@
+import Architectures
 import CKernels
 import Parallelism
 import Tensors
@@ -49,29 +50,29 @@ public final class ActivationProbe: Sendable {
     ///   - reader: Reads `model.embed_tokens.weight` and the norms; must be safe to call from any thread.
     /// - Throws: `quantize.shape` for sizes that cannot be computed, and the reader's errors.
     public convenience init(
-        _ architecture: ProbeArchitecture, tokens: ProbeTokens? = nil, reader: @escaping Reader
+        _ configuration: LlamaConfiguration, tokens: ProbeTokens? = nil, reader: @escaping Reader
     ) throws {
         try self.init(
-            architecture, tokens: tokens, reader: reader, kernels: pvit_kernels_best(), encoders: pvit_encoders_best())
+            configuration, tokens: tokens, reader: reader, kernels: pvit_kernels_best(), encoders: pvit_encoders_best())
     }
 
     init(
-        _ architecture: ProbeArchitecture, tokens: ProbeTokens? = nil, reader: @escaping Reader,
+        _ configuration: LlamaConfiguration, tokens: ProbeTokens? = nil, reader: @escaping Reader,
         kernels: UnsafePointer<pvit_kernels>,
         encoders: UnsafePointer<pvit_encoders>
     ) throws {
-        guard architecture.isUsable else {
+        guard configuration.canBeProbed else {
             throw PVITError(.cannotQuantize, "the sizes of the model do not fit together")
         }
         self.encoders = encoders.pointee
-        let tokens = tokens ?? ProbeTokens.random(vocabulary: architecture.vocabulary)
-        guard tokens.ids.allSatisfy({ (0..<architecture.vocabulary).contains($0) }) else {
+        let tokens = tokens ?? ProbeTokens.random(vocabulary: configuration.vocabularySize)
+        guard tokens.ids.allSatisfy({ (0..<configuration.vocabularySize).contains($0) }) else {
             throw PVITError(
                 .badCalibration, "the tokenizer knows tokens that the model has no embeddings of",
                 remedy: "put the tokenizer files of the model beside its weights")
         }
         state = Condition(
-            State(pass: try ProbePass(architecture, tokens, reader: reader, kernels: kernels.pointee)))
+            State(pass: try ProbePass(configuration, tokens, reader: reader, kernels: kernels.pointee)))
     }
 
     /// Takes part of a matrix into account and returns the importance of its columns.

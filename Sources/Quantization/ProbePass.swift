@@ -1,3 +1,4 @@
+import Architectures
 import CKernels
 import Tensors
 
@@ -9,7 +10,7 @@ import Tensors
 
 /// A forward pass of a few tokens that advances as the products of its matrices arrive.
 struct ProbePass {
-    private let architecture: ProbeArchitecture
+    private let configuration: LlamaConfiguration
     private let reader: ActivationProbe.Reader
     private let kernels: pvit_kernels
     /// Numbers between the rows of an input. Without them, rows of 4096 numbers start in the same set of the first cache
@@ -28,10 +29,10 @@ struct ProbePass {
     private var missing = 0  // rows
 
     init(
-        _ architecture: ProbeArchitecture, _ probe: ProbeTokens, reader: @escaping ActivationProbe.Reader,
+        _ configuration: LlamaConfiguration, _ probe: ProbeTokens, reader: @escaping ActivationProbe.Reader,
         kernels: pvit_kernels
     ) throws {
-        self.architecture = architecture
+        self.configuration = configuration
         self.probe = probe
         tokens = probe.ids.count
         self.reader = reader
@@ -39,7 +40,7 @@ struct ProbePass {
         residual = []
         for token in probe.ids {
             residual += try Self.read(
-                "model.embed_tokens.weight", token..<token + 1, count: architecture.hidden, by: reader)
+                "model.embed_tokens.weight", token..<token + 1, count: configuration.hiddenSize, by: reader)
         }
         try begin()
     }
@@ -60,7 +61,7 @@ struct ProbePass {
 
     /// What the matrix at a place reads, and the importance of its columns; nil while earlier matrices are missing.
     func input(at place: ProbePlace) throws -> (input: [Float], importance: [Float])? {
-        guard place.layer < architecture.layers, place.step >= step else {
+        guard place.layer < configuration.layerCount, place.step >= step else {
             throw PVITError(.cannotQuantize, "the matrix does not belong to the model or came before")
         }
         return place.step == step ? (input, importance) : nil
@@ -68,7 +69,7 @@ struct ProbePass {
 
     /// Takes the products of some rows of a matrix, and goes on when they were the last of this step.
     mutating func add(_ products: [Float], rows: Range<Int>, at place: ProbePlace) throws {
-        let count = architecture.rows(of: place.stage)[place.matrix]
+        let count = configuration.rows(of: place.stage)[place.matrix]
         guard place.step == step, rows.lowerBound >= 0, rows.upperBound <= count,
             !seen[place.matrix][rows].contains(true)
         else { throw PVITError(.cannotQuantize, "rows \(rows) of the matrix came before or do not belong to it") }
@@ -96,7 +97,7 @@ struct ProbePass {
         }
         importance = meanSquares(of: activations)
         input = padded(activations)
-        let rows = architecture.rows(of: stage)
+        let rows = configuration.rows(of: stage)
         outputs = rows.map { [Float](repeating: 0, count: tokens * $0) }
         seen = rows.map { [Bool](repeating: false, count: $0) }
         missing = rows.reduce(0, +)
@@ -107,19 +108,19 @@ struct ProbePass {
             kernels.add(&residual, outputs[0], residual.count)
         }
         step += 1
-        if layer < architecture.layers { try begin() }
+        if layer < configuration.layerCount { try begin() }
     }
 
     /// [tokens, hidden]: the residual stream, normalized.
     private func normalized(by norm: String) throws -> [Float] {
-        let hidden = architecture.hidden
+        let hidden = configuration.hiddenSize
         let name = TensorName("model.layers.\(layer).\(norm).weight")
         let weight = try Self.read(name, 0..<hidden, count: hidden, by: reader)
         var result = residual
         result.withUnsafeMutableBufferPointer { buffer in
             for token in 0..<tokens {
                 let row = buffer.baseAddress?.advanced(by: token * hidden)
-                kernels.rms_norm(row, weight, hidden, architecture.normEpsilon, row)
+                kernels.rms_norm(row, weight, hidden, configuration.normEpsilon, row)
             }
         }
         return result
@@ -127,16 +128,16 @@ struct ProbePass {
 
     /// [tokens, heads * headWidth]: causal attention within each sequence, from this step's queries, keys and values.
     private mutating func attention() -> [Float] {
-        let width = architecture.headWidth
+        let width = configuration.headWidth
         let length = probe.length
-        rotate(&outputs[0], heads: architecture.heads)
-        rotate(&outputs[1], heads: architecture.keyValueHeads)
-        let shared = architecture.heads / architecture.keyValueHeads
-        let queryWidth = architecture.heads * width
+        rotate(&outputs[0], heads: configuration.headCount)
+        rotate(&outputs[1], heads: configuration.keyValueHeadCount)
+        let shared = configuration.headCount / configuration.keyValueHeadCount
+        let queryWidth = configuration.headCount * width
         var result = [Float](repeating: 0, count: tokens * queryWidth)
         var scratch = [Float](repeating: 0, count: pvit_attention_scratch(shared * length, width))
         for sequence in 0..<probe.sequences {
-            for head in 0..<architecture.keyValueHeads {
+            for head in 0..<configuration.keyValueHeadCount {
                 let keys = keyGroups(of: rows(of: outputs[1], sequence: sequence, head: head))
                 let values = rows(of: outputs[2], sequence: sequence, head: head)
                 let start = sequence * length * queryWidth + head * shared * width
@@ -155,7 +156,7 @@ struct ProbePass {
 
     /// The keys `[length, headWidth]` in groups of positions, as attention takes them.
     private func keyGroups(of keys: [Float]) -> [Float] {
-        let (width, group) = (architecture.headWidth, Int(PVIT_KEY_GROUP))
+        let (width, group) = (configuration.headWidth, Int(PVIT_KEY_GROUP))
         let length = keys.count / width
         var result = [Float](repeating: 0, count: (length + group - 1) / group * group * width)
         for position in 0..<length {
@@ -168,8 +169,8 @@ struct ProbePass {
 
     /// [length, headWidth]: what one head of one sequence has of keys or values.
     private func rows(of all: [Float], sequence: Int, head: Int) -> [Float] {
-        let width = architecture.headWidth
-        let stride = architecture.keyValueHeads * width
+        let width = configuration.headWidth
+        let stride = configuration.keyValueHeadCount * width
         let length = probe.length
         return (0..<length).flatMap { position in
             let start = (sequence * length + position) * stride + head * width
@@ -178,12 +179,13 @@ struct ProbePass {
     }
 
     private func rotate(_ vectors: inout [Float], heads: Int) {
-        let width = architecture.headWidth
+        let width = configuration.headWidth
         vectors.withUnsafeMutableBufferPointer { buffer in
             for token in 0..<tokens {
                 let position = Double(token % probe.length)
                 let angles = (0..<width / 2).map {
-                    position * pow(architecture.ropeTheta, -2 * Double($0) / Double(width))
+                    let frequency = pow(configuration.rotary.theta, -2 * Double($0) / Double(width))
+                    return position * configuration.rotary.scaling.scaled(frequency)
                 }
                 kernels.rope(
                     buffer.baseAddress?.advanced(by: token * heads * width), heads, width,
@@ -194,7 +196,7 @@ struct ProbePass {
 
     /// [tokens, columns + inputPadding]
     private func padded(_ activations: [Float]) -> [Float] {
-        let columns = architecture.columns(of: stage)
+        let columns = configuration.columns(of: stage)
         var result: [Float] = []
         result.reserveCapacity(tokens * (columns + Self.inputPadding))
         for token in 0..<tokens {
@@ -209,7 +211,7 @@ struct ProbePass {
     /// Random tokens say less about the inner activations of the feed-forward network than about all others; there the
     /// root of the mean square serves better.
     private func meanSquares(of activations: [Float]) -> [Float] {
-        let columns = architecture.columns(of: stage)
+        let columns = configuration.columns(of: stage)
         var sums = [Float](repeating: 0, count: columns)
         for token in 0..<tokens {
             for column in 0..<columns {

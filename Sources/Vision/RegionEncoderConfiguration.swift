@@ -1,3 +1,4 @@
+import Architectures
 import Container
 import Tensors
 
@@ -18,7 +19,7 @@ public struct RegionEncoderConfiguration: Sendable, Hashable {
     ///
     /// - Throws: `vision.config` naming the member at fault.
     public init(parsing json: JSONObject) throws {
-        let reader = VisionConfiguration(json, name: Self.metadataKey)
+        let reader = ConfigurationReader(vision: json, name: Self.metadataKey)
         shortestEdge = try reader.integer("shortest_edge", in: 32...4096, default: 800)
         longestEdge = try reader.integer("longest_edge", in: shortestEdge...4096, default: max(1333, shortestEdge))
     }

@@ -3,7 +3,6 @@ import Checkpoints
 import Conversion
 import SystemPackage
 import Tensors
-import Vision
 
 /// `pvit quantize`: a checkpoint, or the sum of a base and a delta, as a container.
 struct Quantize: ParsableCommand {
@@ -73,6 +72,8 @@ struct Quantize: ParsableCommand {
             checkpoint = merged.checkpoint
         }
         let towers = try towers()
+        // Said now, not when the model is run for the first time.
+        try RunCheck.require(checkpoint, towers: towers)
         let start = ContinuousClock.now
         let report = try withProgress("quantizing", display) { monitor in
             try Conversion.Quantize.write(checkpoint, towers: towers, to: output, options: options, monitor: monitor)
@@ -91,12 +92,6 @@ struct Quantize: ParsableCommand {
     private func towers() throws -> [Tower] {
         var towers = Dictionary(try Tower.all(inContainer: source).map { ($0.kind, $0) }) { $1 }
         if let visionTower { towers[.vision] = try Tower.vision(opening: visionTower) }
-        if let tower = towers[.vision] {
-            // Said now, not when the model is run for the first time.
-            do {
-                _ = try CLIPVisionConfiguration(parsing: tower.config, preprocessor: tower.preprocessor)
-            } catch let error as PVITError { throw error.located(file: tower.path) }
-        }
         if let regionEncoder { towers[.region] = try Tower.region(opening: regionEncoder) }
         return Tower.Kind.allCases.compactMap { towers[$0] }
     }

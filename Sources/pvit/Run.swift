@@ -151,6 +151,7 @@ struct Run: ParsableCommand {
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
         generator.reading = ReadingProgress.update
         defer { ReadingProgress.finish() }
+        noteContext(generator.contextLength, of: loaded.llama.configuration)
         if isConversation {
             var options = options
             options.mayCutPrompt = false

@@ -147,6 +147,63 @@ struct GGUFExportTests {
         #expect(read.config?["rope_scaling"]?["rope_type"] == "llama3")
     }
 
+    @Test(
+        "the base of the wavelengths is that of rope_parameters, as float32 has it",
+        arguments: [500_000, 3_580_165_449])
+    func ropeParameters(theta: Double) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path.appending("m.gguf")
+        var tiny = TinyModel()
+        tiny.config = [
+            "rope_theta": 10_000, "rope_parameters": ["rope_type": "default", "rope_theta": .number(theta)],
+        ]
+        _ = try GGUFExport.write(model(tiny), to: path, type: .f16)
+        #expect(try GGUFFile(path: path).number("llama.rope.freq_base").map { Float($0) } == Float(theta))
+        #expect(try ModelSource.open(path).config?["rope_theta"]?.double.map { Float($0) } == Float(theta))
+    }
+
+    @Test("LLaMA 3's scaling with another original length is read back as it was")
+    func originalLength() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path.appending("m.gguf")
+        let scaling: JSONObject = [
+            "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 4096,
+        ]
+        var tiny = TinyModel()
+        tiny.config = ["rope_theta": 500_000.0, "rope_scaling": .object(scaling)]
+        _ = try GGUFExport.write(model(tiny), to: path, type: .f16)
+        let read = try ModelSource.open(path).config?["rope_scaling"]?.object
+        for member in scaling.members { #expect(read?[member.key]?.double == member.value.double, "\(member.key)") }
+    }
+
+    @Test("a template in a file of its own is exported, not an outdated one in the tokenizer's configuration")
+    func newerTemplate() throws {
+        let folder = try TemporaryFolder()
+        var files = try model().sideFiles
+        files[SideFiles.chatTemplate] = Array("{{ newer }}".utf8)
+        let checkpoint = try Checkpoint(
+            path: "tiny", format: "memory", weights: model().weights, sideFiles: files, sourceFiles: [])
+        let (gguf, container) = (folder.path.appending("m.gguf"), folder.path.appending("m.pvq"))
+        _ = try GGUFExport.write(checkpoint, to: gguf, type: .f16)
+        #expect(try GGUFFile(path: gguf).string("tokenizer.chat_template") == "{{ newer }}")
+        _ = try Quantize.write(checkpoint, to: container, options: QuantizeOptions())
+        try HuggingFaceWriter().write(ModelSource.open(container), to: folder.path.appending("m"))
+        let written = try SideFiles(in: folder.path.appending("m"))
+        #expect(try written.json(SideFiles.tokenizerConfig)?["chat_template"] == "{{ newer }}")
+        #expect(try written.chatTemplate() == "{{ newer }}")
+    }
+
+    @Test(
+        "a folder says which type its tensors have, in the older and the newer word",
+        arguments: ["torch_dtype", "dtype"])
+    func elementType(member: String) throws {
+        var tiny = TinyModel()
+        tiny.config = [member: "bfloat16"]
+        let config = try tiny.checkpoint().converted(to: .f32).config
+        #expect(config?[member] == "float32")
+    }
+
     @Test("tokens, their types, roles and the conversation template are where llama.cpp looks for them")
     func tokenizer() throws {
         let folder = try TemporaryFolder()
@@ -203,7 +260,7 @@ struct GGUFExportTests {
         #expect(try code(model(tokenizer: unnamed)) == "export.tokenizer")
         var yarn = TinyModel()
         yarn.config = ["rope_scaling": ["rope_type": "yarn", "factor": 4.0]]
-        #expect(try code(model(yarn)) == "checkpoint.unsupported-model")
+        #expect(try code(model(yarn)) == "model.unsupported")
         var large = TinyModel()
         (large.type, large.scale.matrices) = (.bf16, 1e9)
         #expect(try code(model(large), .f16) == "quantize.overflow")

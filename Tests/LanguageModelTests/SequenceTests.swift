@@ -1,3 +1,4 @@
+import Architectures
 import Tensors
 import Testing
 import Tokenization

@@ -1,3 +1,4 @@
+import Architectures
 import CheckpointTestSupport
 import Checkpoints
 import Container

@@ -1,3 +1,4 @@
+import Architectures
 import CKernels
 import CheckpointTestSupport
 import Foundation
@@ -10,9 +11,12 @@ import Testing
 
 /// A small model with random weights.
 private struct SmallModel: Sendable {
-    static let architecture = ProbeArchitecture(
-        hidden: 32, inner: 96, layers: 2, heads: 4, keyValueHeads: 2, headWidth: 16, vocabulary: 50, ropeTheta: 500,
-        normEpsilon: 1e-5)
+    static let json: JSONObject = [
+        "hidden_size": 32, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 50, "rope_theta": 500, "rms_norm_eps": 1e-5,
+    ]
+
+    static var configuration: LlamaConfiguration { get throws { try LlamaConfiguration(parsing: json) } }
 
     /// Rows and elements of every tensor, in the order of a forward pass.
     let tensors: [(name: TensorName, rows: Int, elements: [Float])]
@@ -43,9 +47,9 @@ private struct SmallModel: Sendable {
     }
 
     func probe(_ isa: pvit_isa? = nil) throws -> ActivationProbe {
-        guard let isa else { return try ActivationProbe(Self.architecture, reader: reader) }
+        guard let isa else { return try ActivationProbe(Self.configuration, reader: reader) }
         return try ActivationProbe(
-            Self.architecture, reader: reader, kernels: #require(pvit_kernels_for(isa)),
+            Self.configuration, reader: reader, kernels: #require(pvit_kernels_for(isa)),
             encoders: #require(pvit_encoders_for(isa)))
     }
 
@@ -71,7 +75,7 @@ struct ActivationProbeTests {
         let model = SmallModel(seed: 5)
         let text = (0..<200).map { ($0 * $0 + $0 / 7) % 50 }
         let probe = try ActivationProbe(
-            SmallModel.architecture, tokens: ProbeTokens(text: text, beginning: 49), reader: model.reader)
+            SmallModel.configuration, tokens: ProbeTokens(text: text, beginning: 49), reader: model.reader)
         let importance = try #require(try model.observe(0, 0..<64, probe))
         let embeddings = model.tensors[0].elements.map(Double.init)
         let norm = model.tensors[1].elements.map(Double.init)
@@ -198,9 +202,27 @@ struct ActivationProbeTests {
         let probe = try model.probe()
         try model.observe(0, 0..<16, probe)
         #expect(throws: PVITError.self) { try model.observe(0, 8..<24, probe) }
-        var architecture = SmallModel.architecture
-        architecture.headWidth = 15
-        #expect(throws: PVITError.self) { try ActivationProbe(architecture, reader: model.reader) }
+        var json = SmallModel.json
+        json["hidden_size"] = 40
+        let odd = try LlamaConfiguration(parsing: json)
+        #expect(throws: PVITError.self) { try ActivationProbe(odd, reader: model.reader) }
+    }
+
+    @Test("both spellings of the rotary base and of its scaling give the same importance, another base another one")
+    func rotarySpelling() throws {
+        let model = SmallModel(seed: 26)
+        func importance(_ changes: JSONObject) throws -> [[Float]] {
+            var json = SmallModel.json
+            for change in changes.members { json[change.key] = change.value }
+            return try model.importance(
+                ActivationProbe(LlamaConfiguration(parsing: json), reader: model.reader))
+        }
+        let newer = try importance(["rope_parameters": ["rope_theta": 500], "rope_theta": 10_000])
+        #expect(try newer == importance([:]))
+        #expect(try newer != importance(["rope_theta": 10_000]))
+        let linear = try importance(["rope_scaling": ["type": "linear", "factor": 4]])
+        #expect(try linear == importance(["rope_parameters": ["rope_type": "linear", "factor": 4, "rope_theta": 500]]))
+        #expect(linear != newer)
     }
 
     @Test("waiting for matrices that will not come ends when the work is abandoned")

@@ -1,3 +1,4 @@
+import Architectures
 import Testing
 
 @testable import Vision

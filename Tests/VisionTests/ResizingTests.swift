@@ -1,3 +1,4 @@
+import Architectures
 import SystemPackage
 import Tensors
 import Testing

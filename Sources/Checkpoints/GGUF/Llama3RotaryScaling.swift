@@ -11,34 +11,22 @@ import Tensors
 package struct Llama3RotaryScaling: Sendable, Hashable {
     /// What long wavelengths are multiplied by.
     package let factor: Double
-    private let lowFrequencyFactor: Double
-    private let highFrequencyFactor: Double
-    private let originalContextLength: Int
+    let lowFrequencyFactor: Double
+    let highFrequencyFactor: Double
+    let originalContextLength: Double
 
-    /// Reads `rope_scaling` of config.json; nil when it is not of this kind or lacks a number.
-    package init?(configuration: JSONObject) {
-        guard (configuration["rope_type"] ?? configuration["type"])?.string == "llama3",
-            let factor = configuration["factor"]?.double,
-            let low = configuration["low_freq_factor"]?.double,
-            let high = configuration["high_freq_factor"]?.double,
-            let length = configuration["original_max_position_embeddings"]?.integer, factor > 0, high > low, low > 0,
-            length > 0, [factor, low, high].allSatisfy(\.isFinite)
-        else { return nil }
+    /// Creates a scaling.
+    ///
+    /// - Parameters:
+    ///   - lowFrequencyFactor: Wavelengths above `originalContextLength` / this are long.
+    ///   - highFrequencyFactor: Wavelengths below `originalContextLength` / this are short; more than `lowFrequencyFactor`.
+    package init(
+        factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalContextLength: Double
+    ) {
         self.factor = factor
-        lowFrequencyFactor = low
-        highFrequencyFactor = high
-        originalContextLength = length
-    }
-
-    /// Recognises the numbers of the published models by their divisors; nil when it cannot be them.
-    package init?(factors: [Float], theta: Double) {
-        guard let last = factors.last, last > 1, last.isFinite else { return nil }
-        factor = Double(last)
-        lowFrequencyFactor = 1
-        highFrequencyFactor = 4
-        originalContextLength = 8192
-        let expected = self.factors(width: factors.count * 2, theta: theta)
-        guard zip(expected, factors).allSatisfy({ abs($0 - $1) <= 1e-4 * $0 }) else { return nil }
+        self.lowFrequencyFactor = lowFrequencyFactor
+        self.highFrequencyFactor = highFrequencyFactor
+        self.originalContextLength = originalContextLength
     }
 
     /// `rope_scaling` of config.json.
@@ -46,20 +34,26 @@ package struct Llama3RotaryScaling: Sendable, Hashable {
         [
             "rope_type": "llama3", "factor": .number(factor), "low_freq_factor": .number(lowFrequencyFactor),
             "high_freq_factor": .number(highFrequencyFactor),
-            "original_max_position_embeddings": .integer(originalContextLength),
+            "original_max_position_embeddings": Int(exactly: originalContextLength).map { .integer($0) }
+                ?? .number(originalContextLength),
         ]
     }
 
     /// The divisor of each frequency of heads of `width` channels: [width / 2].
     package func factors(width: Int, theta: Double) -> [Float] {
-        let length = Double(originalContextLength)
+        let length = originalContextLength
         let (longest, shortest) = (length / lowFrequencyFactor, length / highFrequencyFactor)
         return (0..<width / 2).map { place in
-            let wavelength = 2 * Double.pi * pow(theta, Double(2 * place) / Double(width))
+            let wavelength = Self.wavelength(place, width: width, theta: theta)
             if wavelength < shortest { return 1 }
             if wavelength > longest { return Float(factor) }
             let blend = (length / wavelength - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor)
             return Float(1 / ((1 - blend) / factor + blend))
         }
+    }
+
+    /// How many positions a full turn of the frequency at a place takes.
+    static func wavelength(_ place: Int, width: Int, theta: Double) -> Double {
+        2 * Double.pi * pow(theta, Double(2 * place) / Double(width))
     }
 }

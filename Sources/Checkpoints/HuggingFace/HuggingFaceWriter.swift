@@ -27,6 +27,7 @@ public struct HuggingFaceWriter: Sendable {
         _ checkpoint: Checkpoint, to path: FilePath, threadCount: Int = 1, monitor: WorkMonitor = WorkMonitor()
     ) throws {
         let source = checkpoint.weights
+        let sideFiles = try checkpoint.sideFiles.agreeingOnChatTemplate()
         let shards = Self.shards(of: source.tensors, limit: shardSize)
         let total = source.tensors.reduce(0) { $0 + UInt64($1.byteCount) }
         let folder = try OutputFolder(path: path)
@@ -46,8 +47,8 @@ public struct HuggingFaceWriter: Sendable {
             if shards.count > 1 {
                 try assembler.add(name: ShardIndex.fileName, bytes: Self.index(of: shards, totalByteCount: total))
             }
-            for name in checkpoint.sideFiles.presentNames {
-                if let bytes = checkpoint.sideFiles[name] { try assembler.add(name: name, bytes: bytes) }
+            for name in sideFiles.presentNames {
+                if let bytes = sideFiles[name] { try assembler.add(name: name, bytes: bytes) }
             }
         } catch var error as PVITError {
             // The hidden folder that is written in means nothing to a reader of the message.

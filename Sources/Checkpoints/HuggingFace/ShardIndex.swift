@@ -102,11 +102,3 @@ struct ShardIndex {
         !name.isEmpty && name != "." && name != ".." && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
     }
 }
-
-extension [String] {
-    /// The first few elements for an error message: `a, b, c and 12 more`.
-    public func listed(_ limit: Int = 5) -> String {
-        let shown = prefix(limit).joined(separator: ", ")
-        return count > limit ? "\(shown) and \(count - limit) more" : shown
-    }
-}

@@ -23,7 +23,7 @@ public enum GGUFExport {
     /// of the model. The same checkpoint and type give the same bytes, whatever the number of threads. The file appears
     /// whole or not at all.
     ///
-    /// - Throws: `model.is-delta`; `checkpoint.config`, `checkpoint.tensors` and `checkpoint.unsupported-model` for models
+    /// - Throws: `model.is-delta`; `checkpoint.config`, `model.config`, `checkpoint.tensors` and `model.unsupported` for models
     ///   that are not LLaMA's; `export.tokenizer` for a tokenizer that llama.cpp has no name for; `quantize.*` for numbers
     ///   that the type cannot hold; `work.cancelled`; the errors of reading and writing.
     public static func write(
@@ -34,7 +34,7 @@ public enum GGUFExport {
         try DeltaRecognition.requireModel(checkpoint, role: "source")
         let checkpoint = try checkpoint.resolvingOutputLayer()
         let plan = try GGUFExportPlan(for: checkpoint, type: type)
-        let metadata = try GGUFModelMetadata(of: checkpoint, type: type)
+        let metadata = try GGUFModelMetadata(of: checkpoint, plan.configuration, type: type)
         var tensors = plan.entries.map(\.written)
         if let factors = try metadata.rotaryFactors() { tensors.insert(factors.tensor, at: 0) }
         try DiskSpace.require(UInt64(GGUFWriter.dataByteCount(tensors)) + 64 << 20, for: path)

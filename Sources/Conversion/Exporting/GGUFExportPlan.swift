@@ -1,3 +1,4 @@
+import Architectures
 import Checkpoints
 import Tensors
 
@@ -65,6 +66,8 @@ struct GGUFExportPlan: Sendable {
         }
     }
 
+    /// The sizes and constants of the model.
+    let configuration: LlamaConfiguration
     /// The tensors in the order of the file.
     let entries: [Entry]
     /// Tensors of the source that LLaMA models in GGUF files have no place for.
@@ -78,9 +81,10 @@ struct GGUFExportPlan: Sendable {
     /// elements stays f16, and with 4-bit weights the output layer gets 8 bits, as in llama.cpp's own files.
     ///
     /// - Parameter checkpoint: A model whose configuration is true to its output layer.
-    /// - Throws: `checkpoint.config`, `checkpoint.tensors`, `checkpoint.unsupported-model`.
+    /// - Throws: `checkpoint.config`, `checkpoint.tensors`, `model.config`, `model.unsupported`.
     init(for checkpoint: Checkpoint, type: GGUFWeightType) throws {
         let architecture = try CheckpointDiagnosis.decoder(checkpoint)
+        configuration = architecture.configuration
         let sources = Dictionary(checkpoint.weights.tensors.map { ($0.name, $0) }) { first, _ in first }
         var entries: [Entry] = []
         for (name, _) in architecture.tensors {
@@ -92,7 +96,7 @@ struct GGUFExportPlan: Sendable {
             var order: RotaryRowOrder?
             var rowsPerPiece = max(1, Self.elementsPerPiece / max(source.shape.elementsPerRow, 1))
             if let rotated = translated.rotated {
-                let heads = rotated == .query ? architecture.heads : architecture.keyValueHeads
+                let heads = rotated == .query ? configuration.headCount : configuration.keyValueHeadCount
                 order = RotaryRowOrder(rows: source.shape.rows, heads: heads)
                 guard order != nil else {
                     throw PVITError(

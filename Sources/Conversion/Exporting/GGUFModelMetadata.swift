@@ -1,3 +1,4 @@
+import Architectures
 import Checkpoints
 import Tensors
 
@@ -11,54 +12,40 @@ struct GGUFModelMetadata {
     private let theta: Double
     private let width: Int
 
-    /// - Throws: `checkpoint.config`, `checkpoint.unsupported-model`, `export.tokenizer`.
-    init(of checkpoint: Checkpoint, type: GGUFWeightType) throws {
-        guard let config = checkpoint.config else { throw PVITError(.checkpointConfig, "there is no config.json") }
-        let architecture = try LlamaArchitecture(config: config)
-        // Since version 5, `transformers` keeps all that belongs to rotary embeddings together.
-        let rotary = config["rope_parameters"]?.object ?? config["rope_scaling"]?.object
-        theta = try Self.number(
-            config["rope_theta"] ?? rotary?["rope_theta"], "rope_theta", default: 10000)
-        width = architecture.headWidth
-        let epsilon = try Self.number(config["rms_norm_eps"], "rms_norm_eps", default: 1e-6)
-        let context = try Self.number(
-            config["max_position_embeddings"], "max_position_embeddings", default: 2048)
+    /// - Parameter sizes: The checkpoint's configuration.
+    /// - Throws: `export.tokenizer`.
+    init(of checkpoint: Checkpoint, _ sizes: LlamaConfiguration, type: GGUFWeightType) throws {
+        theta = sizes.rotary.theta
+        width = sizes.headWidth
         func size(_ count: Int) -> GGUFValue { .u32(UInt32(clamping: count)) }
         var pairs: [(key: String, value: GGUFValue)] = [
             ("general.architecture", .string("llama")), ("general.type", .string("model")),
             ("general.name", .string(Self.name(of: checkpoint))), ("general.file_type", .u32(type.fileType)),
             ("general.quantization_version", .u32(2)),
-            ("llama.vocab_size", size(architecture.vocabulary)), ("llama.context_length", size(Int(context))),
-            ("llama.embedding_length", size(architecture.hidden)), ("llama.block_count", size(architecture.layers)),
-            ("llama.feed_forward_length", size(architecture.inner)),
-            ("llama.attention.head_count", size(architecture.heads)),
-            ("llama.attention.head_count_kv", size(architecture.keyValueHeads)),
-            ("llama.attention.layer_norm_rms_epsilon", .f32(Float(epsilon))),
+            ("llama.vocab_size", size(sizes.vocabularySize)), ("llama.context_length", size(sizes.trainedPositions)),
+            ("llama.embedding_length", size(sizes.hiddenSize)), ("llama.block_count", size(sizes.layerCount)),
+            ("llama.feed_forward_length", size(sizes.intermediateSize)),
+            ("llama.attention.head_count", size(sizes.headCount)),
+            ("llama.attention.head_count_kv", size(sizes.keyValueHeadCount)),
+            ("llama.attention.layer_norm_rms_epsilon", .f32(sizes.normEpsilon)),
             ("llama.rope.dimension_count", size(width)), ("llama.rope.freq_base", .f32(Float(theta))),
         ]
-        if width * architecture.heads != architecture.hidden {
+        if width * sizes.headCount != sizes.hiddenSize {
             pairs.append(("llama.attention.key_length", size(width)))
             pairs.append(("llama.attention.value_length", size(width)))
         }
-        switch (rotary?["rope_type"] ?? rotary?["type"])?.string {
-        case nil, "default":
-            scaling = nil
-        case "linear":
+        switch sizes.rotary.scaling {
+        case .none: scaling = nil
+        case .linear(let factor):
             scaling = nil
             pairs.append(("llama.rope.scaling.type", .string("linear")))
-            pairs.append(
-                ("llama.rope.scaling.factor", .f32(Float(try Self.number(rotary?["factor"], "rope_scaling.factor")))))
-        case "llama3":
-            guard let known = rotary.flatMap(Llama3RotaryScaling.init(configuration:)) else {
-                throw PVITError(.checkpointConfig, "rope_scaling in config.json lacks a number or has a wrong one")
-            }
-            scaling = known
-        case let other?:
-            throw PVITError(
-                .checkpointUnsupported, "rotary embeddings scaled by \"\(other)\" are not supported",
-                file: checkpoint.path)
+            pairs.append(("llama.rope.scaling.factor", .f32(Float(factor))))
+        case .llama3(let factor, let lowFactor, let highFactor, let originalPositions):
+            scaling = Llama3RotaryScaling(
+                factor: factor, lowFrequencyFactor: lowFactor, highFrequencyFactor: highFactor,
+                originalContextLength: originalPositions)
         }
-        let tokenizer = try GGUFTokenizerMetadata(of: checkpoint, vocabulary: architecture.vocabulary)
+        let tokenizer = try GGUFTokenizerMetadata(of: checkpoint, vocabulary: sizes.vocabularySize)
         self.pairs = pairs + tokenizer.pairs
         tokenizerNotes = tokenizer.notes
     }
@@ -69,14 +56,6 @@ struct GGUFModelMetadata {
         var bytes: [UInt8] = []
         for factor in scaling.factors(width: width, theta: theta) { bytes.appendLittleEndian(factor.bitPattern) }
         return (GGUFWriter.Tensor(name: LlamaTensorNames.rotaryFactors, type: .f32, shape: shape), bytes)
-    }
-
-    private static func number(_ value: JSONValue?, _ key: String, default fallback: Double? = nil) throws -> Double {
-        if value == nil || value == .null, let fallback { return fallback }
-        guard let number = value?.double, number > 0, number < 1e9 else {
-            throw PVITError(.checkpointConfig, "\(key) in config.json is not a positive number")
-        }
-        return number
     }
 
     /// What the model calls itself, or the name of its folder.

@@ -45,7 +45,7 @@ struct GGUFTokenizerMetadata {
         pairs += try Self.roles(tokens, checkpoint, config, table.defaultRoles)
         pairs.append(("tokenizer.ggml.add_bos_token", .bool(config["add_bos_token"]?.bool ?? table.addsBeginning)))
         pairs.append(("tokenizer.ggml.add_eos_token", .bool(config["add_eos_token"]?.bool ?? table.addsEnd)))
-        if let template = Self.chatTemplate(files, config) {
+        if let template = try files.chatTemplate() {
             pairs.append(("tokenizer.chat_template", .string(template)))
         }
         self.pairs = pairs
@@ -76,16 +76,6 @@ struct GGUFTokenizerMetadata {
             guard let id, tokens.indices.contains(id) else { return nil }
             return ("tokenizer.ggml.\(key)_token_id", .u32(UInt32(id)))
         }
-    }
-
-    /// The conversation template: the default one where there are several.
-    private static func chatTemplate(_ files: SideFiles, _ config: JSONObject) -> String? {
-        if let text = config["chat_template"]?.string { return text }
-        if let list = config["chat_template"]?.array {
-            let standard = list.first { $0["name"]?.string == "default" } ?? list.first
-            if let text = standard?["template"]?.string { return text }
-        }
-        return files[SideFiles.chatTemplate].map { String(decoding: $0, as: UTF8.self) }
     }
 }
 

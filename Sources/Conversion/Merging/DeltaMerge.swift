@@ -65,7 +65,7 @@ public enum DeltaMerge {
         _ base: Checkpoint, _ other: Checkpoint, _ operation: FloatVectors.Operation, role: String,
         fingerprint: String?
     ) throws -> Result {
-        var files = sideFiles(base: base.sideFiles, other: other.sideFiles)
+        var files = try sideFiles(base: base.sideFiles, other: other.sideFiles)
         var config = try files.object(SideFiles.config)
         let operands = (base: try MergeOperand(base, role: "base"), other: try MergeOperand(other, role: role))
         let pairing: TensorPairing
@@ -103,13 +103,17 @@ public enum DeltaMerge {
     }
 
     /// The delta's files, with the base's where it has none. A tokenizer is taken whole, never pieced together from two.
-    private static func sideFiles(base: SideFiles, other: SideFiles) -> SideFiles {
+    private static func sideFiles(base: SideFiles, other: SideFiles) throws -> SideFiles {
         var result = other
         for name in [SideFiles.config, SideFiles.generationConfig] where result[name] == nil {
             result[name] = base[name]
         }
         guard other[SideFiles.tokenizerJSON] == nil, other[SideFiles.sentencePieceModel] == nil else { return result }
-        for name in SideFiles.tokenizerNames where result[name] == nil { result[name] = base[name] }
+        // The base's template may be in a file that would come before the delta's own.
+        let hasTemplate = try other.chatTemplate() != nil
+        for name in SideFiles.tokenizerNames where result[name] == nil {
+            if !(hasTemplate && SideFiles.chatTemplateNames.contains(name)) { result[name] = base[name] }
+        }
         if other[SideFiles.addedTokens] != nil, result[SideFiles.sentencePieceModel] != nil {
             // The base's tokenizer.json does not know the tokens that the delta adds.
             result[SideFiles.tokenizerJSON] = nil

@@ -43,7 +43,7 @@ struct Provenance {
         metadata["tokenizer.config"] = try files.json(SideFiles.tokenizerConfig)
         metadata["tokenizer.special_tokens_map"] = try files.json(SideFiles.specialTokensMap)
         metadata["tokenizer.added_tokens"] = try files.json(SideFiles.addedTokens)
-        metadata["chat.template"] = chatTemplate(tokenizerConfig: metadata["tokenizer.config"]).map { .string($0) }
+        metadata["chat.template"] = try files.chatTemplate().map { .string($0) }
         for tower in towers {
             for member in tower.metadata.members { metadata[member.key] = member.value }
         }
@@ -51,15 +51,6 @@ struct Provenance {
         metadata["provenance.recipe"] = .object(recipe)
         metadata["provenance.tool"] = ["name": .string(options.tool.name), "version": .string(options.tool.version)]
         return metadata
-    }
-
-    /// The Jinja text of the conversation template: a file of its own, or the member of `tokenizer_config.json`, which is
-    /// either one text or a list of named ones.
-    private func chatTemplate(tokenizerConfig: JSONValue?) -> String? {
-        if let bytes = checkpoint.sideFiles[SideFiles.chatTemplate] { return String(validating: bytes, as: UTF8.self) }
-        guard let template = tokenizerConfig?["chat_template"] else { return nil }
-        if let text = template.string { return text }
-        return template.array?.first { $0["name"]?.string == "default" }?["template"]?.string
     }
 
     private func sources(digests: [String]) -> [JSONValue] {

@@ -84,7 +84,7 @@ public enum Quantize {
     ) throws -> ActivationProbe? {
         guard plan.usesProbe else { return nil }
         let tensors = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.tensor.name, $0.tensor) })
-        return try ActivationProbe(plan.probe, tokens: tokens) { name, rows in
+        return try ActivationProbe(plan.configuration, tokens: tokens) { name, rows in
             guard let tensor = tensors[name] else {
                 throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: name)
             }

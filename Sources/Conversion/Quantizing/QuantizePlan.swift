@@ -1,3 +1,4 @@
+import Architectures
 import Checkpoints
 import Container
 import Quantization
@@ -25,12 +26,12 @@ public struct QuantizePlan: Sendable {
     /// Tensors of the source that are left out, as nobody reads them.
     public let leftOut: [TensorName]
 
-    /// The sizes of a pass of a few tokens through the model, which estimates which columns of matrices matter.
-    let probe: ProbeArchitecture
+    /// The sizes and constants of the language model.
+    let configuration: LlamaConfiguration
 
     /// Whether that pass is worth while and possible: some matrix of a layer is quantized.
     public var usesProbe: Bool {
-        probe.isUsable
+        configuration.canBeProbed
             && entries.contains { entry in
                 guard case .linear = TensorKind(entry.tensor.name) else { return false }
                 return entry.encoding.isQuantized
@@ -50,17 +51,17 @@ public struct QuantizePlan: Sendable {
     /// do. Matrices and convolutions of towers are f32 with type f32 and otherwise f16, their vectors keep their type.
     /// Overrides come last.
     ///
-    /// - Throws: `checkpoint.config`, `checkpoint.unsupported-model` or `checkpoint.tensors` when the checkpoint is not a
+    /// - Throws: `checkpoint.config`, `model.config`, `model.unsupported` or `checkpoint.tensors` when the checkpoint is not a
     ///   whole model of a supported family; `tower.mismatch` for towers that do not suit the model; `quantize.override` for
     ///   a pattern that fits no tensor; `quantize.type` for a type that a tensor cannot have.
     public init(for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions) throws {
         let checkpoint = try checkpoint.resolvingOutputLayer()
         let architecture = try CheckpointDiagnosis.decoder(checkpoint)
-        probe = architecture.probe
+        configuration = architecture.configuration
         let source = checkpoint.weights.tensors
         let wanted = source.filter { TensorKind($0.name) != .unread }
         var policy = TypePolicy(options: options)
-        for tower in towers { try tower.checkSuits(checkpoint.config ?? [:], of: checkpoint) }
+        for tower in towers { try tower.checkSuits(architecture.configuration, of: checkpoint) }
         entries = try (TensorKind.executionOrder(wanted) + towers.flatMap(\.storedTensors)).map { tensor in
             do {
                 let encoding = try policy.encoding(for: tensor)

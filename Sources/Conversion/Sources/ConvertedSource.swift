@@ -73,8 +73,7 @@ public struct ConvertedSource: TensorSource {
 }
 
 extension Checkpoint {
-    /// The same checkpoint with its floating-point tensors in another type, which `torch_dtype` of its configuration then
-    /// names.
+    /// The same checkpoint with its floating-point tensors in another type, which its configuration then names.
     ///
     /// - Throws: As `ConvertedSource.init`.
     public func converted(to type: ElementType) throws -> Checkpoint {

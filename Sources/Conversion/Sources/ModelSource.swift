@@ -1,3 +1,4 @@
+import Architectures
 import Checkpoints
 import Container
 import SystemPackage
@@ -51,7 +52,7 @@ public enum ModelSource {
         for (key, name) in texts {
             if let value = metadata[key] { files[name] = value.encoded(indentation: 2) + [UInt8(ascii: "\n")] }
         }
-        if let template = metadata["chat.template"]?.string, metadata["tokenizer.config"]?["chat_template"] == nil {
+        if let template = metadata["chat.template"]?.string, try files.chatTemplate() != template {
             files[SideFiles.chatTemplate] = Array(template.utf8)
         }
         for name in [SideFiles.sentencePieceModel, SideFiles.tokenizerJSON] {

@@ -132,9 +132,8 @@ public final class AnswerPool {
         let room = PromptRoom(contextLength: contextLength, question.options)
         let prompt = try model.prompt(of: question.messages, image: question.image, room: room)
         guard prompt.tokens.count <= contextLength else {
-            throw PVITError(
-                .contextFull, "\(prompt.tokens.count) positions do not fit the context of \(contextLength)",
-                remedy: "shorten the text or ask for a longer context")
+            throw PVITError.contextFull(
+                prompt.tokens.count, capacity: contextLength, modelLength: model.llama.configuration.maximumPositions)
         }
         let turn = try model.turn(question.options)
         return Entrant(

@@ -1,3 +1,4 @@
+import Tensors
 import Tokenization
 
 /// The text of an answer while its tokens come.

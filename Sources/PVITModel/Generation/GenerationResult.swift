@@ -1,4 +1,5 @@
 import LanguageModel
+import Tensors
 import Tokenization
 
 /// How a text is continued.

@@ -1,3 +1,4 @@
+import Tensors
 import Tokenization
 
 /// Guesses how a text continues from how it continued before (prompt lookup decoding): where its last tokens occur earlier,

@@ -1,3 +1,4 @@
+import Tensors
 import Tokenization
 
 /// Which tokens are read on trial together with the last one: a draft that costs little where guesses fail.

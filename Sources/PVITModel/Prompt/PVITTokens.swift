@@ -1,3 +1,4 @@
+import Architectures
 import Tensors
 import Tokenization
 
@@ -15,18 +16,18 @@ public struct PVITTokens: Sendable, Hashable {
     public let regionEnd: TokenID
 
     static let imageText = "<image>"
-    static let regionTexts = ["<Region>", "</Region>"]
-    static let patchText = "<im_patch>"
-    static let imageStartText = "<im_start>"
-    static let imageEndText = "<im_end>"
+    static let regionTexts = [PVITTokenTexts.regionStart, PVITTokenTexts.regionEnd]
+    static let patchText = PVITTokenTexts.patch
+    static let imageStartText = PVITTokenTexts.imageStart
+    static let imageEndText = PVITTokenTexts.imageEnd
 
     /// The tokens of a tokenizer; nil when it lacks some, so that the model is not PVIT's.
     public init?(of tokenizer: Tokenizer) {
         guard let patch = tokenizer.id(ofAddedToken: Self.patchText),
             let imageStart = tokenizer.id(ofAddedToken: Self.imageStartText),
             let imageEnd = tokenizer.id(ofAddedToken: Self.imageEndText),
-            let regionStart = tokenizer.id(ofAddedToken: "<Region>"),
-            let regionEnd = tokenizer.id(ofAddedToken: "</Region>")
+            let regionStart = tokenizer.id(ofAddedToken: PVITTokenTexts.regionStart),
+            let regionEnd = tokenizer.id(ofAddedToken: PVITTokenTexts.regionEnd)
         else { return nil }
         self.patch = patch
         self.imageStart = imageStart

@@ -1,3 +1,5 @@
+import Tensors
+
 /// A token that is recognised in the text before the model sees it.
 public struct AddedToken: Sendable, Hashable {
     /// Its id.

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Turns ids into text as they come. No character is ever split, and all that is given out makes exactly the text that
 /// `Tokenizer.decode` gives for all ids.
 ///

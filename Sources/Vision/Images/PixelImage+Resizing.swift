@@ -1,3 +1,5 @@
+import Architectures
+
 extension PixelImage {
     /// The image in another size; see ``RowResampler``.
     ///

@@ -1,3 +1,5 @@
+import Architectures
+
 /// For each place of a resampled line, the places of the original line that it is made of, and their weights.
 ///
 /// Weights are fixed-point numbers with ``fractionBits`` bits after the point, made from double precision as in

@@ -104,6 +104,7 @@ struct Bench: ParsableCommand {
             let benchmark = try ModelBenchmark(
                 opening: file, engine: engine, memory: memoryRequest, limits: limits, clock: clock, storage: kvCache)
             memory.report(benchmark.plan)
+            if measurements.isEmpty { noteContext(longestContext, of: benchmark.configuration) }
             for count in promptTokens.values where count > 0 {
                 if firstPass {
                     measurements += try benchmark.prefillAndFirst(tokens: count)
@@ -119,9 +120,13 @@ struct Bench: ParsableCommand {
         return measurements
     }
 
+    /// The most tokens that are measured at a time.
+    private var longestContext: Int {
+        max(promptTokens.values.max() ?? 1, context + generateTokens + 1)
+    }
+
     private var memoryRequest: MemoryRequest {
-        let longest = max(promptTokens.values.max() ?? 1, context + generateTokens + 1)
-        return MemoryRequest(limit: memory.memory, contextLength: longest, cacheStorage: kvCache)
+        MemoryRequest(limit: memory.memory, contextLength: longestContext, cacheStorage: kvCache)
     }
 
     private func show<Figure>(

@@ -1,3 +1,4 @@
+import Architectures
 import Container
 import LanguageModel
 import PVITModel
@@ -7,6 +8,8 @@ import Tokenization
 
 /// Measures the speed of a model.
 struct ModelBenchmark {
+    /// The sizes and constants of the model.
+    var configuration: LlamaConfiguration { llama.configuration }
     /// How memory is shared out.
     let plan: MemoryPlan
     private let container: Container

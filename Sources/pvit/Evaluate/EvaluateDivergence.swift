@@ -38,6 +38,7 @@ struct EvaluateDivergence: ParsableCommand {
             batchSize: TextOptions.batchSize)
         let loaded = try model.load(model.file, request)
         let other = try model.load(reference, request)
+        if !display.quiet { noteContext(text.context, of: loaded.llama.configuration, other.llama.configuration) }
         try loaded.checkSameVocabulary(as: other)
         let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
         let result = try withWindowProgress(windows, display) { progress in

@@ -50,6 +50,7 @@ struct EvaluateLogits: ParsableCommand {
         let loaded = try model.load(cacheStorage: kvCache, image: imageOptions.header())
         let input = try tokens.map { try tokenInput($0, for: loaded) } ?? promptInput(for: loaded)
         let llama = loaded.llama
+        noteContext(input.count, of: llama.configuration)
         var cache = try KVCache(for: llama.configuration, storage: kvCache, capacity: max(input.count, 1))
         var writer = try NumpyWriter(path: output, rows: input.count, columns: llama.configuration.vocabularySize)
         ReadingProgress.update(.tokens(0, of: input.count))

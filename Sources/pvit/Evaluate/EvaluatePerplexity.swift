@@ -30,6 +30,7 @@ struct EvaluatePerplexity: ParsableCommand {
         let loaded = try model.load(
             context: text.context, cacheStorage: kvCache, sequenceCount: text.windowsTogether,
             batchSize: TextOptions.batchSize)
+        if !display.quiet { noteContext(text.context, of: loaded.llama.configuration) }
         let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
         let result = try withWindowProgress(windows, display) { progress in
             try loaded.llama.perplexity(over: windows, storage: kvCache, progress: progress)

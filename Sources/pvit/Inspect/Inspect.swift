@@ -1,3 +1,4 @@
+import Architectures
 import ArgumentParser
 import Checkpoints
 import Container
@@ -79,8 +80,10 @@ struct Inspect: ParsableCommand {
     private func showPlan() throws {
         let container = try withContainer(at: path) { try Container(opening: path) }
         let request = MemoryRequest(limit: memory, contextLength: context)
+        let configuration = try LlamaConfiguration(of: container)
+        if let context { noteContext(context, of: configuration) }
         let plan = try request.plan(
-            for: LlamaConfiguration(of: container), in: container, threadCount: MachineProcessors.available)
+            for: configuration, in: container, threadCount: MachineProcessors.available)
         if json {
             try StandardOutput.write(json: plan.json)
         } else {

@@ -35,7 +35,7 @@ extension ModelReport {
                     path: $0.path.name.escapingControlCharacters, role: $0.role, bytes: $0.byteCount,
                     sha256: nil)
             },
-            notes: findings)
+            cannotRun: try RunCheck.problem(of: checkpoint), notes: findings)
     }
 
     /// What is known of a tower, on one line.

@@ -43,7 +43,7 @@ extension ModelReport {
         self.init(
             path: container.path.readable, format: "pvit container, version \(container.version)",
             fileBytes: UInt64(container.byteCount), facts: facts, tensors: rows, sources: sources,
-            notes: Self.notes(on: tensors))
+            cannotRun: try RunCheck.problem(ofContainer: container.path), notes: Self.notes(on: tensors))
     }
 
     /// What a user should know of how tensors are encoded: which matrices stayed float although others are quantized.

@@ -4,7 +4,9 @@ extension ModelReport {
     /// The report as one HTML page that needs no other file and no network.
     var html: String {
         let facts = facts.map { "<dt>\(escaped($0.name))</dt><dd>\(escaped($0.value))</dd>" }.joined(separator: "\n")
-        let notes = notes.map { "<p class=note>\(escaped($0))</p>" }.joined(separator: "\n")
+        let problem = cannotRun.map { "cannot run: \($0)" }
+        let sentences = [problem].compactMap(\.self) + notes.filter { $0 != cannotRun }
+        let notes = sentences.map { "<p class=note>\(escaped($0))</p>" }.joined(separator: "\n")
         return """
             <!doctype html>
             <html lang="en">

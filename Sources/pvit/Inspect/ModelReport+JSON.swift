@@ -19,6 +19,7 @@ extension ModelReport {
                         "bytes": .integer(Int(clamping: $0.bytes)), "sha256": $0.sha256.map(JSONValue.string) ?? .null,
                     ]
                 }),
+            "cannot_run": cannotRun.map(JSONValue.string) ?? .null,
             "notes": .array(notes.map(JSONValue.string)),
         ]
         if listsTensors { object["tensors"] = .array(tensors.map(Self.json)) }

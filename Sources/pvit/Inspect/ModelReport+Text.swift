@@ -13,7 +13,8 @@ extension ModelReport {
         text += "\n" + partTable
         if listsTensors { text += "\n" + tensorTable }
         if !sources.isEmpty { text += "\n" + sourceTable }
-        for note in notes { text += "\nnote: \(note)\n" }
+        if let cannotRun { text += "\ncannot run: \(cannotRun)\n" }
+        for note in notes where note != cannotRun { text += "\nnote: \(note)\n" }
         return text.escapingControlCharactersButLineFeeds
     }
 

@@ -77,6 +77,8 @@ struct ModelReport {
     var tensors: [TensorRow]
     /// The files it was made of (a container) or consists of (a folder).
     var sources: [SourceRow]
+    /// What keeps the model from being run, as a sentence; nil if nothing does.
+    var cannotRun: String?
     /// What a user should know, such as that this looks like a delta.
     var notes: [String]
 

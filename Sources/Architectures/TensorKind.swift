@@ -1,8 +1,7 @@
-import Checkpoints
 import Tensors
 
 /// The part that a tensor plays in a model of the LLaMA family, by its name in the `transformers` library.
-enum TensorKind: Hashable, Sendable {
+package enum TensorKind: Hashable, Sendable {
     /// `model.embed_tokens.weight`: [vocabulary, hidden].
     case embedding
     /// `lm_head.weight`: [vocabulary, hidden].
@@ -14,26 +13,26 @@ enum TensorKind: Hashable, Sendable {
     /// One of PVIT's projections into the decoder's space: `model.mm_projector`, `model.prompt_projector`, `model.bbox_fc`.
     case projector
     /// A weight of the image encoder or of the region encoder, under the name that it has in a container.
-    case tower(Tower.Kind)
+    case tower(TowerKind)
     /// What checkpoints carry and nobody reads, such as tables of rotary frequencies.
     case unread
     /// Anything else.
     case other
 
     /// The input embeddings.
-    static let embeddingName: TensorName = "model.embed_tokens.weight"
+    package static let embeddingName: TensorName = "model.embed_tokens.weight"
     /// The output layer.
-    static let outputName: TensorName = "lm_head.weight"
+    package static let outputName: TensorName = "lm_head.weight"
     /// The final norm.
-    static let finalNormName: TensorName = "model.norm.weight"
+    package static let finalNormName: TensorName = "model.norm.weight"
     /// The weights of one layer, below `model.layers.N.`, in the order in which a forward pass needs them.
-    static let layerParts = [
+    package static let layerParts = [
         "input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
         "post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj",
     ]
 
     /// Classifies a name.
-    init(_ name: TensorName) {
+    package init(_ name: TensorName) {
         switch name {
         case Self.embeddingName: self = .embedding
         case Self.outputName: self = .output
@@ -45,7 +44,7 @@ enum TensorKind: Hashable, Sendable {
                 self = part.hasSuffix("layernorm") ? .norm(layer: layer) : .linear(layer: layer)
             } else if Self.isProjector(name) {
                 self = .projector
-            } else if let tower = Tower.Kind.allCases.first(where: { name.rawValue.hasPrefix($0.prefix) }) {
+            } else if let tower = TowerKind.allCases.first(where: { name.rawValue.hasPrefix($0.prefix) }) {
                 self = .tower(tower)
             } else {
                 self = .other
@@ -71,13 +70,13 @@ enum TensorKind: Hashable, Sendable {
     }
 
     /// Whether the tensor belongs to the decoder itself, so that a model without it is broken.
-    static func isDecoderName(_ name: TensorName) -> Bool {
+    package static func isDecoderName(_ name: TensorName) -> Bool {
         ["model.layers.", "model.embed_tokens.", "model.norm.", "lm_head."].contains { name.rawValue.hasPrefix($0) }
     }
 
     /// Sorts tensors into the order in which a forward pass needs them: embeddings, layers by number, final norm, output,
     /// and then everything else by name.
-    static func executionOrder(_ tensors: [TensorDescription]) -> [TensorDescription] {
+    package static func executionOrder(_ tensors: [TensorDescription]) -> [TensorDescription] {
         let ranked = tensors.map { (place: place($0.name), tensor: $0) }
         let sorted = ranked.sorted { left, right in
             if left.place == right.place { return left.tensor.name < right.tensor.name }

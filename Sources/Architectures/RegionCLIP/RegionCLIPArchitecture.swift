@@ -2,27 +2,27 @@ import Tensors
 
 /// The tensors of RegionCLIP's image encoder, CLIP's modified ResNet (Radford et al., 2021, section 2.4), by the sizes that
 /// its weights have: RegionCLIP's checkpoints carry no configuration.
-struct RegionCLIPArchitecture {
+package struct RegionCLIPArchitecture {
     /// The number of channels after the stem; 80 in RN50x4.
-    let width: Int
+    package let width: Int
     /// The number of blocks in each stage; 4, 6, 10 and 6 in RN50x4.
-    let blocks: [Int]
+    package let blocks: [Int]
     /// The number of places along a side of the map that attention pooling reads; 9 in RN50x4.
-    let grid: Int
+    package let grid: Int
     /// The length of a feature vector; 640 in RN50x4.
-    let outputWidth: Int
+    package let outputWidth: Int
     /// Name and shape of every tensor.
-    let inventory: TowerInventory
+    package let inventory: TowerInventory
 
     /// What the names of its tensors begin with. Other parts of a checkpoint have other names.
-    static let namePrefix = "backbone."
+    package static let namePrefix = "backbone."
     /// Counters of training steps that batch norms carry and nobody reads.
-    static let ignoredSuffix = ".num_batches_tracked"
+    package static let ignoredSuffix = ".num_batches_tracked"
 
     /// Reads the sizes off the shapes of some tensors.
     ///
     /// - Throws: `tower.tensors` when the tensors do not look like those of such a network.
-    init(tensors: [TensorDescription]) throws {
+    package init(tensors: [TensorDescription]) throws {
         let shapes = Dictionary(tensors.map { ($0.name, $0.shape.dimensions) }) { first, _ in first }
         func shape(_ name: String, rank: Int) throws -> [Int] {
             let name = TensorName(Self.namePrefix + name)
@@ -54,7 +54,7 @@ struct RegionCLIPArchitecture {
     }
 
     /// The sizes for a container's metadata, with those that PVIT scales images to.
-    var config: JSONObject {
+    package var config: JSONObject {
         [
             "model_type": "regionclip_resnet", "width": .integer(width), "blocks": .array(blocks.map { .integer($0) }),
             "attention_heads": .integer(width / 2), "pooling_grid": .integer(grid),

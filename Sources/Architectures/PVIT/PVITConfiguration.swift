@@ -1,16 +1,19 @@
 import Tensors
 
 /// What a PVIT model's `config.json` says of how it sees.
-struct PVITConfiguration {
+package struct PVITConfiguration {
     /// The length of the vision tower's features.
-    let imageFeatureWidth: Int
+    package let imageFeatureWidth: Int
     /// Whether regions are embedded with their places too.
-    let usesBoxes: Bool
+    package let usesBoxes: Bool
+
+    /// Whether a model with this `config.json` is one that may see.
+    package static func isPVIT(_ config: JSONObject) -> Bool { config["model_type"]?.string == "llava" }
 
     /// Reads a configuration.
     ///
     /// - Throws: `model.config` for models that see in another way than PVIT's published ones.
-    init(parsing config: JSONObject) throws {
+    package init(parsing config: JSONObject) throws {
         func unsupported(_ what: String) -> PVITError {
             PVITError(.modelConfig, "the model sees images in a way that is not supported: \(what)")
         }

@@ -1,16 +1,16 @@
 import Tensors
 
 /// The tensors of CLIP's vision transformer as the `transformers` library names them, by its configuration.
-struct CLIPVisionArchitecture {
+package struct CLIPVisionArchitecture {
     /// The configuration with the defaults of `transformers` written out.
-    let config: JSONObject
+    package let config: JSONObject
     /// The width of the transformer.
-    let hidden: Int
+    package let hidden: Int
     /// Name and shape of every tensor.
-    let inventory: TowerInventory
+    package let inventory: TowerInventory
 
     /// What the names of its tensors begin with.
-    static let namePrefix = "vision_model."
+    package static let namePrefix = "vision_model."
 
     /// The defaults of `transformers.CLIPVisionConfig`, which its files may leave out.
     private static let defaults: JSONObject = [
@@ -21,7 +21,7 @@ struct CLIPVisionArchitecture {
     /// Reads a `config.json` of a whole CLIP, with the member `vision_config`, or of its vision model alone.
     ///
     /// - Throws: `tower.config` naming the member that is out of range or not supported.
-    init(config file: JSONObject) throws {
+    package init(config file: JSONObject) throws {
         var config = file["vision_config"]?.object ?? file
         guard file["vision_config"]?.object != nil || config["model_type"]?.string == "clip_vision_model" else {
             let type = config["model_type"]?.string.map { " but of a \"\($0)\" model" } ?? ""

@@ -27,7 +27,7 @@ public struct CLIPImagePreparation: Sendable, Equatable {
     /// - Throws: `vision.config` naming a member that is malformed; `vision.unsupported` for one that asks for another
     ///   preparation than this program's, or for images of another size than the tower's.
     public init(parsing json: JSONObject, imageSize: Int) throws {
-        let reader = VisionConfiguration(json, name: Self.metadataKey)
+        let reader = ConfigurationReader(vision: json, name: Self.metadataKey)
         for key in ["do_resize", "do_rescale"] where json[key]?.bool == false {
             throw Self.unsupported("\(key) is false")
         }
@@ -55,7 +55,7 @@ public struct CLIPImagePreparation: Sendable, Equatable {
     }
 
     /// The lengths that a size names: a number, or an object with one edge or with both.
-    private static func sides(_ value: JSONValue?, _ key: String, _ reader: VisionConfiguration) throws -> [Int] {
+    private static func sides(_ value: JSONValue?, _ key: String, _ reader: ConfigurationReader) throws -> [Int] {
         guard let value, value != .null else { return [] }
         if let number = value.integer { return [number] }
         let sides = ["shortest_edge", "height", "width"].compactMap { value[$0]?.integer }
@@ -66,7 +66,7 @@ public struct CLIPImagePreparation: Sendable, Equatable {
     }
 
     private static func channels(
-        _ key: String, _ json: JSONObject, _ reader: VisionConfiguration, above limit: Double
+        _ key: String, _ json: JSONObject, _ reader: ConfigurationReader, above limit: Double
     ) throws -> SIMD3<Float>? {
         guard let value = json[key], value != .null else { return nil }
         let numbers = value.array?.compactMap(\.double) ?? []

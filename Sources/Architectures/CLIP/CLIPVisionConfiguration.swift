@@ -1,4 +1,3 @@
-import Container
 import Tensors
 
 /// The sizes of a CLIP vision transformer, from the `vision_config` that Hugging Face publishes with it.
@@ -35,7 +34,7 @@ public struct CLIPVisionConfiguration: Sendable, Equatable {
     /// - Throws: `vision.config` naming the member at fault; `vision.unsupported` for another activation function or
     ///   another preparation of images.
     public init(parsing json: JSONObject, preprocessor: JSONObject? = nil) throws {
-        let reader = VisionConfiguration(json["vision_config"]?.object ?? json, name: Self.metadataKey)
+        let reader = ConfigurationReader(vision: json["vision_config"]?.object ?? json, name: Self.metadataKey)
         hiddenSize = try reader.integer("hidden_size", in: 1...65_536, default: 768)
         intermediateSize = try reader.integer("intermediate_size", in: 1...262_144, default: 3072)
         layerCount = try reader.integer("num_hidden_layers", in: 1...1024, default: 12)
@@ -48,22 +47,10 @@ public struct CLIPVisionConfiguration: Sendable, Equatable {
         guard hiddenSize % headCount == 0 else {
             throw reader.invalid("hidden_size \(hiddenSize) cannot be divided among \(headCount) heads")
         }
-        let activation = try reader.string("hidden_act", default: "quick_gelu")
+        let activation = try reader.string("hidden_act") ?? "quick_gelu"
         guard activation == "quick_gelu" else {
             throw PVITError(
                 .visionUnsupported, "the activation function \"\(activation)\" is not CLIP's \"quick_gelu\"")
         }
-    }
-
-    /// Reads the configuration in a container's metadata.
-    ///
-    /// - Throws: `vision.config`, also when there is none; `vision.unsupported`.
-    public init(in container: Container) throws {
-        guard let json = try container.metadata[Self.metadataKey]?.object else {
-            throw PVITError(
-                .visionConfig, "the model has no \(Self.metadataKey)", file: container.path,
-                remedy: "quantize it again with --vision-tower")
-        }
-        try self.init(parsing: json, preprocessor: container.metadata[CLIPImagePreparation.metadataKey]?.object)
     }
 }

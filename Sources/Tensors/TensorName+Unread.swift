@@ -1,5 +1,3 @@
-import Tensors
-
 extension TensorName {
     /// Whether checkpoints carry tensors of this name and nobody reads them: tables of rotary frequencies, angles and the
     /// like, which are computed from the configuration, and the `_extra_state` of modules.

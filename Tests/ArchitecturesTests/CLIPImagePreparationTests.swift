@@ -1,7 +1,6 @@
+import Architectures
 import Tensors
 import Testing
-
-@testable import Vision
 
 @Suite("How images are prepared for CLIP")
 struct CLIPImagePreparationTests {

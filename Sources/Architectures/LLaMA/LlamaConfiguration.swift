@@ -1,6 +1,4 @@
-import Container
 import Tensors
-import Tokenization
 
 /// The sizes and constants of a LLaMA-family decoder, as a Hugging Face `config.json` states them.
 ///
@@ -24,10 +22,12 @@ public struct LlamaConfiguration: Sendable, Hashable {
     public let normEpsilon: Float
     /// The rotary embedding of positions.
     public let rotary: RotaryParameters
-    /// The most positions that the model attends over.
-    public let maximumPositions: Int
+    /// The most positions that the model was trained for.
+    public let trainedPositions: Int
+    /// The most positions that a token was trained to attend over, where those are fewer than all.
+    public let slidingWindow: Int?
     /// Whether the output matrix is the embedding matrix.
-    public private(set) var tiesOutput: Bool
+    public package(set) var tiesOutput: Bool
     /// The token that begins a text, when the configuration names one.
     public let beginningOfText: TokenID?
     /// The tokens that end a text.
@@ -61,36 +61,37 @@ public struct LlamaConfiguration: Sendable, Hashable {
         }
         vocabularySize = try reader.integer("vocab_size", in: 1...4_194_304)
         normEpsilon = Float(try reader.number("rms_norm_eps", in: 1e-20...1, default: 1e-6))
-        let positions = try reader.integer("max_position_embeddings", in: 1...1_073_741_824, default: 2048)
-        // Attention over a sliding window equals full attention for as long as the text fits the window.
-        maximumPositions = try min(
-            positions, reader.integer("sliding_window", in: 1...1_073_741_824, default: positions))
-        rotary = try RotaryParameters(reader, headWidth: headWidth)
+        trainedPositions = try reader.integer("max_position_embeddings", in: 1...1_073_741_824, default: 2048)
+        slidingWindow = try Self.slidingWindow(reader, trainedPositions: trainedPositions)
+        rotary = try RotaryParameters(reader, headWidth: headWidth, maximumPositions: trainedPositions)
         tiesOutput = try reader.bool("tie_word_embeddings", default: false)
         beginningOfText = try reader.tokens("bos_token_id").first
         endOfText = try reader.tokens("eos_token_id")
     }
 
-    /// Reads the configuration that travels in a container. An output matrix of its own is used, whatever it says of that.
-    ///
-    /// - Throws: What `Container.modelConfig` and `init(parsing:)` throw.
-    public init(of container: Container) throws {
-        try self.init(parsing: container.modelConfig)
-        if let output = try container.tensor(named: LlamaWeights.outputName), output.aliasOf == nil {
-            tiesOutput = false
+    /// The window of attention, unless it is switched off or as long as the longest text.
+    private static func slidingWindow(_ reader: ConfigurationReader, trainedPositions: Int) throws -> Int? {
+        let window = try reader.integer("sliding_window", in: 1...1_073_741_824, default: trainedPositions)
+        let layerTypes = try Set(reader.strings("layer_types"))
+        if let other = layerTypes.subtracting(["full_attention", "sliding_attention"]).min() {
+            throw unsupported("layer_types has \"\(other)\", which LLaMA's graph does not have")
         }
+        guard try reader.bool("use_sliding_window", default: true), layerTypes != ["full_attention"] else { return nil }
+        return window < trainedPositions ? window : nil
     }
 
     /// Throws unless the decoder is LLaMA's: the families that use the same graph under another name are accepted.
     private static func checkArchitecture(_ json: JSONObject) throws {
-        let type = json["model_type"]?.string ?? "llama"
+        let reader = ConfigurationReader(json)
+        let type = try reader.string("model_type") ?? "llama"
         guard ["llama", "llava", "mistral"].contains(type) else {
-            throw unsupported("a model of type \"\(type)\" is not of the LLaMA family")
+            throw unsupported("model_type \"\(type)\" is not of the LLaMA family")
         }
-        if let activation = json["hidden_act"]?.string, activation != "silu" {
-            throw unsupported("the activation function \"\(activation)\" is not LLaMA's \"silu\"")
+        if let activation = try reader.string("hidden_act"), activation != "silu" {
+            throw unsupported("hidden_act \"\(activation)\" is not LLaMA's \"silu\"")
         }
-        for member in ["attention_bias", "mlp_bias", "rope_interleaved"] where json[member]?.bool == true {
+        for member in ["attention_bias", "mlp_bias", "rope_interleaved"]
+        where try reader.bool(member, default: false) {
             throw unsupported("\(member) is set, which LLaMA's graph does not have")
         }
     }
@@ -98,25 +99,4 @@ public struct LlamaConfiguration: Sendable, Hashable {
     static func unsupported(_ what: String) -> PVITError {
         PVITError(.modelUnsupported, what, remedy: "use a LLaMA, Vicuna, LLaVA/PVIT or Mistral checkpoint")
     }
-}
-
-extension Container {
-    /// The `config.json` of the model.
-    ///
-    /// - Throws: `model.config` when there is none, and what `metadata` throws.
-    public var modelConfig: JSONObject {
-        get throws {
-            guard let config = try metadata["model.config"]?.object else {
-                throw PVITError(.modelConfig, "the file has no model configuration: it holds tensors, but no model")
-            }
-            return config
-        }
-    }
-}
-
-extension PVITError.Code {
-    /// A member of a model's configuration is absent, malformed or out of range.
-    public static let modelConfig = Self("model.config", .badData)
-    /// The model is computed in a way that this program does not implement.
-    public static let modelUnsupported = Self("model.unsupported", .badData)
 }

@@ -1,9 +1,6 @@
-import CheckpointTestSupport
-import Container
+import Architectures
 import Tensors
 import Testing
-
-@testable import LanguageModel
 
 @Suite("A model's configuration")
 struct LlamaConfigurationTests {
@@ -38,38 +35,6 @@ struct LlamaConfigurationTests {
         #expect(configuration.endOfText == [2])
     }
 
-    @Test(
-        "an output matrix of its own is used, also where the configuration of the container ties it to the embeddings")
-    func separateOutput() throws {
-        let folder = try TemporaryFolder()
-        var model = TinyModel()
-        for hasHead in [false, true] {
-            model.isTied = !hasHead
-            let path = folder.path.appending("\(hasHead).pvq")
-            var writer = try ContainerWriter(path: path)
-            let source = try model.source()
-            for tensor in source.tensors {
-                let bytes = try source.bytes(ofRows: 0..<tensor.shape.rows, of: tensor)
-                try writer.beginTensor(tensor.name, encoding: .plain(tensor.elementType), shape: tensor.shape)
-                let content = bytes.span.bytes
-                try writer.append(
-                    TileEncoder.encode(content, encoding: .plain(tensor.elementType), scale: 1, compression: .none),
-                    content: content)
-                try writer.endTensor()
-            }
-            if !hasHead { try writer.addAlias("lm_head.weight", of: "model.embed_tokens.weight") }
-            var config = model.configuration
-            config["tie_word_embeddings"] = true
-            _ = try writer.finish(metadata: ["model.config": .object(config)])
-            let container = try Container(opening: path)
-            let configuration = try LlamaConfiguration(of: container)
-            #expect(configuration.tiesOutput == !hasHead)
-            #expect(
-                LlamaWeights.passOrder(configuration).last == (hasHead ? "lm_head.weight" : "model.embed_tokens.weight")
-            )
-        }
-    }
-
     @Test("absent members have the defaults of the LLaMA family")
     func defaults() throws {
         let configuration = try LlamaConfiguration(parsing: [
@@ -84,13 +49,14 @@ struct LlamaConfigurationTests {
         #expect(configuration.endOfText.isEmpty)
     }
 
-    @Test("several tokens may end a text, heads may be wider than their share, a sliding window bounds the context")
+    @Test("several tokens may end a text, heads may be wider than their share, a sliding window bounds exact results")
     func variants() throws {
         let configuration = try parse([
             "model_type": "mistral", "eos_token_id": [128001, 128009], "head_dim": 128, "sliding_window": 4096,
         ])
         #expect(configuration.endOfText == [128001, 128009])
         #expect(configuration.headWidth == 128)
+        #expect(configuration.trainedPositions == 8192 && configuration.slidingWindow == 4096)
         #expect(configuration.maximumPositions == 4096)
     }
 
@@ -114,6 +80,69 @@ struct LlamaConfigurationTests {
                 == RotaryParameters(theta: 500_000, scaling: scaling))
     }
 
+    @Test("rope_parameters win over the older spelling, wherever the base stands")
+    func newerSpelling() throws {
+        let plain: JSONObject = ["rope_type": "default", "rope_theta": 500_000]
+        let yarn: JSONObject = ["type": "yarn", "factor": 4]
+        let expected = RotaryParameters(theta: 500_000, scaling: .none)
+        #expect(try parse(["rope_parameters": .object(plain)]).rotary == expected)
+        #expect(try parse(["rope_parameters": .object(plain), "rope_scaling": .object(yarn)]).rotary == expected)
+        #expect(try parse(["rope_theta": 500_000, "rope_parameters": .object([:])]).rotary == expected)
+        #expect(
+            try parse(["rope_scaling": ["type": "linear", "factor": 2, "rope_theta": 500_000]]).rotary
+                == RotaryParameters(theta: 500_000, scaling: .linear(factor: 2)))
+        let nested: JSONValue = ["full_attention": .object(plain), "sliding_attention": ["rope_theta": 10_000]]
+        let error = #expect(throws: PVITError.self) { try parse(["rope_parameters": nested]) }
+        #expect(error?.code == .modelUnsupported && error?.what.contains("full_attention") == true)
+    }
+
+    @Test(
+        "the base of the wavelengths may be any number that single precision has",
+        arguments: [3_580_165_449, 1e30, 0.5])
+    func anyBase(_ theta: Double) throws {
+        #expect(try parse(["rope_theta": .number(theta)]).rotary.theta == theta)
+    }
+
+    @Test("the original length of LLaMA 3's scaling is read where transformers 5 reads it")
+    func originalLength() throws {
+        func length(_ changes: JSONObject) throws -> Double? {
+            let scaling: JSONObject = ["rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4]
+            var changes = changes
+            var parameters = scaling
+            parameters["original_max_position_embeddings"] = changes["inside"]
+            changes["rope_parameters"] = .object(parameters)
+            guard case .llama3(_, _, _, let length) = try parse(changes).rotary.scaling else { return nil }
+            return length
+        }
+        #expect(try length(["inside": 4096]) == 4096)
+        #expect(try length(["inside": 4096, "original_max_position_embeddings": 2048]) == 2048)
+        #expect(try length([:]) == 8192)
+    }
+
+    @Test("a context beyond what the model was trained for is remarked on, and one within is not")
+    func contextNotes() throws {
+        let plain = try parse([:])
+        #expect(plain.contextNote(length: 8192) == nil)
+        #expect(plain.contextNote(length: 8193)?.contains("8192") == true)
+        let windowed = try parse(["model_type": "mistral", "sliding_window": 4096])
+        #expect(windowed.contextNote(length: 4096) == nil)
+        #expect(windowed.contextNote(length: 4097)?.contains("sliding window of 4096") == true)
+        #expect(windowed.contextNote(length: 9000)?.contains("max_position_embeddings") == true)
+    }
+
+    @Test(
+        "a window that is switched off, or as long as the longest text, changes nothing",
+        arguments: [
+            ["sliding_window": .null], ["sliding_window": 4096, "use_sliding_window": false],
+            ["sliding_window": 8192], ["sliding_window": 100_000],
+            ["sliding_window": 4096, "layer_types": ["full_attention", "full_attention"]],
+        ] as [JSONObject])
+    func noWindow(_ changes: JSONObject) throws {
+        let configuration = try parse(changes)
+        #expect(configuration.slidingWindow == nil && configuration.maximumPositions == 8192)
+        #expect(configuration.contextNote(length: 8192) == nil)
+    }
+
     static let hostile: [(String, JSONValue)] = [
         ("hidden_size", 0), ("hidden_size", -576), ("hidden_size", 575), ("hidden_size", 1_000_000_000_000_000_000),
         ("hidden_size", .null), ("hidden_size", "576"), ("hidden_size", 576.5), ("hidden_size", .number(.infinity)),
@@ -121,7 +150,8 @@ struct LlamaConfigurationTests {
         ("num_attention_heads", 7), ("num_key_value_heads", 2), ("num_key_value_heads", 0), ("head_dim", 63),
         ("head_dim", 1_000_000), ("vocab_size", 0), ("vocab_size", 9_000_000_000_000_000_000), ("rms_norm_eps", 0),
         ("rms_norm_eps", -1), ("rms_norm_eps", .number(.nan)), ("rope_theta", 0), ("rope_theta", "10000"),
-        ("max_position_embeddings", -1), ("intermediate_size", []), ("tie_word_embeddings", 1), ("eos_token_id", -1),
+        ("max_position_embeddings", -1), ("max_position_embeddings", 0), ("rope_theta", 1e39),
+        ("intermediate_size", []), ("tie_word_embeddings", 1), ("eos_token_id", -1),
         ("eos_token_id", [1, "2"]), ("bos_token_id", 4_294_967_296), ("rope_scaling", 7),
         ("rope_scaling", ["type": "linear"]), ("rope_scaling", ["type": "linear", "factor": 0]),
         ("rope_scaling", ["type": 3]), ("rope_scaling", ["rope_type": "llama3", "factor": 8]),
@@ -143,13 +173,15 @@ struct LlamaConfigurationTests {
     static let unsupported: [(String, JSONValue)] = [
         ("model_type", "gpt2"), ("hidden_act", "gelu"), ("attention_bias", true), ("mlp_bias", true),
         ("rope_scaling", ["type": "dynamic", "factor": 2.0]), ("rope_scaling", ["rope_type": "yarn", "factor": 2.0]),
-        ("rope_scaling", ["type": "longrope"]), ("partial_rotary_factor", 0.5),
+        ("rope_scaling", ["type": "longrope"]), ("rope_scaling", ["type": "su"]), ("partial_rotary_factor", 0.5),
+        ("rope_interleaved", true), ("layer_types", ["linear_attention"]), ("model_type", "qwen2"),
+        ("model_type", "mixtral"), ("rope_parameters", ["rope_type": "yarn", "factor": 2.0]),
     ]
 
     @Test("models that are computed differently are refused", arguments: unsupported)
     func differentGraph(_ key: String, _ value: JSONValue) throws {
         let error = #expect(throws: PVITError.self) { try parse([key: value]) }
-        #expect(error?.code == .modelUnsupported)
+        #expect(error?.code == .modelUnsupported && error?.what.contains(key) == true)
         #expect(error?.remedy != nil)
     }
 }

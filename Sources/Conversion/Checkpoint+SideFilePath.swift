@@ -1,0 +1,16 @@
+import Checkpoints
+import SystemPackage
+import Tensors
+
+extension Checkpoint {
+    /// Where a file beside the weights lies; the checkpoint itself if its content is made from the weights' own metadata.
+    func path(ofSideFile name: String) -> FilePath {
+        let folder = isFolder(path) ? path : path.removingLastComponent()
+        let candidate = folder.isEmpty ? FilePath(name) : folder.appending(name)
+        guard let content = sideFiles[name], let file = try? MappedFile(path: candidate),
+            let bytes = try? file.withBytes(0..<file.byteCount, { try $0.copyBytes(0..<$0.byteCount) }),
+            bytes == content
+        else { return path }
+        return candidate
+    }
+}

@@ -1,0 +1,99 @@
+import Architectures
+import Checkpoints
+import SystemPackage
+import Tensors
+import Tokenization
+
+/// Tells whether a model could be run once it is a container, before anything is written.
+public enum RunCheck {
+    /// Throws what running the model would throw: of its configuration, its tensors, its tokenizer and how it sees.
+    ///
+    /// A model without a tokenizer passes unless it is PVIT's: it can still be measured.
+    ///
+    /// - Throws: `model.is-delta`, `checkpoint.config`, `model.config`, `model.unsupported`, `checkpoint.tensors`, `tokenizer.*`,
+    ///   `tower.mismatch`, `vision.config`, `vision.unsupported`, naming the file.
+    public static func require(_ checkpoint: Checkpoint, towers: [Tower] = []) throws {
+        try CheckpointDiagnosis.requireWeights(checkpoint)
+        try DeltaRecognition.requireModel(checkpoint, role: "source")
+        let checkpoint = try checkpoint.resolvingOutputLayer()
+        let architecture = try CheckpointDiagnosis.decoder(checkpoint)
+        let config = checkpoint.config ?? [:]
+        let tokenizer = try tokenizer(of: checkpoint, isNeeded: PVITConfiguration.isPVIT(config))
+        guard let tower = towers.first(where: { $0.kind == .vision }) else { return }
+        do {
+            try checkVision(config, tower)
+        } catch let error as PVITError {
+            throw error.located(file: checkpoint.path(ofSideFile: SideFiles.config))
+        }
+        let pvit = PVITArchitecture(
+            try PVITConfiguration(parsing: config), hiddenSize: architecture.configuration.hiddenSize,
+            regionFeatureWidth: towers.first { $0.kind == .region }?.featureWidth)
+        try pvit.check(checkpoint.weights.tensors, file: checkpoint.path)
+        let missing = PVITTokenTexts.all.filter { tokenizer?.id(ofAddedToken: $0) == nil }
+        guard missing.isEmpty else {
+            throw PVITError(
+                .badTokenizer, "the tokenizer lacks tokens by which PVIT's prompts show images: \(missing.listed())",
+                file: checkpoint.path, remedy: "put the tokenizer files of the PVIT model beside its weights")
+        }
+    }
+
+    /// What keeps a model from being run, as a sentence; nil if nothing does, and for what is no model, which is told elsewhere.
+    ///
+    /// - Throws: Errors of reading.
+    public static func problem(of checkpoint: Checkpoint, towers: [Tower] = []) throws -> String? {
+        guard !Tower.isOne(checkpoint) else { return nil }
+        do {
+            try require(checkpoint, towers: towers)
+            _ = try tokenizer(of: checkpoint, isNeeded: true)
+            return nil
+        } catch let error as PVITError where [.modelIsDelta, .notAModel, .quantizedCheckpoint].contains(error.code) {
+            return nil
+        } catch let error as PVITError where error.code.category != .inputOutput {
+            return error.what
+        }
+    }
+
+    /// What keeps the model in a container from being run, as a sentence; nil if nothing does.
+    ///
+    /// - Throws: Errors of reading.
+    public static func problem(ofContainer path: FilePath) throws -> String? {
+        do {
+            return try problem(of: ModelSource.open(path), towers: Tower.all(inContainer: path))
+        } catch let error as PVITError where error.code.category == .badData {
+            return error.what
+        }
+    }
+
+    private static func tokenizer(of checkpoint: Checkpoint, isNeeded: Bool) throws -> Tokenizer? {
+        let files = checkpoint.sideFiles
+        let name = files[SideFiles.tokenizerJSON] == nil ? SideFiles.sentencePieceModel : SideFiles.tokenizerJSON
+        do {
+            return try Tokenizer(files: TokenizerFiles(of: files))
+        } catch let error as PVITError where error.code == .missingTokenizer {
+            guard isNeeded else { return nil }
+            throw error.located(file: checkpoint.path)
+        } catch let error as PVITError {
+            throw error.located(file: checkpoint.path(ofSideFile: name))
+        }
+    }
+
+    private static func checkVision(_ config: JSONObject, _ tower: Tower) throws {
+        guard PVITConfiguration.isPVIT(config) else {
+            throw PVITError(
+                .modelConfig, "model_type \"\(config["model_type"]?.string ?? "llama")\" does not see images",
+                remedy: "give a PVIT model, whose model_type is \"llava\", or no vision tower")
+        }
+        let pvit = try PVITConfiguration(parsing: config)
+        let clip: CLIPVisionConfiguration
+        do {
+            clip = try CLIPVisionConfiguration(parsing: tower.config, preprocessor: tower.preprocessor)
+        } catch let error as PVITError { throw error.located(file: tower.path) }
+        guard clip.hiddenSize == pvit.imageFeatureWidth else {
+            throw PVITError(
+                .towerMismatch,
+                "the vision tower gives features of length \(clip.hiddenSize), and mm_hidden_size is "
+                    + "\(pvit.imageFeatureWidth)",
+                remedy: "give the vision tower that the model was trained with")
+        }
+    }
+}

@@ -1,0 +1,17 @@
+import Architectures
+import Container
+import Tensors
+
+extension CLIPVisionConfiguration {
+    /// Reads the configuration in a container's metadata.
+    ///
+    /// - Throws: `vision.config`, also when there is none; `vision.unsupported`.
+    public init(in container: Container) throws {
+        guard let json = try container.metadata[Self.metadataKey]?.object else {
+            throw PVITError(
+                .visionConfig, "the model has no \(Self.metadataKey)", file: container.path,
+                remedy: "quantize it again with --vision-tower")
+        }
+        try self.init(parsing: json, preprocessor: container.metadata[CLIPImagePreparation.metadataKey]?.object)
+    }
+}
