@@ -40,8 +40,8 @@ public struct ChatTemplate: Sendable {
 
     /// The family, by what the text of the template has in it.
     public let family: Family?
-    /// Texts that end the model's turn when it writes them or when they are a token that it chooses. The tokens that end
-    /// texts do so too.
+    /// Texts that end the model's turn when it writes them or when they are a token that it chooses. The tokens that
+    /// end texts do so too.
     public let stopTexts: [String]
 
     /// The longest template, in bytes of UTF-8.
@@ -67,8 +67,8 @@ public struct ChatTemplate: Sendable {
         stopTexts = familyEnds + [written].compactMap(\.self).filter { !familyEnds.contains($0) }
     }
 
-    /// The text that the model reads: the conversation so far and the beginning of its answer. Special tokens are written
-    /// out, the one that begins texts included where the template has it.
+    /// The text that the model reads: the conversation so far and the beginning of its answer. Special tokens are
+    /// written out, the one that begins texts included where the template has it.
     ///
     /// - Throws: `chat.template` when the template does not allow such a conversation.
     public func render(_ messages: [ChatMessage]) throws -> PromptText {

@@ -23,8 +23,8 @@ public final class LoadedModel {
     public let loadTime: Duration
     /// How memory is shared out; nil when the model was opened without a thought of it.
     public let memoryPlan: MemoryPlan?
-    /// Whether special tokens that messages spell become what they spell. Text from strangers could give the model orders
-    /// that way, so by default only the template's own do.
+    /// Whether special tokens that messages spell become what they spell. Text from strangers could give the model
+    /// orders that way, so by default only the template's own do.
     public var recognisesSpecialInMessages = false
     private var template: Result<ChatTemplate, any Error>
     /// The special tokens by the names that templates have for them.

@@ -85,8 +85,8 @@ struct Run: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Put the conversation to the model by another chat template than its own: \(BuiltInTemplate.names), or a file "
-                + "in Jinja.",
+            "Put the conversation to the model by another chat template than its own: \(BuiltInTemplate.names), or a "
+                + "file in Jinja.",
             valueName: "name|file"))
     var chatTemplate: String?
 

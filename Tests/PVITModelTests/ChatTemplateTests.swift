@@ -148,7 +148,7 @@ struct ChatTemplateTests {
             ("<|user|>{{ messages[0].content }}</s>", "a</s>", "<|user|>[a</s>]</s>"),
             ("{{ '<' + messages[0]['content'] | trim ~ '>' }}", " x ", "<[x]>"),
             ("{{ messages[0].content.split('b') | join('|') }}", "abc", "[a]|[c]"),
-            ("{{ messages[0].content[1:] | upper }}{{ messages[0].content[::-1] }}", "abc", "[BCCBA]"),
+            ("{{ messages[0].content[1:] | upper }}{{ messages[0].content[::-1] }}", "abc", "[BCcba]"),
             ("{{ messages[0].content.replace('b', '--') }}", "abc", "[a]--[c]"),
             ("{{ 'a%sb' % messages[0].content }}{{ '{}!'.format(messages[0].content) }}", "x", "a[x]b[x]!"),
             ("{{ messages[0].content | tojson }}{{ [messages[0].content] }}", "\"\n", "\"[\\\"\\n]\"['[\"\\n]']"),

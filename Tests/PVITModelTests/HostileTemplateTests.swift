@@ -15,9 +15,9 @@ struct HostileTemplateTests {
         ("{{ " + repeated("(", 90_000) + "1" + repeated(")", 90_000) + " }}", "nests more than 200 deep"),
         ("{{ " + repeated("not ", 20_000) + "x }}", "nests more than 200 deep"),
         ("{{ " + repeated("- ", 20_000) + "1 }}", "nests more than 200 deep"),
-        ("{{ 0" + repeated(" or 0", 100_000) + " }}", "nests more than 200 deep"),
-        ("{{ x" + repeated(".a", 100_000) + " }}", "nests more than 200 deep"),
-        ("{{ x" + repeated("|trim", 100_000) + " }}", "nests more than 200 deep"),
+        ("{{ 0" + repeated(" or 0", 20_000) + " }}", "nests more than 200 deep"),
+        ("{{ x" + repeated(".a", 20_000) + " }}", "nests more than 200 deep"),
+        ("{{ x" + repeated("|trim", 20_000) + " }}", "nests more than 200 deep"),
         ("{{ x" + repeated("()", 20_000) + " }}", "nests more than 200 deep"),
         ("{{ " + repeated("1 if 0 else ", 20_000) + "2 }}", "nests more than 200 deep"),
         (repeated("{% if 1 %}", 20_000) + repeated("{% endif %}", 20_000), "nest more than 100 deep"),
@@ -52,7 +52,7 @@ struct HostileTemplateTests {
 
     @Test("what would not come to an end, or not fit, is an error that names the limit", arguments: templates)
     func limits(_ template: String, limit: String) {
-        let error = #expect(throws: PVITError.self) { try JinjaTemplate(template).render([:]) }
+        let error = #expect(throws: PVITError.self) { try JinjaTemplate(template).render([:], work: 1_000_000) }
         #expect(error?.code == .chatTemplate)
         #expect(error?.what.contains(limit) == true, "\(error?.what ?? "")")
     }
@@ -65,7 +65,7 @@ struct HostileTemplateTests {
             "{% for y in [1] %}{{ '' if loop.changed(n.x) }}{% set n.x = loop %}{% endfor %}", "{% set n.x = [n] %}",
         ])
     func chains(_ step: String) throws {
-        let template = "{% set n = namespace(x=0) %}{% for i in range(20000) %}\(step)\n{% endfor %}done"
+        let template = "{% set n = namespace(x=0) %}{% for i in range(5000) %}\(step)\n{% endfor %}done"
         #expect(try JinjaTemplate(template).render([:]).text == "done")
     }
 
@@ -92,7 +92,7 @@ struct HostileTemplateTests {
     func mutations() throws {
         let names = try ChatTemplateTests.expected().members.map(\.key)
         let conversations = try ChatTemplateTests.conversations()
-        var budget = FuzzBudget(rounds: 400)
+        var budget = FuzzBudget(rounds: 150)
         var mutator = Mutator(seed: budget.seed)
         while budget.next() {
             let name = try #require(names.randomElement(using: &mutator.random))

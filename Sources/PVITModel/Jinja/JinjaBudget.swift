@@ -26,10 +26,12 @@ final class JinjaBudget {
     private var left: Int
     private let limit: Int
 
-    /// - Parameter inputCount: The code points of the variables.
-    init(inputCount: Int) {
+    /// - Parameters:
+    ///   - inputCount: The code points of the variables.
+    ///   - work: The work of a template whose variables are empty.
+    init(inputCount: Int, work: Int = JinjaBudget.work) {
         let (more, overflow) = inputCount.multipliedReportingOverflow(by: Self.workForEachScalar)
-        limit = overflow ? .max : max(Self.work, Self.work &+ more)
+        limit = overflow ? .max : max(work, work &+ more)
         left = limit
     }
 

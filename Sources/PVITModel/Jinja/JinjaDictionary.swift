@@ -54,7 +54,7 @@ extension JinjaRenderer {
 }
 
 /// What a key is found by: equal numbers are one key whatever their type.
-enum JinjaKey: Hashable {
+indirect enum JinjaKey: Hashable {
     case undefined
     case none
     case integer(Int)
@@ -63,6 +63,7 @@ enum JinjaKey: Hashable {
     case tuple([JinjaKey])
     case range(start: Int, count: Int, step: Int)
     case object(ObjectIdentifier)
+    case method(String, of: JinjaKey)
 
     /// - Throws: `chat.template` for what Python cannot hash.
     init(_ value: JinjaValue) throws {
@@ -81,7 +82,14 @@ enum JinjaKey: Hashable {
             let isEmpty = range.count == 0
             self = .range(
                 start: isEmpty ? 0 : range.start, count: range.count, step: range.count < 2 ? 0 : range.step)
-        case .list, .dictionary, .function:
+        case .function(.macro(let macro)): self = .object(ObjectIdentifier(macro))
+        case .function(.joiner(let counter, _)): self = .object(ObjectIdentifier(counter))
+        case .function(.global(let name)): self = .method(name, of: .none)
+        case .function(.method(.dictionary(let base), let name)):
+            self = .method(name, of: .object(ObjectIdentifier(base)))
+        case .function(.method(.list(let base), let name)): self = .method(name, of: .object(ObjectIdentifier(base)))
+        case .function(.method(let base, let name)): self = .method(name, of: try JinjaKey(base))
+        case .list, .dictionary:
             throw JinjaError.runtime("\(value.typeName) cannot be a key")
         }
     }

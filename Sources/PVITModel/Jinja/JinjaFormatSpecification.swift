@@ -1,4 +1,5 @@
-/// How a value is written: Python's format specification, `[[fill]align][sign][#][0][width][grouping][.precision][type]`.
+/// How a value is written: Python's format specification,
+/// `[[fill]align][sign][#][0][width][grouping][.precision][type]`.
 struct JinjaFormatSpecification {
     var fill = PromptScalar(" ")
     var alignment: Unicode.Scalar?

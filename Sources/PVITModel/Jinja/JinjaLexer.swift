@@ -8,8 +8,8 @@ enum JinjaPiece {
 }
 
 /// Cuts a template into pieces, as Jinja does with `trim_blocks` and `lstrip_blocks`, which is how chat templates are
-/// rendered: a newline after a statement or comment vanishes, and so does the indentation before one; a `-` inside a tag
-/// removes all white space on its side.
+/// rendered: a newline after a statement or comment vanishes, and so does the indentation before one; a `-` inside a
+/// tag removes all white space on its side.
 struct JinjaLexer {
     private enum Kind {
         case output

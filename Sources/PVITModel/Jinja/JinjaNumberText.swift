@@ -5,8 +5,8 @@
 #endif
 
 extension JinjaString {
-    /// The ASCII digits and letters of a number without the white space around it and the underscores between digits; nil
-    /// when it is none.
+    /// The ASCII digits and letters of a number without the white space around it and the underscores between digits;
+    /// nil when it is none.
     private var numberText: String? {
         var result = ""
         var previous: Unicode.Scalar?

@@ -40,7 +40,7 @@ extension JinjaRenderer {
         if case .dictionary(let members) = value {
             switch key {
             case .list(let list) where !(list.kind == .tuple): return nil
-            case .dictionary, .function: return nil
+            case .dictionary: return nil
             default: return members[try self.key(key)]
             }
         }

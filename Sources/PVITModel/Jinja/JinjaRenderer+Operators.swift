@@ -238,9 +238,9 @@ extension JinjaRenderer {
         case (.string(let text), .string(let part)):
             return try text.firstIndex(of: part, from: 0, budget) != nil
         case (.string, _): throw unsuited("in", value, container)
-        case (.dictionary, .function): return false
         case (.dictionary(let members), _): return members[try key(value)] != nil
         case (.list, _), (.range, _), (.iterator, _), (.undefined, _):
+            if case .list(let list) = container, case .view("dict_keys") = list.kind { _ = try key(value) }
             return try elements(of: container).contains { try equal($0, value) }
         default: throw unsuited("in", value, container)
         }

@@ -126,7 +126,12 @@ extension JinjaRenderer {
             guard separator.count > 0 else { throw JinjaError.runtime("\(name) needs a separator") }
             parts = try reversed(text).split(reversed(separator), limit: limit, budget)
         }
-        return try list((isReversed ? parts.reversed() : parts).map { .string(reversed($0)) })
+        return try list(
+            (isReversed ? parts.reversed() : parts).map { part in
+                var part = reversed(part)
+                part.isMarkup = text.isMarkup
+                return .string(part)
+            })
     }
 
     /// The part of a text between the optional second and third argument.

@@ -27,7 +27,8 @@ final class JinjaRenderer {
         return try capture { try run(statements) }
     }
 
-    /// Lets go of all values, one after the other: those that hold themselves too, and long chains without deep recursion.
+    /// Lets go of all values, one after the other: those that hold themselves too, and long chains without deep
+    /// recursion.
     func release() {
         for namespace in namespaces { namespace.members = JinjaDictionary() }
         for scope in capturedScopes { scope.variables = [:] }

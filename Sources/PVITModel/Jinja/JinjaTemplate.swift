@@ -1,8 +1,9 @@
 import Tensors
 
-/// A template in the Jinja language as chat templates are written in it, rendered as `transformers` does with Jinja 3.1.
+/// A template in the Jinja language as chat templates are written in it, rendered as `transformers` does with Jinja
+/// 3.1.
 ///
-/// What a template reaches that is not supported is an error, never other text. Rendering does a bounded amount of work.
+/// What a template reaches that is not supported is an error, never other text. Rendering does bounded work.
 struct JinjaTemplate: Sendable {
     private let statements: [JinjaStatement]
 
@@ -16,14 +17,18 @@ struct JinjaTemplate: Sendable {
 
     /// The text that the template makes of `variables`, and which of it comes from messages.
     ///
-    /// - Parameter messages: What the variable `messages` is.
-    func render(_ variables: JSONObject, messages: [ChatMessage]? = nil) throws -> JinjaString {
+    /// - Parameters:
+    ///   - messages: What the variable `messages` is.
+    ///   - work: The most work, beside that for the variables.
+    func render(
+        _ variables: JSONObject, messages: [ChatMessage]? = nil, work: Int = JinjaBudget.work
+    ) throws -> JinjaString {
         try LargeStack.run {
             var values: [String: JinjaValue] = [:]
             for member in variables.members { values[member.key] = try JinjaValue(json: member.value) }
             if let messages { values["messages"] = .list(try JinjaList(messages.map { try JinjaValue(message: $0) })) }
             let count = variables.encodedCount + (messages ?? []).reduce(0) { $0 + $1.content.unicodeScalars.count }
-            let renderer = JinjaRenderer(values, JinjaBudget(inputCount: count))
+            let renderer = JinjaRenderer(values, JinjaBudget(inputCount: count, work: work))
             defer { renderer.release() }
             return try renderer.render(statements)
         }
