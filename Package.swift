@@ -114,8 +114,7 @@ let package = Package(
             name: "VisionTests",
             dependencies: [
                 "Architectures", "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors",
-                "Vision",
-                systemPackage,
+                "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(

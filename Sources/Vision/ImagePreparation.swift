@@ -1,3 +1,4 @@
+import Architectures
 import Tensors
 
 /// What a model makes of an image before it looks at it: the square of the vision tower, and the larger image of the region

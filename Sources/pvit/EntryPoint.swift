@@ -22,14 +22,16 @@ enum EntryPoint {
         } catch is Interruption {
             StandardError.write("pvit: interrupted\n")
             exit(interrupted)
-        } catch  where PVITCommand.exitCode(for: error) != .success {
-            // As ArgumentParser shows it, but for bytes that a terminal would not show.
-            StandardError.write(PVITCommand.fullMessage(for: error).escapingFileNameBytes + "\n")
-            exit(PVITCommand.exitCode(for: error).rawValue)
         } catch {
-            if let usage = UsageError(error, arguments: Array(CommandLine.arguments.dropFirst())) {
-                StandardError.write("pvit: error: \(usage.message)\n")
+            if let usage = UsageError(error, arguments: ProgramArguments.all) {
+                StandardError.write("pvit: error: \(usage.message.escapingFileNameBytes)\n")
                 exit(PVITError.Category.usage.rawValue)
+            }
+            let status = PVITCommand.exitCode(for: error)
+            if status != .success {
+                // As ArgumentParser shows it, but for bytes that a terminal would not show.
+                StandardError.write(PVITCommand.fullMessage(for: error).escapingFileNameBytes + "\n")
+                exit(status.rawValue)
             }
             PVITCommand.exit(withError: error)
         }
