@@ -54,7 +54,8 @@ struct JinjaTests {
         let script = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "tools/compare_jinja.py")
         let output = try Python.run(
-            "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv[0].rpartition('/')[0]); runpy.run_path(sys.argv[0], run_name='__main__')",
+            "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv[0].rpartition('/')[0]); "
+                + "runpy.run_path(sys.argv[0], run_name='__main__')",
             script.path,
             "expressions", environment["PVIT_JINJA_COUNT"] ?? "1000", environment["PVIT_FUZZ_SEED"] ?? "2")
         check(try JSONValue(parsing: Array(output.utf8)))
