@@ -42,6 +42,12 @@ struct JinjaTests {
         #expect(failures.isEmpty, "\(failures.count) differ:\n\(failures.prefix(60).joined(separator: "\n"))")
     }
 
+    @Test("the sign of a negative base is that of the power, unless all is known before")
+    func signedPowers() throws {
+        // By Jinja 3.1.6.
+        #expect(try render("{{ -2 ** 2 }} {{ -2 ** (a - 5) }} {{ (-2) ** (a - 5) }} {{ b ** 2 }}") == "4 -4 -4 9")
+    }
+
     @Test("generated expressions have Jinja's values")
     func goldenExpressions() throws {
         let url = try #require(Bundle.module.url(forResource: "Fixtures/jinja/expressions", withExtension: "json"))
