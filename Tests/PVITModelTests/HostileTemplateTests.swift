@@ -43,7 +43,8 @@ struct HostileTemplateTests {
     ]
 
     private static let shared =
-        "{% set n = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% set n.y = [n.y, n.y] %}"
+        "{% set n = namespace(x=[1], y=[1]) %}{% for i in range(60) %}"
+        + "{% set n.x = [n.x, n.x] %}{% set n.y = [n.y, n.y] %}"
         + "{% endfor %}"
 
     private static func chain(_ link: String) -> String {

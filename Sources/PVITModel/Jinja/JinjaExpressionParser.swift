@@ -131,7 +131,14 @@ struct JinjaExpressionParser {
     private mutating func power() throws -> JinjaExpression {
         var left = try signed(withFilters: true)
         while tokens.take("**") {
-            left = try JinjaExpression(.arithmetic(.power, left, try signed(withFilters: true)))
+            let exponent = try signed(withFilters: true)
+            if case .sign(let base, isNegative: true) = left.kind, case .literal = base.kind, !exponent.isConstant {
+                // Jinja writes the base as a negative number, and Python reads the sign as that of the power.
+                left = try JinjaExpression(
+                    .sign(try JinjaExpression(.arithmetic(.power, base, exponent)), isNegative: true))
+            } else {
+                left = try JinjaExpression(.arithmetic(.power, left, exponent))
+            }
         }
         return left
     }

@@ -120,7 +120,7 @@ struct JinjaFormatSpecification {
                     isAlternate: isAlternate)
             case "%"?:
                 text = (magnitude * 100).printed("f", precision ?? 6, isAlternate: isAlternate) + "%"
-            case nil: throw JinjaError.runtime("a number is formatted with a precision and without a type")
+            case nil: text = magnitude.shortText(digits: max(precision ?? 1, 1))
             default: throw JinjaError.runtime("a format does not suit a number")
             }
         }

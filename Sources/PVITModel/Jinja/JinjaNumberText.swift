@@ -88,6 +88,22 @@ extension Double {
     /// The number with so many digits behind the point, rounded as C does.
     func decimal(digits: Int) -> String { printed("f", digits, isAlternate: false) }
 
+    /// The number in so many digits, of which at least one is behind the point unless there is an exponent.
+    func shortText(digits: Int) -> String {
+        let parts = printed("e", digits - 1, isAlternate: true).split(separator: "e")
+        guard parts.count == 2, let exponent = Int(parts[1]) else { return pythonText }
+        func trimmed(_ text: Substring) -> Substring {
+            let end = text.lastIndex { $0 != "0" } ?? text.startIndex
+            return text[...end]
+        }
+        guard exponent >= -4, exponent + 1 < digits else {
+            let mantissa = trimmed(parts[0])
+            return "\(mantissa.last == "." ? mantissa.dropLast() : mantissa)e\(parts[1])"
+        }
+        let text = trimmed(decimal(digits: digits - exponent - 1)[...])
+        return text.last == "." ? text + "0" : String(text)
+    }
+
     /// The number in one of C's notations, without sign: `e`, `f` or `g`, or a capital of these.
     func printed(_ notation: Character, _ digits: Int, isAlternate: Bool) -> String {
         let format = "%\(isAlternate ? "#" : "").\(digits)\(notation)"

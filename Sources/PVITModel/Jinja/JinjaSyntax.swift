@@ -107,6 +107,15 @@ final class JinjaExpression: Sendable {
         }
     }
 
+    /// Whether Jinja knows the value of a number before it renders.
+    var isConstant: Bool {
+        switch kind {
+        case .literal: true
+        case .sign, .arithmetic: Self.parts(of: kind).allSatisfy(\.isConstant)
+        default: false
+        }
+    }
+
     private static func parts(of kind: Kind) -> [JinjaExpression] {
         switch kind {
         case .literal, .name: []
