@@ -22,12 +22,16 @@ enum EntryPoint {
         } catch is Interruption {
             StandardError.write("pvit: interrupted\n")
             exit(interrupted)
-        } catch  where PVITCommand.exitCode(for: error) != .success {
-            // As ArgumentParser shows it, but for bytes that a terminal would not show.
-            StandardError.write(PVITCommand.fullMessage(for: error).escapingFileNameBytes + "\n")
-            exit(PVITCommand.exitCode(for: error).rawValue)
         } catch {
-            PVITCommand.exit(withError: error)
+            end(with: error)
         }
+    }
+
+    /// Ends the program as ArgumentParser does, but shows bytes of arguments that a terminal would not show.
+    private static func end(with error: any Error) -> Never {
+        let code = PVITCommand.exitCode(for: error)
+        guard code != .success else { PVITCommand.exit(withError: error) }
+        StandardError.write(PVITCommand.fullMessage(for: error).escapingFileNameBytes + "\n")
+        exit(code.rawValue)
     }
 }
