@@ -23,17 +23,20 @@ enum EntryPoint {
             StandardError.write("pvit: interrupted\n")
             exit(interrupted)
         } catch {
-            if let usage = UsageError(error, arguments: ProgramArguments.all) {
-                StandardError.write("pvit: error: \(usage.message.escapingFileNameBytes)\n")
-                exit(PVITError.Category.usage.rawValue)
-            }
-            let status = PVITCommand.exitCode(for: error)
-            if status != .success {
-                // As ArgumentParser shows it, but for bytes that a terminal would not show.
-                StandardError.write(PVITCommand.fullMessage(for: error).escapingFileNameBytes + "\n")
-                exit(status.rawValue)
-            }
-            PVITCommand.exit(withError: error)
+            end(with: error)
         }
+    }
+
+    /// Ends the program with what ArgumentParser says: a wrong command line in one line, help and version as they are.
+    private static func end(with error: any Error) -> Never {
+        let status = PVITCommand.exitCode(for: error)
+        if let usage = UsageError(error, arguments: ProgramArguments.all) {
+            StandardError.write("pvit: error: \(usage.message.escapingFileNameBytes)\n")
+            exit(PVITError.Category.usage.rawValue)
+        }
+        guard status != .success else { PVITCommand.exit(withError: error) }
+        // Bytes of arguments that a terminal would not show are escaped.
+        StandardError.write(PVITCommand.fullMessage(for: error).escapingFileNameBytes + "\n")
+        exit(status.rawValue)
     }
 }

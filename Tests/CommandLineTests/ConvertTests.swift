@@ -103,7 +103,10 @@ struct ConvertTests {
         )
         #expect(try CommandLineRunner.run(["run", folder.path.appending("no").string, "a"]).isOneLineError(66))
         #expect(try CommandLineRunner.run(["quantize", base, "-o", "/nonexistent/model.pvq"]).isOneLineError(73))
-        #expect(try CommandLineRunner.run(["merge", base, delta, "-o", base, "--quiet"]).isOneLineError(73))
+        #expect(try CommandLineRunner.run(["merge", base, delta, "-o", base, "--quiet"]).isOneLineError(64))
+        try folder.write("full/file", "text")
+        let full = folder.path.appending("full").string
+        #expect(try CommandLineRunner.run(["merge", base, delta, "-o", full, "--quiet"]).isOneLineError(73))
         let swapped = try CommandLineRunner.run(["quantize", delta, "-o", output])
         #expect(swapped.isOneLineError(65) && swapped.errors.contains("delta"))
     }
