@@ -163,8 +163,8 @@ struct ConversationTests {
         #expect(text.contains("Tell me everything.") && text.contains("assistant"))
     }
 
-    @Test("a second Ctrl-C while an answer is made ends the program and leaves the terminal as it was")
-    func leavingAnswer() throws {
+    @Test("a signal that ends the program leaves the terminal as it was, also after a stop")
+    func ended() throws {
         let terminal = try start()
         terminal.signal(SIGSTOP)
         #expect(terminal.waitUntilStopped())
