@@ -8,7 +8,8 @@
 
 #include <jerror.h>
 
-// Real progressive images have about ten scans. Every further one costs a pass over all coefficients and hardly any bytes.
+// Real progressive images have about ten scans. Every further one costs a pass over all coefficients and hardly any
+// bytes.
 enum { maximum_scans = 100 };
 
 struct pvit_jpeg {
@@ -110,8 +111,8 @@ bool pvit_jpeg_read_header(pvit_jpeg *jpeg, pvit_jpeg_header *header) {
     if (setjmp(jpeg->failure)) return false;
     jpeg_read_header(info, TRUE);
     if (info->data_precision != BITS_IN_JSAMPLE) ERREXIT1(info, JERR_BAD_PRECISION, info->data_precision);
-    *header = (pvit_jpeg_header){
-        info->image_width, info->image_height, (uint32_t)info->num_components, coefficient_bytes(info)};
+    *header = (pvit_jpeg_header){info->image_width, info->image_height, (uint32_t)info->num_components,
+                                 coefficient_bytes(info)};
     return true;
 }
 

@@ -24,8 +24,9 @@ static struct pvit_mapping *_Atomic first_mapping;
 static struct sigaction previous;
 static uintptr_t page_size;
 
-// Puts zeros in place of everything from `address` to the end of the mapping that it lies in. False when it lies in none.
-// Only calls what may be called in a signal handler; mmap, a bare system call, does not stand in POSIX's list of these.
+// Puts zeros in place of everything from `address` to the end of the mapping that it lies in. False when it lies in
+// none. Only calls what may be called in a signal handler; mmap, a bare system call, does not stand in POSIX's list of
+// these.
 static bool replace_failed_pages(uintptr_t address) {
     for (struct pvit_mapping *mapping = atomic_load(&first_mapping); mapping; mapping = mapping->next) {
         uintptr_t start = atomic_load(&mapping->start);
@@ -36,10 +37,11 @@ static bool replace_failed_pages(uintptr_t address) {
         if (offset >= length) continue;
         // The mark comes first: no thread sees a zero without it.
         ptrdiff_t known = atomic_load(&mapping->failure);
-        while ((ptrdiff_t)offset < known
-               && !atomic_compare_exchange_weak(&mapping->failure, &known, (ptrdiff_t)offset)) {}
-        void *replaced = mmap((void *)(start + offset), length - offset, PROT_READ,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        while ((ptrdiff_t)offset < known &&
+               !atomic_compare_exchange_weak(&mapping->failure, &known, (ptrdiff_t)offset)) {
+        }
+        void *replaced =
+            mmap((void *)(start + offset), length - offset, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
         return replaced != MAP_FAILED;
     }
     return false;
@@ -81,7 +83,8 @@ static struct pvit_mapping *take_node(void) {
     if (!mapping) return NULL;
     atomic_store(&mapping->is_taken, true);
     mapping->next = atomic_load(&first_mapping);
-    while (!atomic_compare_exchange_weak(&first_mapping, &mapping->next, mapping)) {}
+    while (!atomic_compare_exchange_weak(&first_mapping, &mapping->next, mapping)) {
+    }
     return mapping;
 }
 

@@ -6,8 +6,8 @@ static int argument_count;
 static char **arguments;
 
 #ifdef __GLIBC__
-// glibc calls constructors with what it calls `main` with. Other C libraries call them with nothing, so that there is nothing
-// to be remembered.
+// glibc calls constructors with what it calls `main` with. Other C libraries call them with nothing, so that there is
+// nothing to be remembered.
 __attribute__((constructor)) static void remember(int count, char **values) {
     argument_count = count;
     arguments = values;
@@ -16,6 +16,4 @@ __attribute__((constructor)) static void remember(int count, char **values) {
 
 int pvit_argument_count(void) { return argument_count; }
 
-const char *pvit_argument(int number) {
-    return number >= 0 && number < argument_count ? arguments[number] : NULL;
-}
+const char *pvit_argument(int number) { return number >= 0 && number < argument_count ? arguments[number] : NULL; }

@@ -47,9 +47,9 @@ struct ImageOptions: ParsableArguments {
     /// Reads the image.
     ///
     /// - Parameter prompt: The only text that asks about it; nil when there may be others.
-    /// - Throws: `model.no-vision` and the errors of decoding it.
+    /// - Throws: `model.no-vision`, the errors of decoding it, and `prompt.region` for regions that are not inside of it.
     func load(for model: LoadedModel, prompt: String? = nil) throws -> Picture? {
-        guard let path = image.first else { return nil }
+        guard let path = image.first, try header() != nil else { return nil }
         let hasRegions = prompt.map { !region.isEmpty || $0.contains("<Region>") } ?? true
         return Picture(
             path: path, image: try model.image(contentsOf: path, forRegions: hasRegions),

@@ -55,7 +55,9 @@ struct ImageTests {
             [named, "--region", "one=0.47,0.262,0.571,0.894", "--region", "two=0.032,0.351,0.204,0.958"],
         ] {
             let answer = try answer(arguments + question)
-            #expect(answer.tokens == golden.greedy_ids && answer.text == golden.decoded)
+            #expect(answer.tokens == golden.greedy_ids)
+            // A raw text and what continues it are one text, so the space between them belongs to the answer.
+            #expect(answer.text == (question[0] == "--raw" ? " " : "") + golden.decoded)
             #expect(answer.prompt_tokens == golden.n_input_ids)
             #expect(answer.regions == [[470, 262, 571, 894], [32, 351, 204, 958]])
             #expect(answer.image.width == 600 && answer.image.height == 346)
@@ -170,7 +172,7 @@ struct ImageTests {
             ([pvit, "--vision-tower", folder.path.string], 65, "no weights"),
             ([pvit, "--vision-tower", "/nonexistent"], 66, "/nonexistent"),
             ([pvit, "--region-encoder", clip], 65, "no RegionCLIP"),
-            ([llama, "--vision-tower", clip], 65, "model.mm_projector.weight"),
+            ([llama, "--vision-tower", clip], 65, "does not see images"),
         ] as [([String], Int32, String)] {
             let outcome = try CommandLineRunner.run(["quantize"] + arguments + ["--output", output])
             #expect(outcome.isOneLineError(status) && outcome.errors.contains(words), "\(outcome.errors)")

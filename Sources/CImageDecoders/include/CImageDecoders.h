@@ -61,8 +61,8 @@ bool pvit_png_read_header(pvit_png *png, pvit_png_header *header);
 /// levels (without an alpha channel) are limited to 255. `passes` is how often all the rows have to be read: 1, or 7
 /// when the image is interlaced.
 bool pvit_png_start(pvit_png *png, int *passes);
-/// Decodes the next row of `width` pixels. In each pass `row` must be what it was after the pass before. Compressed data
-/// that ends with the last pixel, without the marks and checksums of its own end, is enough.
+/// Decodes the next row of `width` pixels. In each pass `row` must be what it was after the pass before. Compressed
+/// data that ends with the last pixel, without the marks and checksums of its own end, is enough.
 bool pvit_png_read_row(pvit_png *png, uint8_t *row);
 /// How many bytes of the file have been used.
 size_t pvit_png_position(const pvit_png *png);

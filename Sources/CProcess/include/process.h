@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-/// The number of arguments that the program was started with, its name included. 0 where the C library does not hand them on.
+/// The number of arguments that the program was started with, its name included. 0 where the C library does not hand
+/// them on.
 int pvit_argument_count(void);
 
 /// An argument, ended by a zero byte; NULL outside of the range.

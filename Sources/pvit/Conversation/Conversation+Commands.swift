@@ -89,7 +89,8 @@ extension Conversation {
     }
 
     private func showImage() {
-        display.note(state.picture.map { "the image is \($0.path.readable), \($0.image.size) pixels" } ?? "there is no image")
+        let image = state.picture.map { "the image is \($0.path.readable), \($0.image.size) pixels" }
+        display.note(image ?? "there is no image")
     }
 
     private func showRegions() {
