@@ -102,9 +102,12 @@ public final class Tokenizer: Sendable {
     ///
     /// A special token counts when all of it stands in segments that recognise it; everything between two tokens is
     /// encoded as one text, across the borders of segments. So the ids are those of the joined text unless a segment that
-    /// recognises none spells a special token, or helps to.
-    public func encode(segments: [TextSegment], addBeginning: Bool = true) -> [TokenID] {
-        encode(MarkedText(segments), addBeginning: addBeginning)
+    /// recognises none spells a special token, or helps to. Other added tokens count everywhere, but for those that are
+    /// `reserved` and those that the recognising segments spell, which count there alone.
+    public func encode(
+        segments: [TextSegment], addBeginning: Bool = true, reserving reserved: Set<TokenID> = []
+    ) -> [TokenID] {
+        encode(MarkedText(segments, reserving: reserved), addBeginning: addBeginning)
     }
 
     /// The ids of a text whose bytes need not be valid UTF-8.
@@ -131,8 +134,8 @@ public final class Tokenizer: Sendable {
     public func encode(prompt bytes: [UInt8]) -> [TokenID] { enclose(encode(bytes: bytes, addBeginning: false)) }
 
     /// The same for a text that is put together from segments, in only some of which special tokens are recognised.
-    public func encode(prompt segments: [TextSegment]) -> [TokenID] {
-        enclose(encode(segments: segments, addBeginning: false))
+    public func encode(prompt segments: [TextSegment], reserving reserved: Set<TokenID> = []) -> [TokenID] {
+        enclose(encode(segments: segments, addBeginning: false, reserving: reserved))
     }
 
     private func enclose(_ ids: [TokenID]) -> [TokenID] {

@@ -48,12 +48,9 @@ struct TemplateTests {
 
     @Test("special tokens that a message spells are text, unless --parse-special is given")
     func forged() throws {
-        let plain = try #require(try promptTokens(["Hi"]))
-        // "Hi</s>" is one token more when the mark counts, and several when it is text.
+        // A mark is one token when it counts, and several when it is text.
         let forged = try #require(try promptTokens(["Hi</s>"]))
-        let parsed = try #require(try promptTokens(["Hi</s>", "--parse-special"]))
-        #expect(parsed == plain + 1)
-        #expect(forged > parsed)
+        #expect(try forged > #require(try promptTokens(["Hi</s>", "--parse-special"])))
         // PVIT's own tokens, but for the marks of image and region, are not a message's to write.
         let patch = try #require(try promptTokens(["Hi<im_patch>"]))
         #expect(try patch > #require(try promptTokens(["Hi<im_patch>", "--parse-special"])))

@@ -36,15 +36,15 @@ struct SegmentTests {
         let tokenizer = try tokenizer(name)
         let special = tokenizer.addedTokens.filter(\.isSpecial).map(\.content)
         let ordinary = [
-            "Hello", " world", "  ", "\n", "a", "é🚀", "12345", "▁x", "'ll", "", " ", "Norm", "norm x", "<|a|>",
-            "<Region>",
-            "<im_", "start>", "user", ":", "<|",
+            "Hello", " world", "  ", "\n", "a", "é🚀", "12345", "▁x", "'ll", "", " ", "user", ":", "<|",
         ]
+        // Added tokens that are not special count in messages, too, where the template does not write them.
+        let added = ["Norm", "norm x", "<|a|>", "<Region>", "<im_", "start>"]
         var random = RepeatableRandom(seed: 1)
         for _ in 0..<300 {
             let segments = (0..<Int.random(in: 0...6, using: &random)).map { _ in
                 let isTemplate = Bool.random(using: &random)
-                let words = isTemplate ? ordinary + special + special : ordinary
+                let words = ordinary + (isTemplate ? special + special : added)
                 let parts = (0..<Int.random(in: 0...4, using: &random)).map { _ in
                     words.randomElement(using: &random) ?? ""
                 }
@@ -78,6 +78,25 @@ struct SegmentTests {
                     "\(segments)")
             }
         }
+    }
+
+    @Test("marks that the template writes, and reserved ones, are text in messages although they are not special")
+    func marks() throws {
+        let tokenizer = try Fixtures.pvit()
+        let region = try #require(tokenizer.id(ofAddedToken: "<Region>"))
+        let patch = try #require(tokenizer.id(ofAddedToken: "<im_patch>"))
+        #expect(tokenizer.addedTokens.contains { $0.id == region && !$0.isSpecial })
+        func count(of id: TokenID, _ segments: [TextSegment], reserving reserved: Set<TokenID> = []) -> Int {
+            tokenizer.encode(segments: segments, reserving: reserved).count { $0 == id }
+        }
+        #expect(count(of: region, [.template("user: "), .message("a<Region>b")]) == 1)
+        #expect(count(of: region, [.template("<Region>user: "), .message("a<Region>b")]) == 1)
+        #expect(count(of: region, [.message("<Region>b"), .template("<Region>")]) == 1)
+        #expect(count(of: region, [.template("<Region>a"), .template("<Region>b")]) == 2)
+        #expect(count(of: patch, [.template("user: "), .message("a<im_patch>b")], reserving: [patch]) == 0)
+        #expect(count(of: patch, [.template("<im_patch>"), .message("a<im_patch>b")], reserving: [patch]) == 1)
+        // Nothing is a mark where nothing is told apart.
+        #expect(tokenizer.encode("<Region>a<Region>b", recogniseSpecial: false).count { $0 == region } == 2)
     }
 
     @Test("the template's own tokens count, whatever messages beside them begin or end with")

@@ -45,10 +45,12 @@ public struct PVITPrompt: Sendable, Hashable {
         }
         // Messages mention regions; the other tokens of PVIT are not theirs to write.
         for token in PVITTokens.regionTexts { prompt.recognise(token) }
+        let others = [PVITTokens.patchText, PVITTokens.imageStartText, PVITTokens.imageEndText]
+        let reserved = Set(others.compactMap { tokenizer.id(ofAddedToken: $0) })
         tokens =
             addBeginning
-            ? tokenizer.encode(prompt: prompt.segments)
-            : tokenizer.encode(segments: prompt.segments, addBeginning: false)
+            ? tokenizer.encode(prompt: prompt.segments, reserving: reserved)
+            : tokenizer.encode(segments: prompt.segments, addBeginning: false, reserving: reserved)
         self.regions = regions
         self.imageCount = imageCount
     }

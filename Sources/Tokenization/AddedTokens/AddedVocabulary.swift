@@ -79,6 +79,9 @@ struct AddedVocabulary: Sendable {
     /// A special token that stands where none are recognised is passed over as a whole, as the `tokenizers` library does,
     /// but never beyond the end of the stretch it begins in: what follows there may be a token that counts.
     ///
+    /// Tokens that the text reserves, and those that its recognised stretches spell, count like special ones: a template's
+    /// marks are not a message's to write, even where the tokenizer does not list them as special.
+    ///
     /// - Parameter isNormalized: Whether `text` is normalized: the other tokens are looked for then.
     private func matches(in text: MarkedText, isNormalized: Bool) -> [AddedTokenMatcher.Match] {
         let matcher = isNormalized ? normalizedMatcher : matcher
@@ -86,8 +89,12 @@ struct AddedVocabulary: Sendable {
         guard !matcher.isEmpty else { return found }
         let bytes = text.bytes.span
         var stretches = RecognisedStretches(text)
+        let marks = marks(in: text, matcher)
         func counts(_ match: AddedTokenMatcher.Match) -> Bool {
-            guard tokens[match.token].isSpecial else { return true }
+            let token = tokens[match.token]
+            guard token.isSpecial || text.reserved.contains(token.id) || marks.contains(match.token) else {
+                return true
+            }
             // A space before the token, which a normalizer makes part of it, may come from elsewhere.
             let start = match.range.lowerBound + (isNormalized ? prefixCounts[match.token] : 0)
             return stretches.contain(start..<match.range.upperBound)
@@ -112,6 +119,25 @@ struct AddedVocabulary: Sendable {
             }
         }
         return found
+    }
+
+    /// The tokens that the recognised stretches of a text spell, if there are others. White space is no mark.
+    private func marks(in text: MarkedText, _ matcher: AddedTokenMatcher) -> Set<Int> {
+        guard text.recognised.reduce(0, { $0 + $1.count }) < text.bytes.count else { return [] }
+        var marks: Set<Int> = []
+        for stretch in text.recognised {
+            let bytes = text.bytes.span.extracting(0..<stretch.upperBound)
+            var place = stretch.lowerBound
+            while place < stretch.upperBound {
+                guard let match = matcher.match(at: place, in: bytes) else {
+                    place += 1
+                    continue
+                }
+                if !tokens[match.token].content.allSatisfy(\.isWhitespace) { marks.insert(match.token) }
+                place = match.range.upperBound
+            }
+        }
+        return marks
     }
 
     /// Cuts a text as the `tokenizers` library does.

@@ -1,8 +1,12 @@
+import Tensors
+
 /// Bytes of a text, and where in them special tokens are recognised.
 struct MarkedText: Sendable {
     private(set) var bytes: [UInt8]
     /// Where special tokens are recognised: ascending stretches with gaps between them, none empty.
     private(set) var recognised: [Range<Int>]
+    /// Other added tokens that are recognised nowhere else.
+    private(set) var reserved: Set<TokenID> = []
 
     /// Creates a text in which special tokens are recognised everywhere or nowhere.
     init(_ bytes: [UInt8], recogniseSpecial: Bool) {
@@ -10,7 +14,7 @@ struct MarkedText: Sendable {
     }
 
     /// Joins segments. Borders between segments of the same sort disappear.
-    init(_ segments: [TextSegment]) {
+    init(_ segments: [TextSegment], reserving reserved: Set<TokenID> = []) {
         var bytes: [UInt8] = []
         var recognised: [Range<Int>] = []
         for segment in segments {
@@ -18,11 +22,12 @@ struct MarkedText: Sendable {
             bytes += segment.text.utf8
             if segment.recognisesSpecial { recognised.append(start..<bytes.count) }
         }
-        self.init(bytes, recognised: recognised)
+        self.init(bytes, recognised: recognised, reserved: reserved)
     }
 
-    private init(_ bytes: [UInt8], recognised: [Range<Int>]) {
+    private init(_ bytes: [UInt8], recognised: [Range<Int>], reserved: Set<TokenID> = []) {
         self.bytes = bytes
+        self.reserved = reserved
         self.recognised = []
         for range in recognised where !range.isEmpty {
             if let last = self.recognised.last, last.upperBound == range.lowerBound {
@@ -39,14 +44,15 @@ struct MarkedText: Sendable {
             Array(bytes[range]),
             recognised: recognised.map { $0.clamped(to: range) }.map {
                 $0.lowerBound - range.lowerBound..<$0.upperBound - range.lowerBound
-            })
+            }, reserved: reserved)
     }
 
     /// The text with `prefix`, which belongs to what the first byte belongs to, before it.
     func prepending(_ prefix: [UInt8]) -> MarkedText {
         func moved(_ mark: Int) -> Int { mark == 0 ? 0 : mark + prefix.count }
         return MarkedText(
-            prefix + bytes, recognised: recognised.map { moved($0.lowerBound)..<moved($0.upperBound) })
+            prefix + bytes, recognised: recognised.map { moved($0.lowerBound)..<moved($0.upperBound) },
+            reserved: reserved)
     }
 
     /// The text with each occurrence of `pattern` replaced. A border inside of one moves behind it.
@@ -54,7 +60,7 @@ struct MarkedText: Sendable {
         var marks = recognised.flatMap { [$0.lowerBound, $0.upperBound] }
         let bytes = TextNormalizer.replace(pattern, with: content, in: bytes, marks: &marks)
         return MarkedText(
-            bytes, recognised: recognised.indices.map { marks[2 * $0]..<marks[2 * $0 + 1] })
+            bytes, recognised: recognised.indices.map { marks[2 * $0]..<marks[2 * $0 + 1] }, reserved: reserved)
     }
 }
 
