@@ -2,6 +2,12 @@
 // q4 times many tokens: codes are looked up once a block of tokens and widened to 16 bits, two columns to a lane. Then
 // 16 products take a multiplication and an addition; bytes would need as many instructions, since AVX2 multiplies
 // unsigned bytes by signed ones and adds with saturation.
+#include "common/avx2.h"
+
+// Vectors of sixteen lanes are passed between functions that are always inlined.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#include "common/lanes.h"
 #include "quantized/avx2_products.h"
 #include "quantized/avx2_wide_codes.h"
 

@@ -1,5 +1,8 @@
 #if defined(__x86_64__)
 // q4 times many tokens: codes are looked up once a block of tokens and multiplied by bytes of activations.
+#include "common/avx512.h"
+
+#include "common/lanes.h"
 #include "quantized/avx512_products.h"
 #include "quantized/avx512_weights.h"
 

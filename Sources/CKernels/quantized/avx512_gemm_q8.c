@@ -1,5 +1,8 @@
 #if defined(__x86_64__)
 // q8 times many tokens: the two bytes of activations are multiplied one by one and put together in integers.
+#include "common/avx512.h"
+
+#include "common/lanes.h"
 #include "quantized/avx512_products.h"
 #include "quantized/avx512_weights.h"
 

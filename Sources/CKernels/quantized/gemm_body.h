@@ -97,8 +97,8 @@ PVIT_INLINE void multiply_block(const uint8_t *w, size_t groups, size_t columns,
 
     for (size_t t = 0; t < tokens; t++)
         for (size_t group = 0; group < groups; group++) {
-            const float *sum = sums[group / TILE_GROUPS][t][group % TILE_GROUPS];
-            for (size_t row = 0; row < 16; row++) y[t * stride + group * 16 + row] = sum[row] * tile_scale;
+            f32x16 sum = load_f32(sums[group / TILE_GROUPS][t][group % TILE_GROUPS]);
+            store_f32(sum * splat(tile_scale), y + t * stride + group * 16);
         }
 }
 
