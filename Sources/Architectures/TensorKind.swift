@@ -10,7 +10,8 @@ package enum TensorKind: Hashable, Sendable {
     case linear(layer: Int)
     /// The weight of a norm in one layer, or of the final norm (nil).
     case norm(layer: Int?)
-    /// One of PVIT's projections into the decoder's space: `model.mm_projector`, `model.prompt_projector`, `model.bbox_fc`.
+    /// One of PVIT's projections into the decoder's space: `model.mm_projector`, `model.prompt_projector`,
+    /// `model.bbox_fc`.
     case projector
     /// A weight of the image encoder or of the region encoder, under the name that it has in a container.
     case tower(TowerKind)
@@ -74,8 +75,8 @@ package enum TensorKind: Hashable, Sendable {
         ["model.layers.", "model.embed_tokens.", "model.norm.", "lm_head."].contains { name.rawValue.hasPrefix($0) }
     }
 
-    /// Sorts tensors into the order in which a forward pass needs them: embeddings, layers by number, final norm, output,
-    /// and then everything else by name.
+    /// Sorts tensors into the order in which a forward pass needs them: embeddings, layers by number, final norm,
+    /// output, and then everything else by name.
     package static func executionOrder(_ tensors: [TensorDescription]) -> [TensorDescription] {
         let ranked = tensors.map { (place: place($0.name), tensor: $0) }
         let sorted = ranked.sorted { left, right in

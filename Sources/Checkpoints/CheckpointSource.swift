@@ -8,8 +8,8 @@ public enum CheckpointSource {
     /// The format is recognised by content. Nothing but headers and side files is read.
     ///
     /// - Throws: `file.not-found`, `checkpoint.format-not-readable` for formats that are known and not read,
-    ///   `checkpoint.not-a-model` and `checkpoint.quantized` for what is no model as such, `checkpoint.format-unknown`, and
-    ///   the errors of the format.
+    ///   `checkpoint.not-a-model` and `checkpoint.quantized` for what is no model as such, `checkpoint.format-unknown`,
+    ///   and the errors of the format.
     public static func open(_ path: FilePath) throws -> Checkpoint {
         let folder = isFolder(path) ? path : path.parentFolder
         do {

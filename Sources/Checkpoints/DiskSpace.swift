@@ -14,8 +14,8 @@ extension PVITError.Code {
 
 /// Room on a disk.
 public enum DiskSpace {
-    /// Throws `file.too-little-space` unless about `byteCount` bytes can be written where `output` leads. Says nothing of
-    /// devices and pipes, and when the file system cannot tell.
+    /// Throws `file.too-little-space` unless about `byteCount` bytes can be written where `output` leads. Says nothing
+    /// of devices and pipes, and when the file system cannot tell.
     ///
     /// - Throws: Also `file.cannot-create` for what `OutputPlace` refuses.
     public static func require(_ byteCount: UInt64, for output: FilePath) throws {

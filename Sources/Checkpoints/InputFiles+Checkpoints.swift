@@ -2,8 +2,8 @@ import SystemPackage
 import Tensors
 
 extension InputFiles {
-    /// Adds what reading a checkpoint or a container at `path` reads: the file with its other parts and the files beside it,
-    /// or what has a name of a checkpoint's in the folder.
+    /// Adds what reading a checkpoint or a container at `path` reads: the file with its other parts and the files
+    /// beside it, or what has a name of a checkpoint's in the folder.
     public mutating func add(checkpoint path: FilePath) {
         let isFolder = isFolder(path)
         let folder = isFolder ? path : path.parentFolder
@@ -34,8 +34,8 @@ private enum CheckpointNames {
         Set(SideFiles.names).union([SideFiles.preprocessorConfig, MetaFolder.parametersName])
         .union([HuggingFaceFolder.safetensors, HuggingFaceFolder.torch].map(\.indexFileName))
 
-    /// Whether a file of this name in a folder with these files is read with the folder. GGUF files are where there is nothing
-    /// else.
+    /// Whether a file of this name in a folder with these files is read with the folder. GGUF files are where there is
+    /// nothing else.
     static func isRead(_ name: String, fromFolderOf entries: [String]) -> Bool {
         if sideFiles.contains(name) || hasWeights(name) { return true }
         return name.hasSuffix(".gguf") && !entries.contains(where: hasWeights)

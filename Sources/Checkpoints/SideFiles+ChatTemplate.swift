@@ -7,8 +7,8 @@ extension SideFiles {
 
     /// The Jinja text of the conversation template; nil if there is none.
     ///
-    /// `chat_template.jinja` comes first, then `chat_template.json`, then `tokenizer_config.json`, whose member is often
-    /// outdated where there are the others. A member is one text or a list of named ones, of which the one called
+    /// `chat_template.jinja` comes first, then `chat_template.json`, then `tokenizer_config.json`, whose member is
+    /// often outdated where there are the others. A member is one text or a list of named ones, of which the one called
     /// `default` counts, or else the first.
     ///
     /// - Throws: JSON errors; `checkpoint.side-file` for a template that is not UTF-8.

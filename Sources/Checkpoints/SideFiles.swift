@@ -27,7 +27,8 @@ public struct SideFiles: Sendable {
     /// The conversation template as the member of a JSON file, as processors of images save it.
     public static let chatTemplateJSON = "chat_template.json"
 
-    /// How images are prepared for a vision model. It belongs to such a model's folder and is not carried along with others.
+    /// How images are prepared for a vision model. It belongs to such a model's folder and is not carried along with
+    /// others.
     public static let preprocessorConfig = "preprocessor_config.json"
 
     /// Every name that is carried along.

@@ -1,6 +1,7 @@
 import Tensors
 
-/// What wrappers of a model put in front of the names of all its tensors when the wrapper is saved in the model's place.
+/// What wrappers of a model put in front of the names of all its tensors when the wrapper is saved in the model's
+/// place.
 struct WrapperPrefix: Hashable {
     /// `DataParallel` and its kind, `torch.compile`, and `peft`.
     private static let wrappers = ["module.", "_orig_mod.", "base_model.model."]

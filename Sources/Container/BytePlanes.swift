@@ -17,8 +17,8 @@ enum BytePlanes {
         }
     }
 
-    /// Where each plane lies in the stored bytes of a tile of `byteCount` decoded bytes: `width` sizes, then the planes. A
-    /// plane of `byteCount / width` bytes is raw; a shorter one is a frame.
+    /// Where each plane lies in the stored bytes of a tile of `byteCount` decoded bytes: `width` sizes, then the
+    /// planes. A plane of `byteCount / width` bytes is raw; a shorter one is a frame.
     ///
     /// - Throws: `container.tile-content` when the planes do not fill the stored bytes exactly.
     static func places(in stored: RawSpan, width: Int, byteCount: Int) throws -> [Range<Int>] {

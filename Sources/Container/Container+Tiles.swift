@@ -17,11 +17,12 @@ extension Container {
             decodedByteCount: tensor.layout.byteCount(ofTile: number), checksum: record.checksum)
     }
 
-    /// Lends the decoded bytes of tile `number` to `body`: straight from the map when the tile is stored, otherwise decoded
-    /// into `scratch`. The checksum is verified before the first use.
+    /// Lends the decoded bytes of tile `number` to `body`: straight from the map when the tile is stored, otherwise
+    /// decoded into `scratch`. The checksum is verified before the first use.
     ///
     /// - Parameter scratch: Memory that no other thread uses meanwhile.
-    /// - Throws: `container.tile-checksum`, `container.tile-content`, naming tensor and bytes, and whatever `body` throws.
+    /// - Throws: `container.tile-checksum`, `container.tile-content`, naming tensor and bytes, and whatever `body`
+    ///   throws.
     public func withTile<Result: ~Copyable>(
         _ number: Int, of tensor: StoredTensor, scratch: TileScratch,
         _ body: (_ content: RawSpan, _ tile: StoredTile) throws -> Result
@@ -39,11 +40,11 @@ extension Container {
         }
     }
 
-    /// The same for one of several threads that read parts of the tile at the same time: the first one verifies the checksum, and
-    /// the others do not wait for it.
+    /// The same for one of several threads that read parts of the tile at the same time: the first one verifies the
+    /// checksum, and the others do not wait for it.
     ///
-    /// So `body` may see bytes that turn out to be damaged. What it made of them must not be used before all the threads have
-    /// returned without an error.
+    /// So `body` may see bytes that turn out to be damaged. What it made of them must not be used before all the
+    /// threads have returned without an error.
     public func withSharedTile<Result: ~Copyable>(
         _ tile: StoredTile, of tensor: StoredTensor, scratch: TileScratch, _ body: (_ content: RawSpan) throws -> Result
     ) throws -> Result {

@@ -11,8 +11,8 @@ public struct VerificationProgress: Sendable, Hashable {
 }
 
 extension Container {
-    /// Checks every byte of the file: all that opening checks, the metadata, each tile's checksum and decoded content, the
-    /// padding, each tensor's content digest and the digest of the model.
+    /// Checks every byte of the file: all that opening checks, the metadata, each tile's checksum and decoded content,
+    /// the padding, each tensor's content digest and the digest of the model.
     ///
     /// - Parameter progress: Called after each tile.
     /// - Returns: The digest of all parameters.

@@ -5,8 +5,8 @@ import Tensors
 /// A container that is used in place from the map. Any number of threads may use it at once.
 ///
 /// Opening checks header, footer and index, which takes milliseconds at any size. Every tile is checked against its
-/// checksum before its first use. The file must not be changed while it is open; replacing it by another is harmless, and
-/// cutting it, or a disk that fails, is the error `file.read-failed` of whatever needs the bytes.
+/// checksum before its first use. The file must not be changed while it is open; replacing it by another is harmless,
+/// and cutting it, or a disk that fails, is the error `file.read-failed` of whatever needs the bytes.
 public final class Container: Sendable {
     /// Where the file was when it was opened.
     public var path: FilePath { file.path }
@@ -61,8 +61,8 @@ public final class Container: Sendable {
         self.file = file
     }
 
-    /// From now on pages of the map leave this process when the tile that they hold was used, so that a model of any size takes
-    /// little memory. (They may stay in the page cache.)
+    /// From now on pages of the map leave this process when the tile that they hold was used, so that a model of any
+    /// size takes little memory. (They may stay in the page cache.)
     public func dropPagesAfterUse() { dropsPages.store(true, ordering: .relaxed) }
 
     /// Whether `dropPagesAfterUse` was called.

@@ -99,7 +99,8 @@ extension TensorEncoding {
         }
     }
 
-    /// The size of one element, where elements are whole bytes that can be sorted into planes: 2, 4 or 8; otherwise nil.
+    /// The size of one element, where elements are whole bytes that can be sorted into planes: 2, 4 or 8; otherwise
+    /// nil.
     var planeCount: Int? {
         switch self {
         case .plain(let type): type.byteCount > 1 ? type.byteCount : nil

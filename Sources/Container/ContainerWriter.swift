@@ -32,8 +32,8 @@ public struct ContainerWriter: ~Copyable {
 
     /// Begins a tensor, whose tiles follow.
     ///
-    /// - Parameter rowsPerTile: Rows in each tile but the last, a multiple of the encoding's `rowsPerGroup`; nil chooses
-    ///   tiles of about `TileLayout.targetByteCount`.
+    /// - Parameter rowsPerTile: Rows in each tile but the last, a multiple of the encoding's `rowsPerGroup`; nil
+    ///   chooses tiles of about `TileLayout.targetByteCount`.
     /// - Throws: `container.name`, `container.order` when the name was used before, and whatever `TileLayout` throws.
     public mutating func beginTensor(
         _ name: TensorName, encoding: TensorEncoding, shape: Shape, role: TensorRole = .parameter,

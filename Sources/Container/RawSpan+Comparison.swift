@@ -4,8 +4,8 @@
     import Musl
 #endif
 
-/// Orders bytes: negative, zero or positive as `left` comes before, equals or comes after `right`. What another begins with
-/// comes before it.
+/// Orders bytes: negative, zero or positive as `left` comes before, equals or comes after `right`. What another begins
+/// with comes before it.
 func compare(_ left: RawSpan, _ right: RawSpan) -> Int {
     let order = left.withUnsafeBytes { left in
         right.withUnsafeBytes { right -> Int in

@@ -4,8 +4,8 @@ import Tensors
 public enum Compression: Sendable, Hashable {
     /// As they are, so that they can be used straight from the map.
     case none
-    /// By zstd, float types after sorting their bytes into planes. Levels are 1 to 19. A tile that would not get at least
-    /// 3 % smaller is kept as it is.
+    /// By zstd, float types after sorting their bytes into planes. Levels are 1 to 19. A tile that would not get at
+    /// least 3 % smaller is kept as it is.
     case zstd(level: Int)
 
     /// Zstd at level 3; higher levels gain next to nothing on weights.

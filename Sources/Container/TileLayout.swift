@@ -19,8 +19,9 @@ public struct TileLayout: Sendable, Hashable {
     /// Lays out a tensor.
     ///
     /// - Parameter rowsPerTile: A positive multiple of `rowsPerGroup`; nil chooses tiles of about `targetByteCount`.
-    /// - Throws: `container.shape` when the encoding does not suit the shape; `container.tiles` when `rowsPerTile` is no
-    ///   positive multiple of `rowsPerGroup` or is more than the rows need; `container.limit` for a tile over the limit.
+    /// - Throws: `container.shape` when the encoding does not suit the shape; `container.tiles` when `rowsPerTile` is
+    ///   no positive multiple of `rowsPerGroup` or is more than the rows need; `container.limit` for a tile over the
+    ///   limit.
     public init(encoding: TensorEncoding, shape: Shape, rowsPerTile: Int? = nil) throws {
         let rows = shape.rows
         let columns = shape.elementCount == 0 ? 0 : shape.elementsPerRow

@@ -1,6 +1,7 @@
 import Tensors
 
-/// The stored bytes of verified tiles, for threads that use many of them at a time: asking for a tile costs next to nothing.
+/// The stored bytes of verified tiles, for threads that use many of them at a time: asking for a tile costs next to
+/// nothing.
 ///
 /// Valid only within the call of `Container.withTilesInPlace` that lends it.
 public struct TilesInPlace {
@@ -34,8 +35,8 @@ extension Container {
 
     /// Lends the bytes of tiles that are used in place.
     ///
-    /// - Parameter body: Gets nil when pages have to leave the memory after each use. What it returns is dropped when the
-    ///   file did not deliver its bytes.
+    /// - Parameter body: Gets nil when pages have to leave the memory after each use. What it returns is dropped when
+    ///   the file did not deliver its bytes.
     /// - Throws: `file.read-failed`, and whatever `body` throws.
     public func withTilesInPlace<Result>(_ body: (TilesInPlace?) throws -> Result) throws -> Result {
         try file.withBytes(0..<file.byteCount) { span in

@@ -33,8 +33,8 @@ enum Zstandard {
         return nil
     }
 
-    /// Throws unless `source` begins with a frame header that promises just `byteCount` bytes, no dictionary, and a window
-    /// of at most 8 MiB (the size that every decoder must support, RFC 8878, section 3.1.1.1.2).
+    /// Throws unless `source` begins with a frame header that promises just `byteCount` bytes, no dictionary, and a
+    /// window of at most 8 MiB (the size that every decoder must support, RFC 8878, section 3.1.1.1.2).
     static func checkHeader(_ source: RawSpan, byteCount: Int) throws {
         let failure = PVITError(.tileContent, "there is no zstd frame of \(byteCount) bytes of content here")
         guard source.byteCount >= 6, try source.littleEndian(at: 0, as: UInt32.self) == 0xFD2F_B528 else {

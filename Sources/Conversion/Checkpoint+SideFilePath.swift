@@ -3,7 +3,8 @@ import SystemPackage
 import Tensors
 
 extension Checkpoint {
-    /// Where a file beside the weights lies; the checkpoint itself if its content is made from the weights' own metadata.
+    /// Where a file beside the weights lies; the checkpoint itself if its content is made from the weights' own
+    /// metadata.
     func path(ofSideFile name: String) -> FilePath {
         let folder = isFolder(path) ? path : path.removingLastComponent()
         let candidate = folder.isEmpty ? FilePath(name) : folder.appending(name)

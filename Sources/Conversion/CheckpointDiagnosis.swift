@@ -6,8 +6,8 @@ import Tensors
 public enum CheckpointDiagnosis {
     /// Throws unless the tensors of a checkpoint are weights, of a model or of a delta.
     ///
-    /// - Throws: `checkpoint.not-a-model` for adapters, optimizers, models of other libraries and the empty tensors that
-    ///   DeepSpeed leaves; `checkpoint.quantized` for the codes of a quantizer.
+    /// - Throws: `checkpoint.not-a-model` for adapters, optimizers, models of other libraries and the empty tensors
+    ///   that DeepSpeed leaves; `checkpoint.quantized` for the codes of a quantizer.
     public static func requireWeights(_ checkpoint: Checkpoint) throws {
         let tensors = checkpoint.weights.tensors
         let path = checkpoint.path
@@ -46,8 +46,8 @@ public enum CheckpointDiagnosis {
 
     /// The architecture of a checkpoint that is a whole decoder of the LLaMA family, by its configuration and tensors.
     ///
-    /// - Throws: What `requireWeights` throws, `checkpoint.config`, `model.config`, `model.unsupported`, `checkpoint.tensors`,
-    ///   naming the file or folder.
+    /// - Throws: What `requireWeights` throws, `checkpoint.config`, `model.config`, `model.unsupported`,
+    ///   `checkpoint.tensors`, naming the file or folder.
     static func decoder(_ checkpoint: Checkpoint) throws -> LlamaArchitecture {
         try requireWeights(checkpoint)
         guard let config = checkpoint.config else {
@@ -79,8 +79,8 @@ public enum CheckpointDiagnosis {
         return checkpoint.sourceFiles.count == 1 && stem.wholeMatch(of: /.*-\d+-of-\d+/) != nil
     }
 
-    /// Sentences on a checkpoint: that it is no model as such or looks like a delta, that tensors are missing or unexpected,
-    /// that its configuration is not true to its output layer.
+    /// Sentences on a checkpoint: that it is no model as such or looks like a delta, that tensors are missing or
+    /// unexpected, that its configuration is not true to its output layer.
     ///
     /// - Throws: What reading the norm weights and the output layer throws.
     public static func findings(on checkpoint: Checkpoint) throws -> [String] {

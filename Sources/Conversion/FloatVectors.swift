@@ -79,8 +79,8 @@ enum FloatVectors {
             UnsafePointer<UInt16>?, UnsafePointer<UInt16>?, UnsafeMutablePointer<UInt16>?, Int
         ) -> Bool
 
-    /// result = round(a ± b), number by number, as PyTorch's `a += b` and `a -= b` on a CPU: computed in f32 and rounded once,
-    /// to the type of `a`.
+    /// result = round(a ± b), number by number, as PyTorch's `a += b` and `a -= b` on a CPU: computed in f32 and
+    /// rounded once, to the type of `a`.
     ///
     /// - Returns: Whether all results are finite.
     /// - Throws: `tensor.mismatch` for types other than f16, bf16 and f32.

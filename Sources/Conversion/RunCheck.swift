@@ -10,8 +10,8 @@ public enum RunCheck {
     ///
     /// A model without a tokenizer passes unless it is PVIT's: it can still be measured.
     ///
-    /// - Throws: `model.is-delta`, `checkpoint.config`, `model.config`, `model.unsupported`, `checkpoint.tensors`, `tokenizer.*`,
-    ///   `tower.mismatch`, `vision.config`, `vision.unsupported`, naming the file.
+    /// - Throws: `model.is-delta`, `checkpoint.config`, `model.config`, `model.unsupported`, `checkpoint.tensors`,
+    ///   `tokenizer.*`, `tower.mismatch`, `vision.config`, `vision.unsupported`, naming the file.
     public static func require(_ checkpoint: Checkpoint, towers: [Tower] = []) throws {
         try CheckpointDiagnosis.requireWeights(checkpoint)
         try DeltaRecognition.requireModel(checkpoint, role: "source")
@@ -37,7 +37,8 @@ public enum RunCheck {
         }
     }
 
-    /// What keeps a model from being run, as a sentence; nil if nothing does, and for what is no model, which is told elsewhere.
+    /// What keeps a model from being run, as a sentence; nil if nothing does, and for what is no model, which is told
+    /// elsewhere.
     ///
     /// - Throws: Errors of reading.
     public static func problem(of checkpoint: Checkpoint, towers: [Tower] = []) throws -> String? {

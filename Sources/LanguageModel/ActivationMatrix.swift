@@ -1,7 +1,7 @@
 /// Float32 activations that kernels read and write: `[rows, columns]`, row by row.
 ///
-/// Rows are `stride` numbers apart and start on 64 bytes; `stride` leaves room for kernels that write whole groups of 16
-/// columns. The memory of rows that are never used stays untouched. Several threads may write different elements.
+/// Rows are `stride` numbers apart and start on 64 bytes; `stride` leaves room for kernels that write whole groups of
+/// 16 columns. The memory of rows that are never used stays untouched. Several threads may write different elements.
 final class ActivationMatrix {
     /// The number of rows in use, at most `capacity`.
     var rows: Int {
@@ -61,7 +61,8 @@ final class ActivationMatrix {
     }
 }
 
-/// The same activations as integers (`pvit_activations`, `pvit_wide_activations`): what quantized weights are multiplied by.
+/// The same activations as integers (`pvit_activations`, `pvit_wide_activations`): what quantized weights are
+/// multiplied by.
 final class QuantizedActivations<Code: FixedWidthInteger> {
     let columns: Int
     /// How many columns share a scale.

@@ -1,8 +1,8 @@
 import CKernels
 import Tensors
 
-/// The parts of a decoder layer that are no matrix products. All loops go over tokens or heads, whose results do not depend
-/// on one another.
+/// The parts of a decoder layer that are no matrix products. All loops go over tokens or heads, whose results do not
+/// depend on one another.
 extension ComputeEngine {
     /// result = weight * x / sqrt(mean(x²) + epsilon) for each row: `[tokens, columns]`.
     func rmsNorm(_ x: ActivationMatrix, _ weight: [Float], epsilon: Float, into result: ActivationMatrix) throws {
@@ -51,7 +51,8 @@ extension ComputeEngine {
         }
     }
 
-    /// Rotates every head of keys `[tokens, key/value heads * width]`, and writes keys and values into a layer of the caches.
+    /// Rotates every head of keys `[tokens, key/value heads * width]`, and writes keys and values into a layer of the
+    /// caches.
     func rotateAndStore(
         key: ActivationMatrix, value: ActivationMatrix, angles: ActivationMatrix, layer: Int, _ pass: LlamaPass
     ) throws {
@@ -75,7 +76,8 @@ extension ComputeEngine {
     /// Causal attention of the positions of a pass, each over those of its own sequence up to itself:
     /// result = softmax(query keysᵀ / sqrt(width)) values, `[tokens, heads * width]`.
     ///
-    /// Each task takes one key/value head and some tokens of a sequence, whose queries visit each block of positions together.
+    /// Each task takes one key/value head and some tokens of a sequence, whose queries visit each block of positions
+    /// together.
     func attend(
         query: ActivationMatrix, layer: Int, _ pass: LlamaPass, into result: ActivationMatrix
     ) throws {

@@ -119,8 +119,8 @@ extension ComputeEngine {
         }
     }
 
-    /// More tokens than this share the widening of halves to float32; for fewer they are widened in registers. The bits are
-    /// the same.
+    /// More tokens than this share the widening of halves to float32; for fewer they are widened in registers. The bits
+    /// are the same.
     private static let widenedTokens = 12
 
     /// result[row] = row `index` of a matrix for each of `rows`: the embedding of tokens.

@@ -1,11 +1,12 @@
 import Tensors
 import Tokenization
 
-/// A text cut into windows of one length for measuring a model, as llama.cpp's `perplexity` tool cuts it: windows do not
-/// overlap, the rest of the text is left out, and the second half of each is scored, so that every scored token has at least
-/// half a window before it.
+/// A text cut into windows of one length for measuring a model, as llama.cpp's `perplexity` tool cuts it: windows do
+/// not overlap, the rest of the text is left out, and the second half of each is scored, so that every scored token has
+/// at least half a window before it.
 public struct EvaluationWindows: Sendable {
-    /// The windows, each of `context` tokens; the first token of each is the one that begins texts, if the model has one.
+    /// The windows, each of `context` tokens; the first token of each is the one that begins texts, if the model has
+    /// one.
     public let windows: [[TokenID]]
     /// The length of a window.
     public let context: Int
@@ -39,8 +40,8 @@ public struct EvaluationWindows: Sendable {
 
     /// Cuts a text.
     ///
-    /// - Parameter beginning: What replaces the first token of each window: the token that begins texts, when the tokenizer
-    ///   adds one.
+    /// - Parameter beginning: What replaces the first token of each window: the token that begins texts, when the
+    ///   tokenizer adds one.
     /// - Throws: `evaluation.text` when `context` is below 4 or the text is shorter than a window.
     public init(_ tokens: [TokenID], context: Int, beginning: TokenID?) throws {
         guard context >= 4 else {

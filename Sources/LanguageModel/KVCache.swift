@@ -48,8 +48,8 @@ public struct KVCache: ~Copyable {
     /// Reserves room.
     ///
     /// - Parameter capacity: The most positions; `maximumPositions` of the model is the most that makes sense.
-    /// - Throws: `model.cache` when `capacity` is not positive, when `storage` does not suit the width of the heads, or when
-    ///   the addresses cannot be reserved.
+    /// - Throws: `model.cache` when `capacity` is not positive, when `storage` does not suit the width of the heads, or
+    ///   when the addresses cannot be reserved.
     public init(for configuration: LlamaConfiguration, storage: Storage = .f16, capacity: Int) throws {
         let width = configuration.headWidth
         guard storage != .q8 || width % 32 == 0 else {
@@ -101,7 +101,8 @@ public struct KVCache: ~Copyable {
 
     deinit { munmap(rows.base, byteCount) }
 
-    /// Forgets the positions from `count` on, so that another text can continue there. Keeping more than there are keeps all.
+    /// Forgets the positions from `count` on, so that another text can continue there. Keeping more than there are
+    /// keeps all.
     public mutating func truncate(to count: Int) {
         self.count = min(self.count, max(count, 0))
     }
@@ -142,8 +143,8 @@ public struct KVCache: ~Copyable {
     /// Counts the positions that have been written after the last ones.
     mutating func append(_ positions: Int) { count += positions }
 
-    /// Makes the first `count` positions the same as another cache's, and forgets the others; at most as many as there is room
-    /// for and the other one holds.
+    /// Makes the first `count` positions the same as another cache's, and forgets the others; at most as many as there
+    /// is room for and the other one holds.
     ///
     /// - Throws: `model.cache` when the two are of different models or storage.
     public mutating func copyPrefix(_ count: Int, of other: borrowing KVCache) throws {

@@ -66,8 +66,8 @@ public final class Llama {
     ///   - trace: Sees the hidden states between the layers.
     ///   - consume: Gets the place of a position in the input, from 0, and its logits `[vocabulary]`, in order.
     ///   - read: Told after each pass how many positions of the input were read.
-    /// - Throws: `model.context-full` when the input does not fit the cache, `model.token` for a token that the vocabulary
-    ///   lacks, errors of the container's tiles, and what `consume` throws.
+    /// - Throws: `model.context-full` when the input does not fit the cache, `model.token` for a token that the
+    ///   vocabulary lacks, errors of the container's tiles, and what `consume` throws.
     public func forward(
         _ input: LlamaInput, cache: inout KVCache, logits: LogitsSelection = .last, trace: HiddenStateTrace? = nil,
         _ consume: (_ position: Int, _ logits: Span<Float>) throws -> Void = { _, _ in },
@@ -87,13 +87,13 @@ public final class Llama {
         }
     }
 
-    /// Reads several sequences, each after what its own cache holds, in common passes over the weights. Each gets the bits
-    /// that it would get alone.
+    /// Reads several sequences, each after what its own cache holds, in common passes over the weights. Each gets the
+    /// bits that it would get alone.
     ///
     /// - Parameters:
     ///   - batch: Different sequences. After an error their caches hold the positions of the passes before.
-    ///   - consume: Gets the place of an input in the batch, the place of a position in that input, and the logits that follow
-    ///     it: inputs in order, positions in order.
+    ///   - consume: Gets the place of an input in the batch, the place of a position in that input, and the logits that
+    ///     follow it: inputs in order, positions in order.
     /// - Throws: As the `forward` of one sequence.
     public func forward(
         _ batch: [SequenceInput],
@@ -114,7 +114,8 @@ public final class Llama {
         try forwardToStates(batch, rowsPerPass: rowsPerPass) { try computeLogits($0, of: $1, consume) }
     }
 
-    /// The same with the hidden states after the last layer, from which `logits(of:rows:)` are computed: `[rows, hidden]`.
+    /// The same with the hidden states after the last layer, from which `logits(of:rows:)` are computed: `[rows,
+    /// hidden]`.
     func forwardToStates(
         _ batch: [SequenceInput], rowsPerPass: Int? = nil,
         _ consume: (_ rows: [LlamaPass.Row], _ states: ActivationMatrix) throws -> Void
@@ -198,8 +199,8 @@ public final class Llama {
         try engine.lookUp(tokens, in: weights.embedding, into: x)
     }
 
-    /// Takes `state.residual` through all layers: `[tokens, hidden]`. Of the last layer's output only the rows `kept` are
-    /// computed, and stay; all of them when it is nil.
+    /// Takes `state.residual` through all layers: `[tokens, hidden]`. Of the last layer's output only the rows `kept`
+    /// are computed, and stay; all of them when it is nil.
     private func runLayers(
         _ whole: LlamaPass, keeping kept: (pass: LlamaPass, rows: [Range<Int>])?, _ trace: HiddenStateTrace?
     ) throws {
@@ -252,7 +253,8 @@ public final class Llama {
         }
     }
 
-    /// logits = output(norm(x)) for rows of hidden states after the last layer: `[rows, vocabulary]`, until the next call.
+    /// logits = output(norm(x)) for rows of hidden states after the last layer: `[rows, vocabulary]`, until the next
+    /// call.
     ///
     /// - Parameter rows: At most `logitsBlock`.
     func logits(of states: ActivationMatrix, rows: Range<Int>) throws -> ActivationMatrix {

@@ -3,7 +3,8 @@ import Container
 import Tensors
 
 extension LlamaConfiguration {
-    /// Reads the configuration that travels in a container. An output matrix of its own is used, whatever it says of that.
+    /// Reads the configuration that travels in a container. An output matrix of its own is used, whatever it says of
+    /// that.
     ///
     /// - Throws: What `Container.modelConfig` and `init(parsing:)` throw.
     public init(of container: Container) throws {

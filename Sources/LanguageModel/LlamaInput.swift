@@ -86,7 +86,8 @@ public enum LogitsSelection: Sendable, Hashable {
     }
 }
 
-/// Sees hidden states `[tokens, hidden]` while a model computes; the number is the place of their first token in the input.
+/// Sees hidden states `[tokens, hidden]` while a model computes; the number is the place of their first token in the
+/// input.
 public struct HiddenStateTrace {
     /// Where in the model.
     public enum Stage: Sendable, Hashable {

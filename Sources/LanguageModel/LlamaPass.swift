@@ -73,7 +73,8 @@ struct LlamaPass {
         let firstPlace: Int
     }
 
-    /// All rows in blocks of at most `size`, those that see most positions first, so that threads end at about the same time.
+    /// All rows in blocks of at most `size`, those that see most positions first, so that threads end at about the same
+    /// time.
     func blocks(of size: Int) -> [Block] {
         var result: [Block] = []
         for (index, segment) in segments.enumerated() {

@@ -34,8 +34,8 @@ final class LlamaState {
         logits = matrix(configuration.vocabularySize, rows: Llama.logitsBlock)
     }
 
-    /// What the activations of `capacity` tokens take: the matrices above, and those that are multiplied by once more as
-    /// integers of up to 16 bits, with a scale and a sum for 32 of them.
+    /// What the activations of `capacity` tokens take: the matrices above, and those that are multiplied by once more
+    /// as integers of up to 16 bits, with a scale and a sum for 32 of them.
     static func byteCount(_ configuration: LlamaConfiguration, capacity: Int) -> Int {
         let (hidden, width) = (configuration.hiddenSize, configuration.headWidth)
         let (query, key) = (configuration.headCount * width, configuration.keyValueHeadCount * width)

@@ -76,7 +76,8 @@ struct LlamaWeights: Sendable {
 extension Container {
     /// A vector of floats of any type, widened to float32.
     ///
-    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have `count` elements or they are not floats.
+    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have `count` elements or they are not
+    ///   floats.
     func vector(_ text: String, count: Int, _ scratch: TileScratch) throws -> [Float] {
         let name = TensorName(text)
         guard let tensor = try tensor(named: name) else {

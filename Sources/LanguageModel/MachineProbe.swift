@@ -1,7 +1,7 @@
 import Tensors
 
-/// Finds what the machine can do at most with the threads and the instruction set of an engine: what the speed of a model is
-/// judged by.
+/// Finds what the machine can do at most with the threads and the instruction set of an engine: what the speed of a
+/// model is judged by.
 public final class MachineProbe {
     private let engine: ComputeEngine
     /// Far larger than caches are.

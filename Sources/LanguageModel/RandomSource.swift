@@ -1,5 +1,5 @@
-/// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): the same seed gives the
-/// same numbers on every machine and in every version.
+/// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): the same seed gives
+/// the same numbers on every machine and in every version.
 public struct RandomSource: Sendable, Hashable, RandomNumberGenerator {
     private var state: UInt64
 

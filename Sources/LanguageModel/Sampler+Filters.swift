@@ -5,8 +5,8 @@
 #endif
 
 extension Sampler {
-    /// The candidates that top-k, top-p and min-p leave, most likely first; all of them in order of their ids when no filter
-    /// is on.
+    /// The candidates that top-k, top-p and min-p leave, most likely first; all of them in order of their ids when no
+    /// filter is on.
     func filtered(_ logits: Span<Float>, largest: Float) -> [Candidate] {
         if options.topK == 0, options.topP >= 1 {
             // A logit below this has less than minP of the largest probability.
@@ -29,8 +29,8 @@ extension Sampler {
         return result
     }
 
-    /// The shortest run of most likely tokens that has `topK` of them or reaches the mass `topP` among the top k, whichever
-    /// is shorter.
+    /// The shortest run of most likely tokens that has `topK` of them or reaches the mass `topP` among the top k,
+    /// whichever is shorter.
     ///
     /// Only logits within a margin of the largest are sorted; the margin widens until it holds the whole run.
     private static func mostLikely(_ logits: Span<Float>, largest: Float, topK: Int, topP: Double) -> [Candidate] {

@@ -13,8 +13,8 @@ public struct SamplingOptions: Sendable, Hashable {
     public var temperature: Double
     /// How many of the most likely tokens stay; 0 keeps all.
     public var topK: Int
-    /// The probability mass that stays: the smallest set of most likely tokens that reaches it (arXiv 1904.09751); 1 keeps
-    /// all.
+    /// The probability mass that stays: the smallest set of most likely tokens that reaches it (arXiv 1904.09751); 1
+    /// keeps all.
     public var topP: Double
     /// The share of the largest probability that a token must have to stay (arXiv 2407.01082); 0 keeps all.
     public var minP: Double
@@ -56,8 +56,8 @@ public struct SamplingOptions: Sendable, Hashable {
     }
 }
 
-/// Draws tokens: penalty, then top-k, top-p and min-p on the probabilities at temperature 1, then temperature. This is the
-/// order of llama.cpp; each step is defined as `SamplingOptions` says.
+/// Draws tokens: penalty, then top-k, top-p and min-p on the probabilities at temperature 1, then temperature. This is
+/// the order of llama.cpp; each step is defined as `SamplingOptions` says.
 public struct Sampler: Sendable {
     /// A token that may be drawn.
     struct Candidate: Hashable {

@@ -3,8 +3,8 @@ import Tensors
 
 /// A matrix of a container that kernels multiply by: `[rows, columns]` in tiles of rows.
 ///
-/// Where the bytes come from is not its users' business. Without a stream it is the container's: a stored tile is used in place
-/// from the mapped file, a compressed one is decoded into the scratch of the thread that uses it.
+/// Where the bytes come from is not its users' business. Without a stream it is the container's: a stored tile is used
+/// in place from the mapped file, a compressed one is decoded into the scratch of the thread that uses it.
 final class WeightMatrix: Sendable {
     /// How the numbers lie in a tile.
     enum Layout: Sendable {
@@ -29,8 +29,8 @@ final class WeightMatrix: Sendable {
     let container: Container
     private let tensor: StoredTensor
     private let tiles: [StoredTile]
-    /// What brings the weights when memory is short, and its chunks: all of the matrix, in order; nil when a pass over the
-    /// layers does not multiply by it.
+    /// What brings the weights when memory is short, and its chunks: all of the matrix, in order; nil when a pass over
+    /// the layers does not multiply by it.
     let stream: WeightStream?
     let chunks: Range<Int>?
     private let chunksOfTiles: [Int]
@@ -41,8 +41,8 @@ final class WeightMatrix: Sendable {
     /// The tensor called `name`.
     ///
     /// - Parameter stream: Brings the weights when memory is short.
-    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have this shape or its numbers are not of a type
-    ///   that can be multiplied.
+    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have this shape or its numbers are not of a
+    ///   type that can be multiplied.
     init(_ name: TensorName, shape: [Int], in container: Container, stream: WeightStream? = nil) throws {
         guard let tensor = try container.tensor(named: name) else {
             throw PVITError(.tensorNotFound, "the model lacks a tensor", tensor: name)
@@ -117,8 +117,8 @@ final class WeightMatrix: Sendable {
         return container.place(of: tiles[tile], of: tensor)
     }
 
-    /// Lends the bytes of rows `rows`, all of one tile and beginning with a whole group, and the tile's scale, to a product that
-    /// multiplies by each row of the matrix once.
+    /// Lends the bytes of rows `rows`, all of one tile and beginning with a whole group, and the tile's scale, to a
+    /// product that multiplies by each row of the matrix once.
     ///
     /// Its threads share the checking of tiles (`Container.withSharedTile`): the product counts when all have returned.
     func withRows<Result>(

@@ -4,8 +4,8 @@ extension MatrixEngine {
     /// Attention of every query to every key (arXiv 1706.03762, section 3.2), head by head:
     /// result = softmax(scale query keyᵀ) value.
     ///
-    /// Sequences of `positions` keys follow one another, each with as many queries as `query` has rows for it. Heads are
-    /// neighbouring columns of equal width. The scores of at most 96 queries exist at a time in each thread.
+    /// Sequences of `positions` keys follow one another, each with as many queries as `query` has rows for it. Heads
+    /// are neighbouring columns of equal width. The scores of at most 96 queries exist at a time in each thread.
     ///
     /// - Parameters:
     ///   - query: `[sequences * queries, heads * width]`.

@@ -1,12 +1,13 @@
 import CKernels
 
 extension MatrixEngine {
-    /// Attention of one query in each sequence, whose keys and values are projections of the same tokens: what `attend` gives
-    /// for the keys `tokens keyᵀ + b`, whatever `b` is, and the values `tokens valueᵀ + bias`.
+    /// Attention of one query in each sequence, whose keys and values are projections of the same tokens: what `attend`
+    /// gives for the keys `tokens keyᵀ + b`, whatever `b` is, and the values `tokens valueᵀ + bias`.
     ///
-    /// Neither is computed. Where K and V are a head's rows of `key` and `value`, a score is q·(K t + b) = (Kᵀ q)·t + q·b, in
-    /// which q·b is the same for all tokens and so without effect on softmax; and the weighted sum of V t + bias is V times
-    /// the weighted sum of tokens, plus bias. Each weight is thus used once for a sequence instead of once for a token.
+    /// Neither is computed. Where K and V are a head's rows of `key` and `value`, a score is q·(K t + b) = (Kᵀ q)·t +
+    /// q·b, in which q·b is the same for all tokens and so without effect on softmax; and the weighted sum of V t +
+    /// bias is V times the weighted sum of tokens, plus bias. Each weight is thus used once for a sequence instead of
+    /// once for a token.
     ///
     /// - Parameters:
     ///   - query: `[sequences, heads * width]`.

@@ -35,19 +35,21 @@ public struct Epilogue: Sendable {
 }
 
 extension MatrixEngine {
-    /// The most numbers of a right side that are packed at a time: 4 MiB. Tasks read them so seldom that they may well be
-    /// more than a cache holds.
+    /// The most numbers of a right side that are packed at a time: 4 MiB. Tasks read them so seldom that they may well
+    /// be more than a cache holds.
     private static let groupCapacity = 1 << 20
     /// The most numbers that a task packs for itself: 2 MiB.
     private static let ownCapacity = 1 << 19
-    /// With more patches than these, weights are read so much longer than packed that it does not matter who packs them.
+    /// With more patches than these, weights are read so much longer than packed that it does not matter who packs
+    /// them.
     private static let fewPatches = 1024
 
     /// result = epilogue(patches weightsᵀ): `[patches, depth]` × `[outputs, depth]` → `[patches, outputs]`.
     ///
-    /// Rows of the right side are packed before they are multiplied by. With few patches each task packs outputs for itself
-    /// and multiplies all patches by them; with many of them all threads share packed blocks. Either packs its part of the
-    /// left side as it goes along the depth. Every element is summed in one order, whatever the blocks and tasks.
+    /// Rows of the right side are packed before they are multiplied by. With few patches each task packs outputs for
+    /// itself and multiplies all patches by them; with many of them all threads share packed blocks. Either packs its
+    /// part of the left side as it goes along the depth. Every element is summed in one order, whatever the blocks and
+    /// tasks.
     ///
     /// - Throws: The errors of reading tiles.
     public func multiply(
@@ -65,8 +67,8 @@ extension MatrixEngine {
 
     /// Outputs for each task to pack for itself; nil when threads had better share what is packed.
     ///
-    /// Packed weights that another thread reads travel from one core's cache to the other's, and their memory back when it is
-    /// packed into again. With a few hundred patches this can take as long as multiplying them.
+    /// Packed weights that another thread reads travel from one core's cache to the other's, and their memory back when
+    /// it is packed into again. With a few hundred patches this can take as long as multiplying them.
     private func ownParts(of weights: StoredMatrix, patches: Int) -> Parts? {
         guard patches <= Self.fewPatches else { return nil }
         let unit = weights.rowsReadTogether ?? 32
@@ -133,8 +135,9 @@ extension MatrixEngine {
             result.row(rows.lowerBound) + outputs.lowerBound, result.stride)
     }
 
-    /// Cuts a product into tasks of at most 48 rows and 40 groups, or smaller ones until there are enough of them to keep all
-    /// threads busy to the end. More groups in a task share the packing of rows; more rows share the reading of groups.
+    /// Cuts a product into tasks of at most 48 rows and 40 groups, or smaller ones until there are enough of them to
+    /// keep all threads busy to the end. More groups in a task share the packing of rows; more rows share the reading
+    /// of groups.
     private func tasks(rows: Int, groups: Int) -> (rows: Parts, groups: Parts) {
         let sizes = [(48, 40), (48, 20), (24, 20), (24, 10), (12, 10), (12, 5)]
         let cuts = sizes.map {
@@ -151,8 +154,8 @@ struct Parts: RandomAccessCollection {
     let startIndex = 0
     let endIndex: Int
 
-    /// Cuts `0..<total` into as few parts of at most `largest` as can be, whose sizes are multiples of `unit` but for the
-    /// last; `largest` is a multiple of `unit`.
+    /// Cuts `0..<total` into as few parts of at most `largest` as can be, whose sizes are multiples of `unit` but for
+    /// the last; `largest` is a multiple of `unit`.
     init(of total: Int, atMost largest: Int, multipleOf unit: Int = 1) {
         self.total = total
         let count = Swift.max((total + largest - 1) / largest, 1)

@@ -4,8 +4,8 @@ import Tensors
 
 /// Float32 arithmetic of models on the threads of a pool.
 ///
-/// One computation at a time: an engine belongs to one thread of its owner's at any moment. Results do not depend on the
-/// number of threads, nor on the instruction set.
+/// One computation at a time: an engine belongs to one thread of its owner's at any moment. Results do not depend on
+/// the number of threads, nor on the instruction set.
 public final class MatrixEngine {
     /// How many threads compute.
     public var threadCount: Int { pool.threadCount }

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Memory of matrices that are no longer used, kept for the next ones: fresh memory costs the operating system time to clear
-/// it, for large feature maps a tenth of what computing them takes.
+/// Memory of matrices that are no longer used, kept for the next ones: fresh memory costs the operating system time to
+/// clear it, for large feature maps a tenth of what computing them takes.
 public final class MatrixPool: Sendable {
     private let unused = Mutex<[MatrixBlock]>([])
 

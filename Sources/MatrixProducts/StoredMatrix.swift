@@ -4,9 +4,10 @@ import Tensors
 
 /// A tensor of a container as the right side of float products: `[outputs, depth]`, rows in tiles.
 ///
-/// A convolution's kernels `[outputs, channels, height, width]` are rows whose columns are taken in the order of patches,
-/// `[height, width, channels]`. Every encoding is widened to float32 as rows are packed: tiles that are stored plainly are
-/// read where they are mapped, others are decoded into a thread's scratch, and no copy of the whole is made.
+/// A convolution's kernels `[outputs, channels, height, width]` are rows whose columns are taken in the order of
+/// patches, `[height, width, channels]`. Every encoding is widened to float32 as rows are packed: tiles that are stored
+/// plainly are read where they are mapped, others are decoded into a thread's scratch, and no copy of the whole is
+/// made.
 public struct StoredMatrix: Sendable {
     /// The name in the container.
     public let name: TensorName
@@ -16,15 +17,16 @@ public struct StoredMatrix: Sendable {
     public let depth: Int
     /// The places of a convolution's kernel: height times width; 1 for a matrix.
     let taps: Int
-    /// How many rows are decompressed at a time; nil when all are stored as they are, and any of them can be read alone.
+    /// How many rows are decompressed at a time; nil when all are stored as they are, and any of them can be read
+    /// alone.
     let rowsReadTogether: Int?
     private let container: Container
     private let tensor: StoredTensor
 
     /// The tensor called `name`.
     ///
-    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have this shape or its numbers are not of a type
-    ///   that can be multiplied; the errors of reading the container's index.
+    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have this shape or its numbers are not of a
+    ///   type that can be multiplied; the errors of reading the container's index.
     public init(_ name: TensorName, shape: [Int], in container: Container) throws {
         let tensor = try container.tensor(existing: name, shape: shape)
         switch tensor.encoding {
@@ -82,7 +84,8 @@ public struct StoredMatrix: Sendable {
         }
     }
 
-    /// Packs rows: row r is lane i % 16 of group i / 16 for i = r - rows.lowerBound. Other lanes of the last group are zeros.
+    /// Packs rows: row r is lane i % 16 of group i / 16 for i = r - rows.lowerBound. Other lanes of the last group are
+    /// zeros.
     ///
     /// - Parameters:
     ///   - rows: They begin with a multiple of 16 when they are quantized.
@@ -97,7 +100,8 @@ public struct StoredMatrix: Sendable {
                 guard part.count < 16 else {
                     return kernels.packRows(values, type, 16, depth, depth, taps, 0, group)
                 }
-                // Whole groups are packed much faster than parts of them: those that tiles share are put together first.
+                // Whole groups are packed much faster than parts of them: those that tiles share are put together
+                // first.
                 let rowBytes = depth * (type == PVIT_FLOAT_F32 ? 4 : 2)
                 let whole = UnsafeMutableRawPointer(memory.group.grow(to: 16 * depth))
                 (whole + lane * rowBytes).copyMemory(from: values, byteCount: part.count * rowBytes)
@@ -182,7 +186,8 @@ public struct StoredMatrix: Sendable {
 extension Container {
     /// A vector of floats of any type, widened to float32: one row of `count` numbers, zeros after them.
     ///
-    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have `count` elements or they are not floats.
+    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when it does not have `count` elements or they are not
+    ///   floats.
     public func floatVector(_ name: TensorName, count: Int) throws -> FloatMatrix {
         // A vector's rows are its elements.
         let column = try StoredMatrix(name, shape: [count], in: self).decoded()

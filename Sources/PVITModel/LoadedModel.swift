@@ -35,8 +35,8 @@ public final class LoadedModel {
     /// - Parameters:
     ///   - engine: What computes.
     ///   - memory: What the process may take in all; without it weights are used from the mapped file.
-    /// - Throws: What `Container`, `LlamaConfiguration`, `Llama` and `Tokenizer` throw; `model.config` when the container
-    ///   has no configuration; `memory.budget` when it cannot run in that memory.
+    /// - Throws: What `Container`, `LlamaConfiguration`, `Llama` and `Tokenizer` throw; `model.config` when the
+    ///   container has no configuration; `memory.budget` when it cannot run in that memory.
     public init(opening path: FilePath, engine: ComputeEngine, memory: MemoryRequest? = nil) throws {
         let clock = ContinuousClock()
         let start = clock.now
@@ -93,8 +93,8 @@ public final class LoadedModel {
         return (options, endTokens.union(stops.compactMap { tokenizer.id(ofAddedToken: $0) }))
     }
 
-    /// Checks that the model can read tokens: a tokenizer may have more of them than the embeddings have rows, such as a
-    /// `<pad>` that was only ever needed for training.
+    /// Checks that the model can read tokens: a tokenizer may have more of them than the embeddings have rows, such as
+    /// a `<pad>` that was only ever needed for training.
     ///
     /// - Throws: `model.token`.
     public func check(_ tokens: some Sequence<TokenID>) throws {

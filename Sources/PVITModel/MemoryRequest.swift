@@ -38,8 +38,8 @@ public struct MemoryRequest: Sendable, Hashable {
 
     /// Shares memory out when all but the weights is in memory already.
     ///
-    /// - Throws: `memory.budget` when the model cannot run in that memory; `image.memory` when it could if the image took less
-    ///   memory while it is decoded.
+    /// - Throws: `memory.budget` when the model cannot run in that memory; `image.memory` when it could if the image
+    ///   took less memory while it is decoded.
     public func plan(
         for configuration: LlamaConfiguration, in container: Container, threadCount: Int
     ) throws -> MemoryPlan {

@@ -1,8 +1,8 @@
 extension ThreadPool {
     /// Makes numbered pieces on all threads and consumes them in order, one at a time.
     ///
-    /// Whichever thread brings the piece that is due consumes it, so the work of `consume` is not a thread of its own. Pieces
-    /// are begun in order, and a bounded number of finished ones is in memory.
+    /// Whichever thread brings the piece that is due consumes it, so the work of `consume` is not a thread of its own.
+    /// Pieces are begun in order, and a bounded number of finished ones is in memory.
     ///
     /// - Parameters:
     ///   - count: How many pieces there are.

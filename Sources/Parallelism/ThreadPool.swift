@@ -9,9 +9,9 @@ import Synchronization
 
 /// A fixed set of threads that share loops.
 ///
-/// Work is claimed in chunks, so a thread that the operating system has put aside holds up only the chunk it is in. Idle
-/// threads spin briefly and then sleep: an idle pool uses no processor time. One loop runs at a time; a loop must not
-/// start another one on the same pool.
+/// Work is claimed in chunks, so a thread that the operating system has put aside holds up only the chunk it is in.
+/// Idle threads spin briefly and then sleep: an idle pool uses no processor time. One loop runs at a time; a loop must
+/// not start another one on the same pool.
 public final class ThreadPool: Sendable {
     /// How many threads share a loop, the calling one included.
     public let threadCount: Int
@@ -62,8 +62,8 @@ public final class ThreadPool: Sendable {
     ///   - chunk: How many indices are claimed at a time.
     ///   - order: Which ones a thread claims next.
     ///   - body: Gets a range of indices and the number of the thread it runs on, in `0..<threadCount`.
-    /// - Throws: What the checkpoint throws, or the error of the lowest range that threw; ranges that no thread has begun are
-    ///   then skipped.
+    /// - Throws: What the checkpoint throws, or the error of the lowest range that threw; ranges that no thread has
+    ///   begun are then skipped.
     public func parallelFor(
         _ count: Int, chunk: Int = 1, order: LoopOrder = .ascending,
         _ body: (_ range: Range<Int>, _ worker: Int) throws -> Void
@@ -98,9 +98,9 @@ private final class WorkerStart {
 
 /// What the calling thread and the helpers share.
 ///
-/// A loop is open while the gate has seats. Helpers that find it so take a seat, work, and count themselves out; the caller
-/// closes the gate when there is no more work, and waits for those that had taken seats. Helpers that are not running at that
-/// time have no seat and are not waited for. Nobody takes the lock unless somebody sleeps.
+/// A loop is open while the gate has seats. Helpers that find it so take a seat, work, and count themselves out; the
+/// caller closes the gate when there is no more work, and waits for those that had taken seats. Helpers that are not
+/// running at that time have no seat and are not waited for. Nobody takes the lock unless somebody sleeps.
 private final class SharedState: @unchecked Sendable {
     // The loop: written by the caller while the gate is closed and no helper is inside.
     private var body: ((Range<Int>, Int) throws -> Void)?
@@ -120,7 +120,8 @@ private final class SharedState: @unchecked Sendable {
     private let wake: UnsafeMutablePointer<pthread_cond_t>
     private let finished: UnsafeMutablePointer<pthread_cond_t>
     private static let seatMask: UInt64 = 0xFFFF
-    /// Some 50 µs: longer than what lies between the loops of a model, too short to be seen in the use of the processor.
+    /// Some 50 µs: longer than what lies between the loops of a model, too short to be seen in the use of the
+    /// processor.
     private static let spins = 4000
 
     init(threadCount: Int) {

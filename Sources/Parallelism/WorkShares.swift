@@ -10,9 +10,11 @@ public enum LoopOrder: Sendable {
 
 /// The chunks of a loop that nobody has taken yet: for each thread a range of its own.
 ///
-/// The owner of a range takes its first chunk, others take its last one, so a thread that is not running holds up nothing.
+/// The owner of a range takes its first chunk, others take its last one, so a thread that is not running holds up
+/// nothing.
 final class WorkShares: @unchecked Sendable {
-    // `order` is written while no loop runs. A range is one atomic number: its start in the low half, its end in the high one.
+    // `order` is written while no loop runs. A range is one atomic number: its start in the low half, its end in the
+    // high one.
     private let ranges: UnsafeMutablePointer<Atomic<UInt64>>
     private let count: Int
     private var order = LoopOrder.ascending

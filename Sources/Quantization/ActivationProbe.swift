@@ -3,15 +3,15 @@ import CKernels
 import Parallelism
 import Tensors
 
-/// Estimates how large the activations are that each column of a matrix is multiplied by: by sending a few tokens through
-/// the model while it is encoded, random ones or some of a text.
+/// Estimates how large the activations are that each column of a matrix is multiplied by: by sending a few tokens
+/// through the model while it is encoded, random ones or some of a text.
 ///
-/// The square of an activation is what the squared error of a weight counts, so these estimates are the `importance` for
-/// `TileQuantizer`. Random tokens find what matters most in trained models, a few channels with activations a hundred times
-/// the usual, about as well as text does (`formats/blocks.md` has the figures). The forward pass costs no reading of its own: each
-/// tile of weights is multiplied by the probe's activations when it is in memory to be encoded anyway. Weights must
-/// therefore come in the order of a forward pass; tiles of the matrices that read the same activations (query, key and
-/// value; gate and up) may come in any order and from several threads.
+/// The square of an activation is what the squared error of a weight counts, so these estimates are the `importance`
+/// for `TileQuantizer`. Random tokens find what matters most in trained models, a few channels with activations a
+/// hundred times the usual, about as well as text does (`formats/blocks.md` has the figures). The forward pass costs no
+/// reading of its own: each tile of weights is multiplied by the probe's activations when it is in memory to be encoded
+/// anyway. Weights must therefore come in the order of a forward pass; tiles of the matrices that read the same
+/// activations (query, key and value; gate and up) may come in any order and from several threads.
 ///
 /// The result is a function of the weights alone: not of the threads, nor of the processor.
 public final class ActivationProbe: Sendable {
@@ -77,16 +77,16 @@ public final class ActivationProbe: Sendable {
 
     /// Takes part of a matrix into account and returns the importance of its columns.
     ///
-    /// Waits until all matrices that come before in a forward pass have been seen whole. Every row of the seven matrices
-    /// of each layer must be given once.
+    /// Waits until all matrices that come before in a forward pass have been seen whole. Every row of the seven
+    /// matrices of each layer must be given once.
     ///
     /// - Parameters:
     ///   - rows: Which rows of the matrix these are.
     ///   - name: `model.layers.N.self_attn.q_proj.weight` and so on.
     ///   - weights: [rows, columns].
     /// - Returns: [columns], or nil for a tensor that is not one of the matrices.
-    /// - Throws: `quantize.shape` for weights that do not suit the architecture or come twice; `quantize.abandoned` after
-    ///   `abandon`; the reader's errors.
+    /// - Throws: `quantize.shape` for weights that do not suit the architecture or come twice; `quantize.abandoned`
+    ///   after `abandon`; the reader's errors.
     public func observe(_ rows: Range<Int>, of name: TensorName, weights: Span<Float>) throws -> [Float]? {
         guard let place = ProbePlace(name) else { return nil }
         let (input, importance) = try state.wait(for: { try $0.input(at: place) })

@@ -13,8 +13,8 @@ struct ProbePass {
     private let configuration: LlamaConfiguration
     private let reader: ActivationProbe.Reader
     private let kernels: pvit_kernels
-    /// Numbers between the rows of an input. Without them, rows of 4096 numbers start in the same set of the first cache
-    /// and push each other out.
+    /// Numbers between the rows of an input. Without them, rows of 4096 numbers start in the same set of the first
+    /// cache and push each other out.
     static let inputPadding = 16
 
     private let probe: ProbeTokens

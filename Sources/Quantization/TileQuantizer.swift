@@ -3,8 +3,8 @@ import Tensors
 
 /// Encodes tiles of one matrix as q4 or q8 (`formats/blocks.md`).
 ///
-/// A tile is any number of whole rows; it is encoded in groups of 16 rows, the last one padded with zero rows. The bytes
-/// depend on the weights, the importance and nothing else: not on the processor, nor on other tiles.
+/// A tile is any number of whole rows; it is encoded in groups of 16 rows, the last one padded with zero rows. The
+/// bytes depend on the weights, the importance and nothing else: not on the processor, nor on other tiles.
 public struct TileQuantizer: Sendable {
     /// An encoded tile.
     public struct Tile: Sendable {
@@ -29,8 +29,8 @@ public struct TileQuantizer: Sendable {
     /// - Parameters:
     ///   - encoding: `.q4` or `.q8`.
     ///   - columns: The number of weights in a row, a multiple of 32.
-    ///   - importance: [columns], what the squared error of a weight in each column counts, in any unit; best is the mean
-    ///     square of the activations that the column is multiplied by. nil counts all columns the same.
+    ///   - importance: [columns], what the squared error of a weight in each column counts, in any unit; best is the
+    ///     mean square of the activations that the column is multiplied by. nil counts all columns the same.
     /// - Throws: `quantize.shape` when the encoding is not quantized, does not suit `columns`, or `importance` is not
     ///   `columns` finite numbers that are not negative.
     public init(encoding: TensorEncoding, columns: Int, importance: [Float]? = nil) throws {

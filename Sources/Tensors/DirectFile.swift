@@ -6,11 +6,11 @@ import SystemPackage
     import Musl
 #endif
 
-/// A regular file that is read in whole blocks into the caller's memory, past the page cache where the file system can do
-/// that; elsewhere what was read is dropped from the page cache.
+/// A regular file that is read in whole blocks into the caller's memory, past the page cache where the file system can
+/// do that; elsewhere what was read is dropped from the page cache.
 ///
-/// For bytes of which the operating system shall keep no copy. A disk that fails is an error here, and not a signal as with a
-/// mapped file. Any number of threads may read at once.
+/// For bytes of which the operating system shall keep no copy. A disk that fails is an error here, and not a signal as
+/// with a mapped file. Any number of threads may read at once.
 public final class DirectFile: Sendable {
     /// What places in the file and in memory are multiples of.
     public static let blockByteCount = 4096
@@ -75,8 +75,8 @@ public final class DirectFile: Sendable {
         return start..<(range.upperBound + blockByteCount - 1) / blockByteCount * blockByteCount
     }
 
-    /// Reads the blocks that hold `range` to the beginning of `memory`, which starts on a multiple of `blockByteCount` and has
-    /// room for them.
+    /// Reads the blocks that hold `range` to the beginning of `memory`, which starts on a multiple of `blockByteCount`
+    /// and has room for them.
     ///
     /// - Throws: `file.read-failed` when the disk fails or the file ends before `range` does.
     public func read(_ range: Range<Int>, into memory: UnsafeMutableRawBufferPointer) throws {

@@ -1,7 +1,7 @@
 /// How far the decoded elements of a tensor, or of a part of it, lie from the originals.
 ///
-/// Sums are double precision and merge in a fixed order, so that the figures of a file do not depend on how many threads
-/// made it.
+/// Sums are double precision and merge in a fixed order, so that the figures of a file do not depend on how many
+/// threads made it.
 public struct ErrorStatistics: Sendable, Hashable {
     /// The sum of the squared differences between decoded and original elements.
     public var squaredError: Double

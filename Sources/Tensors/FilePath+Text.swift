@@ -6,9 +6,9 @@ import SystemPackage
     import Musl
 #endif
 
-// Names of files are bytes, which need not be UTF-8, while options, lists of names and messages are texts. A byte that is
-// no part of UTF-8 stands in a text as a private character of its own, so that nothing is lost on the way; messages show
-// it as \xFF.
+// Names of files are bytes, which need not be UTF-8, while options, lists of names and messages are texts. A byte that
+// is no part of UTF-8 stands in a text as a private character of its own, so that nothing is lost on the way; messages
+// show it as \xFF.
 
 extension String {
     /// The characters for the bytes 0x80 to 0xFF. They lie at the end of the last private plane.
@@ -68,8 +68,8 @@ extension String {
     /// Whether there is a byte that is not UTF-8.
     private var hasPrivateBytes: Bool { unicodeScalars.contains { Self.privateBytes.contains($0.value) } }
 
-    /// The text for a person: control characters, which a terminal would obey, written as `\u{…}`, and bytes that are not
-    /// UTF-8 as `\xFF`.
+    /// The text for a person: control characters, which a terminal would obey, written as `\u{…}`, and bytes that are
+    /// not UTF-8 as `\xFF`.
     public var escapingControlCharacters: String {
         guard unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             return escapingFileNameBytes

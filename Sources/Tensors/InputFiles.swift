@@ -24,8 +24,8 @@ public struct InputFiles {
 
     /// Throws unless a file or a folder may be written at `output`.
     ///
-    /// - Throws: `file.output-is-input` when it is one of the inputs, an input folder, or in one, under a name that is read;
-    ///   `file.cannot-create` for what `OutputPlace` refuses.
+    /// - Throws: `file.output-is-input` when it is one of the inputs, an input folder, or in one, under a name that is
+    ///   read; `file.cannot-create` for what `OutputPlace` refuses.
     public func requireApart(_ output: FilePath) throws {
         let place = try OutputPlace(output)
         guard !place.isStream else { return }

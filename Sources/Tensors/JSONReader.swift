@@ -152,8 +152,8 @@ package struct JSONReader {
         isFirst = true
     }
 
-    /// Reads the key of the next member; false at the end of the object, which is stepped out of. A key that occurs twice
-    /// is the caller's to find.
+    /// Reads the key of the next member; false at the end of the object, which is stepped out of. A key that occurs
+    /// twice is the caller's to find.
     ///
     /// - Parameter key: Becomes the key, in UTF-8.
     /// - Throws: `json.invalid`.

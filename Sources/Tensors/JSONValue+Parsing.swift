@@ -12,8 +12,8 @@ extension JSONValue {
     /// Reads a JSON text (RFC 8259, UTF-8). A byte order mark in front of it is passed over.
     ///
     /// - Parameter dialect: What is read beside standard JSON.
-    /// - Throws: `json.invalid` with the byte offset for anything that is not JSON, for nesting past `maximumDepth` and for
-    ///   lone surrogates; `json.duplicate-key` for a key that occurs twice in one object.
+    /// - Throws: `json.invalid` with the byte offset for anything that is not JSON, for nesting past `maximumDepth` and
+    ///   for lone surrogates; `json.duplicate-key` for a key that occurs twice in one object.
     public init(parsing text: [UInt8], dialect: JSONDialect = .standard) throws {
         var reader = JSONReader(text, dialect: dialect)
         self = try reader.readValue()

@@ -89,8 +89,8 @@ public struct JSONObject: Sendable, Equatable {
     }
 }
 
-/// A text compared by its bytes, as RFC 8259 compares names. (`String` takes canonically equivalent texts for equal: to it
-/// a vocabulary with both "é" and "e" + U+0301 would repeat a key.)
+/// A text compared by its bytes, as RFC 8259 compares names. (`String` takes canonically equivalent texts for equal: to
+/// it a vocabulary with both "é" and "e" + U+0301 would repeat a key.)
 private struct ExactText: Hashable, Sendable {
     let text: String
 

@@ -1,7 +1,8 @@
 extension JSONValue {
     /// The value as UTF-8 text. The same value always gives the same bytes.
     ///
-    /// JSON has no numbers that are not finite; they are written as `transformers` writes them: `{"__float__": "Infinity"}`.
+    /// JSON has no numbers that are not finite; they are written as `transformers` writes them: `{"__float__":
+    /// "Infinity"}`.
     ///
     /// - Parameter indentation: Spaces for each level; nil writes everything on one line without spaces.
     public func encoded(indentation: Int? = nil) -> [UInt8] {

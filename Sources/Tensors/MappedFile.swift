@@ -10,10 +10,11 @@ import SystemPackage
 /// A regular file, mapped read-only for as long as the value lives.
 ///
 /// Where the file system shares no mappings, as some do that are network drives or programs (FUSE with direct I/O), the
-/// mapping is a private one; where it maps nothing at all, the file is read into memory, which takes as much as it has bytes.
+/// mapping is a private one; where it maps nothing at all, the file is read into memory, which takes as much as it has
+/// bytes.
 ///
-/// A file that is cut, or whose disk fails, while it is mapped is an error of whoever uses the bytes, not the end of the
-/// process: see `withBytes`.
+/// A file that is cut, or whose disk fails, while it is mapped is an error of whoever uses the bytes, not the end of
+/// the process: see `withBytes`.
 public struct MappedFile: ~Copyable, @unchecked Sendable {
     /// What the caller is about to do with a part of the file.
     public enum Advice: Sendable {
@@ -117,7 +118,8 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     private static func copied(
         _ descriptor: FileDescriptor, _ size: Int, _ path: FilePath
     ) throws -> UnsafeMutableRawPointer {
-        // No MAP_NORESERVE: a file that is larger than the machine's memory is refused here, and not by the end of the process.
+        // No MAP_NORESERVE: a file that is larger than the machine's memory is refused here, and not by the end of the
+        // process.
         let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let memory, memory != MAP_FAILED else {
             throw PVITError(
@@ -151,8 +153,8 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     ///
     /// Where the file does not deliver them any more, `body` sees zeros, and what it returns or throws is dropped.
     ///
-    /// - Throws: `file.truncated` when the range is not inside the file, `file.read-failed` when bytes could not be read,
-    ///   and whatever `body` throws.
+    /// - Throws: `file.truncated` when the range is not inside the file, `file.read-failed` when bytes could not be
+    ///   read, and whatever `body` throws.
     public func withBytes<Result: ~Copyable>(
         _ range: Range<Int>, _ body: (RawSpan) throws -> Result
     ) throws -> Result {
@@ -175,8 +177,8 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
 
     /// Throws when the file has become shorter than it was when it was opened.
     ///
-    /// Pages past the new end are missed by themselves, in `withBytes`. The page that the new end lies in is not: its rest
-    /// reads as zeros. Whoever has no checksum of the bytes asks here after the use. Costs a system call.
+    /// Pages past the new end are missed by themselves, in `withBytes`. The page that the new end lies in is not: its
+    /// rest reads as zeros. Whoever has no checksum of the bytes asks here after the use. Costs a system call.
     ///
     /// - Throws: `file.read-failed`.
     public func checkLength(for range: Range<Int>) throws {

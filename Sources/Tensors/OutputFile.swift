@@ -9,14 +9,14 @@ import SystemPackage
 /// A file that appears under its name whole, or not at all.
 ///
 /// The bytes go to a file without a name (`O_TMPFILE`) in the same folder, or to a hidden temporary one where the
-/// system has no such thing. `commit` flushes them to the disk and puts the name in place, replacing an earlier
-/// file in one step; its owner and permissions stay. Dropping the value without a commit, a kill or a crash leaves what was
+/// system has no such thing. `commit` flushes them to the disk and puts the name in place, replacing an earlier file in
+/// one step; its owner and permissions stay. Dropping the value without a commit, a kill or a crash leaves what was
 /// there before. A symbolic link stays, and what it leads to is replaced.
 ///
 /// A device or a pipe is written to at once, front to back: it can neither be replaced nor take anything back.
 ///
-/// What was appended starts on its way to the disk at once, in large pieces: so the disk writes while the next bytes are
-/// computed, instead of in `commit` alone.
+/// What was appended starts on its way to the disk at once, in large pieces: so the disk writes while the next bytes
+/// are computed, instead of in `commit` alone.
 public struct OutputFile: ~Copyable {
     /// The name that the user gave the file.
     public var path: FilePath { place.name }
@@ -34,8 +34,8 @@ public struct OutputFile: ~Copyable {
 
     /// Starts a file that will be called `path`.
     ///
-    /// - Throws: `file.cannot-create` when the folder is absent or not writable, or when `path` is a folder or something else
-    ///   that can neither be replaced nor written to.
+    /// - Throws: `file.cannot-create` when the folder is absent or not writable, or when `path` is a folder or
+    ///   something else that can neither be replaced nor written to.
     public init(path: FilePath) throws { try self.init(path: path, usingUnnamedFiles: true) }
 
     /// - Parameter usingUnnamedFiles: Whether `O_TMPFILE` is tried.
@@ -68,7 +68,8 @@ public struct OutputFile: ~Copyable {
         return FileDescriptor(rawValue: raw)
     }
 
-    /// A file without a name that can be given one later; nil where the file system has no such files, or /proc is absent.
+    /// A file without a name that can be given one later; nil where the file system has no such files, or /proc is
+    /// absent.
     private static func unnamedFile(in folder: FilePath) -> FileDescriptor? {
         let raw = folder.withPlatformString { open($0, unnamedFile | O_RDWR | O_CLOEXEC, 0o666) }
         guard raw >= 0 else { return nil }
@@ -143,15 +144,16 @@ public struct OutputFile: ~Copyable {
         guard [.invalidArgument, .notSupported, .noFunction].contains(error) else { throw writeError(error) }
     }
 
-    /// Gives the new file owner and permissions of the one that it replaces. Best effort: where the owner cannot be kept, the
-    /// permissions are those of any new file.
+    /// Gives the new file owner and permissions of the one that it replaces. Best effort: where the owner cannot be
+    /// kept, the permissions are those of any new file.
     private func takeOver(_ existing: FileStatus) {
         let owner = existing.owner
         guard fchown(descriptor.rawValue, owner.user, owner.group) == 0 else { return }
         fchmod(descriptor.rawValue, existing.permissions)
     }
 
-    /// Lets the disk begin with what was appended since the last time. Best effort: `commit` flushes and sees all failures.
+    /// Lets the disk begin with what was appended since the last time. Best effort: `commit` flushes and sees all
+    /// failures.
     private mutating func sendToDisk() {
         // Linux starts to write the changed pages of a part that is not needed, and returns. They stay in memory until
         // they are written, and after that like other pages.

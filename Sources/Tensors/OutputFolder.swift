@@ -9,12 +9,13 @@ import SystemPackage
 /// A folder that appears under its name whole, or not at all.
 ///
 /// Its files are written without names (`OutputFile`) inside a hidden sibling folder, get their names in `commit`, and
-/// the sibling is then renamed in one step. Dropping the value without a commit removes everything; a kill leaves at most
-/// the hidden, empty sibling (or, where the file system has no unnamed files, a hidden sibling with files in it). A symbolic
-/// link to an empty folder, or to one that does not exist yet, stays: the folder takes the place that it leads to.
+/// the sibling is then renamed in one step. Dropping the value without a commit removes everything; a kill leaves at
+/// most the hidden, empty sibling (or, where the file system has no unnamed files, a hidden sibling with files in it).
+/// A symbolic link to an empty folder, or to one that does not exist yet, stays: the folder takes the place that it
+/// leads to.
 ///
-/// An empty folder that cannot be replaced, since it is the root of a mounted disk or the current folder, is filled: the hidden
-/// folder lies in it, and the finished files are moved up one after the other.
+/// An empty folder that cannot be replaced, since it is the root of a mounted disk or the current folder, is filled:
+/// the hidden folder lies in it, and the finished files are moved up one after the other.
 public struct OutputFolder: ~Copyable {
     /// The name that the user gave the folder.
     public let path: FilePath
@@ -29,8 +30,8 @@ public struct OutputFolder: ~Copyable {
 
     /// Starts a folder that will be called `path`.
     ///
-    /// - Throws: `file.cannot-create` when something other than an empty folder has this name already, or when the folder
-    ///   that is to hold it is absent or not writable.
+    /// - Throws: `file.cannot-create` when something other than an empty folder has this name already, or when the
+    ///   folder that is to hold it is absent or not writable.
     public init(path: FilePath) throws {
         let place = try OutputPlace(path)
         try Self.checkVacant(place)

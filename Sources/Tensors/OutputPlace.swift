@@ -8,8 +8,8 @@ import SystemPackage
 
 /// Where the bytes of an output go when a user has named it.
 ///
-/// A symbolic link is followed, also where its end does not exist yet: a file takes the place of what the link leads to, and
-/// the link stays. Devices and pipes are never replaced: they are written to.
+/// A symbolic link is followed, also where its end does not exist yet: a file takes the place of what the link leads
+/// to, and the link stays. Devices and pipes are never replaced: they are written to.
 public struct OutputPlace {
     /// What the user named.
     public let name: FilePath
@@ -25,7 +25,8 @@ public struct OutputPlace {
 
     /// Examines a name; nothing is opened or created.
     ///
-    /// - Throws: `file.cannot-create` for a block device, a socket, links that lead in a circle, and a name that no file can have.
+    /// - Throws: `file.cannot-create` for a block device, a socket, links that lead in a circle, and a name that no
+    ///   file can have.
     public init(_ name: FilePath) throws {
         var path = name
         var linkCount = 0

@@ -4,7 +4,8 @@
     import Musl
 #endif
 
-/// Memory of this process in whole pages, which is given back with the owner. Pages use memory from their first touch on.
+/// Memory of this process in whole pages, which is given back with the owner. Pages use memory from their first touch
+/// on.
 ///
 /// The owner's users see to it that no two threads use the same bytes.
 public final class PageMemory: @unchecked Sendable {

@@ -101,9 +101,9 @@ public final class Tokenizer: Sendable {
     /// The ids of a text that is put together from segments, in only some of which special tokens are recognised.
     ///
     /// A special token counts when all of it stands in segments that recognise it; everything between two tokens is
-    /// encoded as one text, across the borders of segments. So the ids are those of the joined text unless a segment that
-    /// recognises none spells a special token, or helps to. Other added tokens count everywhere, but for those that are
-    /// `reserved` and those that the recognising segments spell, which count there alone.
+    /// encoded as one text, across the borders of segments. So the ids are those of the joined text unless a segment
+    /// that recognises none spells a special token, or helps to. Other added tokens count everywhere, but for those
+    /// that are `reserved` and those that the recognising segments spell, which count there alone.
     public func encode(
         segments: [TextSegment], addBeginning: Bool = true, reserving reserved: Set<TokenID> = []
     ) -> [TokenID] {
@@ -112,8 +112,8 @@ public final class Tokenizer: Sendable {
 
     /// The ids of a text whose bytes need not be valid UTF-8.
     ///
-    /// A SentencePiece tokenizer sees U+FFFD for each invalid byte, as the `sentencepiece` library makes of bytes itself.
-    /// The `tokenizers` library takes only valid text; a tokenizer.json sees what Python's
+    /// A SentencePiece tokenizer sees U+FFFD for each invalid byte, as the `sentencepiece` library makes of bytes
+    /// itself. The `tokenizers` library takes only valid text; a tokenizer.json sees what Python's
     /// `bytes.decode(errors="replace")` would hand to it: U+FFFD for each longest beginning of a character.
     public func encode(bytes: [UInt8], addBeginning: Bool = true, recogniseSpecial: Bool = true) -> [TokenID] {
         let policy: UTF8Repair.Policy =
@@ -126,8 +126,8 @@ public final class Tokenizer: Sendable {
         )
     }
 
-    /// The ids of a text that a model is to continue, special tokens recognised. What the tokenizer puts around a text is not
-    /// put there where the text has it already: a prompt that begins with `<s>` has that token once.
+    /// The ids of a text that a model is to continue, special tokens recognised. What the tokenizer puts around a text
+    /// is not put there where the text has it already: a prompt that begins with `<s>` has that token once.
     public func encode(prompt text: String) -> [TokenID] { enclose(encode(text, addBeginning: false)) }
 
     /// The same for a text whose bytes need not be valid UTF-8.
@@ -148,8 +148,8 @@ public final class Tokenizer: Sendable {
 
     /// The text of ids.
     ///
-    /// Bytes that are not UTF-8 become U+FFFD as in the library that the files were made for. Ids outside the vocabulary
-    /// are passed over.
+    /// Bytes that are not UTF-8 become U+FFFD as in the library that the files were made for. Ids outside the
+    /// vocabulary are passed over.
     ///
     /// - Parameter skipSpecial: Whether to leave out special tokens.
     public func decode(_ ids: some Sequence<TokenID>, skipSpecial: Bool = true) -> String {
@@ -209,8 +209,8 @@ public final class Tokenizer: Sendable {
         }
     }
 
-    /// `LlamaTokenizer.tokenize` with `legacy: false`: the dummy prefix is put before the whole text, as a character, and
-    /// taken away again when nothing but a special token follows.
+    /// `LlamaTokenizer.tokenize` with `legacy: false`: the dummy prefix is put before the whole text, as a character,
+    /// and taken away again when nothing but a special token follows.
     private func encodeOnePrefix(_ text: MarkedText, _ model: SentencePieceModel, into ids: inout [TokenID]) {
         guard !text.bytes.isEmpty else { return }
         let symbol = SentencePieceNormalizer.spaceSymbol

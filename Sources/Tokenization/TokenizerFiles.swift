@@ -30,8 +30,8 @@ extension Tokenizer {
     /// Makes the tokenizer of a checkpoint: from tokenizer.json when there is one, else from tokenizer.model.
     ///
     /// A tokenizer.model is used as `LlamaTokenizer` of `transformers` uses it: in its legacy mode unless
-    /// tokenizer_config.json says `"legacy": false`. With `"add_prefix_space": false` texts get no space in front, as with
-    /// `LlamaTokenizerFast`, which alone obeys that in both modes.
+    /// tokenizer_config.json says `"legacy": false`. With `"add_prefix_space": false` texts get no space in front, as
+    /// with `LlamaTokenizerFast`, which alone obeys that in both modes.
     ///
     /// This is also how a checkpoint's tokenizer is checked: what cannot be used is refused here in one line.
     ///
@@ -59,8 +59,8 @@ extension Tokenizer {
     /// Makes a tokenizer from a tokenizer.model alone.
     ///
     /// - Parameters:
-    ///   - addedTokens: Tokens that are cut out of the text; their ids are those of pieces of equal spelling or follow the
-    ///     pieces without a gap.
+    ///   - addedTokens: Tokens that are cut out of the text; their ids are those of pieces of equal spelling or follow
+    ///     the pieces without a gap.
     ///   - convention: How text and ids are joined around the model.
     /// - Throws: `tokenizer.invalid` or `tokenizer.unsupported`.
     public convenience init(
@@ -156,7 +156,8 @@ extension Tokenizer {
 
     private convenience init(tokenizerJSON: [UInt8], files: TokenizerFiles) throws {
         let names = try SpecialTokenNames(files)
-        // The LLaMA classes of `transformers` put no space before texts where the configuration says so, whatever the file says.
+        // The LLaMA classes of `transformers` put no space before texts where the configuration says so, whatever the
+        // file says.
         let name = files.config?["tokenizer_class"]?.string ?? ""
         let isLlama = ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast"]
             .contains(name)

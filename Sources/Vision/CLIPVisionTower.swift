@@ -3,8 +3,8 @@ import Container
 import MatrixProducts
 import Tensors
 
-/// The vision transformer of CLIP (arXiv 2103.00020, section 2.4; the architecture is that of arXiv 2010.11929 with a norm
-/// before the first layer), up to its last but one hidden state: what LLaVA and PVIT take for image tokens.
+/// The vision transformer of CLIP (arXiv 2103.00020, section 2.4; the architecture is that of arXiv 2010.11929 with a
+/// norm before the first layer), up to its last but one hidden state: what LLaVA and PVIT take for image tokens.
 public final class CLIPVisionTower {
     /// The sizes.
     public let configuration: CLIPVisionConfiguration

@@ -1,8 +1,8 @@
 import Architectures
 import Tensors
 
-/// What a model makes of an image before it looks at it: the square of the vision tower, and the larger image of the region
-/// encoder.
+/// What a model makes of an image before it looks at it: the square of the vision tower, and the larger image of the
+/// region encoder.
 public struct ImagePreparation: Sendable, Hashable {
     /// The side of the vision tower's square, in pixels.
     public let squareSide: Int

@@ -4,8 +4,8 @@ import Tensors
 extension CLIPVisionTower {
     /// The features of an image of any size, as `features(of:)` gives them.
     ///
-    /// The image is resampled straight to the tower's square; nothing is cropped and the proportions are not kept, as in
-    /// LLaVA's and PVIT's training.
+    /// The image is resampled straight to the tower's square; nothing is cropped and the proportions are not kept, as
+    /// in LLaVA's and PVIT's training.
     ///
     /// - Throws: The errors of resizing and of `features(of:)`.
     public func features(of image: PixelImage) throws -> FloatMatrix {
@@ -28,8 +28,8 @@ extension RegionEncoder {
     ///
     /// However large the image, no more than `configuration`'s longest edge times its shortest is encoded.
     ///
-    /// - Throws: `vision.input` for an image so narrow that nothing would be left of its shorter side; the errors of resizing
-    ///   and of `encode(planes:height:width:)`.
+    /// - Throws: `vision.input` for an image so narrow that nothing would be left of its shorter side; the errors of
+    ///   resizing and of `encode(planes:height:width:)`.
     public func encode(_ image: PixelImage) throws -> ImageFeatures {
         let size = try configuration.inputSize(of: image.size)
         return try encode(scaled: image.resized(to: size, filter: .bilinear))

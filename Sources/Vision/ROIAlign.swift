@@ -1,11 +1,11 @@
 import MatrixProducts
 import Tensors
 
-/// Crops regions of a feature map with bilinear interpolation (Mask R-CNN, arXiv 1703.06870, section 3), as torchvision's
-/// `roi_align` with `aligned` set and an adaptive sampling ratio.
+/// Crops regions of a feature map with bilinear interpolation (Mask R-CNN, arXiv 1703.06870, section 3), as
+/// torchvision's `roi_align` with `aligned` set and an adaptive sampling ratio.
 ///
-/// A bin is the mean of ceil(bin height) × ceil(bin width) samples. Samples form a grid, so the mean is a sum of the map's
-/// pixels weighted by a factor for the row and one for the column.
+/// A bin is the mean of ceil(bin height) × ceil(bin width) samples. Samples form a grid, so the mean is a sum of the
+/// map's pixels weighted by a factor for the row and one for the column.
 public struct ROIAlign: Sendable {
     /// Bins along each side of a crop.
     public let resolution: Int
@@ -20,8 +20,8 @@ public struct ROIAlign: Sendable {
         self.spatialScale = spatialScale
     }
 
-    /// Crops of one map: `[boxes, resolution, resolution, channels]`. An empty or inverted box gives zeros, and so does what
-    /// lies outside the map.
+    /// Crops of one map: `[boxes, resolution, resolution, channels]`. An empty or inverted box gives zeros, and so does
+    /// what lies outside the map.
     ///
     /// - Throws: `vision.input` when a box is not finite or reaches beyond ±1,000,000 pixels.
     public func crops(of map: FeatureMaps, _ boxes: [RegionBox], engine: MatrixEngine) throws -> FeatureMaps {

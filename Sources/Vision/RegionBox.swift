@@ -19,8 +19,8 @@ public struct RegionBox: Sendable, Hashable {
 
     /// A rectangle of an image that was resized.
     ///
-    /// The corners are computed in double precision, as pixels of the original first, and sorted: a rectangle whose corners
-    /// are given the other way round becomes a proper one. Nothing is clamped to the image.
+    /// The corners are computed in double precision, as pixels of the original first, and sorted: a rectangle whose
+    /// corners are given the other way round becomes a proper one. Nothing is clamped to the image.
     ///
     /// - Parameters:
     ///   - fractions: Two opposite corners, x, y, x, y, as fractions of the image's sides.

@@ -40,8 +40,8 @@ public final class RegionEncoder {
     /// Encodes an image up to layer 3.
     ///
     /// - Parameter planes: Normalised pixels `[3, height, width]`.
-    /// - Throws: `vision.input` when there are not that many pixels, or fewer than 32 or more than 4096 along a side; the
-    ///   errors of reading tiles.
+    /// - Throws: `vision.input` when there are not that many pixels, or fewer than 32 or more than 4096 along a side;
+    ///   the errors of reading tiles.
     public func encode(planes: [Float], height: Int, width: Int) throws -> ImageFeatures {
         let sides = RegionEncoderConfiguration.smallestSide...4096
         guard sides ~= height, sides ~= width, planes.count == 3 * height * width
@@ -118,7 +118,8 @@ public final class RegionEncoder {
         return result
     }
 
-    /// CLIP's attention pool: the mean of all pixels asks, it and every pixel answer. `[regions, 9, 9, E]` → `[regions, 640]`.
+    /// CLIP's attention pool: the mean of all pixels asks, it and every pixel answer. `[regions, 9, 9, E]` → `[regions,
+    /// 640]`.
     private func pool(_ x: FeatureMaps, into result: FloatMatrix) throws {
         let pool = weights.pool
         let pixels = x.height * x.width

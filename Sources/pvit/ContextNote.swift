@@ -1,6 +1,7 @@
 import Architectures
 
-/// Says on standard error what a user should know of texts of `length` tokens: that the models were trained for shorter ones.
+/// Says on standard error what a user should know of texts of `length` tokens: that the models were trained for shorter
+/// ones.
 func noteContext(_ length: Int, of models: LlamaConfiguration...) {
     var notes: [String] = []
     for model in models {

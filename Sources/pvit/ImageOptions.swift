@@ -47,7 +47,8 @@ struct ImageOptions: ParsableArguments {
     /// Reads the image.
     ///
     /// - Parameter prompt: The only text that asks about it; nil when there may be others.
-    /// - Throws: `model.no-vision`, the errors of decoding it, and `prompt.region` for regions that are not inside of it.
+    /// - Throws: `model.no-vision`, the errors of decoding it, and `prompt.region` for regions that are not inside of
+    ///   it.
     func load(for model: LoadedModel, prompt: String? = nil) throws -> Picture? {
         guard let path = image.first, try header() != nil else { return nil }
         let hasRegions = prompt.map { !region.isEmpty || $0.contains("<Region>") } ?? true

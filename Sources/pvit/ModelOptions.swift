@@ -61,8 +61,9 @@ struct MemoryOptions: ParsableArguments {
     }
 }
 
-/// What computes, on the instruction set that the environment variable PVIT_KERNELS names, or on the best there is. Once
-/// `Interruption.watch` was called, Ctrl-C ends whatever it is computing. `ReadingProgress` is kept up to date meanwhile.
+/// What computes, on the instruction set that the environment variable PVIT_KERNELS names, or on the best there is.
+/// Once `Interruption.watch` was called, Ctrl-C ends whatever it is computing. `ReadingProgress` is kept up to date
+/// meanwhile.
 func makeEngine(threadCount: Int) throws -> ComputeEngine {
     guard let name = getenv("PVIT_KERNELS").map({ String(cString: $0) }), !name.isEmpty else {
         return try ComputeEngine(threadCount: threadCount, checkpoint: checkpoint)

@@ -4,8 +4,8 @@ import Tensors
 
 /// The arguments that the program was started with.
 enum ProgramArguments {
-    /// The arguments without the program's name. Bytes that are not UTF-8 stand in them as `String.init(fileNameBytes:)` puts
-    /// them, so that paths get them back.
+    /// The arguments without the program's name. Bytes that are not UTF-8 stand in them as
+    /// `String.init(fileNameBytes:)` puts them, so that paths get them back.
     static var all: [String] {
         let count = pvit_argument_count()
         // What the C library does not hand on, the standard library knows from /proc.

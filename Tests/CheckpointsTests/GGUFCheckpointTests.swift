@@ -117,7 +117,8 @@ struct GGUFCheckpointTests {
 
     @Test("LLaMA 3's divisors of the rotary frequencies become its rope_scaling; others are refused")
     func rotaryFactors() throws {
-        // Made by the formula of `transformers` (in Python) from factor 32, low 1, high 4, 8192 positions, theta 500000, heads of 16 channels.
+        // Made by the formula of `transformers` (in Python) from factor 32, low 1, high 4, 8192 positions, theta
+        // 500000, heads of 16 channels.
         let published: [Float] = [1, 1, 1, 1, 3.292_262_1, 32, 32, 32]
         var file = tinyLlamaGGUF(more: [GGUFBytes.pair("llama.rope.freq_base", Float(500000))])
         file.add("rope_freqs.weight", .f32, [8], published.flatMap(littleEndianBytes))

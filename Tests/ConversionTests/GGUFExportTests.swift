@@ -34,8 +34,8 @@ struct GGUFExportTests {
             path: "tiny", format: "memory", weights: original.weights, sideFiles: files, sourceFiles: [])
     }
 
-    /// Reads a GGUF file and a safetensors folder with other people's libraries and prints how the former's tensors differ
-    /// from what they should be.
+    /// Reads a GGUF file and a safetensors folder with other people's libraries and prints how the former's tensors
+    /// differ from what they should be.
     private static let compare = """
         import sys, numpy as np
         from collections import Counter

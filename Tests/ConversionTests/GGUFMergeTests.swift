@@ -9,8 +9,8 @@ import Testing
     "Merging with a base from llama.cpp",
     .enabled(if: GeneratedFixtures.arePresent && Python.isPresent, "run tools/fixtures and set PVIT_TEST_PYTHON"))
 struct GGUFMergeTests {
-    /// Writes a safetensors folder as a GGUF file with the gguf library, in the manner of llama.cpp's converter: rows of
-    /// queries and keys in rotary order, norms in f32.
+    /// Writes a safetensors folder as a GGUF file with the gguf library, in the manner of llama.cpp's converter: rows
+    /// of queries and keys in rotary order, norms in f32.
     private static let writeGGUF = """
         import glob, json, sys, numpy as np
         from gguf import GGUFWriter

@@ -24,8 +24,9 @@ struct MemoryPlanTests {
 
     // 2 layers of 1 key/value head of 32 numbers, 64 positions: 2 * 2 * 64 * 32 numbers of 2 bytes.
     private static let cache = 16_384
-    // For each of 256 tokens 3 * 96 + 2 * 96 + 2 * 32 + 2 * 352 + 32 = 1280 floats and 96 + 96 + 352 = 544 integers of 16 bits
-    // with 8 bytes for 32 of them; 64 rows of 96 + 301 floats; for a thread two decoded tiles of 512 KiB, and 1 MiB.
+    // For each of 256 tokens 3 * 96 + 2 * 96 + 2 * 32 + 2 * 352 + 32 = 1280 floats and 96 + 96 + 352 = 544 integers of
+    // 16 bits with 8 bytes for 32 of them; 64 rows of 96 + 301 floats; for a thread two decoded tiles of 512 KiB, and 1
+    // MiB.
     private static let activations = 256 * (1280 * 4 + 544 * 9 / 4) + 64 * (96 + 301) * 4 + (2 << 20)
     // What is in memory, and 32 MiB.
     private static let program = resident + (32 << 20)

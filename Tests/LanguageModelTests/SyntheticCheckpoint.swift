@@ -3,8 +3,8 @@ import Tensors
 
 @testable import LanguageModel
 
-/// A tiny model of random weights with awkward sizes: a vocabulary that fills no group of 16 rows, rows that end in half a
-/// superblock, three queries for each key.
+/// A tiny model of random weights with awkward sizes: a vocabulary that fills no group of 16 rows, rows that end in
+/// half a superblock, three queries for each key.
 struct SyntheticCheckpoint: TensorSource {
     static let config: JSONObject = [
         "hidden_size": 96, "intermediate_size": 352, "num_hidden_layers": 2, "num_attention_heads": 3,

@@ -31,8 +31,8 @@ struct WeightStreamTests {
         }
     }
 
-    /// The logits of a prompt in one go, of its last position alone, of a prompt that only fills the cache and one more token,
-    /// and of single tokens.
+    /// The logits of a prompt in one go, of its last position alone, of a prompt that only fills the cache and one more
+    /// token, and of single tokens.
     private func logits(_ model: Llama) throws -> [[Float]] {
         var cache = try KVCache(for: model.configuration, storage: .f32, capacity: 32)
         var result: [[Float]] = []

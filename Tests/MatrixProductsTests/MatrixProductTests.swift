@@ -160,7 +160,8 @@ struct MatrixProductTests {
     func packing() throws {
         let x = matrix(1100, 32, random(1100 * 32, seed: 5))
         var results: [[Float]] = []
-        // With many threads or many patches they are shared; compressed tiles are cut between tiles, stored ones anywhere.
+        // With many threads or many patches they are shared; compressed tiles are cut between tiles, stored ones
+        // anywhere.
         for (threads, patches) in [(1, 40), (2, 40), (40, 40), (2, 1100)] {
             for (rowsPerTile, compression) in [(390, Compression.none), (45, .none), (45, .zstd), (7, .zstd)] {
                 let weights = try StoredTestMatrix(

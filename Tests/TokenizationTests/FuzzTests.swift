@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 import Tokenization
 
-/// Changes files at random and reads and uses what comes out. Any outcome but a tokenizer that works or one error ends the
-/// process. `PVIT_FUZZ_SECONDS` makes it run for so long instead of a fixed number of rounds.
+/// Changes files at random and reads and uses what comes out. Any outcome but a tokenizer that works or one error ends
+/// the process. `PVIT_FUZZ_SECONDS` makes it run for so long instead of a fixed number of rounds.
 @Suite("Mutated tokenizer files")
 struct FuzzTests {
     private static let texts = [

@@ -54,8 +54,8 @@ struct DamagedPNGTests {
         #expect(pixels(Array(file.bytes.prefix(count + 7))) == Self.pixels, "there is no whole head of a chunk")
     }
 
-    /// Writes damaged files of 5 × 4 pixels, some of them interlaced, and prints the name of each and the SHA-256 of the RGB
-    /// pixels that Pillow shows, or `damaged`.
+    /// Writes damaged files of 5 × 4 pixels, some of them interlaced, and prints the name of each and the SHA-256 of
+    /// the RGB pixels that Pillow shows, or `damaged`.
     private static let damage = """
         import hashlib, io, random, struct, sys, warnings, zlib
         from PIL import Image

@@ -103,8 +103,8 @@ struct PillowAgreementTests {
         }
     }
 
-    /// Resizes random arrays, and writes width, height, new width, new height and filter of each as 16-bit numbers, then
-    /// both arrays.
+    /// Resizes random arrays, and writes width, height, new width, new height and filter of each as 16-bit numbers,
+    /// then both arrays.
     private static let resizing = """
         import struct, sys
         import numpy as np

@@ -3,8 +3,8 @@ import Tensors
 /// How an image becomes the input of a CLIP vision transformer, from the `preprocessor_config.json` that Hugging Face
 /// publishes with it.
 ///
-/// The image is resampled straight to the tower's square, whatever the file says of cropping: PVIT, and LLaVA before it,
-/// trained with images that were squeezed so. `do_center_crop` is therefore read over.
+/// The image is resampled straight to the tower's square, whatever the file says of cropping: PVIT, and LLaVA before
+/// it, trained with images that were squeezed so. `do_center_crop` is therefore read over.
 public struct CLIPImagePreparation: Sendable, Equatable {
     /// The metadata of a container that holds the file.
     public static let metadataKey = "vision_tower.preprocessor"

@@ -27,8 +27,8 @@ public struct CLIPVisionConfiguration: Sendable, Equatable {
     /// All patches: the image tokens.
     public var patchCount: Int { gridSize * gridSize }
 
-    /// Reads a configuration: the vision part by itself, or a CLIP model's with a member `vision_config`. Sizes that are
-    /// absent are those of Hugging Face's `CLIPVisionConfig`.
+    /// Reads a configuration: the vision part by itself, or a CLIP model's with a member `vision_config`. Sizes that
+    /// are absent are those of Hugging Face's `CLIPVisionConfig`.
     ///
     /// - Parameter preprocessor: The `preprocessor_config.json` beside it, if there is one.
     /// - Throws: `vision.config` naming the member at fault; `vision.unsupported` for another activation function or

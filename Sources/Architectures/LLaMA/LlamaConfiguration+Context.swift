@@ -1,6 +1,6 @@
 extension LlamaConfiguration {
-    /// The longest context for which results are those of the original: all positions that the model was trained for, as
-    /// long as they lie within its window of attention. Attention over a window equals full attention until then.
+    /// The longest context for which results are those of the original: all positions that the model was trained for,
+    /// as long as they lie within its window of attention. Attention over a window equals full attention until then.
     public var maximumPositions: Int { min(trainedPositions, slidingWindow ?? trainedPositions) }
 
     /// What a user should know of texts of `length` tokens; nil if the model is at home there.

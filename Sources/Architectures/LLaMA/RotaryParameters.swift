@@ -24,7 +24,8 @@ public struct RotaryParameters: Sendable, Hashable {
         self.scaling = scaling
     }
 
-    /// Reads the newer spelling, `rope_parameters`, and where that says nothing the older one, `rope_theta` and `rope_scaling`.
+    /// Reads the newer spelling, `rope_parameters`, and where that says nothing the older one, `rope_theta` and
+    /// `rope_scaling`.
     ///
     /// - Throws: `model.config` naming the member, `model.unsupported` for types of scaling that are not implemented.
     init(_ reader: ConfigurationReader, headWidth: Int, maximumPositions: Int) throws {
@@ -72,8 +73,8 @@ public struct RotaryParameters: Sendable, Hashable {
         try scaling?.string("rope_type") ?? scaling?.string("type")
     }
 
-    /// `rope_theta` of the first that has one: any number that is finite and positive in single precision, as models are
-    /// trained in and GGUF files state it.
+    /// `rope_theta` of the first that has one: any number that is finite and positive in single precision, as models
+    /// are trained in and GGUF files state it.
     private static func theta(in readers: [ConfigurationReader]) throws -> Double {
         let range = Double(Float.leastNormalMagnitude)...Double(Float.greatestFiniteMagnitude)
         for reader in readers {

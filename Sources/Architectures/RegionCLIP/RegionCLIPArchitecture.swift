@@ -1,7 +1,7 @@
 import Tensors
 
-/// The tensors of RegionCLIP's image encoder, CLIP's modified ResNet (Radford et al., 2021, section 2.4), by the sizes that
-/// its weights have: RegionCLIP's checkpoints carry no configuration.
+/// The tensors of RegionCLIP's image encoder, CLIP's modified ResNet (Radford et al., 2021, section 2.4), by the sizes
+/// that its weights have: RegionCLIP's checkpoints carry no configuration.
 package struct RegionCLIPArchitecture {
     /// The number of channels after the stem; 80 in RN50x4.
     package let width: Int

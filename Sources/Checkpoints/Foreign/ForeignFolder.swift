@@ -2,7 +2,8 @@ import SystemPackage
 import Tensors
 
 extension PVITError.Code {
-    /// The files are known, and are not a model that could be read: an adapter, a trainer's state, another kind of model.
+    /// The files are known, and are not a model that could be read: an adapter, a trainer's state, another kind of
+    /// model.
     public static let notAModel = Self("checkpoint.not-a-model", .badData)
 }
 

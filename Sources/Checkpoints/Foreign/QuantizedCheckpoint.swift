@@ -22,8 +22,8 @@ package enum QuantizedCheckpoint {
 
     /// The error for a checkpoint whose tensors are a quantizer's, or nil.
     ///
-    /// - Parameter config: `config.json`. It alone says nothing: it may be left over from a model whose weights have become
-    ///   floating-point numbers again.
+    /// - Parameter config: `config.json`. It alone says nothing: it may be left over from a model whose weights have
+    ///   become floating-point numbers again.
     package static func error(for tensors: [TensorDescription], config: JSONObject?, path: FilePath) -> PVITError? {
         for tensor in tensors {
             guard let marker = markers.first(where: { tensor.name.rawValue.hasSuffix($0.suffix) }) else { continue }
@@ -33,7 +33,8 @@ package enum QuantizedCheckpoint {
         return nil
     }
 
-    /// The error for a file that has elements of a type that is not read: what the configuration says of them, if it does.
+    /// The error for a file that has elements of a type that is not read: what the configuration says of them, if it
+    /// does.
     static func explain(_ error: PVITError, config: JSONObject?) -> PVITError {
         guard let method = method(in: config) else { return error }
         var explained = Self.error(method: method, config: config, path: "", tensor: error.tensor)

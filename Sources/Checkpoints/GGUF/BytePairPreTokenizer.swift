@@ -94,8 +94,8 @@ package enum BytePairPreTokenizer: Sendable, CaseIterable {
         self = known
     }
 
-    /// The one that a GGUF file names, and whether words that are tokens are taken whole without merging; nil for unknown
-    /// names. Names and switches are those of llama-vocab.cpp.
+    /// The one that a GGUF file names, and whether words that are tokens are taken whole without merging; nil for
+    /// unknown names. Names and switches are those of llama-vocab.cpp.
     package static func named(_ name: String?) -> (kind: BytePairPreTokenizer, ignoresMerges: Bool)? {
         switch name {
         case nil, "default": (.unnamed, false)

@@ -1,8 +1,8 @@
 import Tensors
 
 extension GGUFType {
-    /// Turns blocks into f32 numbers, with the bits that the `gguf` Python package gives: every product and every sum is
-    /// rounded by itself.
+    /// Turns blocks into f32 numbers, with the bits that the `gguf` Python package gives: every product and every sum
+    /// is rounded by itself.
     ///
     /// - Parameters:
     ///   - blocks: Whole blocks of this quantized type.
@@ -69,7 +69,8 @@ extension MutableRawSpan {
     }
 }
 
-/// Blocks of 32 elements. Byte j of the 4-bit codes holds element j in its low half and element 16 + j in its high half.
+/// Blocks of 32 elements. Byte j of the 4-bit codes holds element j in its low half and element 16 + j in its high
+/// half.
 private enum SmallBlocks {
     static func q40(_ block: RawSpan, _ result: inout MutableRawSpan, _ start: Int) {
         let d = block.half(0)
@@ -201,8 +202,8 @@ private enum SuperBlocks {
         }
     }
 
-    // In each half of 128 elements: the low bits of runs 0 and 1 are the low halves of 64 bytes, those of runs 2 and 3 the
-    // high halves; the high bits of run r are bits 2 r and up of 32 bytes.
+    // In each half of 128 elements: the low bits of runs 0 and 1 are the low halves of 64 bytes, those of runs 2 and 3
+    // the high halves; the high bits of run r are bits 2 r and up of 32 bytes.
     static func q6K(_ block: RawSpan, _ result: inout MutableRawSpan, _ start: Int) {
         let d = block.half(208)
         for half in 0..<16 {

@@ -21,8 +21,8 @@ extension GGUFFile {
         return number
     }
 
-    /// The number under a key, or nil when there is no such key. An f32 becomes the shortest decimal that denotes it, so
-    /// that 1e-05 stays 1e-05.
+    /// The number under a key, or nil when there is no such key. An f32 becomes the shortest decimal that denotes it,
+    /// so that 1e-05 stays 1e-05.
     ///
     /// - Throws: `gguf.metadata` when the value is something else, infinite or not a number.
     public func number(_ key: String) throws -> Double? {

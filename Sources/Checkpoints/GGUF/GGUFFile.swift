@@ -1,8 +1,8 @@
 import SystemPackage
 import Tensors
 
-/// The tensors of one GGUF file under their own names, read in place from the mapped file. Quantized types are delivered
-/// as f32.
+/// The tensors of one GGUF file under their own names, read in place from the mapped file. Quantized types are
+/// delivered as f32.
 public final class GGUFFile: TensorSource {
     let header: GGUFHeader
     let file: MappedFile
@@ -69,8 +69,8 @@ public final class GGUFFile: TensorSource {
         }
     }
 
-    /// Does `body`, which reads rows of a matrix within `rows` in any order, as one pass over the file: what follows is read
-    /// ahead of, and what was read leaves the process's memory.
+    /// Does `body`, which reads rows of a matrix within `rows` in any order, as one pass over the file: what follows is
+    /// read ahead of, and what was read leaves the process's memory.
     func readingAhead(over rows: Range<Int>, of tensor: TensorDescription, _ body: () throws -> Void) rethrows {
         guard let place = places[tensor.name] else { return try body() }
         let entry = header.entries[place]

@@ -5,8 +5,8 @@ import Tensors
 ///
 /// The format is described in docs/gguf.md of ggml: `GGUF`, a version, the numbers of tensors and keys, the key-value
 /// pairs, a record for each tensor, and the tensors' bytes, each at a multiple of an alignment. A value of this type
-/// satisfies every rule: nothing occurs twice, each type and shape fits its bytes, and tensors lie inside the file without
-/// overlaps.
+/// satisfies every rule: nothing occurs twice, each type and shape fits its bytes, and tensors lie inside the file
+/// without overlaps.
 struct GGUFHeader: Sendable {
     /// A tensor and its bytes.
     struct Entry: Sendable {

@@ -67,7 +67,8 @@ struct GGUFMetadata: Sendable {
 
     /// Reads `count` pairs.
     ///
-    /// - Throws: `gguf.key`, `gguf.duplicate-key`, `gguf.value-type`, `gguf.nested-array` or `gguf.truncated`, naming bytes.
+    /// - Throws: `gguf.key`, `gguf.duplicate-key`, `gguf.value-type`, `gguf.nested-array` or `gguf.truncated`, naming
+    ///   bytes.
     init(_ bytes: RawSpan, count: Int, _ cursor: inout GGUFCursor) throws {
         for _ in 0..<count {
             let keyRange = try cursor.string(bytes, "a key")

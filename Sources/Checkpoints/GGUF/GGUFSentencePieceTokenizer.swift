@@ -13,8 +13,8 @@ package struct GGUFSentencePieceTokenizer {
         guard let scores = try file.numbers("tokenizer.ggml.scores"), scores.count == tokenizer.tokens.count else {
             throw GGUFTokenizer.failure(file, "the file does not have a score for each token")
         }
-        // Behind the pieces of the model come tokens that were added to it, and tokens that only fill the table up to the
-        // size of the embeddings.
+        // Behind the pieces of the model come tokens that were added to it, and tokens that only fill the table up to
+        // the size of the embeddings.
         let pieceCount = (tokenizer.kinds.lastIndex { $0 == .normal || $0 == .byte } ?? -1) + 1
         let used = (tokenizer.kinds.lastIndex { $0 != .unused } ?? -1) + 1
         guard pieceCount > 0 else { throw GGUFTokenizer.failure(file, "there is no token of type NORMAL") }

@@ -5,7 +5,8 @@ import Tensors
 enum GGUFSplit {
     /// Opens all files of the model that `path` is a part of.
     ///
-    /// - Throws: `checkpoint.missing-shards`, `gguf.split` for files that do not belong together, and a file's own errors.
+    /// - Throws: `checkpoint.missing-shards`, `gguf.split` for files that do not belong together, and a file's own
+    ///   errors.
     static func open(partAt path: FilePath) throws -> [GGUFFile] {
         let file = try GGUFFile(path: path)
         guard let count = try file.integer("split.count"), count > 1 else { return [file] }

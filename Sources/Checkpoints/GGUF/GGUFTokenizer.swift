@@ -50,8 +50,8 @@ struct GGUFTokenizer {
         self.kinds = kinds
     }
 
-    /// Gives names of their own to tokens that only fill the table: empty ones, as llama.cpp does, and unused ones whose text
-    /// another token has.
+    /// Gives names of their own to tokens that only fill the table: empty ones, as llama.cpp does, and unused ones
+    /// whose text another token has.
     ///
     /// - Throws: `gguf.tokenizer` for two tokens in use with one text.
     private static func nameFillers(_ tokens: inout [String], _ kinds: inout [Kind], _ file: GGUFFile) throws {
@@ -117,8 +117,8 @@ struct GGUFTokenizer {
         return ends.count > 1 ? ["eos_token_id": .array(ends)] : nil
     }
 
-    /// The id under `tokenizer.ggml.NAME_token_id`; nil when there is none, and for a token that the embeddings have no row
-    /// for and texts do not need, such as padding.
+    /// The id under `tokenizer.ggml.NAME_token_id`; nil when there is none, and for a token that the embeddings have no
+    /// row for and texts do not need, such as padding.
     ///
     /// - Throws: `gguf.tokenizer` when there is no such token although texts begin or end with it.
     func id(_ name: String) throws -> Int? {

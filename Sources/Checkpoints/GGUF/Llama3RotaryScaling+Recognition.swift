@@ -5,9 +5,9 @@ extension Llama3RotaryScaling {
 
     /// Finds a scaling with these divisors; nil if there is none.
     ///
-    /// Several may have the same divisors: the three lengths of context that the factors stand for count only relative to each
-    /// other, and bounds between two wavelengths not at all. The published numbers come first, then other powers of two
-    /// as the original context length, then what the divisors themselves say.
+    /// Several may have the same divisors: the three lengths of context that the factors stand for count only relative
+    /// to each other, and bounds between two wavelengths not at all. The published numbers come first, then other
+    /// powers of two as the original context length, then what the divisors themselves say.
     ///
     /// - Parameter factors: The divisor of each frequency.
     package init?(factors: [Float], theta: Double) {

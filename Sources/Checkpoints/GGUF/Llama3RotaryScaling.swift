@@ -6,8 +6,8 @@ import Tensors
     import Musl
 #endif
 
-/// The stretching of rotary wavelengths since LLaMA 3.1: short ones stay, long ones are multiplied by a factor, and those
-/// between are blended (`_compute_llama3_parameters` of `transformers`).
+/// The stretching of rotary wavelengths since LLaMA 3.1: short ones stay, long ones are multiplied by a factor, and
+/// those between are blended (`_compute_llama3_parameters` of `transformers`).
 package struct Llama3RotaryScaling: Sendable, Hashable {
     /// What long wavelengths are multiplied by.
     package let factor: Double
@@ -19,7 +19,8 @@ package struct Llama3RotaryScaling: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - lowFrequencyFactor: Wavelengths above `originalContextLength` / this are long.
-    ///   - highFrequencyFactor: Wavelengths below `originalContextLength` / this are short; more than `lowFrequencyFactor`.
+    ///   - highFrequencyFactor: Wavelengths below `originalContextLength` / this are short; more than
+    ///     `lowFrequencyFactor`.
     package init(
         factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalContextLength: Double
     ) {

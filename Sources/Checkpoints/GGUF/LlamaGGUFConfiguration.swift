@@ -16,8 +16,8 @@ struct LlamaGGUFConfiguration {
     /// - Parameters:
     ///   - file: The file with the metadata.
     ///   - files: All files with tensors.
-    /// - Throws: `gguf.architecture` for anything but LLaMA without experts, `gguf.metadata` for an absent or wrong value,
-    ///   `gguf.rotary-scaling`.
+    /// - Throws: `gguf.architecture` for anything but LLaMA without experts, `gguf.metadata` for an absent or wrong
+    ///   value, `gguf.rotary-scaling`.
     init(_ file: GGUFFile, files: [GGUFFile]) throws {
         let tensors = files.flatMap(\.tensors)
         let metadata = Metadata(file: file)

@@ -1,8 +1,8 @@
 import SystemPackage
 import Tensors
 
-/// The tensors of a LLaMA model in one or several GGUF files, under their names in `transformers` and with their rows in
-/// its order.
+/// The tensors of a LLaMA model in one or several GGUF files, under their names in `transformers` and with their rows
+/// in its order.
 struct LlamaGGUFSource: TensorSource {
     let tensors: [TensorDescription]
     private let files: [GGUFFile]
@@ -16,13 +16,14 @@ struct LlamaGGUFSource: TensorSource {
         let order: RotaryRowOrder?
     }
 
-    /// Lists the tensors. Names that LLaMA models do not have are kept as they are; tables of rotary frequencies are left
-    /// out.
+    /// Lists the tensors. Names that LLaMA models do not have are kept as they are; tables of rotary frequencies are
+    /// left out.
     ///
     /// - Parameters:
     ///   - heads: The number of query heads.
     ///   - keyValueHeads: The number of key and value heads.
-    /// - Throws: `gguf.duplicate-tensor` when two files hold one tensor, `gguf.shape` when projections have no whole heads.
+    /// - Throws: `gguf.duplicate-tensor` when two files hold one tensor, `gguf.shape` when projections have no whole
+    ///   heads.
     init(_ files: [GGUFFile], heads: Int, keyValueHeads: Int) throws {
         var tensors: [TensorDescription] = []
         var originals: [TensorName: Original] = [:]

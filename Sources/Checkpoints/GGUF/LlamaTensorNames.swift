@@ -1,7 +1,7 @@
 import Tensors
 
-/// The two ways to name the tensors of a LLaMA model, GGUF's and that of the `transformers` library, and the two orders of
-/// the rows of query and key projections.
+/// The two ways to name the tensors of a LLaMA model, GGUF's and that of the `transformers` library, and the two orders
+/// of the rows of query and key projections.
 ///
 /// For rotary embeddings `transformers` keeps the two halves of each head's channels apart: the partner of channel i is
 /// channel i + width / 2. GGUF keeps partners side by side: 2 i and 2 i + 1.
@@ -29,12 +29,14 @@ package enum LlamaTensorNames {
         case key
     }
 
-    /// The name in `transformers` of a tensor of a GGUF file, and whether its rows are in rotary order; nil for other names.
+    /// The name in `transformers` of a tensor of a GGUF file, and whether its rows are in rotary order; nil for other
+    /// names.
     package static func transformersName(of name: TensorName) -> (name: TensorName, rotated: Rotated?)? {
         translate(name, from: \.gguf, to: \.transformers, layers: ("blk.", "model.layers."))
     }
 
-    /// The name in GGUF files of a tensor of `transformers`, and whether its rows are in rotary order; nil for other names.
+    /// The name in GGUF files of a tensor of `transformers`, and whether its rows are in rotary order; nil for other
+    /// names.
     package static func ggufName(of name: TensorName) -> (name: TensorName, rotated: Rotated?)? {
         translate(name, from: \.transformers, to: \.gguf, layers: ("model.layers.", "blk."))
     }

@@ -51,8 +51,8 @@ struct ShardIndex {
     /// - Parameters:
     ///   - entries: All files of the folder.
     ///   - wholeSet: The files of a set of shards that is there without gaps, if there is one.
-    /// - Throws: `checkpoint.missing-shards`, or `checkpoint.shard-index` for an index of other shards than those of a whole
-    ///   set beside it.
+    /// - Throws: `checkpoint.missing-shards`, or `checkpoint.shard-index` for an index of other shards than those of a
+    ///   whole set beside it.
     func checkPresent(among entries: Set<String>, wholeSet: [String]?) throws {
         let missing = files.filter { !entries.contains($0) }
         guard !missing.isEmpty else { return }
@@ -68,8 +68,8 @@ struct ShardIndex {
             .missingShards, absence, file: path, remedy: "download the missing files into the same folder")
     }
 
-    /// Throws `checkpoint.shard-mismatch` unless the shards hold what the index says. Tensors that nobody reads may be on
-    /// one side only.
+    /// Throws `checkpoint.shard-mismatch` unless the shards hold what the index says. Tensors that nobody reads may be
+    /// on one side only.
     ///
     /// - Parameter dispensable: Other tensors that the index may list in vain.
     func checkAgreement(with source: ShardedSource, dispensable: Set<TensorName>) throws {

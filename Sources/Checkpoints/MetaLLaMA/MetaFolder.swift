@@ -12,8 +12,8 @@ enum MetaFolder {
 
     /// Opens a folder.
     ///
-    /// `config.json` is made from `params.json` and the shapes of the tensors. `tokenizer.model` may lie beside the files or
-    /// one folder above, as in the first release.
+    /// `config.json` is made from `params.json` and the shapes of the tensors. `tokenizer.model` may lie beside the
+    /// files or one folder above, as in the first release.
     ///
     /// - Throws: `checkpoint.missing-shards`, a `meta.*` error, and the errors of PyTorch files.
     static func open(_ folder: FilePath, entries: [String]) throws -> Checkpoint {

@@ -1,7 +1,7 @@
 import Tensors
 
-/// What a tensor of a Meta LLaMA file is: its name in the `transformers` library, and how it is split over the files of a
-/// model that was trained in parallel.
+/// What a tensor of a Meta LLaMA file is: its name in the `transformers` library, and how it is split over the files of
+/// a model that was trained in parallel.
 struct MetaTensorRole: Hashable {
     enum Split: Hashable {
         /// Every file has all of it.

@@ -17,8 +17,8 @@ struct SafetensorsHeaderScanner {
 
     /// The next member, or nil after the last.
     ///
-    /// - Throws: `safetensors.header-json`, `safetensors.duplicate-name`; `safetensors.entry` or `safetensors.metadata` for
-    ///   values past the limits above.
+    /// - Throws: `safetensors.header-json`, `safetensors.duplicate-name`; `safetensors.entry` or `safetensors.metadata`
+    ///   for values past the limits above.
     mutating func next() throws -> (name: String, value: JSONValue)? {
         let isFirst = position == 0
         if isFirst { try expect(UInt8(ascii: "{"), "an opening brace") }

@@ -3,8 +3,8 @@ import Tensors
 
 /// Writes one safetensors file in one pass; the same tensors always give the same bytes.
 ///
-/// The header is padded with spaces so that the data begins at a multiple of 8 bytes. The tensors lie in the order given,
-/// except that wider elements come first, which keeps every tensor aligned.
+/// The header is padded with spaces so that the data begins at a multiple of 8 bytes. The tensors lie in the order
+/// given, except that wider elements come first, which keeps every tensor aligned.
 public struct SafetensorsWriter: ~Copyable {
     /// The tensors in the order in which their bytes must be appended.
     public let tensors: [TensorDescription]

@@ -3,10 +3,11 @@ import Tensors
 /// The weights of a checkpoint, picked out of whatever else was saved with them.
 ///
 /// Which dictionary holds the weights: a member called `model`, `state_dict`, `model_state_dict` or `module`, in this
-/// order, that is a dictionary with tensors in it takes the place of the dictionary it is in, again and again; what then
-/// remains is the one. Dictionaries inside of it are flattened, with a full stop between the names. If the outermost
-/// dictionary itself is the one, its members with `optim` or `sched` in their names are passed over. What wrappers put in
-/// front of all names is left out (`WrapperPrefix`), and so is what modules keep beside their weights (`_extra_state`).
+/// order, that is a dictionary with tensors in it takes the place of the dictionary it is in, again and again; what
+/// then remains is the one. Dictionaries inside of it are flattened, with a full stop between the names. If the
+/// outermost dictionary itself is the one, its members with `optim` or `sched` in their names are passed over. What
+/// wrappers put in front of all names is left out (`WrapperPrefix`), and so is what modules keep beside their weights
+/// (`_extra_state`).
 ///
 /// Tensors elsewhere (of an optimizer, a second copy for averaging) are skipped.
 struct StateDictionary {

@@ -3,7 +3,8 @@ import Tensors
 
 /// The weights in one file of `torch.save` (`.bin`, `.pth`, `.pt`), read in place from the mapped file.
 ///
-/// Nothing of the file is ever run: see `Unpickler`. Which tensors are weights, and their names, says `StateDictionary`.
+/// Nothing of the file is ever run: see `Unpickler`. Which tensors are weights, and their names, says
+/// `StateDictionary`.
 public final class TorchFile: WeightFile {
     /// All weights, in the order of their bytes in the file.
     public let tensors: [TensorDescription]
@@ -32,8 +33,8 @@ public final class TorchFile: WeightFile {
 
     /// Maps a file and reads what it says of its tensors.
     ///
-    /// - Throws: `file.not-found`, `file.unreadable`, `checkpoint.lfs-pointer`, `checkpoint.format-unknown` or a `torch.*`
-    ///   error.
+    /// - Throws: `file.not-found`, `file.unreadable`, `checkpoint.lfs-pointer`, `checkpoint.format-unknown` or a
+    ///   `torch.*` error.
     public init(path: FilePath) throws {
         let file = try MappedFile(path: path)
         try FileKind.rejectPlaceholder(file)
@@ -96,7 +97,8 @@ public final class TorchFile: WeightFile {
 
     /// Copies rows to places in `destination` that are `rowStride` bytes apart, the first one at `offset`.
     ///
-    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when rows or places are outside the tensor or the destination.
+    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when rows or places are outside the tensor or the
+    ///   destination.
     func copyRows(
         _ rows: RowSelection, of tensor: TensorDescription, into destination: inout MutableRawSpan, at offset: Int,
         rowStride: Int

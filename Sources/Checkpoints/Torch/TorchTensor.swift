@@ -89,8 +89,8 @@ struct TorchTensor {
     /// The bytes of the storage that the tensor spans, from its first element to its last.
     let bytes: Range<Int>
 
-    /// The largest tensor that may have more elements than its storage, in bytes: a view that repeats its elements would
-    /// let a small file ask for any amount of memory.
+    /// The largest tensor that may have more elements than its storage, in bytes: a view that repeats its elements
+    /// would let a small file ask for any amount of memory.
     static let maximumRepeatedByteCount = 64 << 20
 
     /// Checks a view of a storage.

@@ -41,7 +41,8 @@ struct Unpickler {
 
     /// Runs the pickle to its end and returns its value. Objects stay in `heap`.
     ///
-    /// - Throws: A `torch.pickle*` error or `torch.tensor`, `torch.unsupported-type`, naming the bytes of the instruction.
+    /// - Throws: A `torch.pickle*` error or `torch.tensor`, `torch.unsupported-type`, naming the bytes of the
+    ///   instruction.
     mutating func load() throws -> PickleValue {
         let start = position
         var instruction = start
@@ -167,8 +168,8 @@ struct Unpickler {
         frameEnd = position + Int(length)
     }
 
-    /// `BUILD` gives an object attributes. Those of an `OrderedDict` (`_metadata` of a state dictionary) have no bearing on
-    /// the weights, nor has the content of a stream of bytes; nothing else may have any.
+    /// `BUILD` gives an object attributes. Those of an `OrderedDict` (`_metadata` of a state dictionary) have no
+    /// bearing on the weights, nor has the content of a stream of bytes; nothing else may have any.
     private mutating func build() throws {
         let state = try pop(1)[0]
         if heap.object(try top())?.kind == .inert { return }

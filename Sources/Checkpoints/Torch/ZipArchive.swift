@@ -2,10 +2,10 @@ import Tensors
 
 /// The directory of a ZIP archive whose entries are stored, not compressed, so that they can be read in place.
 ///
-/// Reads ZIP and ZIP64 (PKWARE APPNOTE 6.3.9) as `torch.save` writes them: one disk, no archive comment games, nothing in
-/// front of the archive. A value of this type satisfies: the directory ends exactly where the end records begin; every
-/// name is proper UTF-8, relative, without `.` and `..`, and occurs once; every entry's local header says the same as
-/// the directory; and no two entries share a byte.
+/// Reads ZIP and ZIP64 (PKWARE APPNOTE 6.3.9) as `torch.save` writes them: one disk, no archive comment games, nothing
+/// in front of the archive. A value of this type satisfies: the directory ends exactly where the end records begin;
+/// every name is proper UTF-8, relative, without `.` and `..`, and occurs once; every entry's local header says the
+/// same as the directory; and no two entries share a byte.
 struct ZipArchive {
     struct Entry: Sendable {
         /// The name with its folders.
@@ -22,8 +22,8 @@ struct ZipArchive {
     let entries: [Entry]
     private let places: [String: Int]
 
-    /// The most entries that are read. `torch.save` writes one for each storage; the largest models in one file have some
-    /// thousands.
+    /// The most entries that are read. `torch.save` writes one for each storage; the largest models in one file have
+    /// some thousands.
     private static let maximumEntryCount = 1 << 16
     /// The largest directory that is read, in bytes: that many entries with names of some length.
     private static let maximumDirectoryByteCount = 16 << 20
@@ -32,7 +32,8 @@ struct ZipArchive {
 
     /// Reads and checks the directory.
     ///
-    /// Time and memory are bounded by the caps on entries, on the directory and on the extra fields, whatever the file says.
+    /// Time and memory are bounded by the caps on entries, on the directory and on the extra fields, whatever the file
+    /// says.
     ///
     /// - Throws: A `torch.archive*` error or `torch.compressed`, naming bytes.
     init(of file: borrowing MappedFile) throws {

@@ -9,8 +9,8 @@ enum FloatConversion {
     /// - Parameters:
     ///   - bytes: Packed numbers of `source`: f16, bf16 or f32.
     ///   - type: A float type, or one of `GGUFBlockEncoder.types`.
-    /// - Throws: `quantize.not-finite`, `quantize.overflow` when a number is too large for the type, `tensor.mismatch` for
-    ///   other types.
+    /// - Throws: `quantize.not-finite`, `quantize.overflow` when a number is too large for the type, `tensor.mismatch`
+    ///   for other types.
     static func convert(_ bytes: [UInt8], from source: ElementType, to type: GGUFType) throws -> [UInt8] {
         if let place = FloatVectors.firstNotFinite(bytes.span.bytes, source) {
             throw PVITError(

@@ -19,13 +19,13 @@ public enum GGUFExport {
 
     /// Writes a checkpoint as one GGUF file, version 3, with its configuration, tokenizer and conversation template.
     ///
-    /// The tensors are read, converted and written in pieces: in memory are a few pieces for each thread, whatever the size
-    /// of the model. The same checkpoint and type give the same bytes, whatever the number of threads. The file appears
-    /// whole or not at all.
+    /// The tensors are read, converted and written in pieces: in memory are a few pieces for each thread, whatever the
+    /// size of the model. The same checkpoint and type give the same bytes, whatever the number of threads. The file
+    /// appears whole or not at all.
     ///
-    /// - Throws: `model.is-delta`; `checkpoint.config`, `model.config`, `checkpoint.tensors` and `model.unsupported` for models
-    ///   that are not LLaMA's; `export.tokenizer` for a tokenizer that llama.cpp has no name for; `quantize.*` for numbers
-    ///   that the type cannot hold; `work.cancelled`; the errors of reading and writing.
+    /// - Throws: `model.is-delta`; `checkpoint.config`, `model.config`, `checkpoint.tensors` and `model.unsupported`
+    ///   for models that are not LLaMA's; `export.tokenizer` for a tokenizer that llama.cpp has no name for;
+    ///   `quantize.*` for numbers that the type cannot hold; `work.cancelled`; the errors of reading and writing.
     public static func write(
         _ checkpoint: Checkpoint, to path: FilePath, type: GGUFWeightType, threadCount: Int = 1,
         monitor: WorkMonitor = WorkMonitor()

@@ -77,8 +77,8 @@ struct GGUFExportPlan: Sendable {
 
     /// Decides for every tensor.
     ///
-    /// Matrices get `type`; vectors stay f32, which is what llama.cpp expects. A matrix whose rows are not a multiple of 32
-    /// elements stays f16, and with 4-bit weights the output layer gets 8 bits, as in llama.cpp's own files.
+    /// Matrices get `type`; vectors stay f32, which is what llama.cpp expects. A matrix whose rows are not a multiple
+    /// of 32 elements stays f16, and with 4-bit weights the output layer gets 8 bits, as in llama.cpp's own files.
     ///
     /// - Parameter checkpoint: A model whose configuration is true to its output layer.
     /// - Throws: `checkpoint.config`, `checkpoint.tensors`, `model.config`, `model.unsupported`.

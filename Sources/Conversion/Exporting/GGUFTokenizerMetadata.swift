@@ -14,8 +14,8 @@ struct GGUFTokenizerMetadata {
     /// What of the tokenizer the file has no place for, a sentence for each.
     let notes: [String]
 
-    /// Reads the tokenizer's files: tokenizer.model where there is one, else tokenizer.json. A checkpoint without either
-    /// gives no pairs but `tokenizer.ggml.model` = `none`.
+    /// Reads the tokenizer's files: tokenizer.model where there is one, else tokenizer.json. A checkpoint without
+    /// either gives no pairs but `tokenizer.ggml.model` = `none`.
     ///
     /// - Parameter vocabulary: The number of rows of the embeddings, which the table of tokens is filled up to.
     /// - Throws: `export.tokenizer`, `tokenizer.invalid`, JSON errors.
@@ -52,8 +52,8 @@ struct GGUFTokenizerMetadata {
         notes = table.notes
     }
 
-    /// The ids of the tokens with a role: by their texts in tokenizer_config.json or special_tokens_map.json, else by their
-    /// ids in config.json. An empty text says that the tokenizer's own ids count before those.
+    /// The ids of the tokens with a role: by their texts in tokenizer_config.json or special_tokens_map.json, else by
+    /// their ids in config.json. An empty text says that the tokenizer's own ids count before those.
     private static func roles(
         _ tokens: [TokenTableForGGUF.Token], _ checkpoint: Checkpoint, _ config: JSONObject, _ defaults: [String: Int]
     ) throws -> [(key: String, value: GGUFValue)] {
@@ -133,8 +133,8 @@ struct TokenTableForGGUF {
         return ["tokens without a row in the embeddings: \(list)"] + settingNotes
     }
 
-    /// Puts a token in its place. Gaps are filled with tokens that are never used; added tokens for which the embeddings
-    /// have no row are left out, as by llama.cpp's converter.
+    /// Puts a token in its place. Gaps are filled with tokens that are never used; added tokens for which the
+    /// embeddings have no row are left out, as by llama.cpp's converter.
     ///
     /// - Throws: `export.tokenizer` for another token without a row.
     mutating func put(_ token: Token, at id: Int) throws {

@@ -4,9 +4,9 @@ import Tensors
 
 /// Tells whether a model is the one that a delta was made from.
 ///
-/// Deltas of other bases have the same shapes, and their sums look like models. So `DeltaMerge.difference` leaves a digest
-/// of the base's norm weights in the delta's `config.json`: they are few, every training moves them, and they are the same
-/// numbers in every format that a base is published in.
+/// Deltas of other bases have the same shapes, and their sums look like models. So `DeltaMerge.difference` leaves a
+/// digest of the base's norm weights in the delta's `config.json`: they are few, every training moves them, and they
+/// are the same numbers in every format that a base is published in.
 enum BaseFingerprint {
     /// The member of `config.json`.
     static let key = "delta_base_norms_sha256"
@@ -40,7 +40,8 @@ enum BaseFingerprint {
                 + "config.json adds it to this one all the same")
     }
 
-    /// Files with the fingerprint written into `config.json`, or taken out of it when nil; unchanged without `config.json`.
+    /// Files with the fingerprint written into `config.json`, or taken out of it when nil; unchanged without
+    /// `config.json`.
     static func setting(_ fingerprint: String?, in files: SideFiles) throws -> SideFiles {
         guard var config = try files.object(SideFiles.config), config[key] != nil || fingerprint != nil else {
             return files

@@ -4,9 +4,9 @@ import Tensors
 
 /// The element-wise sum or difference of two sources, computed row by row when it is read.
 ///
-/// The *extension* (a delta, or a fine-tuned target) decides names and shapes; the *base* is added to it or taken from it.
-/// Both are cast to float16 before, and every operation is computed in f32 and rounded once to float16, which is what
-/// PyTorch's `extension += base` does with two models that were loaded as float16.
+/// The *extension* (a delta, or a fine-tuned target) decides names and shapes; the *base* is added to it or taken from
+/// it. Both are cast to float16 before, and every operation is computed in f32 and rounded once to float16, which is
+/// what PyTorch's `extension += base` does with two models that were loaded as float16.
 struct CombinedSource: TensorSource {
     let tensors: [TensorDescription]
     private let base: MergeOperand

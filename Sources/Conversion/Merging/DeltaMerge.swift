@@ -12,7 +12,8 @@ public enum DeltaMerge {
         public let passedThrough: [TensorName]
         /// Tensors of either side that are left out because nobody reads them, such as tables of rotary frequencies.
         public let ignored: [TensorName]
-        /// Tensors with more rows than in the base, with the number of rows in the base; the other rows are passed through.
+        /// Tensors with more rows than in the base, with the number of rows in the base; the other rows are passed
+        /// through.
         public let extended: [(tensor: TensorDescription, baseRows: Int)]
         /// Tensors of the base, and of the delta or target, that are cast to float16.
         public let cast: (base: [TensorName], other: [TensorName])
@@ -24,13 +25,14 @@ public enum DeltaMerge {
 
     /// The sum of a base and a delta.
     ///
-    /// All numbers of both are cast to float16 and the sums rounded to it, whatever their types, as PVIT's own script does.
-    /// `model.embed_tokens.weight` and `lm_head.weight` may have more rows in the delta: the base is added to the first
-    /// ones. Configuration and tokenizer are the delta's, or the base's where the delta has none. If the delta's configuration ties
-    /// the output layer to the embeddings, so does the sum, unless it has both and they differ (`resolvingOutputLayer`).
+    /// All numbers of both are cast to float16 and the sums rounded to it, whatever their types, as PVIT's own script
+    /// does. `model.embed_tokens.weight` and `lm_head.weight` may have more rows in the delta: the base is added to the
+    /// first ones. Configuration and tokenizer are the delta's, or the base's where the delta has none. If the delta's
+    /// configuration ties the output layer to the embeddings, so does the sum, unless it has both and they differ
+    /// (`resolvingOutputLayer`).
     ///
-    /// - Throws: A `merge.*` error for tensors that do not match or a delta that names another base; `model.is-delta` and
-    ///   `delta.is-model` for arguments in the wrong places; what `CheckpointDiagnosis.requireWeights` throws; and
+    /// - Throws: A `merge.*` error for tensors that do not match or a delta that names another base; `model.is-delta`
+    ///   and `delta.is-model` for arguments in the wrong places; what `CheckpointDiagnosis.requireWeights` throws; and
     ///   `merge.no-model` when the sum does not look like a model.
     public static func merge(base: Checkpoint, delta: Checkpoint) throws -> Result {
         try CheckpointDiagnosis.requireWeights(base)
@@ -43,12 +45,12 @@ public enum DeltaMerge {
         return result
     }
 
-    /// The delta that leads from a base to a fine-tuned target: target - base, the inverse of `merge`. Its `config.json` says
-    /// which base it belongs to.
+    /// The delta that leads from a base to a fine-tuned target: target - base, the inverse of `merge`. Its
+    /// `config.json` says which base it belongs to.
     ///
     /// Base and target are cast to float16, in which the delta will be added. Where a difference needs more bits than
-    /// float16 has, adding it back gives a number next to the target's: about one in a hundred, off by the last bit. That
-    /// rounding is part of the published practice.
+    /// float16 has, adding it back gives a number next to the target's: about one in a hundred, off by the last bit.
+    /// That rounding is part of the published practice.
     ///
     /// - Throws: As `merge`.
     public static func difference(base: Checkpoint, target: Checkpoint) throws -> Result {
@@ -102,7 +104,8 @@ public enum DeltaMerge {
             outdatedVocabularySize: statedVocabularySize == pairing.vocabularySize ? nil : statedVocabularySize)
     }
 
-    /// The delta's files, with the base's where it has none. A tokenizer is taken whole, never pieced together from two.
+    /// The delta's files, with the base's where it has none. A tokenizer is taken whole, never pieced together from
+    /// two.
     private static func sideFiles(base: SideFiles, other: SideFiles) throws -> SideFiles {
         var result = other
         for name in [SideFiles.config, SideFiles.generationConfig] where result[name] == nil {

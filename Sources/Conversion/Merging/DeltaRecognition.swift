@@ -33,8 +33,8 @@ enum DeltaRecognition {
                 : "give the model that the delta belongs to")
     }
 
-    /// Throws `delta.is-model` when a checkpoint that should be a delta is a model: both its norms and its matrices are as
-    /// large as a model's.
+    /// Throws `delta.is-model` when a checkpoint that should be a delta is a model: both its norms and its matrices are
+    /// as large as a model's.
     static func requireDelta(_ delta: Checkpoint, of base: Checkpoint) throws {
         guard let mean = try normMean(delta.weights), mean.magnitude >= normThreshold,
             let ratio = try matrixSizeRatio(of: delta.weights, to: base.weights), ratio > matrixRatio

@@ -47,7 +47,8 @@ struct MergeOperand: TensorSource {
         }
     }
 
-    /// Tells of a number that float16 cannot hold what that means for a sum. (PyTorch makes it infinite without a word.)
+    /// Tells of a number that float16 cannot hold what that means for a sum. (PyTorch makes it infinite without a
+    /// word.)
     private func explained(_ error: PVITError) -> PVITError {
         guard error.code == .numberTooLarge else { return error.located(file: path) }
         return PVITError(

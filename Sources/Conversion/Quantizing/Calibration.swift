@@ -31,8 +31,8 @@ public struct Calibration: Sendable {
 
     /// The tokens of the text, by the tokenizer of a checkpoint.
     ///
-    /// - Throws: `quantize.calibration` for a text that is too short or has a token that the embeddings have no row for, and
-    ///   the errors of tokenizer files.
+    /// - Throws: `quantize.calibration` for a text that is too short or has a token that the embeddings have no row
+    ///   for, and the errors of tokenizer files.
     func tokens(for checkpoint: Checkpoint) throws -> ProbeTokens {
         let tokenizer = try Tokenizer(files: TokenizerFiles(of: checkpoint.sideFiles))
         let ids = tokenizer.encode(bytes: text, addBeginning: false, recogniseSpecial: false)

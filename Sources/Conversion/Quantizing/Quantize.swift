@@ -21,12 +21,13 @@ public enum Quantize {
 
     /// Converts `checkpoint`, which may be a merged one, and the towers that go with it to a container called `output`.
     ///
-    /// Each thread reads the rows of a tile, encodes and compresses them; tiles are appended in order. In memory are a few
-    /// tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
+    /// Each thread reads the rows of a tile, encodes and compresses them; tiles are appended in order. In memory are a
+    /// few tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
     /// whatever the number of threads. The file appears whole or not at all.
     ///
-    /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for a text that cannot serve, whatever `QuantizePlan` throws, `file.too-little-space`, `quantize.*` for
-    ///   weights that a type cannot hold, `work.cancelled`, and the errors of reading and writing.
+    /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for a text that cannot serve, whatever
+    ///   `QuantizePlan` throws, `file.too-little-space`, `quantize.*` for weights that a type cannot hold,
+    ///   `work.cancelled`, and the errors of reading and writing.
     public static func write(
         _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
         monitor: WorkMonitor = WorkMonitor()
@@ -78,7 +79,8 @@ public enum Quantize {
         }
     }
 
-    /// What estimates which columns of matrices matter; nil when no matrix is quantized or the model's sizes are too odd.
+    /// What estimates which columns of matrices matter; nil when no matrix is quantized or the model's sizes are too
+    /// odd.
     private static func probe(
         for plan: QuantizePlan, _ tokens: ProbeTokens?, _ source: any TensorSource
     ) throws -> ActivationProbe? {

@@ -4,7 +4,8 @@ import Tensors
 public struct QuantizeOptions: Sendable {
     /// What is compressed.
     public enum Profile: String, Sendable, CaseIterable {
-        /// Matrices that every token needs are stored, so that kernels run from the mapped file; the rest is compressed.
+        /// Matrices that every token needs are stored, so that kernels run from the mapped file; the rest is
+        /// compressed.
         case fast
         /// Everything is compressed where it gets at least 3 % smaller.
         case small

@@ -51,9 +51,9 @@ public struct QuantizePlan: Sendable {
     /// do. Matrices and convolutions of towers are f32 with type f32 and otherwise f16, their vectors keep their type.
     /// Overrides come last.
     ///
-    /// - Throws: `checkpoint.config`, `model.config`, `model.unsupported` or `checkpoint.tensors` when the checkpoint is not a
-    ///   whole model of a supported family; `tower.mismatch` for towers that do not suit the model; `quantize.override` for
-    ///   a pattern that fits no tensor; `quantize.type` for a type that a tensor cannot have.
+    /// - Throws: `checkpoint.config`, `model.config`, `model.unsupported` or `checkpoint.tensors` when the checkpoint
+    ///   is not a whole model of a supported family; `tower.mismatch` for towers that do not suit the model;
+    ///   `quantize.override` for a pattern that fits no tensor; `quantize.type` for a type that a tensor cannot have.
     public init(for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions) throws {
         let checkpoint = try checkpoint.resolvingOutputLayer()
         let architecture = try CheckpointDiagnosis.decoder(checkpoint)
@@ -98,7 +98,8 @@ private struct TypePolicy {
                 .typeNotPossible, "weights of type \(tensor.elementType) are not supported",
                 remedy: "convert the checkpoint to F16, BF16 or F32")
         }
-        // A pattern with wildcards is meant for those tensors it fits that can have its type; a whole name is meant anyway.
+        // A pattern with wildcards is meant for those tensors it fits that can have its type; a whole name is meant
+        // anyway.
         let fitting = overrides.indices.filter { place in
             let (pattern, override) = overrides[place]
             return pattern.matches(tensor.name.rawValue)

@@ -6,8 +6,8 @@ import Tensors
 /// Computes SHA-256 of source files while their tensors are converted, so that the disk is read once.
 ///
 /// A thread reads the files in step with the conversion: base and delta side by side, which is how they are added, and
-/// towers after them. That makes the operating system read ahead for the conversion too. The thread stays at most `lead`
-/// bytes in front of the conversion, so what it has read is still in memory when it is converted.
+/// towers after them. That makes the operating system read ahead for the conversion too. The thread stays at most
+/// `lead` bytes in front of the conversion, so what it has read is still in memory when it is converted.
 final class SourceHasher: Sendable {
     /// Files that are converted together, before those of the next part.
     struct Part: Sendable {

@@ -8,10 +8,10 @@ extension Checkpoint {
 
     /// The same model, with a configuration that is true to its output layer.
     ///
-    /// A model whose configuration ties the output layer to the embeddings may store either or both. If both are stored and
-    /// are equal bit by bit, one is left; if they differ, each is used for itself, as `transformers` and llama.cpp do, and
-    /// the configuration says that they are not tied. If only the output layer is stored, it becomes the embeddings.
-    /// Afterwards a tied model has the embeddings alone. Doing this twice changes nothing.
+    /// A model whose configuration ties the output layer to the embeddings may store either or both. If both are stored
+    /// and are equal bit by bit, one is left; if they differ, each is used for itself, as `transformers` and llama.cpp
+    /// do, and the configuration says that they are not tied. If only the output layer is stored, it becomes the
+    /// embeddings. Afterwards a tied model has the embeddings alone. Doing this twice changes nothing.
     ///
     /// - Throws: What reading the two tensors throws.
     public func resolvingOutputLayer() throws -> Checkpoint {

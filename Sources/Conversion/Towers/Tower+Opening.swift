@@ -9,12 +9,14 @@ extension Tower {
     ///
     /// The text half, projections and tables of position numbers are left out.
     ///
-    /// - Throws: `tower.config` and `tower.tensors` when it is not such a model, and the errors of `CheckpointSource.open`.
+    /// - Throws: `tower.config` and `tower.tensors` when it is not such a model, and the errors of
+    ///   `CheckpointSource.open`.
     public static func vision(opening path: FilePath) throws -> Tower {
         try vision(in: CheckpointSource.open(path))
     }
 
-    /// Opens a RegionCLIP: a file of `torch.save` as its authors publish them, or a folder or file with the same tensors.
+    /// Opens a RegionCLIP: a file of `torch.save` as its authors publish them, or a folder or file with the same
+    /// tensors.
     ///
     /// The language encoder, the teacher, the region proposal network and heads are left out.
     ///

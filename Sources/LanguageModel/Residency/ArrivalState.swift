@@ -21,8 +21,8 @@ public struct StreamStatistics: Sendable, Hashable {
     }
 }
 
-/// Which chunks of a stream have come and which are wanted. Chunks are numbered through all passes: the `sequence`-th one since
-/// the beginning is chunk `sequence % count`.
+/// Which chunks of a stream have come and which are wanted. Chunks are numbered through all passes: the `sequence`-th
+/// one since the beginning is chunk `sequence % count`.
 struct ArrivalState: Sendable {
     /// A chunk that is being read or was read.
     struct Arrival: Sendable {

@@ -9,8 +9,8 @@ import Tensors
 
 /// What the operating system says of memory (`/proc`, `/sys/fs/cgroup`).
 public enum MachineMemory {
-    /// What this process may take without others having to give something up: the least of what the machine has available and
-    /// of the limits of the process's control groups. nil when nothing is known.
+    /// What this process may take without others having to give something up: the least of what the machine has
+    /// available and of the limits of the process's control groups. nil when nothing is known.
     public static var available: ByteCount? {
         let free = field("MemAvailable:", of: "/proc/meminfo").map { $0 * 1024 + resident.rawValue }
         // What a group has used may be page cache, which it gives back; a little is the system's own.
@@ -18,7 +18,8 @@ public enum MachineMemory {
         return [free, limit].compactMap(\.self).min().map { ByteCount(rawValue: $0) }
     }
 
-    /// What this process has in memory at the moment, pages of mapped files included; without `/proc`, the most that it had.
+    /// What this process has in memory at the moment, pages of mapped files included; without `/proc`, the most that it
+    /// had.
     public static var resident: ByteCount {
         let pages = textLines(of: "/proc/self/statm").first?.split(separator: " ").dropFirst().first.flatMap {
             UInt64($0)

@@ -8,8 +8,8 @@ import CProcess
 
 /// What the operating system says of processors.
 public enum MachineProcessors {
-    /// How many processors this process may keep busy: those that it may run on and that are online, and no more than the
-    /// quotas of its control groups pay for, rounded up.
+    /// How many processors this process may keep busy: those that it may run on and that are online, and no more than
+    /// the quotas of its control groups pay for, rounded up.
     public static var available: Int {
         let allowed = Int(pvit_allowed_processor_count())
         return available(

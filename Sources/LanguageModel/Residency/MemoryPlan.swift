@@ -82,7 +82,8 @@ public struct MemoryPlan: Sendable, Hashable {
     public struct Request: Sendable {
         /// What the process may take; nil takes what the machine has.
         public var limit: ByteCount?
-        /// The most positions of a context; nil leaves it to the plan, which prefers as many as the model was trained for.
+        /// The most positions of a context; nil leaves it to the plan, which prefers as many as the model was trained
+        /// for.
         public var contextLength: Int?
         /// How keys and values are stored; nil leaves it to the plan, which prefers `f16`.
         public var cacheStorage: KVCache.Storage?

@@ -9,7 +9,8 @@ struct WeightChunk: Sendable {
     let blocks: Range<Int>
     /// The rows of the tiles.
     let rows: Range<Int>
-    /// Where each tile's decoded bytes lie when the chunk is decoded, and where the last one ends; a stored tile takes no room.
+    /// Where each tile's decoded bytes lie when the chunk is decoded, and where the last one ends; a stored tile takes
+    /// no room.
     let decodedPlaces: [Int]
 
     /// The bytes of the file from the first tile's to the last one's.
@@ -101,8 +102,8 @@ struct WeightChunks: Sendable {
         return (chunksOfTiles[name] ?? []).map { first + $0 }
     }
 
-    /// Chooses chunks to keep in `byteCount` bytes, spread evenly over the pass: what is read then arrives while what is kept
-    /// is multiplied by.
+    /// Chooses chunks to keep in `byteCount` bytes, spread evenly over the pass: what is read then arrives while what
+    /// is kept is multiplied by.
     func pinned(within byteCount: Int) -> [Bool] {
         var (passed, kept) = (0, 0)
         return chunks.map { chunk in

@@ -3,11 +3,11 @@ import Parallelism
 import Synchronization
 import Tensors
 
-/// Weights in memory of the process's own: some chunks stay, the others are read ahead of their use in every pass over the
-/// layers and forgotten after it.
+/// Weights in memory of the process's own: some chunks stay, the others are read ahead of their use in every pass over
+/// the layers and forgotten after it.
 ///
-/// Two threads read in the order of the pass, round and round, until `stop` is called. A product of some matrices takes the
-/// chunks of theirs, which come next; chunks that are skipped, because a pass ends early, are dropped.
+/// Two threads read in the order of the pass, round and round, until `stop` is called. A product of some matrices takes
+/// the chunks of theirs, which come next; chunks that are skipped, because a pass ends early, are dropped.
 final class WeightStream: Sendable {
     private enum Job {
         case stream(sequence: Int, chunk: Int, slot: Int)
@@ -92,7 +92,8 @@ final class WeightStream: Sendable {
         arrivals.change { $0.skip(to: $0.head + range.count) }
     }
 
-    /// Lends the decoded bytes of a tile, all of whose `rows` are multiplied by in `body`, within a pass over its chunk.
+    /// Lends the decoded bytes of a tile, all of whose `rows` are multiplied by in `body`, within a pass over its
+    /// chunk.
     ///
     /// - Throws: `file.read-failed`, the errors of the container's tiles, and what `body` throws.
     func withTile<Result>(

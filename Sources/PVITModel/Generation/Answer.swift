@@ -2,7 +2,8 @@ import LanguageModel
 import Tensors
 import Tokenization
 
-/// An answer in the making: which tokens were drawn, and whether it has ended. How they came about is its owner's business.
+/// An answer in the making: which tokens were drawn, and whether it has ended. How they came about is its owner's
+/// business.
 struct Answer {
     /// What is answered.
     let prompt: ModelPrompt
@@ -23,8 +24,9 @@ struct Answer {
 
     /// - Parameters:
     ///   - ends: The tokens that end the answer.
-    ///   - continuesText: Whether the answer goes on with the text of the prompt, so that both together are what all tokens
-    ///     together spell; otherwise it is a text of its own, which begins without the space that a word begins with.
+    ///   - continuesText: Whether the answer goes on with the text of the prompt, so that both together are what all
+    ///     tokens together spell; otherwise it is a text of its own, which begins without the space that a word begins
+    ///     with.
     /// - Throws: `sampling.option`.
     init(
         to prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false,

@@ -40,8 +40,9 @@ public struct PoolAnswer: Sendable {
     public let stopReason: StopReason
 }
 
-/// Answers many questions, several at a time: every pass over the weights reads a token of each answer, and the prompts of
-/// those that are new. An answer that ends makes room for the next question. Answers are those that `Generator` gives.
+/// Answers many questions, several at a time: every pass over the weights reads a token of each answer, and the prompts
+/// of those that are new. An answer that ends makes room for the next question. Answers are those that `Generator`
+/// gives.
 public final class AnswerPool {
     /// The model.
     public let model: LoadedModel
@@ -75,8 +76,8 @@ public final class AnswerPool {
     /// - Parameters:
     ///   - next: Gives the next question whenever there is room for one; nil when there are no more.
     ///   - eachPass: Called before each pass over the weights; what it throws ends everything.
-    ///   - finish: Gets the number of a question and its answer, or why it has none. Answers come in the order in which they
-    ///     end.
+    ///   - finish: Gets the number of a question and its answer, or why it has none. Answers come in the order in which
+    ///     they end.
     /// - Throws: What `next`, `eachPass` and `finish` throw, and errors of the model.
     public func answer(
         next: () throws -> PoolQuestion?, eachPass: () throws -> Void = {},
@@ -140,8 +141,8 @@ public final class AnswerPool {
             number: question.number, answer: try Answer(to: prompt, turn.options, ends: turn.ends, model.tokenizer))
     }
 
-    /// Gives seats to those who wait, with what others have read of their prompts already. Who could have more from one who
-    /// is just being seated waits for the next pass; returns those.
+    /// Gives seats to those who wait, with what others have read of their prompts already. Who could have more from one
+    /// who is just being seated waits for the next pass; returns those.
     private func seat(_ waiting: [Entrant]) throws -> [Entrant] {
         var left: [Entrant] = []
         var seated: [ModelPrompt] = []

@@ -1,8 +1,8 @@
 import Tensors
 
-/// Which positions of a text that is longer than the context are kept: the first ones, and as many of the last ones as leave
-/// room. The others are dropped in steps of half of what is not fixed, so that a text that grows is seldom read again, and
-/// its window depends on its length alone.
+/// Which positions of a text that is longer than the context are kept: the first ones, and as many of the last ones as
+/// leave room. The others are dropped in steps of half of what is not fixed, so that a text that grows is seldom read
+/// again, and its window depends on its length alone.
 struct ContextWindow {
     /// The most positions that are kept.
     let capacity: Int

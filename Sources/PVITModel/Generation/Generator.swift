@@ -3,7 +3,8 @@ import Tensors
 import Tokenization
 import Vision
 
-/// Continues texts with a model, one after the other. What two consecutive prompts begin with in common is computed once.
+/// Continues texts with a model, one after the other. What two consecutive prompts begin with in common is computed
+/// once.
 public final class Generator {
     /// The model.
     public let model: LoadedModel
@@ -18,7 +19,8 @@ public final class Generator {
     /// Makes room for a context.
     ///
     /// - Parameters:
-    ///   - contextLength: The most positions; nil for as many as the model's memory plan says, or the model was trained for.
+    ///   - contextLength: The most positions; nil for as many as the model's memory plan says, or the model was trained
+    ///     for.
     ///   - storage: How keys and values are stored; nil for what the memory plan says, or `f16`.
     /// - Throws: `model.cache` when that context is not possible.
     public init(_ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage? = nil) throws {
@@ -39,8 +41,8 @@ public final class Generator {
     /// - Throws: `chat.template` when the model has no template.
     public func tokens(of messages: [ChatMessage]) throws -> [TokenID] { try model.prompt(of: messages).tokens }
 
-    /// Answers a conversation, which may be about an image: `generate` with its prompt, ending where the template ends a
-    /// turn. A second question about the same image does not encode it again.
+    /// Answers a conversation, which may be about an image: `generate` with its prompt, ending where the template ends
+    /// a turn. A second question about the same image does not encode it again.
     ///
     /// - Throws: What `LoadedModel.prompt(of:image:room:)` and `generate` throw.
     public func answer(
@@ -52,8 +54,8 @@ public final class Generator {
         return try generate(prompt, turn.options, ends: turn.ends, emit)
     }
 
-    /// Continues a text as it is, in which `<image>` shows the image: text and answer together are what their tokens spell
-    /// together.
+    /// Continues a text as it is, in which `<image>` shows the image: text and answer together are what their tokens
+    /// spell together.
     ///
     /// - Throws: What `LoadedModel.prompt(ofRaw:image:room:)` and `generate` throw.
     public func complete(
@@ -158,8 +160,8 @@ public final class Generator {
         return (common, timings)
     }
 
-    /// Reads the token that was drawn last, and on trial those that may follow it; draws the next one, and further ones for as
-    /// long as they are those that were read.
+    /// Reads the token that was drawn last, and on trial those that may follow it; draws the next one, and further ones
+    /// for as long as they are those that were read.
     private func decode(_ answer: inout Answer, _ speculation: inout Speculation?) throws {
         let room = min(answer.remaining - 1, cache.capacity - cache.count - 1)
         let draft = speculation?.draft(after: answer.history, room: room) ?? []

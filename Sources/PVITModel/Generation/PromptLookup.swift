@@ -1,10 +1,12 @@
 import Tensors
 import Tokenization
 
-/// Guesses how a text continues from how it continued before (prompt lookup decoding): where its last tokens occur earlier,
-/// what followed them there. The earlier place that shares most tokens with the end counts, the latest of equal ones.
+/// Guesses how a text continues from how it continued before (prompt lookup decoding): where its last tokens occur
+/// earlier, what followed them there. The earlier place that shares most tokens with the end counts, the latest of
+/// equal ones.
 ///
-/// Places are found by their last two tokens, in chains from the latest to the earliest, as compressors find repetitions.
+/// Places are found by their last two tokens, in chains from the latest to the earliest, as compressors find
+/// repetitions.
 struct PromptLookup {
     private struct Pair: Hashable {
         let first: TokenID

@@ -9,7 +9,8 @@ struct Speculation {
 
     private var lookup = PromptLookup()
     private let limit: Int
-    /// How many tokens are guessed next: twice as many after a draft that came whole, half as many after one that failed.
+    /// How many tokens are guessed next: twice as many after a draft that came whole, half as many after one that
+    /// failed.
     private var length: Int
     /// How many passes go without a draft, and how many will when a draft of one token fails again.
     private var pause = 0

@@ -17,7 +17,8 @@ public struct ModelPrompt: Sendable {
     /// How many of the first positions stay when the oldest part of a text is dropped: the token that begins texts, the
     /// instructions and the image.
     let fixedCount: Int
-    /// The position of the first region that must stay when the oldest part of a text is dropped: those of the last message.
+    /// The position of the first region that must stay when the oldest part of a text is dropped: those of the last
+    /// message.
     let firstNeededRegion: Int?
 
     /// What a position reads: equal ones, after equal ones, give equal keys and values.
@@ -123,8 +124,8 @@ public struct PromptRoom: Sendable, Hashable {
         self.mayCut = mayCut && overflow == .stop
     }
 
-    /// The room beside the answer that is asked for. PVIT's worker makes 256 tokens unless it is asked for another number, and
-    /// 1024 at most.
+    /// The room beside the answer that is asked for. PVIT's worker makes 256 tokens unless it is asked for another
+    /// number, and 1024 at most.
     init(contextLength: Int, _ options: GenerationOptions) {
         self.init(
             contextLength: contextLength, answerCount: min(max(options.maximumTokens ?? 256, 0), 1024),
@@ -164,10 +165,11 @@ extension LoadedModel {
         return recognisesSpecialInMessages ? text.recognisingAll : text
     }
 
-    /// A text as it is, special tokens recognised, after the token that begins texts if the model has one and the text does
-    /// not begin with it.
+    /// A text as it is, special tokens recognised, after the token that begins texts if the model has one and the text
+    /// does not begin with it.
     ///
-    /// - Throws: As `prompt(of:image:room:)`; `prompt.images` also when an image is given and the text has no `<image>`.
+    /// - Throws: As `prompt(of:image:room:)`; `prompt.images` also when an image is given and the text has no
+    ///   `<image>`.
     public func prompt(
         ofRaw text: String, image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
@@ -204,8 +206,8 @@ extension LoadedModel {
             fixedCount: fixedCount(of: prompt.tokens, instructions), neededRegionCount: neededRegionCount)
     }
 
-    /// How many regions the last message of a conversation has, or a text without messages. Throws unless all regions that
-    /// must be shown can be, before any work is done for them.
+    /// How many regions the last message of a conversation has, or a text without messages. Throws unless all regions
+    /// that must be shown can be, before any work is done for them.
     private func neededRegions(
         _ text: String, lastMessage: String?, _ image: PreparedImage, _ room: PromptRoom?
     ) throws -> Int {
@@ -229,8 +231,8 @@ extension LoadedModel {
         return needed
     }
 
-    /// The beginning of a conversation without what the user says: what the template and the system's message put there.
-    /// Nothing when the template allows no such conversation.
+    /// The beginning of a conversation without what the user says: what the template and the system's message put
+    /// there. Nothing when the template allows no such conversation.
     private func instructions(of messages: [ChatMessage]) -> [TokenID] {
         let beginning = messages.prefix { $0.role == .system } + [ChatMessage(.user, "")]
         guard let text = try? renderedText(of: Array(beginning)) else { return [] }

@@ -14,7 +14,8 @@ public struct NamedRegion: Sendable, Hashable {
         case fractions([Double])
     }
 
-    /// Reads `NAME=left,top,right,bottom`. Four whole numbers are pixels; four numbers with a decimal point are fractions.
+    /// Reads `NAME=left,top,right,bottom`. Four whole numbers are pixels; four numbers with a decimal point are
+    /// fractions.
     ///
     /// - Throws: `prompt.region` for anything else, a mixture of both included.
     public init(parsing text: String) throws {

@@ -3,8 +3,9 @@ import Tokenization
 
 /// A text with an image and regions as PVIT's code feeds it to the model: the tokens, and what they show.
 ///
-/// `<image>` becomes `<im_start>`, a token for each part of the image, and `<im_end>`. `<Region><L…><L…><L…><L…></Region>`
-/// keeps its tags around a single token; the same four locations elsewhere in the text become that token too.
+/// `<image>` becomes `<im_start>`, a token for each part of the image, and `<im_end>`.
+/// `<Region><L…><L…><L…><L…></Region>` keeps its tags around a single token; the same four locations elsewhere in the
+/// text become that token too.
 public struct PVITPrompt: Sendable, Hashable {
     /// What the model is given.
     public private(set) var tokens: [TokenID]
@@ -70,8 +71,8 @@ public struct PVITPrompt: Sendable, Hashable {
             remedy: remedy)
     }
 
-    /// Cuts tokens off at the beginning so that an answer of `answerCount` tokens fits a context, as PVIT's worker does: it
-    /// keeps 8 positions free.
+    /// Cuts tokens off at the beginning so that an answer of `answerCount` tokens fits a context, as PVIT's worker
+    /// does: it keeps 8 positions free.
     ///
     /// - Throws: `prompt.too-long` when a part of the image or a region would be lost.
     mutating func cut(toFit contextLength: Int, answerCount: Int, _ special: PVITTokens) throws {

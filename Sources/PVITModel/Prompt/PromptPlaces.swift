@@ -10,8 +10,8 @@ struct PromptPlaces: Sendable, Hashable {
 
     /// Finds the places.
     ///
-    /// - Throws: `prompt.images` when tokens of images stand in the text otherwise than around an image; `prompt.region`
-    ///   for tags of regions that are not around four locations, and for regions without an image.
+    /// - Throws: `prompt.images` when tokens of images stand in the text otherwise than around an image;
+    ///   `prompt.region` for tags of regions that are not around four locations, and for regions without an image.
     init(of prompt: PVITPrompt, patchCount: Int, _ special: PVITTokens) throws {
         let tokens = prompt.tokens
         func token(_ place: Int) -> TokenID? { tokens.indices.contains(place) ? tokens[place] : nil }

@@ -1,6 +1,7 @@
 import Tensors
 
-/// A rectangle in an image as prompts write it: `<L100><L250><L900><L975>`, in thousandths of the image's width and height.
+/// A rectangle in an image as prompts write it: `<L100><L250><L900><L975>`, in thousandths of the image's width and
+/// height.
 public struct RegionLocation: Sendable, Hashable, CustomStringConvertible {
     /// The left edge, in thousandths of the width.
     public let left: Int
@@ -24,8 +25,8 @@ public struct RegionLocation: Sendable, Hashable, CustomStringConvertible {
 
     /// Throws unless this is a rectangle with an area inside of the image.
     ///
-    /// PVIT's code takes other numbers and computes something: what lies outside of an image is nothing, and corners are
-    /// put in order. They are mistakes.
+    /// PVIT's code takes other numbers and computes something: what lies outside of an image is nothing, and corners
+    /// are put in order. They are mistakes.
     ///
     /// - Throws: `prompt.region`.
     public func check() throws {

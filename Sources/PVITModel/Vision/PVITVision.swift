@@ -27,14 +27,14 @@ public final class PVITVision {
     /// What was encoded last, the latest at the end.
     private var remembered: [ImageEncoding] = []
 
-    /// How many images are remembered, so that a question about one of them does not encode it again. An image of RN50x4
-    /// takes 20 to 30 MB.
+    /// How many images are remembered, so that a question about one of them does not encode it again. An image of
+    /// RN50x4 takes 20 to 30 MB.
     private static let memory = 2
     /// What the embeddings of the regions of a prompt may take, in all steps of their computation.
     private static let regionByteCount = 128 << 20
 
-    /// Opens what the configuration asks for; nil when the container has no vision tower. Towers stay in the file until they
-    /// are used.
+    /// Opens what the configuration asks for; nil when the container has no vision tower. Towers stay in the file until
+    /// they are used.
     ///
     /// - Throws: `model.config`, `vision.config`, `tensor.not-found` and `tensor.mismatch`.
     init?(_ config: JSONObject, hidden: Int, in container: Container, engine: ComputeEngine) throws {
@@ -73,8 +73,8 @@ public final class PVITVision {
         self.engine = engine
     }
 
-    /// What encoding an image takes at most, above the towers' weights, which stay in the file. Measured with images of the
-    /// largest size, 800 × 1333 pixels, and the published sizes of the towers; narrower ones take less.
+    /// What encoding an image takes at most, above the towers' weights, which stay in the file. Measured with images of
+    /// the largest size, 800 × 1333 pixels, and the published sizes of the towers; narrower ones take less.
     static func peakByteCount(in container: Container) throws -> Int {
         let metadata = try container.metadata
         guard metadata[CLIPVisionConfiguration.metadataKey] != nil else { return 0 }
@@ -100,8 +100,8 @@ public final class PVITVision {
 
     /// The embeddings of regions of an image: `[hidden]` each.
     ///
-    /// - Throws: `model.no-vision` when there is no region encoder, `image.*`, `vision.input` for an image much longer than
-    ///   wide, and errors of the container's tiles.
+    /// - Throws: `model.no-vision` when there is no region encoder, `image.*`, `vision.input` for an image much longer
+    ///   than wide, and errors of the container's tiles.
     func regions(
         _ regions: [RegionLocation], of image: PreparedImage, _ timings: inout VisionTimings
     ) throws -> [[Float]] {

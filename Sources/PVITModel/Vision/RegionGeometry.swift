@@ -7,7 +7,8 @@ struct RegionGeometry {
     /// As fractions of the scaled image's sides: left, top, right, bottom.
     let fractions: [Float]
 
-    /// Computes the place in the order, and with the roundings, of PVIT's `region_clip_image_transform` and of its model.
+    /// Computes the place in the order, and with the roundings, of PVIT's `region_clip_image_transform` and of its
+    /// model.
     ///
     /// - Parameters:
     ///   - size: The size of the image.

@@ -22,7 +22,8 @@ struct AddedVocabulary: Sendable {
 
     /// Creates the vocabulary.
     ///
-    /// - Parameter normalize: How texts are normalized; tokens with `isNormalized` are found by their normalized content.
+    /// - Parameter normalize: How texts are normalized; tokens with `isNormalized` are found by their normalized
+    ///   content.
     /// - Throws: `tokenizer.invalid` for two tokens with one id or one content, and for an overlong or empty content.
     init(_ tokens: [AddedToken], normalize: ([UInt8]) -> [UInt8] = { $0 }) throws {
         let sorted = tokens.sorted { $0.id < $1.id }
@@ -76,11 +77,11 @@ struct AddedVocabulary: Sendable {
 
     /// Finds added tokens in a text: the leftmost and of those the longest, none overlapping another.
     ///
-    /// A special token that stands where none are recognised is passed over as a whole, as the `tokenizers` library does,
-    /// but never beyond the end of the stretch it begins in: what follows there may be a token that counts.
+    /// A special token that stands where none are recognised is passed over as a whole, as the `tokenizers` library
+    /// does, but never beyond the end of the stretch it begins in: what follows there may be a token that counts.
     ///
-    /// Tokens that the text reserves, and those that its recognised stretches spell, count like special ones: a template's
-    /// marks are not a message's to write, even where the tokenizer does not list them as special.
+    /// Tokens that the text reserves, and those that its recognised stretches spell, count like special ones: a
+    /// template's marks are not a message's to write, even where the tokenizer does not list them as special.
     ///
     /// - Parameter isNormalized: Whether `text` is normalized: the other tokens are looked for then.
     private func matches(in text: MarkedText, isNormalized: Bool) -> [AddedTokenMatcher.Match] {
@@ -180,8 +181,8 @@ struct AddedVocabulary: Sendable {
         return !CharacterClass.isWordCharacter(UTF8Scalars.scalar(in: text, at: range.upperBound).value)
     }
 
-    /// Cuts a text as the slow tokenizers of `transformers` 4.33 do: first at all tokens, then each token takes the white
-    /// space (Python's) at its sides away from its neighbours.
+    /// Cuts a text as the slow tokenizers of `transformers` 4.33 do: first at all tokens, then each token takes the
+    /// white space (Python's) at its sides away from its neighbours.
     ///
     /// A neighbour that is a token itself and loses white space of its own becomes text, as it does there.
     func segmentsOfSlowTokenizer(in marked: MarkedText) -> [Segment] {

@@ -83,7 +83,8 @@ struct RecognisedStretches {
         return stretch.lowerBound <= place ? (true, stretch.upperBound) : (false, stretch.lowerBound)
     }
 
-    /// Whether all of a range that begins at the last place or behind it lies in one stretch that recognises special tokens.
+    /// Whether all of a range that begins at the last place or behind it lies in one stretch that recognises special
+    /// tokens.
     func contain(_ range: Range<Int>) -> Bool {
         guard let stretch = stretches[next...].first(where: { $0.upperBound > range.lowerBound }) else { return false }
         return stretch.lowerBound <= range.lowerBound && range.upperBound <= stretch.upperBound

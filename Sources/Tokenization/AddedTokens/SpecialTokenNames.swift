@@ -28,7 +28,8 @@ struct SpecialTokenNames {
     /// Collects the names. special_tokens_map.json goes first, unless tokenizer_config.json has the newer
     /// `added_tokens_decoder`, which makes `transformers` ignore it.
     ///
-    /// An empty text is no name: the default counts, as where a file says nothing. `null` says that no token has the role.
+    /// An empty text is no name: the default counts, as where a file says nothing. `null` says that no token has the
+    /// role.
     ///
     /// - Parameter defaults: The names of roles that no file names.
     init(_ files: TokenizerFiles, defaults: [Role: String] = [:]) throws {
@@ -107,10 +108,10 @@ struct SpecialTokenNames {
 
     /// The tokens that `LlamaTokenizer` of `transformers` cuts out of a text.
     ///
-    /// As of 4.34 `added_tokens_decoder` has their flags. Before that, special tokens with an object, and those that have
-    /// their role from tokenizer_config.json, keep the white space beside them unless the object says otherwise; all
-    /// others, which is to say those of added_tokens.json, take it away on both sides. Named tokens without an id, other
-    /// than those that begin and end a text, are left as text.
+    /// As of 4.34 `added_tokens_decoder` has their flags. Before that, special tokens with an object, and those that
+    /// have their role from tokenizer_config.json, keep the white space beside them unless the object says otherwise;
+    /// all others, which is to say those of added_tokens.json, take it away on both sides. Named tokens without an id,
+    /// other than those that begin and end a text, are left as text.
     ///
     /// - Parameter pieceID: The id of the piece with a spelling.
     func tokensOfLlamaTokenizer(

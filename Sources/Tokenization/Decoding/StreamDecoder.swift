@@ -72,8 +72,8 @@ public struct StreamDecoder: Sendable {
         removeKnown(from: start, in: &output)
     }
 
-    /// Takes what is known already out of new output. Ids that change known text, as the rest of a character does, give out
-    /// all that is changed.
+    /// Takes what is known already out of new output. Ids that change known text, as the rest of a character does, give
+    /// out all that is changed.
     private mutating func removeKnown(from start: Int, in output: inout [UInt8]) {
         guard !known.isEmpty, output.count > start else { return }
         var count = zip(known, output[start...]).prefix { $0 == $1 }.count

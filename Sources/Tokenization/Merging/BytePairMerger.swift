@@ -1,14 +1,14 @@
 /// A vocabulary entry or a character, as merging sees it.
 ///
-/// Numbers below 2³¹ are token ids. A character that is no token of its own is `character` + its scalar value: merges may
-/// still consume it, as SentencePiece's do.
+/// Numbers below 2³¹ are token ids. A character that is no token of its own is `character` + its scalar value: merges
+/// may still consume it, as SentencePiece's do.
 typealias Symbol = UInt32
 
 /// Turns a sequence of symbols into tokens by applying merges, the best first and of equals the leftmost: byte-pair
 /// encoding (Sennrich et al., arXiv 1508.07909) with the priority queue over linked symbols of SentencePiece.
 ///
-/// Both `sentencepiece` and `tokenizers` are this algorithm: the former ranks a merge by the score of the piece it makes,
-/// the latter by its line in the list of merges. Complexity: O(n log n) for n symbols.
+/// Both `sentencepiece` and `tokenizers` are this algorithm: the former ranks a merge by the score of the piece it
+/// makes, the latter by its line in the list of merges. Complexity: O(n log n) for n symbols.
 struct BytePairMerger: Sendable {
     /// The first symbol that stands for a character and not for a token.
     static let character: Symbol = 0x8000_0000
@@ -31,9 +31,9 @@ struct BytePairMerger: Sendable {
     ///
     /// - Parameters:
     ///   - merges: What can be merged.
-    ///   - bridges: The pairs (last initial symbol of the left part, first one of the right part) of all merges, at least;
-    ///     nil when any pair may be one. Text is cut wherever two neighbours are no such pair: no merge can ever reach
-    ///     across.
+    ///   - bridges: The pairs (last initial symbol of the left part, first one of the right part) of all merges, at
+    ///     least; nil when any pair may be one. Text is cut wherever two neighbours are no such pair: no merge can ever
+    ///     reach across.
     init(merges: Merges, bridges: PairFilter?) {
         self.merges = merges
         self.bridges = bridges
@@ -117,8 +117,8 @@ struct BytePairMerger: Sendable {
             guard scratch.links[left].isAlive, case let right = Int(scratch.links[left].next), right >= 0 else {
                 continue
             }
-            // An entry is out of date when its pair has become another one in the meantime, which only grows: were the rank
-            // the same, so would be the place in the queue.
+            // An entry is out of date when its pair has become another one in the meantime, which only grows: were the
+            // rank the same, so would be the place in the queue.
             let current = merge(of: scratch.symbols[left], scratch.symbols[right], &scratch.memory)
             guard current != Self.none, current >> 32 == rank else { continue }
             let merged = Symbol(truncatingIfNeeded: current)

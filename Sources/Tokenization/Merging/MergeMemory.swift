@@ -1,7 +1,7 @@
 /// What merges the last pairs of symbols had, for those merges that cost a while to find.
 ///
-/// Each pair has one place, where another one may replace it: the memory is small and bounded, whatever the text. What two
-/// pairs that share a place cost is to be found again.
+/// Each pair has one place, where another one may replace it: the memory is small and bounded, whatever the text. What
+/// two pairs that share a place cost is to be found again.
 struct MergeMemory {
     private struct Entry {
         var pair: UInt64

@@ -1,5 +1,6 @@
-/// A set of pairs of symbols that sometimes takes a pair for a member that is none, and never the other way round: a Bloom
-/// filter with one hash. It stays in the cache where a table of all pairs would not, and costs a fraction to make.
+/// A set of pairs of symbols that sometimes takes a pair for a member that is none, and never the other way round: a
+/// Bloom filter with one hash. It stays in the cache where a table of all pairs would not, and costs a fraction to
+/// make.
 struct PairFilter: Sendable {
     private var words: [UInt64]
     private let shift: UInt64

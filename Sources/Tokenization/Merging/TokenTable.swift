@@ -7,8 +7,8 @@ struct TokenTable: Sendable {
 
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
-    /// Some bits of the hash, so that few other strings are ever looked at, and the number of the string: small, since the
-    /// slots are looked at in no order and should stay in the cache.
+    /// Some bits of the hash, so that few other strings are ever looked at, and the number of the string: small, since
+    /// the slots are looked at in no order and should stay in the cache.
     private var slots: [UInt32] = []
     private var indexedCount = 0
     /// The length of the longest string, in bytes.
@@ -44,7 +44,8 @@ struct TokenTable: Sendable {
         try body(bytes.span.extracting(range(of: number)))
     }
 
-    /// Makes a string, one of the first `TokenizerLimits.vocabularyCount`, findable; false when an equal one already is.
+    /// Makes a string, one of the first `TokenizerLimits.vocabularyCount`, findable; false when an equal one already
+    /// is.
     @discardableResult
     mutating func index(_ number: Int) -> Bool {
         if (indexedCount + 1) * 2 > slots.count { resizeSlots(toHold: max(8, indexedCount * 2)) }
@@ -63,7 +64,8 @@ struct TokenTable: Sendable {
         return found == Self.free ? nil : Int(found & Self.numberMask)
     }
 
-    /// The same, for a string that often is number `guess`: then nothing is hashed, as long as all strings are findable.
+    /// The same, for a string that often is number `guess`: then nothing is hashed, as long as all strings are
+    /// findable.
     func number(of string: Span<UInt8>, guess: Int) -> Int? {
         if indexedCount == ends.count, guess < ends.count, equals(guess, string) { return guess }
         return number(of: string)

@@ -1,6 +1,6 @@
-/// The merges of a SentencePiece model: two neighbours are joined whenever their joint text is a piece, the highest score
-/// first. They are looked up by that text, as `sentencepiece` does itself, since there are far more ways to cut all pieces
-/// in two than a text ever needs.
+/// The merges of a SentencePiece model: two neighbours are joined whenever their joint text is a piece, the highest
+/// score first. They are looked up by that text, as `sentencepiece` does itself, since there are far more ways to cut
+/// all pieces in two than a text ever needs.
 struct PieceMerges: Sendable {
     private let file: SentencePieceFile
 
@@ -33,8 +33,8 @@ struct PieceMerges: Sendable {
             ?? UTF8.encodedReplacementCharacter
     }
 
-    /// A number that falls as the score, which is a number, rises: the bits of floating-point numbers are in order but for
-    /// those below zero, which are in reverse. Equal scores have equal ranks.
+    /// A number that falls as the score, which is a number, rises: the bits of floating-point numbers are in order but
+    /// for those below zero, which are in reverse. Equal scores have equal ranks.
     static func rank(of score: Float) -> UInt32 {
         let bits = score == 0 ? 0 : score.bitPattern
         return bits >> 31 == 0 ? 0x7FFF_FFFF - bits : bits

@@ -31,8 +31,8 @@ package struct ProtobufReader {
 
     /// The next field, or nil at the end of the message.
     ///
-    /// - Throws: `tokenizer.invalid` for anything that is cut short or malformed, and for groups, which the formats read
-    ///   here do not use.
+    /// - Throws: `tokenizer.invalid` for anything that is cut short or malformed, and for groups, which the formats
+    ///   read here do not use.
     package mutating func next() throws -> (field: UInt64, content: Content)? {
         guard place < end else { return nil }
         let start = place

@@ -7,8 +7,8 @@ public enum SentencePieceConvention: Sendable {
     case legacy
     /// As `LlamaTokenizer` with `legacy: false`: one dummy prefix for the whole text.
     case current
-    /// As `LlamaTokenizerFast` with `add_prefix_space: false`, whatever `legacy` says: no dummy prefix, and decoded text is
-    /// what the pieces spell.
+    /// As `LlamaTokenizerFast` with `add_prefix_space: false`, whatever `legacy` says: no dummy prefix, and decoded
+    /// text is what the pieces spell.
     case noPrefix
 }
 

@@ -175,8 +175,8 @@ struct SentencePieceFile: Sendable {
         unknown = first
     }
 
-    /// Refuses pieces of type UNUSED that encoding would merge and then take apart again. Those that no two others make,
-    /// such as those that only fill the table, never come up.
+    /// Refuses pieces of type UNUSED that encoding would merge and then take apart again. Those that no two others
+    /// make, such as those that only fill the table, never come up.
     private func checkUnusedPieces() throws {
         for id in kinds.indices where kinds[id] == .unused {
             let piece = Array(pieces[id])

@@ -1,8 +1,8 @@
 /// What a pre-tokenization pattern wants to know of a character.
 ///
-/// The patterns run in Oniguruma inside the `tokenizers` library, whose tables are of Unicode 16; `char::is_numeric` of the
-/// `Digits` component is Rust's, of Unicode 17, as are the tables of Swift 6.3. A letter or number that is younger than
-/// Unicode 16 is therefore none to a pattern. (Between these versions no character changed its category.)
+/// The patterns run in Oniguruma inside the `tokenizers` library, whose tables are of Unicode 16; `char::is_numeric` of
+/// the `Digits` component is Rust's, of Unicode 17, as are the tables of Swift 6.3. A letter or number that is younger
+/// than Unicode 16 is therefore none to a pattern. (Between these versions no character changed its category.)
 enum CharacterClass: UInt8 {
     /// `\p{L}`.
     case letter

@@ -1,4 +1,5 @@
-/// The pre-tokenization patterns that are implemented, as scanners that match exactly what the regular expression would.
+/// The pre-tokenization patterns that are implemented, as scanners that match exactly what the regular expression
+/// would.
 ///
 /// Each pattern matches at every place of every text, so a text is the sequence of its matches.
 enum SplitPattern: Sendable, CaseIterable {

@@ -59,8 +59,8 @@ struct BytePairModel: Sendable {
             let first = vocabulary.withString(Int(merge.right)) { UTF8Scalars.scalar(in: $0, at: 0).value }
             bridges.insert(characters.symbol(of: last), characters.symbol(of: first))
         }
-        // Tokens of bytes and the unknown token are symbols of several characters: where merges use them, their first and
-        // last characters say nothing of what can be joined.
+        // Tokens of bytes and the unknown token are symbols of several characters: where merges use them, their first
+        // and last characters say nothing of what can be joined.
         merger = BytePairMerger(merges: .listed(MergeTable(merges)), bridges: canCut ? bridges : nil)
     }
 
@@ -114,8 +114,9 @@ struct BytePairModel: Sendable {
         if unknownIsDue, let unknown = options.unknown { symbols.append(Symbol(unknown.rawValue)) }
     }
 
-    /// Appends a character's token, or its bytes' tokens, or the unknown token, or nothing, by the rules of `merge_word`:
-    /// the unknown token waits for the next character that has a token, and with `fuse_unk` one serves a whole run.
+    /// Appends a character's token, or its bytes' tokens, or the unknown token, or nothing, by the rules of
+    /// `merge_word`: the unknown token waits for the next character that has a token, and with `fuse_unk` one serves a
+    /// whole run.
     private func append(_ symbol: Symbol, unknownIsDue: inout Bool, to symbols: inout [Symbol]) {
         if symbol < BytePairMerger.character {
             if unknownIsDue, let unknown = options.unknown { symbols.append(Symbol(unknown.rawValue)) }

@@ -42,8 +42,8 @@ struct TextNormalizer: Sendable {
         return replace(pattern, with: content, in: text, marks: &marks)
     }
 
-    /// The same, which also moves places in the text, in ascending order, to where they are afterwards; a place inside of a
-    /// replaced pattern moves to the end of what replaces it.
+    /// The same, which also moves places in the text, in ascending order, to where they are afterwards; a place inside
+    /// of a replaced pattern moves to the end of what replaces it.
     static func replace(
         _ pattern: [UInt8], with content: [UInt8], in text: [UInt8], marks: inout [Int]
     ) -> [UInt8] {

@@ -1,7 +1,7 @@
 import Tensors
 
-/// A block of EXIF (CIPA DC-008): a TIFF header and a list of tags, of which only the orientation is read. Whatever is not
-/// well-formed is as if it were not there: no pixel depends on it.
+/// A block of EXIF (CIPA DC-008): a TIFF header and a list of tags, of which only the orientation is read. Whatever is
+/// not well-formed is as if it were not there: no pixel depends on it.
 enum EXIFBlock {
     private static let orientationTag = 0x0112
     private static let short = 3

@@ -1,7 +1,8 @@
 import SystemPackage
 import Tensors
 
-/// A JPEG, PNG or WebP file, from which the pixels that Pillow's `Image.open(path).convert("RGB")` has are read row by row.
+/// A JPEG, PNG or WebP file, from which the pixels that Pillow's `Image.open(path).convert("RGB")` has are read row by
+/// row.
 ///
 /// The format is told by the content. Transparency is dropped, the orientation of EXIF, colour profiles and gamma are
 /// ignored. Of an animation it is the first frame.

@@ -1,8 +1,8 @@
 import CImageDecoders
 import Tensors
 
-/// Baseline, extended and progressive JPEG (ITU-T T.81) with 8 bits a sample: libjpeg-turbo's accurate integer transform
-/// and its smooth chroma upsampling.
+/// Baseline, extended and progressive JPEG (ITU-T T.81) with 8 bits a sample: libjpeg-turbo's accurate integer
+/// transform and its smooth chroma upsampling.
 enum JPEGDecoder: ImageDecoder {
     static func header(of bytes: RawSpan, passed: (Int) -> Void) throws -> ImageHeader {
         let orientation = JPEGSegments.orientation(in: bytes)

@@ -3,8 +3,8 @@ import Tensors
 /// The chunks of a PNG file, as far as they have names: what they say of the image's orientation, and whether they are
 /// complete.
 ///
-/// Pillow stops looking at the chunks after the pixels where there is no chunk any more, and refuses a file that ends inside
-/// of one. The same is done here. Checksums are libpng's business.
+/// Pillow stops looking at the chunks after the pixels where there is no chunk any more, and refuses a file that ends
+/// inside of one. The same is done here. Checksums are libpng's business.
 struct PNGChunks {
     /// How a viewer shows the image.
     private(set) var orientation = ImageOrientation.upright

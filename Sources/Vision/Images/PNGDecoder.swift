@@ -14,8 +14,8 @@ enum PNGDecoder: ImageDecoder {
         }
     }
 
-    /// Decodes a whole file. What may be missing or wrong is what Pillow does not need: the checksums of chunks of pixels, and
-    /// everything after the last pixel, but for the content of a chunk that has begun.
+    /// Decodes a whole file. What may be missing or wrong is what Pillow does not need: the checksums of chunks of
+    /// pixels, and everything after the last pixel, but for the content of a chunk that has begun.
     static func decode(_ bytes: RawSpan, passed: (Int) -> Void, row: (Span<UInt8>) throws -> Void) throws {
         if let type = PNGChunks(bytes, passed: passed).incompleteType {
             throw PVITError.damagedImage(.png, "The file ends inside the chunk \(type)")

@@ -1,20 +1,20 @@
 import Architectures
 import Tensors
 
-/// Makes an image of another size from rows that come one after the other, the top row first: the same to the last bit as
-/// `Image.resize(size, filter)` of Pillow 9.4.
+/// Makes an image of another size from rows that come one after the other, the top row first: the same to the last bit
+/// as `Image.resize(size, filter)` of Pillow 9.4.
 ///
-/// The columns of a row are resampled when it comes, if it is needed, and rounded to 8 bits. As soon as all rows are there
-/// that a row of the result is made of, it is made; no more rows are kept than that takes. Later versions of Pillow take the
-/// faster order of both, which can change a sample by one.
+/// The columns of a row are resampled when it comes, if it is needed, and rounded to 8 bits. As soon as all rows are
+/// there that a row of the result is made of, it is made; no more rows are kept than that takes. Later versions of
+/// Pillow take the faster order of both, which can change a sample by one.
 final class RowResampler {
     private let newSize: PixelSize
     /// nil where the width stays.
     private let columns: ResamplingWindows?
     /// nil where the height stays.
     private let rows: ResamplingWindows?
-    /// The rows that came last, their columns resampled: `[rows.capacity, newSize.width, 3]`, each at its number modulo the
-    /// capacity.
+    /// The rows that came last, their columns resampled: `[rows.capacity, newSize.width, 3]`, each at its number modulo
+    /// the capacity.
     private var recent: [UInt8]
     private var sums: [Int32]
     private var result: [UInt8]

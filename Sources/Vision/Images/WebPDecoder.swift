@@ -18,8 +18,8 @@ enum WebPDecoder: ImageDecoder {
         }
     }
 
-    /// What the library takes for the first frame beside the pixels that it gives: all pixels with four channels when they
-    /// are compressed without loss, transparency as bytes, which may be compressed like that.
+    /// What the library takes for the first frame beside the pixels that it gives: all pixels with four channels when
+    /// they are compressed without loss, transparency as bytes, which may be compressed like that.
     private static func ownByteCount(_ demuxer: OpaquePointer) -> Int {
         var frame = WebPIterator()
         defer { WebPDemuxReleaseIterator(&frame) }

@@ -47,8 +47,8 @@ struct ModelBenchmark {
         return prefill(.prefill(tokens: tokens), try clock.time(read))
     }
 
-    /// The time to read a prompt of `tokens` tokens, and the same when the checksums of all tiles are verified at their first
-    /// use, in turns.
+    /// The time to read a prompt of `tokens` tokens, and the same when the checksums of all tiles are verified at their
+    /// first use, in turns.
     func prefillAndFirst(tokens: Int) throws -> [Measurement] {
         let read = try reading(tokens)
         let times = try clock.timeInTurns(read) {
@@ -118,8 +118,8 @@ struct ModelBenchmark {
 private struct WeightTotals {
     /// Bytes that one pass over the layers and the output reads of the file.
     let byteCount: Int
-    /// Multiplications and additions of quantized weights for one token in the layers; nil when there are matrices of floats,
-    /// which no limit is measured for.
+    /// Multiplications and additions of quantized weights for one token in the layers; nil when there are matrices of
+    /// floats, which no limit is measured for.
     let layerOperations: Double?
     /// The same of the output, as far as it is quantized.
     let outputOperations: Double

@@ -46,8 +46,8 @@ struct Stopwatch {
         return (RunTimes(seconds: seconds.first), RunTimes(seconds: seconds.second))
     }
 
-    /// Times work that is too short for the clock: as many calls for each run as take some milliseconds. The times are those
-    /// of single calls.
+    /// Times work that is too short for the clock: as many calls for each run as take some milliseconds. The times are
+    /// those of single calls.
     func timeShort(_ work: () -> Void) throws -> RunTimes {
         var calls = 1
         while once({ for _ in 0..<calls { work() } }) < 0.01 { calls *= 2 }

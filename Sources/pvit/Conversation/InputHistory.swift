@@ -2,8 +2,8 @@ import Glibc
 import SystemPackage
 import Tensors
 
-/// The file in which the user wants questions to be kept from one conversation to the next: a line for each, after a line
-/// that says what the file is. Line feeds are written `\n`, and `\` is written `\\`.
+/// The file in which the user wants questions to be kept from one conversation to the next: a line for each, after a
+/// line that says what the file is. Line feeds are written `\n`, and `\` is written `\\`.
 struct InputHistory {
     private static let heading = "# questions to pvit run"
     private static let maximumByteCount: UInt64 = 64 << 20

@@ -18,8 +18,8 @@ struct AnswerFile: ~Copyable {
 
     /// Reads the answers that a file has. Nothing is changed or created before `open`.
     ///
-    /// - Throws: `fineeval.answers` when a line is no answer to one of the questions, or a last line without its end is not the
-    ///   beginning of one, which a run left that was killed; `file.*`.
+    /// - Throws: `fineeval.answers` when a line is no answer to one of the questions, or a last line without its end is
+    ///   not the beginning of one, which a run left that was killed; `file.*`.
     init(path: FilePath, questions: FineEvalQuestions) throws {
         guard try !OutputPlace(path).isStream else {
             throw PVITError(
@@ -122,8 +122,8 @@ struct AnswerFile: ~Copyable {
         linesAdded.append(line)
     }
 
-    /// Puts the answers into the order of the questions, if they are not: several are made at a time, and those that failed
-    /// before come last in the file.
+    /// Puts the answers into the order of the questions, if they are not: several are made at a time, and those that
+    /// failed before come last in the file.
     ///
     /// - Throws: `file.*`.
     consuming func finish() throws {

@@ -18,7 +18,8 @@ enum AnswerLine {
         guard bytes.count > before.count else { return before.starts(with: bytes) }
         guard bytes.starts(with: before) else { return false }
         let answer = bytes.dropFirst(before.count)
-        // The answer may end with a quotation mark that the line's end did not follow; inside it has none that is not escaped.
+        // The answer may end with a quotation mark that the line's end did not follow; inside it has none that is not
+        // escaped.
         var isEscaped = false
         for (place, byte) in answer.enumerated() {
             if byte < 0x20 { return false }

@@ -2,8 +2,8 @@ import CEdit
 import Glibc
 import Tensors
 
-/// Reads lines from a terminal with libedit: keys as in Emacs and readline, a history, pasted text as one piece, file names
-/// and commands completed by Tab.
+/// Reads lines from a terminal with libedit: keys as in Emacs and readline, a history, pasted text as one piece, file
+/// names and commands completed by Tab.
 final class LineEditor {
     /// What reading a line gave.
     enum Line: Equatable {

@@ -1,4 +1,5 @@
-/// The name that someone who wrote `text` most likely meant: one that goes on where `text` ends, or differs in a few letters.
+/// The name that someone who wrote `text` most likely meant: one that goes on where `text` ends, or differs in a few
+/// letters.
 ///
 /// - Returns: nil when no name is near.
 func nearestName(to text: String, among names: [String]) -> String? {

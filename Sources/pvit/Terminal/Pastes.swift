@@ -1,5 +1,5 @@
-/// Pasted texts of several lines, or long ones: the line that is edited shows each as a short text in brackets, which stands
-/// for it until the line is used.
+/// Pasted texts of several lines, or long ones: the line that is edited shows each as a short text in brackets, which
+/// stands for it until the line is used.
 struct Pastes {
     /// The longest text that is inserted as it is, in characters.
     private static let shortLength = 1000

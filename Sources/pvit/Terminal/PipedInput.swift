@@ -3,8 +3,8 @@ import Tensors
 
 /// What standard input is, and whether its text belongs to a prompt that was given as an argument.
 ///
-/// `cat notes | pvit run MODEL "Summarise"` and `pvit run MODEL "Summarise" < notes` mean that it does. What must not be taken
-/// is the input of somebody else: the list of a loop around the program, or a connection that stays open.
+/// `cat notes | pvit run MODEL "Summarise"` and `pvit run MODEL "Summarise" < notes` mean that it does. What must not
+/// be taken is the input of somebody else: the list of a loop around the program, or a connection that stays open.
 enum PipedInput {
     private enum Kind {
         /// A terminal, a device such as /dev/null, or nothing.

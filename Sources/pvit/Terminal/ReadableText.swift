@@ -29,8 +29,8 @@ extension Unicode.Scalar {
     }
 }
 
-/// Bytes as text in which everything can be seen and nothing looks like something else: in quotation marks as in a string
-/// literal of Swift, or, where they are not whole characters, byte by byte as `<0xE2><0x96>`.
+/// Bytes as text in which everything can be seen and nothing looks like something else: in quotation marks as in a
+/// string literal of Swift, or, where they are not whole characters, byte by byte as `<0xE2><0x96>`.
 func readableText(_ bytes: [UInt8]) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else { return readableBytes(bytes) }
     // A mark at the start would go over the quotation mark.

@@ -55,8 +55,8 @@ final class TerminalInput {
         return String(decoding: text, as: UTF8.self).replacing("\r\n", with: "\n").replacing("\r", with: "\n")
     }
 
-    /// Text without control characters that came all at once, but for its last character; nil when it is short. So a paste
-    /// that the terminal does not mark need not be shown anew for each character.
+    /// Text without control characters that came all at once, but for its last character; nil when it is short. So a
+    /// paste that the terminal does not mark need not be shown anew for each character.
     func burst() -> String? {
         let run = bytes[position...].prefix { $0 >= 0x20 && $0 != 0x7F }
         guard run.count > 64, let last = run.lastIndex(where: { $0 >> 6 != 0b10 }) else { return nil }

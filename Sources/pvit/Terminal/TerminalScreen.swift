@@ -1,8 +1,8 @@
 import Glibc
 import Tensors
 
-/// Where the user of a terminal is talked to: standard error, standard output or the terminal itself, the first of them that
-/// is a terminal. What standard output is redirected to gets answers only.
+/// Where the user of a terminal is talked to: standard error, standard output or the terminal itself, the first of them
+/// that is a terminal. What standard output is redirected to gets answers only.
 struct TerminalScreen {
     /// Ways to show text.
     enum Style: String {

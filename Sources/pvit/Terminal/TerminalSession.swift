@@ -3,9 +3,10 @@ import Synchronization
 
 /// The time in which the program owns a terminal: its settings are put back however that time ends.
 ///
-/// Signals are handled in three ways. Those that end the program put the settings back first. Ctrl-Z puts them back while
-/// the program is stopped. Ctrl-C and a change of the window's size wake up whoever reads a line (`TerminalInput`); while an
-/// answer is made, the first Ctrl-C asks it to stop (`Interruption`), and the second one ends the program.
+/// Signals are handled in three ways. Those that end the program put the settings back first. Ctrl-Z puts them back
+/// while the program is stopped. Ctrl-C and a change of the window's size wake up whoever reads a line
+/// (`TerminalInput`); while an answer is made, the first Ctrl-C asks it to stop (`Interruption`), and the second one
+/// ends the program.
 enum TerminalSession {
     /// What woke up the reader of a line.
     enum Event: UInt8 {
