@@ -3,23 +3,6 @@ import Tensors
 
 /// A model as somebody published it: its tensors and the files that go with them.
 public struct Checkpoint: Sendable {
-    /// A file that weights come from.
-    public struct SourceFile: Sendable, Hashable {
-        /// Where it is.
-        public let path: FilePath
-        /// Its size in bytes.
-        public let byteCount: UInt64
-        /// What it is for when a checkpoint is made of several: `base`, `delta`, `target`.
-        public let role: String?
-
-        /// Creates a record of a file.
-        public init(path: FilePath, byteCount: UInt64, role: String? = nil) {
-            self.path = path
-            self.byteCount = byteCount
-            self.role = role
-        }
-    }
-
     /// How the weights are stored, for people: `safetensors`, `2 safetensors shards`, …
     public let format: String
     /// The folder or file that was opened.

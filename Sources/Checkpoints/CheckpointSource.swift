@@ -68,9 +68,7 @@ public enum CheckpointSource {
         do {
             return try Checkpoint(
                 path: path, format: format, weights: weights, sideFiles: SideFiles(in: folder),
-                sourceFiles: weights.shards.map {
-                    Checkpoint.SourceFile(path: $0.path, byteCount: UInt64($0.byteCount))
-                })
+                sourceFiles: weights.shards.map { Checkpoint.SourceFile($0) })
         } catch let error as PVITError {
             throw SideFiles.located(error, in: folder)
         }

@@ -68,7 +68,7 @@ struct TorchGoldenTests {
                 try file.withRows(0..<tensor.shape.rows + 1, of: tensor, scratch: &scratch) { _ in }
             }
         }
-        try file.verify()
+        try verify(file)
         #expect(file.skippedTensorCount == (name == "nested_checkpoint.pth" ? 1 : 0))
     }
 
@@ -90,7 +90,7 @@ struct TorchGoldenTests {
         }
     }
 
-    @Test("a damaged storage is found by verification, not by opening")
+    @Test("a damaged storage is found when the file is verified, not when it is opened; the error names its tensor")
     func verification() throws {
         let folder = try TemporaryFolder()
         var bytes = try contents(of: torchFixture("zip_torch2.bin"))
@@ -100,8 +100,11 @@ struct TorchGoldenTests {
         let place = try #require(bytes.indices.first { bytes[$0...].starts(with: content) })
         bytes[place + 50] ^= 1
         let damaged = try TorchFile(path: folder.write("damaged.bin", bytes))
-        let error = try #require(throws: PVITError.self) { try damaged.verify() }
+        let error = try #require(throws: PVITError.self) { try verify(damaged) }
         #expect(error.code == .torchChecksum)
+        #expect(error.file == damaged.path.string)
+        #expect(error.tensor == "big" || error.tensor == "view_of_big")
+        #expect(error.bytes?.contains(UInt64(place + 50)) == true)
         #expect("\(error)".contains("data/8"))
     }
 }

@@ -92,6 +92,47 @@ struct DamageTests {
         #expect(outcomes.contains { $0 != 0 })
     }
 
+    @Test("a flipped bit in a PyTorch archive is refused by every command that converts it, and no output is left")
+    func flippedArchive() throws {
+        let folder = try TemporaryFolder()
+        /// A copy of a fixture with one bit flipped in the middle of a file, which is inside of a large matrix.
+        func damaged(_ name: String, _ file: String) throws -> String {
+            let copy = folder.path.appending(name)
+            try FileManager.default.copyItem(atPath: GeneratedFixtures.path(name).string, toPath: copy.string)
+            let url = URL(fileURLWithPath: copy.appending(file).string)
+            var bytes = try Data(contentsOf: url)
+            bytes[bytes.count / 2] ^= 1
+            try bytes.write(to: url)
+            return copy.string
+        }
+        let shard = "pytorch_model-00002-of-00002.bin"
+        let base = try damaged("mini-llama-base", shard)
+        let delta = try damaged("mini-pvit-delta", shard)
+        let meta = try damaged("mini-llama-meta", "consolidated.00.pth")
+        let region = try damaged("mini-regionclip", "regionclip_narrow.pth") + "/regionclip_narrow.pth"
+        let goodBase = GeneratedFixtures.path("mini-llama-base").string
+        let goodDelta = GeneratedFixtures.path("mini-pvit-delta").string
+        let commands = [
+            ["quantize", base], ["quantize", goodBase, "--delta", delta],
+            ["quantize", goodBase, "--delta", goodDelta, "--region-encoder", region], ["quantize", meta],
+            ["merge", base, goodDelta], ["merge", goodBase, delta], ["delta", goodBase, base], ["export", base],
+            ["export", base, "--type", "q8_0"], ["export", meta],
+        ]
+        for command in commands {
+            let isFile = command[0] == "quantize" ? ".pvq" : command.contains("q8_0") ? ".gguf" : ""
+            let output = folder.path.appending("output\(isFile)").string
+            let outcome = try CommandLineRunner.run(command + ["--output", output, "--quiet"])
+            #expect(outcome.isOneLineError(65), "\(command): \(outcome.errors)")
+            #expect(outcome.errors.contains("their checksum is not the archive's"), "\(command): \(outcome.errors)")
+            #expect(outcome.errors.contains("tensor "), "\(outcome.errors)")
+            #expect(!FileManager.default.fileExists(atPath: output))
+        }
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.path.string).sorted() == [
+                "mini-llama-base", "mini-llama-meta", "mini-pvit-delta", "mini-regionclip",
+            ])
+    }
+
     @Test("a container that is cut while it answers ends with status 74, and the answer with it")
     func cutWhileRunning() throws {
         let folder = try TemporaryFolder()

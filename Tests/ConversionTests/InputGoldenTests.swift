@@ -61,6 +61,6 @@ struct InputGoldenTests {
         let names = region.tensors.map(\.name.rawValue)
         #expect(names.contains("backbone.layer3.0.conv1.weight"))
         #expect(!names.contains { $0.hasPrefix("model.") || $0.contains("iteration") })
-        try region.verify()
+        try verify(region)
     }
 }

@@ -22,7 +22,7 @@ public struct HuggingFaceWriter: Sendable {
     /// Each thread reads pieces of tensors; they are written in order, while the other threads read on.
     ///
     /// - Throws: `file.cannot-create` when there is something under this name already, `file.too-little-space`,
-    ///   `work.cancelled`, `file.write-failed`, and whatever reading throws.
+    ///   `torch.checksum` for damaged archives, `work.cancelled`, `file.write-failed`, and what reading throws.
     public func write(
         _ checkpoint: Checkpoint, to path: FilePath, threadCount: Int = 1, monitor: WorkMonitor = WorkMonitor()
     ) throws {
@@ -37,11 +37,14 @@ public struct HuggingFaceWriter: Sendable {
         let assembler = ShardAssembler(folder, shards: zip(names, shards).map { (name: $0, tensors: $1) })
         do {
             var done: UInt64 = 0
-            try Self.read(Self.pieces(of: shards), of: source, threadCount: threadCount) { piece, bytes in
-                try assembler.append(bytes, toShard: piece.shard)
-                try monitor.checkCancellation()
-                done += UInt64(bytes.count)
-                monitor.report(done, total)
+            try SourceVerifier.checking(checkpoint.sourceFiles, byteCount: total) { advance in
+                try Self.read(Self.pieces(of: shards), of: source, threadCount: threadCount) { piece, bytes in
+                    try assembler.append(bytes, toShard: piece.shard)
+                    try monitor.checkCancellation()
+                    done += UInt64(bytes.count)
+                    try advance(done)
+                    monitor.report(done, total)
+                }
             }
             try assembler.finishShards()
             if shards.count > 1 {

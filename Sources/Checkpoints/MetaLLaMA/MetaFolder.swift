@@ -42,7 +42,7 @@ enum MetaFolder {
         return try Checkpoint(
             path: folder, format: files.count == 1 ? "Meta LLaMA" : "Meta LLaMA in \(files.count) parts",
             weights: source, sideFiles: sideFiles,
-            sourceFiles: files.map { Checkpoint.SourceFile(path: $0.path, byteCount: UInt64($0.byteCount)) })
+            sourceFiles: files.map { Checkpoint.SourceFile($0) })
     }
 
     private static func weightFiles(_ folder: FilePath, entries: [String]) throws -> [TorchFile] {

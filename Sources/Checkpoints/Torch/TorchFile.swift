@@ -12,7 +12,8 @@ public final class TorchFile: WeightFile {
     public let skippedTensorCount: Int
     private let file: MappedFile
     private let entries: [TensorName: Entry]
-    private let checksums: [(name: String, bytes: Range<Int>, checksum: UInt32)]
+    /// The archive's checksums of storages with weights (`WeightFile.checksums`). Files without archive have none.
+    package let checksums: [ChecksummedRange]
 
     private struct Entry {
         let tensor: TensorDescription
@@ -46,7 +47,7 @@ public final class TorchFile: WeightFile {
             tensors = entries.map(\.tensor)
             self.entries = Dictionary(entries.map { ($0.tensor.name, $0) }) { first, _ in first }
             skippedTensorCount = max(0, layout.heap.tensors.count - weights.count)
-            checksums = layout.checksums
+            checksums = Self.checksums(of: weights, in: layout)
         } catch let error as PVITError {
             throw error.located(file: path)
         }
@@ -58,19 +59,6 @@ public final class TorchFile: WeightFile {
 
     /// The size of the file in bytes.
     public var byteCount: Int { file.byteCount }
-
-    /// Reads the whole file and compares it with the checksums that an archive has. Files without archive have none.
-    ///
-    /// - Throws: `torch.checksum` naming the entry and its bytes.
-    public func verify() throws {
-        do {
-            for part in checksums {
-                try TorchLayout.check(part.bytes, against: part.checksum, called: part.name, in: file)
-            }
-        } catch let error as PVITError {
-            throw error.located(file: path)
-        }
-    }
 
     /// Copies rows from the map (`TensorSource.readRows`), gathering the elements of tensors that are not contiguous.
     public func readRows(
@@ -139,6 +127,15 @@ public final class TorchFile: WeightFile {
         let rowSpan = entry.bytes.count - (entry.tensor.shape.rows - 1) * rowStride
         let start = entry.bytes.lowerBound + rows.first * rowStride
         return start..<start + (rows.count - 1) * rows.step * rowStride + rowSpan
+    }
+
+    private static func checksums(
+        of weights: [(name: TensorName, tensor: TorchTensor)], in layout: TorchLayout
+    ) -> [ChecksummedRange] {
+        let names = weights.map { (layout.heap.storages[$0.tensor.storage].key, $0.name) }
+        return Dictionary(names) { first, _ in first }.compactMap { key, name in
+            layout.entries[key].map { ChecksummedRange($0, tensor: name) }
+        }.sorted { $0.bytes.lowerBound < $1.bytes.lowerBound }
     }
 
     private static func layout(of file: borrowing MappedFile) throws -> TorchLayout {

@@ -7,8 +7,8 @@ struct TorchLayout {
     let heap: PickleHeap
     /// The bytes of the storages in the file, by key.
     let storages: [String: Range<Int>]
-    /// Parts of the file with the checksums that they should have.
-    let checksums: [(name: String, bytes: Range<Int>, checksum: UInt32)]
+    /// The archive's entries of the storages, by key; none for a file without archive.
+    let entries: [String: ZipArchive.Entry]
 
     /// Reads an archive: what `torch.save` writes since version 1.6.
     init(archive file: borrowing MappedFile) throws {
@@ -39,8 +39,10 @@ struct TorchLayout {
                 "the pickle of \(ByteCount(pickle.bytes.count)) is larger than any state dictionary's",
                 bytes: UInt64(pickle.bytes.lowerBound)..<UInt64(pickle.bytes.upperBound))
         }
-        try Self.check(pickle.bytes, against: pickle.checksum, called: pickle.name, in: file)
         let bytes = try file.withBytes(pickle.bytes) { try $0.copyBytes(0..<$0.byteCount) }
+        var checksum = CRC32()
+        checksum.update(bytes.span.bytes)
+        try ChecksummedRange(pickle, tensor: nil).check(checksum)
         var unpickler = Unpickler(bytes, fileOffset: pickle.bytes.lowerBound)
         root = try unpickler.load()
         guard unpickler.position == bytes.count else {
@@ -49,13 +51,13 @@ struct TorchLayout {
                 bytes: UInt64(pickle.bytes.lowerBound + unpickler.position)..<UInt64(pickle.bytes.upperBound))
         }
         heap = unpickler.heap
-        var storages: [String: Range<Int>] = [:]
+        var entries: [String: ZipArchive.Entry] = [:]
         let data = folder + "data/"
         for entry in archive.entries where entry.name.hasPrefix(data) {
-            storages[String(entry.name.dropFirst(data.count))] = entry.bytes
+            entries[String(entry.name.dropFirst(data.count))] = entry
         }
-        self.storages = storages
-        checksums = archive.entries.map { ($0.name, $0.bytes, $0.checksum) }
+        self.entries = entries
+        storages = entries.mapValues(\.bytes)
     }
 
     /// Reads the sequence of pickles that `torch.save` wrote before version 1.6: a magic number, the version of the
@@ -90,7 +92,7 @@ struct TorchLayout {
             throw PVITError(.torchPickle, "the list of storages is no list", bytes: 0..<UInt64(position))
         }
         storages = try Self.storages(names.map(keys.heap.string), described: heap.storages, in: file, from: position)
-        checksums = []
+        entries = [:]
     }
 
     /// The bytes of storages that follow each other.
@@ -126,24 +128,6 @@ struct TorchLayout {
                 bytes: UInt64(position)..<UInt64(file.byteCount))
         }
         return result
-    }
-
-    /// Throws `torch.checksum` unless a part of the file has its checksum.
-    static func check(
-        _ bytes: Range<Int>, against checksum: UInt32, called name: String, in file: borrowing MappedFile
-    ) throws {
-        var computed = CRC32()
-        var position = bytes.lowerBound
-        while position < bytes.upperBound {
-            let piece = position..<min(position + 4 << 20, bytes.upperBound)
-            try file.withPass(over: piece, of: bytes) { computed.update($0) }
-            position = piece.upperBound
-        }
-        guard computed.value == checksum else {
-            throw PVITError(
-                .torchChecksum, "the bytes of \(name) are damaged: their checksum is not the archive's",
-                bytes: UInt64(bytes.lowerBound)..<UInt64(bytes.upperBound), remedy: "download or copy the file again")
-        }
     }
 
     /// 0x1950A86A20F9469CFC6C, least significant byte first.

@@ -25,7 +25,7 @@ public enum GGUFExport {
     ///
     /// - Throws: `model.is-delta`; `checkpoint.config`, `model.config`, `checkpoint.tensors` and `model.unsupported`
     ///   for models that are not LLaMA's; `export.tokenizer` for a tokenizer that llama.cpp has no name for;
-    ///   `quantize.*` for numbers that the type cannot hold; `work.cancelled`; the errors of reading and writing.
+    ///   `quantize.*` for numbers that the type cannot hold; `torch.checksum` for damaged archives; `work.cancelled`; the errors of reading and writing.
     public static func write(
         _ checkpoint: Checkpoint, to path: FilePath, type: GGUFWeightType, threadCount: Int = 1,
         monitor: WorkMonitor = WorkMonitor()
@@ -42,11 +42,14 @@ public enum GGUFExport {
         if let factors = try metadata.rotaryFactors() { try output.append(factors.bytes) }
         let total = plan.entries.reduce(0) { $0 + UInt64($1.source.byteCount) }
         var done: UInt64 = 0
-        try convert(checkpoint.weights, plan, threadCount: threadCount) { piece in
-            try monitor.checkCancellation()
-            try output.append(piece.bytes)
-            done += UInt64(piece.sourceByteCount)
-            monitor.report(done, total)
+        try SourceVerifier.checking(checkpoint.sourceFiles, byteCount: total) { advance in
+            try convert(checkpoint.weights, plan, threadCount: threadCount) { piece in
+                try monitor.checkCancellation()
+                try output.append(piece.bytes)
+                done += UInt64(piece.sourceByteCount)
+                try advance(done)
+                monitor.report(done, total)
+            }
         }
         return Report(
             byteCount: try output.finish(), tensorCount: tensors.count, leftOut: plan.leftOut,

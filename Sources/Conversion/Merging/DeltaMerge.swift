@@ -124,8 +124,3 @@ public enum DeltaMerge {
         return result
     }
 }
-
-extension Checkpoint.SourceFile {
-    /// The same file in another part.
-    fileprivate func with(role: String) -> Self { Self(path: path, byteCount: byteCount, role: role) }
-}

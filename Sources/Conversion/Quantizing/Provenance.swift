@@ -4,7 +4,7 @@ import Tensors
 /// What a container says of where it came from, and the configuration it carries.
 struct Provenance {
     /// The files that weights come from, in the order in which they are read: the model's, then those of each tower.
-    let sourceParts: [SourceHasher.Part]
+    let sourceFiles: [SourceVerifier.FileGroup]
     private let checkpoint: Checkpoint
     private let towers: [Tower]
     private let options: QuantizeOptions
@@ -16,14 +16,14 @@ struct Provenance {
         self.options = options
         usesProbe = plan.usesProbe
         let ofTowers = towers.map { tower in
-            SourceHasher.Part(
+            SourceVerifier.FileGroup(
                 files: tower.sourceFiles,
                 convertedByteCount: tower.storedTensors.reduce(0) { $0 + UInt64($1.byteCount) })
         }
         let towersByteCount = ofTowers.reduce(0) { $0 + $1.convertedByteCount }
-        let ofModel = SourceHasher.Part(
+        let ofModel = SourceVerifier.FileGroup(
             files: checkpoint.sourceFiles, convertedByteCount: plan.sourceByteCount - towersByteCount)
-        sourceParts = [ofModel] + ofTowers
+        sourceFiles = [ofModel] + ofTowers
     }
 
     /// About how many bytes metadata and attachments take at most.
@@ -33,9 +33,9 @@ struct Provenance {
 
     /// The container's metadata.
     ///
-    /// - Parameter sourceDigests: SHA-256 of the files of `sourceParts`, in hexadecimal digits.
+    /// - Parameter sourceDigests: SHA-256 of `sourceFiles`.
     /// - Throws: A JSON error that names a side file.
-    func metadata(sourceDigests: [String]) throws -> JSONObject {
+    func metadata(sourceDigests: [Digest]) throws -> JSONObject {
         let files = checkpoint.sideFiles
         var metadata = JSONObject()
         metadata["model.config"] = checkpoint.config.map { .object($0) }
@@ -53,9 +53,9 @@ struct Provenance {
         return metadata
     }
 
-    private func sources(digests: [String]) -> [JSONValue] {
-        let weights = zip(sourceParts.flatMap(\.files), digests).map { file, digest in
-            source(file.path.name.escapingControlCharacters, byteCount: file.byteCount, digest: digest, role: file.role)
+    private func sources(digests: [Digest]) -> [JSONValue] {
+        let weights = zip(sourceFiles.flatMap(\.files), digests).map { file, digest in
+            source(file.path.name.escapingControlCharacters, byteCount: file.byteCount, digest: digest.description, role: file.role)
         }
         let others = checkpoint.sideFiles.presentNames.compactMap { name in
             checkpoint.sideFiles[name].map { bytes in

@@ -27,7 +27,7 @@ public enum Quantize {
     ///
     /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for a text that cannot serve, whatever
     ///   `QuantizePlan` throws, `file.too-little-space`, `quantize.*` for weights that a type cannot hold,
-    ///   `work.cancelled`, and the errors of reading and writing.
+    ///   `torch.checksum` for damaged archives, `work.cancelled`, and the errors of reading and writing.
     public static func write(
         _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
         monitor: WorkMonitor = WorkMonitor()
@@ -40,19 +40,14 @@ public enum Quantize {
         let provenance = Provenance(of: checkpoint, towers: towers, options: options, plan: plan)
         try DiskSpace.require(plan.byteCount + provenance.byteCount, for: output)
         let assembler = try ContainerAssembler(path: output, plan: plan)
-        let hasher = try SourceHasher(parts: provenance.sourceParts)
         let source = JoinedSource([checkpoint.weights] + towers.map(\.weights))
-        do {
+        let (_, digests) = try SourceVerifier.hashing(provenance.sourceFiles) { advance in
             try convert(source, plan, tokens, into: assembler, threadCount: options.threadCount) { done in
                 try monitor.checkCancellation()
-                hasher.advance(toConverted: done)
+                try advance(done)
                 monitor.report(done, plan.sourceByteCount)
             }
-        } catch {
-            hasher.cancel()
-            throw error
         }
-        let digests = try hasher.finish()
         try monitor.checkCancellation()
         try assembler.addAttachments(of: checkpoint.sideFiles)
         let (digest, byteCount) = try assembler.finish(metadata: provenance.metadata(sourceDigests: digests))

@@ -95,9 +95,7 @@ extension Tower {
         try inventory.check(parts, title: kind.title, file: checkpoint.path)
         self.init(
             kind: kind, path: checkpoint.path, format: checkpoint.format, config: config, preprocessor: preprocessor,
-            sourceFiles: checkpoint.sourceFiles.map {
-                Checkpoint.SourceFile(path: $0.path, byteCount: $0.byteCount, role: kind.title)
-            },
+            sourceFiles: checkpoint.sourceFiles.map { $0.with(role: kind.title) },
             leftOut: others.map(\.name),
             weights: try SelectedSource(
                 checkpoint.weights, inventory.expected.map { ($0.name, TensorName(kind.prefix + $0.name.rawValue)) }),
