@@ -36,21 +36,21 @@ let package = Package(
         .target(name: "Tokenization", dependencies: ["Tensors"]),
         .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash"]),
         .target(name: "Quantization", dependencies: ["Architectures", "CKernels", "Parallelism", "Tensors"]),
-        .target(name: "MatrixProducts", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
+        .target(name: "Compute", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
         .target(
             name: "LanguageModel",
             dependencies: [
-                "Architectures", "CKernels", "CProcess", "Container", "Parallelism", "Tensors", "Tokenization",
+                "Architectures", "CKernels", "CProcess", "Compute", "Container", "Tensors", "Tokenization",
             ]),
         .target(
             name: "Vision",
             dependencies: [
-                "Architectures", "CImageDecoders", "CWebP", "Container", "MatrixProducts", "Tensors", systemPackage,
+                "Architectures", "CImageDecoders", "Compute", "Container", "CWebP", "Tensors", systemPackage,
             ]),
         .target(
             name: "PVITModel",
             dependencies: [
-                "Architectures", "Container", "LanguageModel", "MatrixProducts", "Tensors", "Tokenization", "Vision",
+                "Architectures", "Compute", "Container", "LanguageModel", "Tensors", "Tokenization", "Vision",
                 systemPackage,
             ]),
         .target(name: "Checkpoints", dependencies: ["Parallelism", "Tensors", systemPackage]),
@@ -63,14 +63,15 @@ let package = Package(
         .executableTarget(
             name: "pvit",
             dependencies: [
-                "Architectures", "CEdit", "CProcess", "Checkpoints", "Container", "Conversion", "LanguageModel",
+                "Architectures", "CEdit", "CProcess", "Checkpoints", "Compute", "Container", "Conversion",
+                "LanguageModel",
                 "PVITModel", "Tensors",
                 "Tokenization", "Vision", argumentParser, systemPackage,
             ]),
         .executableTarget(
             name: "time-vision",
             dependencies: [
-                "Checkpoints", "Container", "MatrixProducts", "Tensors", "Vision", argumentParser, systemPackage,
+                "Checkpoints", "Compute", "Container", "Tensors", "Vision", argumentParser, systemPackage,
             ], path: "tools/TimeVision"),
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -105,7 +106,8 @@ let package = Package(
         .testTarget(
             name: "LanguageModelTests",
             dependencies: [
-                "Architectures", "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel",
+                "Architectures", "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Conversion",
+                "LanguageModel",
                 "Tensors",
                 "Tokenization", systemPackage,
             ],
@@ -113,22 +115,23 @@ let package = Package(
         .testTarget(
             name: "VisionTests",
             dependencies: [
-                "Architectures", "CheckpointTestSupport", "Checkpoints", "Container", "MatrixProducts", "Tensors",
+                "Architectures", "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Tensors",
                 "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "PVITModelTests",
             dependencies: [
-                "Architectures", "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "LanguageModel",
+                "Architectures", "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Conversion",
+                "LanguageModel",
                 "PVITModel",
                 "Tensors", "Tokenization", "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "MatrixProductsTests",
+            name: "ComputeTests",
             dependencies: [
-                "CheckpointTestSupport", "CKernels", "Container", "MatrixProducts", "Parallelism", "Quantization",
+                "CheckpointTestSupport", "CKernels", "Compute", "Container", "Parallelism", "Quantization",
                 "Tensors", systemPackage,
             ]),
         .testTarget(name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "pvit", systemPackage]),

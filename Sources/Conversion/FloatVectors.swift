@@ -3,8 +3,7 @@ import Tensors
 
 /// Arithmetic on packed floating-point numbers: the boundary to the C kernels.
 enum FloatVectors {
-    // A table of C function pointers that is filled before the first use and never changes.
-    private nonisolated(unsafe) static let kernels: pvit_kernels? = pvit_kernels_best()?.pointee
+    private static let kernels: pvit_kernels? = pvit_kernels_best()?.pointee
 
     static func table() throws -> pvit_kernels {
         guard let kernels else { throw PVITError(.internalDefect, "there are no kernels for this processor") }

@@ -1,3 +1,4 @@
+import Compute
 import Synchronization
 import Tensors
 import Tokenization
@@ -61,7 +62,7 @@ extension Llama {
         for group in windows.groups(ofPositions: positions) {
             // The reference's hidden states wait for the model's: they are small, and logits are not.
             let scored = group.count * windows.scored.count
-            let states = ActivationMatrix(capacity: scored, columns: reference.configuration.hiddenSize)
+            let states = Matrix(rows: scored, columns: reference.configuration.hiddenSize)
             states.rows = 0
             try reference.forwardToStates(
                 reference.batch(windows.windows[group], windows, storage), rowsPerPass: reference.largestBatchSize
@@ -133,7 +134,7 @@ extension ComputeEngine {
     /// `body` of every index of `0..<count` in order, computed on all threads.
     fileprivate func mapRows<Value: Sendable>(_ count: Int, _ body: (Int) throws -> Value) throws -> [Value] {
         let results = Mutex([Value?](repeating: nil, count: count))
-        try forEach(count) { rows, _ in
+        try forEachRange(of: count) { rows, _ in
             for row in rows {
                 let value = try body(row)
                 results.withLock { $0[row] = value }

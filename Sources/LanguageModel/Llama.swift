@@ -1,73 +1,74 @@
 import Architectures
+import Compute
 import Container
 import Tensors
 import Tokenization
 
-/// A LLaMA-family decoder (LLaMA, arXiv 2302.13971; grouped queries, arXiv 2305.13245): text goes in as tokens or as
-/// embeddings, logits come out.
+/// A LLaMA-family decoder (LLaMA, arXiv 2302.13971; grouped queries, arXiv 2305.13245). It reads tokens or embeddings
+/// and computes logits.
 ///
-/// Weights stay in the container's mapped file. One computation at a time.
+/// A decoder runs one computation at a time.
 public final class Llama {
-    /// The most tokens that go through the layers together; longer inputs go in parts.
+    /// The most tokens that go through the layers together. Longer inputs take several passes.
     public let batchSize: Int
-    /// The same where only the time of the whole counts, as in measuring over texts.
+    /// The same where only the total time counts, as in an evaluation over texts.
     let largestBatchSize: Int
-    /// Without a plan: for answers, which shall begin soon, and for what takes long anyway.
+    /// Without a plan: for answers, which should begin soon, and for evaluations.
     private static let ordinaryBatchSizes = 256...1024
     /// The most positions whose logits are held at a time.
     static let logitsBlock = 64
 
     /// Sizes and constants.
     public let configuration: LlamaConfiguration
-    /// What computes.
+    /// The engine that computes.
     public let engine: ComputeEngine
     private let weights: LlamaWeights
     private let rotary: RotaryEmbedding
     private let state: LlamaState
-    private let stream: WeightStream?
+    private let residency: WeightResidency
 
     /// Opens the weights of a container.
     ///
     /// - Parameters:
     ///   - weights: Where the weights are.
     ///   - batchSize: The most tokens that ever go through the layers together.
-    /// - Throws: `tensor.not-found` or `tensor.mismatch` when they are not what `configuration` asks for; the errors of
-    ///   opening the file once more when weights are streamed.
+    /// - Throws: `tensor.not-found` or `tensor.mismatch` if they do not suit `configuration`; the errors of opening the
+    ///   file once more when weights are streamed.
     public init(
         _ configuration: LlamaConfiguration, in container: Container, engine: ComputeEngine,
-        weights: MemoryPlan.WeightPlace = .mapped, batchSize: Int? = nil
+        weights: MemoryPlan.Residency = .mapped, batchSize: Int? = nil
     ) throws {
         self.configuration = configuration
         self.engine = engine
         largestBatchSize = batchSize ?? Self.ordinaryBatchSizes.upperBound
         self.batchSize = min(largestBatchSize, Self.ordinaryBatchSizes.lowerBound)
-        stream = try weights.stream(LlamaWeights.passOrder(configuration), in: container)
+        residency = try weights.open(LlamaWeights.passOrder(configuration), in: container)
         do {
-            self.weights = try LlamaWeights(configuration, in: container, stream: stream)
+            self.weights = try LlamaWeights(configuration, in: container, residency: residency)
         } catch {
-            stream?.stop()
+            residency.stream?.stop()
             throw error
         }
         rotary = RotaryEmbedding(configuration.rotary, headWidth: configuration.headWidth)
         state = LlamaState(configuration, capacity: largestBatchSize)
     }
 
-    deinit { stream?.stop() }
+    deinit { residency.stream?.stop() }
 
-    /// What reading weights cost so far; nothing when they are used from the mapped file.
-    public var streamStatistics: StreamStatistics { stream?.statistics ?? StreamStatistics() }
+    /// The cost of streaming weights so far; zero when they are used from the mapped file.
+    public var streamStatistics: StreamStatistics { residency.stream?.statistics ?? StreamStatistics() }
 
-    /// Reads `input` after the positions that `cache` holds, and gives the logits that follow positions to `consume`.
+    /// Reads `input` after the positions that `cache` holds, and passes logits to `consume`.
     ///
     /// - Parameters:
     ///   - input: At least one position.
-    ///   - cache: Gets the new positions. After an error it holds those of the passes before.
+    ///   - cache: Receives the new positions. After an error it holds those of the passes that succeeded.
     ///   - logits: For which positions of the input logits are computed.
-    ///   - trace: Sees the hidden states between the layers.
-    ///   - consume: Gets the place of a position in the input, from 0, and its logits `[vocabulary]`, in order.
-    ///   - read: Told after each pass how many positions of the input were read.
-    /// - Throws: `model.context-full` when the input does not fit the cache, `model.token` for a token that the
-    ///   vocabulary lacks, errors of the container's tiles, and what `consume` throws.
+    ///   - trace: Receives the hidden states between the layers.
+    ///   - consume: Receives the index of a position in the input and its logits `[vocabulary]`, in order.
+    ///   - read: Called after each pass with the number of positions of the input read so far.
+    /// - Throws: `model.context-full` if the input does not fit into the cache, `model.token` for a token outside the
+    ///   vocabulary, the errors of the container's tiles, and what `consume` throws.
     public func forward(
         _ input: LlamaInput, cache: inout KVCache, logits: LogitsSelection = .last, trace: HiddenStateTrace? = nil,
         _ consume: (_ position: Int, _ logits: Span<Float>) throws -> Void = { _, _ in },
@@ -87,13 +88,13 @@ public final class Llama {
         }
     }
 
-    /// Reads several sequences, each after what its own cache holds, in common passes over the weights. Each gets the
-    /// bits that it would get alone.
+    /// Reads several sequences in common passes over the weights, each after the positions of its own cache. The results
+    /// of each have the same bits as if it were read alone.
     ///
     /// - Parameters:
-    ///   - batch: Different sequences. After an error their caches hold the positions of the passes before.
-    ///   - consume: Gets the place of an input in the batch, the place of a position in that input, and the logits that
-    ///     follow it: inputs in order, positions in order.
+    ///   - batch: Different sequences. After an error their caches hold the positions of the passes that succeeded.
+    ///   - consume: Receives the index of an input in the batch, the index of a position in that input, and the logits
+    ///     of that position: inputs in order, positions in order.
     /// - Throws: As the `forward` of one sequence.
     public func forward(
         _ batch: [SequenceInput],
@@ -106,19 +107,19 @@ public final class Llama {
         }
     }
 
-    /// The same with the logits of some positions at a time: `[rows, vocabulary]`, at most `logitsBlock` rows.
+    /// The same, with the logits of some positions at a time: `[rows, vocabulary]`, at most `logitsBlock` rows.
     func forwardInBlocks(
         _ batch: [SequenceInput], rowsPerPass: Int? = nil,
-        _ consume: (_ rows: ArraySlice<LlamaPass.Row>, _ logits: ActivationMatrix) throws -> Void
+        _ consume: (_ rows: ArraySlice<LlamaPass.Row>, _ logits: Matrix) throws -> Void
     ) throws {
         try forwardToStates(batch, rowsPerPass: rowsPerPass) { try computeLogits($0, of: $1, consume) }
     }
 
-    /// The same with the hidden states after the last layer, from which `logits(of:rows:)` are computed: `[rows,
-    /// hidden]`.
+    /// The same, with the hidden states after the last layer, which `logits(of:rows:)` are computed from:
+    /// `[rows, hidden]`.
     func forwardToStates(
         _ batch: [SequenceInput], rowsPerPass: Int? = nil,
-        _ consume: (_ rows: [LlamaPass.Row], _ states: ActivationMatrix) throws -> Void
+        _ consume: (_ rows: [LlamaPass.Row], _ states: Matrix) throws -> Void
     ) throws {
         guard Set(batch.map { ObjectIdentifier($0.sequence) }).count == batch.count else {
             throw PVITError(.internalDefect, "a sequence occurs twice in a batch")
@@ -133,19 +134,32 @@ public final class Llama {
             consume)
     }
 
-    /// The embeddings of tokens: `[tokens, hidden]`.
+    /// The embeddings of tokens, some of which are replaced by features of an image.
     ///
-    /// - Throws: `model.token` for a token that the vocabulary lacks.
-    public func embeddings(of tokens: [TokenID]) throws -> TokenEmbeddings {
+    /// - Parameters:
+    ///   - tokens: One for each position.
+    ///   - replacements: Positions, each with the row of a matrix `[rows, hidden]` that becomes its embedding.
+    /// - Throws: `model.token` for a token outside the vocabulary; `tensor.mismatch` if a row has another width, or if
+    ///   the row or the position does not exist; the errors of the container's tiles.
+    package func embeddings(
+        of tokens: [TokenID], replacing replacements: [(position: Int, row: Int, matrix: Matrix)] = []
+    ) throws -> TokenEmbeddings {
         try LlamaInput.tokens(tokens).check(configuration)
-        let result = ActivationMatrix(capacity: tokens.count, columns: configuration.hiddenSize)
-        let rows = tokens.enumerated().map { (row: $0, index: Int($1.rawValue)) }
-        try engine.lookUp(rows, in: weights.embedding, into: result)
-        var values: [Float] = []
-        for row in 0..<tokens.count {
-            result.withRow(row) { $0.withUnsafeBufferPointer { values.append(contentsOf: $0) } }
+        let result = Matrix(rows: tokens.count, columns: configuration.hiddenSize)
+        try engine.lookUp(
+            tokens.enumerated().map { (row: $0, index: Int($1.rawValue)) }, in: weights.embedding, into: result)
+        for (position, row, matrix) in replacements {
+            guard matrix.columns == result.columns, (0..<matrix.rows).contains(row),
+                (0..<result.rows).contains(position)
+            else {
+                throw PVITError(
+                    .tensorMismatch,
+                    "row \(row) of features [\(matrix.rows), \(matrix.columns)] cannot become position \(position) of "
+                        + "embeddings [\(result.rows), \(result.columns)]")
+            }
+            matrix.withRow(row) { result.fill(row: position, with: $0) }
         }
-        return TokenEmbeddings(values: values, width: configuration.hiddenSize)
+        return TokenEmbeddings(result)
     }
 
     private func check(_ input: LlamaInput, _ cache: borrowing KVCache) throws {
@@ -154,15 +168,15 @@ public final class Llama {
         try cache.checkRoom(for: input.count)
     }
 
-    /// Takes a batch through the layers, some rows at a time.
+    /// Runs a batch through the layers, some rows at a time.
     ///
     /// - Parameters:
-    ///   - read: Told after each pass how many positions of an entry's input were read.
-    ///   - consume: Gets the positions whose logits are wanted and their hidden states after the last layer.
+    ///   - read: Called after each pass with the number of positions of an entry's input that it read.
+    ///   - consume: Receives the positions whose logits are wanted and their hidden states after the last layer.
     private func run(
         _ batch: [BatchEntry], rowsPerPass: Int? = nil, trace: HiddenStateTrace? = nil,
         read: (_ entry: Int, _ count: Int) -> Void,
-        _ consume: (_ rows: [LlamaPass.Row], _ states: ActivationMatrix) throws -> Void
+        _ consume: (_ rows: [LlamaPass.Row], _ states: Matrix) throws -> Void
     ) throws {
         for pass in LlamaPass.passes(of: batch, rowsPerPass: rowsPerPass ?? batchSize) {
             try embed(pass, of: batch)
@@ -170,13 +184,13 @@ public final class Llama {
                 let entry = batch[segment.entry]
                 return entry.logits.range(of: entry.input.count).clamped(to: segment.positions)
             }
-            // A trace sees the last layer's output at all positions; logits need it where they are wanted.
+            // A trace receives the last layer's output for all positions; logits need only the wanted ones.
             let isTraced = trace != nil
             try runLayers(pass, keeping: isTraced ? nil : (wanted, wantedRows), trace)
             for segment in pass.segments { read(segment.entry, segment.rows.count) }
             if let trace {
                 try engine.rmsNorm(
-                    state.residual, weights.finalNorm, epsilon: configuration.normEpsilon, into: state.normed)
+                    state.residual, weight: weights.finalNorm, epsilon: configuration.normEpsilon, into: state.normed)
                 try trace(.final, pass.segments[0].positions.lowerBound, state.normed)
                 state.residual.keepRows(wantedRows)
             }
@@ -199,8 +213,8 @@ public final class Llama {
         try engine.lookUp(tokens, in: weights.embedding, into: x)
     }
 
-    /// Takes `state.residual` through all layers: `[tokens, hidden]`. Of the last layer's output only the rows `kept`
-    /// are computed, and stay; all of them when it is nil.
+    /// Runs `state.residual`, `[tokens, hidden]`, through all layers. Of the last layer's output only the rows `kept` are
+    /// computed and kept; all of them if it is nil.
     private func runLayers(
         _ whole: LlamaPass, keeping kept: (pass: LlamaPass, rows: [Range<Int>])?, _ trace: HiddenStateTrace?
     ) throws {
@@ -213,7 +227,7 @@ public final class Llama {
 
         for (index, layer) in weights.layers.enumerated() {
             // x += o(attention(rotate(q(norm(x))), rotate(k(norm(x))), v(norm(x))))
-            try engine.rmsNorm(x, layer.attentionNorm, epsilon: epsilon, into: s.normed)  // [tokens, hidden]
+            try engine.rmsNorm(x, weight: layer.attentionNorm, epsilon: epsilon, into: s.normed)  // [tokens, hidden]
             let isLast = index == weights.layers.count - 1
             if isLast, let kept, kept.pass.rows.count < pass.rows.count {
                 try engine.multiply(layer.keyValue, s.normed, into: s.key, s.value)
@@ -233,7 +247,7 @@ public final class Llama {
             try engine.add(s.update, to: x)
 
             // x += down(silu(gate(norm(x))) * up(norm(x)))
-            try engine.rmsNorm(x, layer.feedForwardNorm, epsilon: epsilon, into: s.normed)  // [tokens, hidden]
+            try engine.rmsNorm(x, weight: layer.feedForwardNorm, epsilon: epsilon, into: s.normed)  // [tokens, hidden]
             try engine.multiply(layer.gateUp, s.normed, into: s.gate, s.up)  // 2 x [tokens, intermediate]
             try engine.swiglu(s.gate, s.up)
             try engine.multiply(layer.down, s.gate, into: s.update)  // [tokens, hidden]
@@ -244,8 +258,8 @@ public final class Llama {
 
     /// The logits of hidden states after the last layer, some rows at a time.
     private func computeLogits(
-        _ rows: [LlamaPass.Row], of states: ActivationMatrix,
-        _ consume: (ArraySlice<LlamaPass.Row>, ActivationMatrix) throws -> Void
+        _ rows: [LlamaPass.Row], of states: Matrix,
+        _ consume: (ArraySlice<LlamaPass.Row>, Matrix) throws -> Void
     ) throws {
         for start in stride(from: 0, to: rows.count, by: Self.logitsBlock) {
             let block = start..<min(start + Self.logitsBlock, rows.count)
@@ -257,11 +271,11 @@ public final class Llama {
     /// call.
     ///
     /// - Parameter rows: At most `logitsBlock`.
-    func logits(of states: ActivationMatrix, rows: Range<Int>) throws -> ActivationMatrix {
+    func logits(of states: Matrix, rows: Range<Int>) throws -> Matrix {
         let s = state
         s.selected.rows = rows.count
         for (index, row) in rows.enumerated() { states.withRow(row) { s.selected.fill(row: index, with: $0) } }
-        try engine.rmsNorm(s.selected, weights.finalNorm, epsilon: configuration.normEpsilon, into: s.normed)
+        try engine.rmsNorm(s.selected, weight: weights.finalNorm, epsilon: configuration.normEpsilon, into: s.normed)
         try engine.multiply(weights.output, s.normed, into: s.logits)  // [rows, vocabulary]
         return s.logits
     }

@@ -1,12 +1,13 @@
 import Architectures
+import Compute
 import Tensors
 import Tokenization
 
-/// What a decoder reads.
+/// The input of a decoder.
 public enum LlamaInput: Sendable {
-    /// Tokens, whose embeddings are looked up.
+    /// Tokens. The decoder looks up their embeddings.
     case tokens([TokenID])
-    /// Embeddings, some of which may come from elsewhere than the vocabulary.
+    /// Embeddings, some of which may come from outside the vocabulary.
     case embeddings(TokenEmbeddings)
 
     /// The number of positions.
@@ -36,45 +37,31 @@ public enum LlamaInput: Sendable {
     }
 }
 
-/// Embeddings of consecutive positions: `[count, width]`, row by row.
+/// Embeddings of consecutive positions: `[count, width]`. They do not change.
 public struct TokenEmbeddings: Sendable {
-    /// The numbers, row by row.
-    public private(set) var values: [Float]
-    /// The number of columns.
-    public let width: Int
+    private let rows: Matrix
 
     /// The number of positions.
-    public var count: Int { width > 0 ? values.count / width : 0 }
+    public var count: Int { rows.rows }
+    /// The length of an embedding.
+    public var width: Int { rows.columns }
+    /// A copy of the numbers: `[count, width]`, row by row.
+    public var values: [Float] { rows.values() }
 
-    init(values: [Float], width: Int) {
-        self.values = values
-        self.width = width
-    }
-
-    /// Puts other numbers in the place of one position's.
-    ///
-    /// - Throws: `tensor.mismatch` when there is no such position or `embedding` is not `width` numbers.
-    public mutating func replace(_ position: Int, with embedding: [Float]) throws {
-        guard (0..<count).contains(position), embedding.count == width else {
-            throw PVITError(
-                .tensorMismatch,
-                "\(embedding.count) numbers cannot be position \(position) of embeddings [\(count), \(width)]")
-        }
-        values.replaceSubrange(position * width..<(position + 1) * width, with: embedding)
-    }
+    init(_ rows: Matrix) { self.rows = rows }
 
     func withRow(_ position: Int, _ body: (Span<Float>) throws -> Void) rethrows {
-        try body(values.span.extracting(position * width..<(position + 1) * width))
+        try rows.withRow(position, body)
     }
 }
 
-/// For which positions of an input logits are computed.
+/// The positions of an input for which logits are computed.
 public enum LogitsSelection: Sendable, Hashable {
-    /// For none: the input only fills the cache.
+    /// None: the input only fills the cache.
     case none
-    /// For the last one.
+    /// The last one.
     case last
-    /// For all from a place of the input on, counted from 0.
+    /// All from an index of the input on.
     case from(Int)
 
     func range(of count: Int) -> Range<Int> {
@@ -86,14 +73,13 @@ public enum LogitsSelection: Sendable, Hashable {
     }
 }
 
-/// Sees hidden states `[tokens, hidden]` while a model computes; the number is the place of their first token in the
-/// input.
+/// Receives the hidden states `[tokens, hidden]` while a model computes.
 public struct HiddenStateTrace {
-    /// Where in the model.
+    /// A point in the model.
     public enum Stage: Sendable, Hashable {
         /// The embeddings of the tokens.
         case embedding
-        /// After a layer, counted from 0; after the last one, `final` is seen in its place.
+        /// After a layer, counted from 0. The last layer has `final` instead.
         case layer(Int)
         /// After the last layer and the final norm.
         case final
@@ -103,15 +89,15 @@ public struct HiddenStateTrace {
 
     /// Creates a trace.
     ///
-    /// - Parameter body: Called for each position, the numbers being its hidden state.
+    /// - Parameter body: Called for each position, with its index in the input and its hidden state `[hidden]`.
     public init(_ body: @escaping (Stage, _ position: Int, _ state: Span<Float>) throws -> Void) { self.body = body }
 
-    func callAsFunction(_ stage: Stage, _ start: Int, _ states: ActivationMatrix) throws {
+    func callAsFunction(_ stage: Stage, _ start: Int, _ states: Matrix) throws {
         for row in 0..<states.rows { try states.withRow(row) { try body(stage, start + row, $0) } }
     }
 }
 
 extension PVITError.Code {
-    /// A token that the vocabulary lacks, or no token at all.
+    /// A token outside the vocabulary, or no token at all.
     public static let modelToken = Self("model.token", .usage)
 }

@@ -1,19 +1,19 @@
-/// A text that a model reads beside others: what it remembers of it.
+/// The state of one of several texts that a model reads side by side.
 public final class LlamaSequence {
     /// The keys and values of the positions that were read.
     public var cache: KVCache
 
-    /// Takes a cache for a text of its own.
+    /// Creates a sequence with a cache of its own.
     public init(_ cache: consuming KVCache) { self.cache = cache }
 }
 
-/// What a model reads of one sequence while it reads others.
+/// The next input of one sequence in a batch.
 public struct SequenceInput {
-    /// The sequence that is continued.
+    /// The sequence that the input continues.
     public let sequence: LlamaSequence
-    /// What comes next in it.
+    /// What the model reads.
     public let input: LlamaInput
-    /// For which positions of the input logits are computed.
+    /// The positions of the input for which logits are computed.
     public let logits: LogitsSelection
 
     /// Creates an input of at least one position.

@@ -1,23 +1,24 @@
 import Architectures
+import Compute
 
 /// The activations of one pass, allocated once; memory of rows that are never used stays untouched.
 final class LlamaState {
-    let residual: ActivationMatrix  // [tokens, hidden]
-    let normed: ActivationMatrix  // [tokens, hidden]
-    let update: ActivationMatrix  // [tokens, hidden]
-    let query: ActivationMatrix  // [tokens, heads * width]
-    let key: ActivationMatrix  // [tokens, key/value heads * width]
-    let value: ActivationMatrix  // [tokens, key/value heads * width]
-    let attended: ActivationMatrix  // [tokens, heads * width]
-    let gate: ActivationMatrix  // [tokens, intermediate]
-    let up: ActivationMatrix  // [tokens, intermediate]
-    let angles: ActivationMatrix  // [tokens, width]
-    let selected: ActivationMatrix  // [some tokens, hidden]
-    let logits: ActivationMatrix  // [some tokens, vocabulary]
+    let residual: Matrix  // [tokens, hidden]
+    let normed: Matrix  // [tokens, hidden]
+    let update: Matrix  // [tokens, hidden]
+    let query: Matrix  // [tokens, heads * width]
+    let key: Matrix  // [tokens, key/value heads * width]
+    let value: Matrix  // [tokens, key/value heads * width]
+    let attended: Matrix  // [tokens, heads * width]
+    let gate: Matrix  // [tokens, intermediate]
+    let up: Matrix  // [tokens, intermediate]
+    let angles: Matrix  // [tokens, width]
+    let selected: Matrix  // [some tokens, hidden]
+    let logits: Matrix  // [some tokens, vocabulary]
 
     init(_ configuration: LlamaConfiguration, capacity: Int) {
-        func matrix(_ columns: Int, rows: Int = capacity) -> ActivationMatrix {
-            ActivationMatrix(capacity: rows, columns: columns)
+        func matrix(_ columns: Int, rows: Int = capacity) -> Matrix {
+            Matrix(rows: rows, columns: columns)
         }
         let (hidden, width) = (configuration.hiddenSize, configuration.headWidth)
         residual = matrix(hidden)

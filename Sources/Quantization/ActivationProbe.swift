@@ -41,7 +41,7 @@ public final class ActivationProbe: Sendable {
     }
 
     private let state: Condition<State>
-    private let encoders: pvit_encoders
+    private let kernels: pvit_kernels
 
     /// Prepares a pass, reading the embeddings of the tokens.
     ///
@@ -53,18 +53,17 @@ public final class ActivationProbe: Sendable {
         _ configuration: LlamaConfiguration, tokens: ProbeTokens? = nil, reader: @escaping Reader
     ) throws {
         try self.init(
-            configuration, tokens: tokens, reader: reader, kernels: pvit_kernels_best(), encoders: pvit_encoders_best())
+            configuration, tokens: tokens, reader: reader, kernels: pvit_kernels_best())
     }
 
     init(
         _ configuration: LlamaConfiguration, tokens: ProbeTokens? = nil, reader: @escaping Reader,
-        kernels: UnsafePointer<pvit_kernels>,
-        encoders: UnsafePointer<pvit_encoders>
+        kernels: UnsafePointer<pvit_kernels>
     ) throws {
         guard configuration.canBeProbed else {
             throw PVITError(.cannotQuantize, "the sizes of the model do not fit together")
         }
-        self.encoders = encoders.pointee
+        self.kernels = kernels.pointee
         let tokens = tokens ?? ProbeTokens.random(vocabulary: configuration.vocabularySize)
         guard tokens.ids.allSatisfy({ (0..<configuration.vocabularySize).contains($0) }) else {
             throw PVITError(
@@ -112,7 +111,7 @@ public final class ActivationProbe: Sendable {
             [Float](unsafeUninitializedCapacity: tokens * rowCount) { products, count in
                 withUnsafeTemporaryAllocation(of: Float.self, capacity: columns * groupRows) { scratch in
                     for first in stride(from: 0, to: rowCount, by: groupRows) {
-                        encoders.project_rows(
+                        kernels.project_rows(
                             weights.baseAddress?.advanced(by: first * columns), min(groupRows, rowCount - first),
                             columns, columns, input, inputStride, tokens, scratch.baseAddress,
                             products.baseAddress?.advanced(by: first), rowCount)

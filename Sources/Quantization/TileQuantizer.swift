@@ -20,7 +20,7 @@ public struct TileQuantizer: Sendable {
     public let encoding: TensorEncoding
     /// The number of weights in a row.
     public let columns: Int
-    private let encoders: pvit_encoders
+    private let kernels: pvit_kernels
     private let importance: [Float]
     private let bytesPerGroup: Int
 
@@ -35,16 +35,16 @@ public struct TileQuantizer: Sendable {
     ///   `columns` finite numbers that are not negative.
     public init(encoding: TensorEncoding, columns: Int, importance: [Float]? = nil) throws {
         try self.init(
-            encoding: encoding, columns: columns, importance: importance, encoders: pvit_encoders_best().pointee)
+            encoding: encoding, columns: columns, importance: importance, kernels: pvit_kernels_best().pointee)
     }
 
-    init(encoding: TensorEncoding, columns: Int, importance: [Float]?, encoders: pvit_encoders) throws {
+    init(encoding: TensorEncoding, columns: Int, importance: [Float]?, kernels: pvit_kernels) throws {
         guard encoding == .q4 || encoding == .q8, let bytesPerGroup = encoding.bytesPerGroup(columns: columns) else {
             throw PVITError(.cannotQuantize, "rows of \(columns) weights cannot be encoded as \(encoding)")
         }
         self.encoding = encoding
         self.columns = columns
-        self.encoders = encoders
+        self.kernels = kernels
         self.bytesPerGroup = bytesPerGroup
         self.importance = try Self.normalized(importance ?? [Float](repeating: 1, count: columns), columns: columns)
     }
@@ -67,18 +67,18 @@ public struct TileQuantizer: Sendable {
     /// - Throws: `quantize.not-finite` naming the first row with a weight that is infinite or not a number;
     ///   `quantize.shape` when `rows` is not a number of whole rows.
     public static func largestMagnitude(of rows: Span<Float>, columns: Int, firstRow: Int = 0) throws -> Float {
-        try largestMagnitude(of: rows, columns: columns, firstRow: firstRow, encoders: pvit_encoders_best().pointee)
+        try largestMagnitude(of: rows, columns: columns, firstRow: firstRow, kernels: pvit_kernels_best().pointee)
     }
 
     static func largestMagnitude(
-        of rows: Span<Float>, columns: Int, firstRow: Int, encoders: pvit_encoders
+        of rows: Span<Float>, columns: Int, firstRow: Int, kernels: pvit_kernels
     ) throws -> Float {
         guard columns > 0, columns % 32 == 0, rows.count % columns == 0 else {
             throw PVITError(.cannotQuantize, "\(rows.count) weights are not whole rows of \(columns)")
         }
         var maximum: Float = 0
         let damaged = rows.withUnsafeBufferPointer {
-            encoders.scan_rows($0.baseAddress, rows.count / columns, columns, columns, &maximum)
+            kernels.scan_rows($0.baseAddress, rows.count / columns, columns, columns, &maximum)
         }
         guard damaged < 0 else {
             throw PVITError(
@@ -95,7 +95,7 @@ public struct TileQuantizer: Sendable {
     ///   - firstRow: The number of the first row in its matrix, for messages.
     /// - Throws: `quantize.not-finite` and `quantize.shape`, as `largestMagnitude` and `encode(rows:largest:)`.
     public func encode(rows: Span<Float>, firstRow: Int = 0) throws -> Tile {
-        let largest = try Self.largestMagnitude(of: rows, columns: columns, firstRow: firstRow, encoders: encoders)
+        let largest = try Self.largestMagnitude(of: rows, columns: columns, firstRow: firstRow, kernels: kernels)
         return try encode(rows: rows, largest: largest)
     }
 
@@ -113,7 +113,7 @@ public struct TileQuantizer: Sendable {
         let groupCount = (rowCount - 1) / groupRows + 1
         let scale = encoding == .q4 ? pvit_q4_tile_scale(largest) : pvit_q8_tile_scale(largest)
         var sums = pvit_error_sums()
-        let encode = encoding == .q4 ? encoders.encode_q4 : encoders.encode_q8
+        let encode = encoding == .q4 ? kernels.encode_q4 : kernels.encode_q8
         guard let encode else { throw PVITError(.internalDefect, "there is no encoder for \(encoding)") }
         let bytes = rows.withUnsafeBufferPointer { weights in
             [UInt8](unsafeUninitializedCapacity: groupCount * bytesPerGroup) { groups, count in

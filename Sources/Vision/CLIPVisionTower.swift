@@ -1,20 +1,20 @@
 import Architectures
+import Compute
 import Container
-import MatrixProducts
 import Tensors
 
 /// The vision transformer of CLIP (arXiv 2103.00020, section 2.4; the architecture is that of arXiv 2010.11929 with a
 /// norm before the first layer), up to its last but one hidden state: what LLaVA and PVIT take for image tokens.
-public final class CLIPVisionTower {
+package final class CLIPVisionTower {
     /// The sizes.
-    public let configuration: CLIPVisionConfiguration
+    package let configuration: CLIPVisionConfiguration
     private let weights: CLIPVisionWeights
-    private let engine: MatrixEngine
+    private let engine: ComputeEngine
 
     /// Opens the tower in a container; weights stay in the file until they are used.
     ///
     /// - Throws: `vision.config`, `vision.unsupported`, `tensor.not-found`, `tensor.mismatch`.
-    public init(in container: Container, engine: MatrixEngine) throws {
+    package init(in container: Container, engine: ComputeEngine) throws {
         configuration = try CLIPVisionConfiguration(in: container)
         weights = try CLIPVisionWeights(configuration, in: container)
         self.engine = engine
@@ -25,20 +25,20 @@ public final class CLIPVisionTower {
     /// - Parameter planes: Normalised pixels `[3, imageSize, imageSize]`.
     /// - Returns: `[patchCount, hiddenSize]`, patches row by row.
     /// - Throws: `vision.input` when there are not that many pixels; the errors of reading tiles.
-    public func features(of planes: [Float]) throws -> FloatMatrix {
-        try hiddenState(of: planes, after: weights.layers.count).rows(1..<1 + configuration.patchCount)
+    package func features(of planes: [Float]) throws -> Matrix {
+        try hiddenState(of: planes, after: weights.layers.count).slice(1..<1 + configuration.patchCount)
     }
 
     /// Hidden state number `layerCount`: `[1 + patchCount, hiddenSize]`, the class token first.
-    func hiddenState(of planes: [Float], after layerCount: Int) throws -> FloatMatrix {
+    func hiddenState(of planes: [Float], after layerCount: Int) throws -> Matrix {
         let x = try embed(planes)  // [tokens, hidden]
         let tokens = x.rows
-        let normed = FloatMatrix(rows: tokens, columns: configuration.hiddenSize)
-        let query = FloatMatrix(rows: tokens, columns: configuration.hiddenSize)
-        let key = FloatMatrix(rows: tokens, columns: configuration.hiddenSize)
-        let value = FloatMatrix(rows: tokens, columns: configuration.hiddenSize)
+        let normed = Matrix(rows: tokens, columns: configuration.hiddenSize)
+        let query = Matrix(rows: tokens, columns: configuration.hiddenSize)
+        let key = Matrix(rows: tokens, columns: configuration.hiddenSize)
+        let value = Matrix(rows: tokens, columns: configuration.hiddenSize)
         let attended = normed
-        let intermediate = FloatMatrix(rows: tokens, columns: configuration.intermediateSize)
+        let intermediate = Matrix(rows: tokens, columns: configuration.intermediateSize)
 
         try normalise(x, weights.firstNorm, into: x)
         for layer in weights.layers[..<layerCount] {
@@ -58,36 +58,36 @@ public final class CLIPVisionTower {
     }
 
     /// The class token and the patches of the image, each with the embedding of its position: `[1 + patches, hidden]`.
-    private func embed(_ planes: [Float]) throws -> FloatMatrix {
+    private func embed(_ planes: [Float]) throws -> Matrix {
         let side = configuration.imageSize
         guard planes.count == 3 * side * side else {
             throw PVITError(
                 .visionInput, "\(planes.count) numbers are no image of 3 × \(side) × \(side) for the vision tower")
         }
         let image = FeatureMaps(planes: planes, height: side, width: side, channels: 3)
-        let x = FloatMatrix(rows: 1 + configuration.patchCount, columns: configuration.hiddenSize)
+        let x = Matrix(rows: 1 + configuration.patchCount, columns: configuration.hiddenSize)
         let patches = 1..<x.rows
         for column in 0..<x.columns {
             x.start[column] = weights.classEmbedding.start[column] + weights.positions.start[column]
         }
         try engine.multiply(
-            Patches(image, kernel: configuration.patchSize, step: configuration.patchSize, padding: 0),
-            weights.patchEmbedding, Epilogue(residual: weights.positions.rows(patches)), into: x.rows(patches))
+            Im2Col(image, kernel: configuration.patchSize, stride: configuration.patchSize, padding: 0),
+            weights.patchEmbedding, Epilogue(residual: weights.positions.slice(patches)), into: x.slice(patches))
         return x
     }
 
-    private func normalise(_ x: FloatMatrix, _ norm: CLIPVisionWeights.Norm, into result: FloatMatrix) throws {
+    private func normalise(_ x: Matrix, _ norm: CLIPVisionWeights.Norm, into result: Matrix) throws {
         try engine.layerNorm(
             x, weight: norm.weight, bias: norm.bias, epsilon: configuration.normEpsilon, into: result)
     }
 
     /// result = residual + activation(x weightᵀ + bias).
     private func project(
-        _ x: FloatMatrix, _ linear: CLIPVisionWeights.Linear, activation: Epilogue.Activation = .none,
-        addedTo residual: FloatMatrix? = nil, into result: FloatMatrix
+        _ x: Matrix, _ linear: CLIPVisionWeights.Linear, activation: Epilogue.Activation = .none,
+        addedTo residual: Matrix? = nil, into result: Matrix
     ) throws {
         try engine.multiply(
-            Patches(x), linear.weight, Epilogue(shift: linear.bias, residual: residual, activation: activation),
+            Im2Col(x), linear.weight, Epilogue(shift: linear.bias, residual: residual, activation: activation),
             into: result)
     }
 }

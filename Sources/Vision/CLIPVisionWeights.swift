@@ -1,18 +1,18 @@
 import Architectures
+import Compute
 import Container
-import MatrixProducts
 import Tensors
 
 /// The weights of a CLIP vision transformer under the names that Hugging Face gives them, after `vision_tower.`.
 struct CLIPVisionWeights: Sendable {
     struct Norm: Sendable {
-        let weight: FloatMatrix  // [1, hidden]
-        let bias: FloatMatrix  // [1, hidden]
+        let weight: Matrix  // [1, hidden]
+        let bias: Matrix  // [1, hidden]
     }
 
     struct Linear: Sendable {
-        let weight: StoredMatrix  // [outputs, inputs]
-        let bias: FloatMatrix  // [1, outputs]
+        let weight: WeightMatrix  // [outputs, inputs]
+        let bias: Matrix  // [1, outputs]
     }
 
     struct Layer: Sendable {
@@ -26,9 +26,9 @@ struct CLIPVisionWeights: Sendable {
         let down: Linear  // [hidden, intermediate]
     }
 
-    let classEmbedding: FloatMatrix  // [1, hidden]
-    let patchEmbedding: StoredMatrix  // [hidden, 3, patch, patch]
-    let positions: FloatMatrix  // [1 + patches, hidden]
+    let classEmbedding: Matrix  // [1, hidden]
+    let patchEmbedding: WeightMatrix  // [hidden, 3, patch, patch]
+    let positions: Matrix  // [1 + patches, hidden]
     let firstNorm: Norm
     /// All layers but the last, whose output nobody reads.
     let layers: [Layer]
@@ -39,20 +39,20 @@ struct CLIPVisionWeights: Sendable {
         let root = "vision_tower.vision_model"
         func norm(_ name: String) throws -> Norm {
             Norm(
-                weight: try container.floatVector(TensorName("\(name).weight"), count: hidden),
-                bias: try container.floatVector(TensorName("\(name).bias"), count: hidden))
+                weight: try container.vector(TensorName("\(name).weight"), count: hidden),
+                bias: try container.vector(TensorName("\(name).bias"), count: hidden))
         }
         func linear(_ name: String, _ outputs: Int, _ inputs: Int) throws -> Linear {
             Linear(
-                weight: try StoredMatrix(TensorName("\(name).weight"), shape: [outputs, inputs], in: container),
-                bias: try container.floatVector(TensorName("\(name).bias"), count: outputs))
+                weight: try WeightMatrix(TensorName("\(name).weight"), shape: [outputs, inputs], in: container),
+                bias: try container.vector(TensorName("\(name).bias"), count: outputs))
         }
-        classEmbedding = try container.floatVector(
+        classEmbedding = try container.vector(
             TensorName("\(root).embeddings.class_embedding"), count: hidden)
-        patchEmbedding = try StoredMatrix(
+        patchEmbedding = try WeightMatrix(
             TensorName("\(root).embeddings.patch_embedding.weight"),
             shape: [hidden, 3, configuration.patchSize, configuration.patchSize], in: container)
-        positions = try StoredMatrix(
+        positions = try WeightMatrix(
             TensorName("\(root).embeddings.position_embedding.weight"),
             shape: [1 + configuration.patchCount, hidden], in: container
         ).decoded()

@@ -1,4 +1,4 @@
-import MatrixProducts
+import Compute
 import Tensors
 
 extension CLIPVisionTower {
@@ -8,7 +8,7 @@ extension CLIPVisionTower {
     /// in LLaVA's and PVIT's training.
     ///
     /// - Throws: The errors of resizing and of `features(of:)`.
-    public func features(of image: PixelImage) throws -> FloatMatrix {
+    package func features(of image: PixelImage) throws -> Matrix {
         let side = configuration.imageSize
         let square = try image.resized(
             to: PixelSize(width: side, height: side), filter: configuration.preparation.filter)
@@ -18,7 +18,7 @@ extension CLIPVisionTower {
     /// The features of an image that has the tower's size.
     ///
     /// - Throws: The errors of `features(of:)`.
-    public func features(ofSquare image: PixelImage) throws -> FloatMatrix {
+    package func features(ofSquare image: PixelImage) throws -> Matrix {
         try features(of: image.normalizedPlanes(configuration.preparation.statistics))
     }
 }
@@ -30,7 +30,7 @@ extension RegionEncoder {
     ///
     /// - Throws: `vision.input` for an image so narrow that nothing would be left of its shorter side; the errors of
     ///   resizing and of `encode(planes:height:width:)`.
-    public func encode(_ image: PixelImage) throws -> ImageFeatures {
+    package func encode(_ image: PixelImage) throws -> ImageFeatures {
         let size = try configuration.inputSize(of: image.size)
         return try encode(scaled: image.resized(to: size, filter: .bilinear))
     }
@@ -38,7 +38,7 @@ extension RegionEncoder {
     /// Encodes an image that has the size for it.
     ///
     /// - Throws: The errors of `encode(planes:height:width:)`.
-    public func encode(scaled image: PixelImage) throws -> ImageFeatures {
+    package func encode(scaled image: PixelImage) throws -> ImageFeatures {
         try encode(planes: image.normalizedPlanes(), height: image.height, width: image.width)
     }
 }

@@ -1,4 +1,4 @@
-import MatrixProducts
+import Compute
 import Tensors
 
 /// Crops regions of a feature map with bilinear interpolation (Mask R-CNN, arXiv 1703.06870, section 3), as
@@ -6,16 +6,16 @@ import Tensors
 ///
 /// A bin is the mean of ceil(bin height) × ceil(bin width) samples. Samples form a grid, so the mean is a sum of the
 /// map's pixels weighted by a factor for the row and one for the column.
-public struct ROIAlign: Sendable {
+package struct ROIAlign: Sendable {
     /// Bins along each side of a crop.
-    public let resolution: Int
+    package let resolution: Int
     /// Pixels of the map for each unit of a box: 1/16 behind a stride of 16.
-    public let spatialScale: Float
+    package let spatialScale: Float
 
     /// - Parameters:
     ///   - resolution: Bins along each side of a crop.
     ///   - spatialScale: Pixels of the map for each unit of a box.
-    public init(resolution: Int, spatialScale: Float) {
+    package init(resolution: Int, spatialScale: Float) {
         self.resolution = resolution
         self.spatialScale = spatialScale
     }
@@ -24,7 +24,7 @@ public struct ROIAlign: Sendable {
     /// what lies outside the map.
     ///
     /// - Throws: `vision.input` when a box is not finite or reaches beyond ±1,000,000 pixels.
-    public func crops(of map: FeatureMaps, _ boxes: [RegionBox], engine: MatrixEngine) throws -> FeatureMaps {
+    package func crops(of map: FeatureMaps, _ boxes: [RegionBox], engine: ComputeEngine) throws -> FeatureMaps {
         let result = FeatureMaps(count: boxes.count, height: resolution, width: resolution, channels: map.channels)
         let placed = try boxes.map { box in
             guard [box.left, box.top, box.right, box.bottom].allSatisfy({ $0.isFinite && abs($0) <= 1e6 }) else {
@@ -36,7 +36,7 @@ public struct ROIAlign: Sendable {
                 columns: bins(from: box.left, to: box.right, extent: map.width)
             )
         }
-        try engine.forEachPart(of: boxes.count * resolution) { range in
+        try engine.forEachRange(of: boxes.count * resolution, operations: 32 * resolution * map.channels) { range, _ in
             for index in range {
                 let (crop, row) = (index / resolution, index % resolution)
                 let rowWeights = placed[crop].rows[row]

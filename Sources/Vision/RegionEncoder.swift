@@ -1,16 +1,16 @@
+import Compute
 import Container
-import MatrixProducts
 import Tensors
 
 /// The image encoder of RegionCLIP (arXiv 2112.09106): CLIP's modified ResNet, whose last stage and attention pool see
 /// crops of the feature map instead of the whole.
-public final class RegionEncoder {
+package final class RegionEncoder {
     /// What an image is scaled to before it is encoded.
-    public let configuration: RegionEncoderConfiguration
+    package let configuration: RegionEncoderConfiguration
     /// Numbers in the features of a region: 640.
-    public var featureCount: Int { weights.pool.output.weight.outputs }
+    package var featureCount: Int { weights.pool.output.weight.rows }
     let weights: RegionEncoderWeights
-    let engine: MatrixEngine
+    let engine: ComputeEngine
     let align: ROIAlign
     /// Feature maps of the stages that have been left, for the next ones; empty between calls.
     private let memory = MatrixPool()
@@ -21,7 +21,7 @@ public final class RegionEncoder {
     /// Opens the encoder in a container; weights stay in the file until they are used.
     ///
     /// - Throws: `vision.config`, `tensor.not-found`, `tensor.mismatch`.
-    public init(in container: Container, engine: MatrixEngine) throws {
+    package init(in container: Container, engine: ComputeEngine) throws {
         configuration = try RegionEncoderConfiguration(in: container)
         weights = try RegionEncoderWeights(in: container)
         // Layer 4 halves what it is given.
@@ -30,11 +30,11 @@ public final class RegionEncoder {
     }
 
     /// What the encoder knows of an image: enough for any number of regions.
-    public struct ImageFeatures: Sendable {
+    package struct ImageFeatures: Sendable {
         /// The output of layer 3: `[1, height / 16, width / 16, 16 * width]`, sides rounded down at each stage.
-        public let map: FeatureMaps
+        package let map: FeatureMaps
         /// The size of the encoded image: what the pixels of boxes count in.
-        public let size: PixelSize
+        package let size: PixelSize
     }
 
     /// Encodes an image up to layer 3.
@@ -42,7 +42,7 @@ public final class RegionEncoder {
     /// - Parameter planes: Normalised pixels `[3, height, width]`.
     /// - Throws: `vision.input` when there are not that many pixels, or fewer than 32 or more than 4096 along a side;
     ///   the errors of reading tiles.
-    public func encode(planes: [Float], height: Int, width: Int) throws -> ImageFeatures {
+    package func encode(planes: [Float], height: Int, width: Int) throws -> ImageFeatures {
         let sides = RegionEncoderConfiguration.smallestSide...4096
         guard sides ~= height, sides ~= width, planes.count == 3 * height * width
         else {
@@ -62,13 +62,13 @@ public final class RegionEncoder {
     ///
     /// - Parameter boxes: In pixels of the encoded image.
     /// - Throws: `vision.input` for a box that is not finite; the errors of reading tiles.
-    public func features(of image: ImageFeatures, boxes: [RegionBox]) throws -> FloatMatrix {
+    package func features(of image: ImageFeatures, boxes: [RegionBox]) throws -> Matrix {
         defer { memory.drain() }
-        let result = FloatMatrix(rows: boxes.count, columns: featureCount)
+        let result = Matrix(rows: boxes.count, columns: featureCount)
         for start in stride(from: 0, to: boxes.count, by: Self.regionsAtOnce) {
             let batch = start..<min(start + Self.regionsAtOnce, boxes.count)
             let crops = try align.crops(of: image.map, Array(boxes[batch]), engine: engine)
-            try pool(lastStage(crops), into: result.rows(batch))
+            try pool(lastStage(crops), into: result.slice(batch))
         }
         return result
     }
@@ -78,7 +78,7 @@ public final class RegionEncoder {
 
     /// Three convolutions, the first of which halves the sides, and a pooling that halves them again.
     func stem(_ image: FeatureMaps) throws -> FeatureMaps {
-        var x = try convolve(image, weights.stem[0], step: 2, activation: .relu)
+        var x = try convolve(image, weights.stem[0], stride: 2, activation: .relu)
         x = try convolve(x, weights.stem[1], activation: .relu)
         x = try convolve(x, weights.stem[2], activation: .relu)
         return try engine.averagePool(x, pool: memory)
@@ -101,33 +101,33 @@ public final class RegionEncoder {
 
     /// activation(scale * conv(x) + shift + residual), with the kernel's padding that keeps the extent at a step of 1.
     private func convolve(
-        _ x: FeatureMaps, _ convolution: RegionEncoderWeights.Convolution, step: Int = 1,
-        addedTo residual: FloatMatrix? = nil, activation: Epilogue.Activation = .none, into output: FeatureMaps? = nil
+        _ x: FeatureMaps, _ convolution: RegionEncoderWeights.Convolution, stride: Int = 1,
+        addedTo residual: Matrix? = nil, activation: Epilogue.Activation = .none, into output: FeatureMaps? = nil
     ) throws -> FeatureMaps {
         let padding = convolution.side / 2
-        let (height, width) = x.outputSize(kernel: convolution.side, step: step, padding: padding)
+        let (height, width) = x.outputSize(kernel: convolution.side, stride: stride, padding: padding)
         let result =
             output
             ?? FeatureMaps(
-                count: x.count, height: height, width: width, channels: convolution.kernels.outputs, pool: memory)
+                count: x.count, height: height, width: width, channels: convolution.kernels.rows, pool: memory)
         try engine.multiply(
-            Patches(x, kernel: convolution.side, step: step, padding: padding), convolution.kernels,
+            Im2Col(x, kernel: convolution.side, stride: stride, padding: padding), convolution.kernels,
             Epilogue(
                 scale: convolution.scale, shift: convolution.shift, residual: residual, activation: activation),
             into: result.pixels)
         return result
     }
 
-    /// CLIP's attention pool: the mean of all pixels asks, it and every pixel answer. `[regions, 9, 9, E]` → `[regions,
-    /// 640]`.
-    private func pool(_ x: FeatureMaps, into result: FloatMatrix) throws {
+    /// CLIP's attention pool: `[regions, 9, 9, channels]` → `[regions, 640]`. The query is the mean feature; keys and
+    /// values are the mean and all pixels.
+    private func pool(_ x: FeatureMaps, into result: Matrix) throws {
         let pool = weights.pool
         let pixels = x.height * x.width
         guard 1 + pixels == pool.positions.rows else {
             throw PVITError(.internalDefect, "the attention pool was given \(pixels) pixels")
         }
-        let tokens = FloatMatrix(rows: x.count * (1 + pixels), columns: x.channels)
-        let means = FloatMatrix(rows: x.count, columns: x.channels)
+        let tokens = Matrix(rows: x.count * (1 + pixels), columns: x.channels)
+        let means = Matrix(rows: x.count, columns: x.channels)
         let average = [Float](repeating: 1 / Float(pixels), count: pixels)
         for region in 0..<x.count {
             let (first, mean) = (region * (1 + pixels), means.row(region))
@@ -143,13 +143,13 @@ public final class RegionEncoder {
             }
             means.row(region).update(from: tokens.row(first), count: x.channels)
         }
-        let query = FloatMatrix(rows: x.count, columns: x.channels)
-        try engine.multiply(Patches(means), pool.query.weight, Epilogue(shift: pool.query.bias), into: query)
-        let attended = FloatMatrix(rows: x.count, columns: x.channels)
+        let query = Matrix(rows: x.count, columns: x.channels)
+        try engine.multiply(Im2Col(means), pool.query.weight, Epilogue(shift: pool.query.bias), into: query)
+        let attended = Matrix(rows: x.count, columns: x.channels)
         // Heads are 64 wide in every CLIP ResNet.
         try engine.attend(
             query: query, tokens: tokens, key: pool.key, value: pool.value.weight, bias: pool.value.bias,
             heads: x.channels / 64, into: attended)
-        try engine.multiply(Patches(attended), pool.output.weight, Epilogue(shift: pool.output.bias), into: result)
+        try engine.multiply(Im2Col(attended), pool.output.weight, Epilogue(shift: pool.output.bias), into: result)
     }
 }

@@ -1,5 +1,5 @@
+import Compute
 import Container
-import MatrixProducts
 import Tensors
 
 /// The weights of RegionCLIP's image encoder, CLIP's modified ResNet, under the names of its checkpoint after
@@ -9,10 +9,10 @@ import Tensors
 struct RegionEncoderWeights: Sendable {
     /// A convolution and its norm: `y = scale * conv(x) + shift`.
     struct Convolution: Sendable {
-        let kernels: StoredMatrix  // [outputs, inputs, side, side]
+        let kernels: WeightMatrix  // [outputs, inputs, side, side]
         let side: Int
-        let scale: FloatMatrix  // [1, outputs]
-        let shift: FloatMatrix  // [1, outputs]
+        let scale: Matrix  // [1, outputs]
+        let shift: Matrix  // [1, outputs]
     }
 
     /// A residual block: 1 × 1, 3 × 3, pooling when the stage begins with it, 1 × 1.
@@ -26,14 +26,14 @@ struct RegionEncoderWeights: Sendable {
     }
 
     struct Linear: Sendable {
-        let weight: StoredMatrix
-        let bias: FloatMatrix
+        let weight: WeightMatrix
+        let bias: Matrix
     }
 
     struct AttentionPool: Sendable {
-        let positions: FloatMatrix  // [1 + grid * grid, embedding]
+        let positions: Matrix  // [1 + grid * grid, embedding]
         let query: Linear  // [embedding, embedding]
-        let key: StoredMatrix  // [embedding, embedding]; a bias has no effect on attention
+        let key: WeightMatrix  // [embedding, embedding]; a bias has no effect on attention
         let value: Linear
         let output: Linear  // [features, embedding]
     }
@@ -117,10 +117,10 @@ struct RegionEncoderWeights: Sendable {
     private static func convolution(
         _ name: String, _ norm: String, _ outputs: Int, _ inputs: Int, side: Int, in container: Container
     ) throws -> Convolution {
-        func vector(_ member: String) throws -> FloatMatrix {
-            try container.floatVector(TensorName("\(root).\(norm).\(member)"), count: outputs)
+        func vector(_ member: String) throws -> Matrix {
+            try container.vector(TensorName("\(root).\(norm).\(member)"), count: outputs)
         }
-        let kernels = try StoredMatrix(
+        let kernels = try WeightMatrix(
             TensorName("\(root).\(name).weight"), shape: [outputs, inputs, side, side], in: container)
         let (scale, shift) = (try vector("weight"), try vector("bias"))
         let (mean, variance) = (try vector("running_mean"), try vector("running_var"))
@@ -132,19 +132,19 @@ struct RegionEncoderWeights: Sendable {
     }
 
     private static func attentionPool(embedding: Int, in container: Container) throws -> AttentionPool {
-        func matrix(_ name: String, _ outputs: Int) throws -> StoredMatrix {
-            try StoredMatrix(
+        func matrix(_ name: String, _ outputs: Int) throws -> WeightMatrix {
+            try WeightMatrix(
                 TensorName("\(root).attnpool.\(name).weight"), shape: [outputs, embedding], in: container)
         }
         func linear(_ name: String, _ outputs: Int) throws -> Linear {
             Linear(
                 weight: try matrix(name, outputs),
-                bias: try container.floatVector(TensorName("\(root).attnpool.\(name).bias"), count: outputs))
+                bias: try container.vector(TensorName("\(root).attnpool.\(name).bias"), count: outputs))
         }
         let positions = try shape(of: "attnpool.positional_embedding", rank: 2, in: container)[0]
         let features = try shape(of: "attnpool.c_proj.weight", rank: 2, in: container)[0]
         return AttentionPool(
-            positions: try StoredMatrix(
+            positions: try WeightMatrix(
                 TensorName("\(root).attnpool.positional_embedding"), shape: [positions, embedding], in: container
             ).decoded(),
             query: try linear("q_proj", embedding), key: try matrix("k_proj", embedding),

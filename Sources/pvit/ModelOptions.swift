@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compute
 import Glibc
 import LanguageModel
 import PVITModel

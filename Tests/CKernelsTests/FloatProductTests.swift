@@ -7,8 +7,8 @@ import Testing
 struct FloatProductTests {
     private static let panelStride = Int(PVIT_PANEL_STRIDE)
 
-    private static func kernels(_ set: InstructionSet) throws -> pvit_float_kernels {
-        try #require(pvit_float_kernels_for(set.isa)).pointee
+    private static func kernels(_ set: InstructionSet) throws -> pvit_kernels {
+        try #require(pvit_kernels_for(set.isa)).pointee
     }
 
     @Test(
@@ -18,18 +18,19 @@ struct FloatProductTests {
         let kernels = try Self.kernels(set)
         var random = RepeatableRandom(seed: 11)
         for (rows, lane) in [(16, 0), (3, 5), (1, 15), (15, 1)] {
-            for (columns, taps) in [(1, 1), (16, 1), (40, 1), (576, 9), (45, 9), (588, 196), (64, 1)] {
+            for (columns, kernelArea) in [(1, 1), (16, 1), (40, 1), (576, 9), (45, 9), (588, 196), (64, 1)] {
                 let w = GuardedBuffer(random.floats((rows - 1) * (columns + 3) + columns))
                 let group = GuardedBuffer<Float>(repeating: -7, count: columns * 16)
-                kernels.pack_rows(w.pointer, PVIT_FLOAT_F32, rows, columns, columns + 3, taps, lane, group.pointer)
+                kernels.pack_rows(
+                    w.pointer, PVIT_FLOAT_F32, rows, columns, columns + 3, kernelArea, lane, group.pointer)
                 var expected = [Float](repeating: -7, count: columns * 16)
                 for row in 0..<rows {
                     for column in 0..<columns {
-                        let place = column % taps * (columns / taps) + column / taps
+                        let place = column % kernelArea * (columns / kernelArea) + column / kernelArea
                         expected[place * 16 + lane + row] = w.pointer[row * (columns + 3) + column]
                     }
                 }
-                #expect(group.elements == expected, "\(rows) rows of \(columns), \(taps) taps")
+                #expect(group.elements == expected, "\(rows) rows of \(columns), \(kernelArea) kernelArea")
             }
         }
     }
@@ -50,7 +51,7 @@ struct FloatProductTests {
             weights = GuardedBuffer(random.floats((groups - 1) * (depth + 5) * 16 + depth * 16))
         }
 
-        func sums(_ kernels: pvit_float_kernels, from start: [Float]? = nil) -> [Float] {
+        func sums(_ kernels: pvit_kernels, from start: [Float]? = nil) -> [Float] {
             let stride = groups * 16 + 4
             let result = GuardedBuffer(start ?? [Float](repeating: -3, count: (rows - 1) * stride + groups * 16))
             kernels.multiply_panel(
@@ -117,7 +118,7 @@ struct FloatProductTests {
                     shift: parts & 2 == 0 ? nil : UnsafePointer(arrays[2].pointer),
                     residual: parts & 4 == 0 ? nil : UnsafePointer(arrays[3].pointer), residual_stride: stride,
                     activation: activation)
-                func result(_ kernels: pvit_float_kernels) -> [Float] {
+                func result(_ kernels: pvit_kernels) -> [Float] {
                     let y = GuardedBuffer<Float>(repeating: 0, count: rows * stride)
                     kernels.finish(arrays[0].pointer, stride, rows, outputs, epilogue, y.pointer, stride)
                     let after = (0..<rows).flatMap { y.elements[$0 * stride + outputs..<($0 + 1) * stride] }
@@ -164,7 +165,7 @@ struct FloatProductTests {
         for count in [1, 2, 15, 16, 17, 64, 81, 257, 1024] {
             let x = random.floats(count, in: -5...9)
             let (weight, bias) = (random.floats(count), random.floats(count))
-            func norm(_ kernels: pvit_float_kernels, inPlace: Bool) -> [Float] {
+            func norm(_ kernels: pvit_kernels, inPlace: Bool) -> [Float] {
                 let input = GuardedBuffer(x)
                 let result = inPlace ? input : GuardedBuffer<Float>(repeating: 0, count: count)
                 let (weight, bias) = (GuardedBuffer(weight), GuardedBuffer(bias))
@@ -180,7 +181,7 @@ struct FloatProductTests {
             }
             #expect(firstDifference(normed, norm(scalar, inPlace: true)) == nil)
 
-            func softmax(_ kernels: pvit_float_kernels) -> [Float] {
+            func softmax(_ kernels: pvit_kernels) -> [Float] {
                 let result = GuardedBuffer(x)
                 kernels.softmax(result.pointer, count, 0.7)
                 return result.elements
@@ -201,7 +202,7 @@ struct FloatProductTests {
             let arrays = (0..<rows).map { _ in GuardedBuffer(random.floats(width)) }
             let pointers: [UnsafePointer<Float>?] = arrays.map { UnsafePointer($0.pointer) }
             let weights = random.floats(rows)
-            func sum(_ kernels: pvit_float_kernels) -> [Float] {
+            func sum(_ kernels: pvit_kernels) -> [Float] {
                 let result = GuardedBuffer<Float>(repeating: -1, count: width)
                 kernels.weighted_sum(pointers, weights, rows, width, result.pointer)
                 return result.elements
@@ -223,16 +224,17 @@ struct FloatProductTests {
         for (kernel, step, padding) in [(1, 1, 0), (3, 1, 1), (3, 2, 1), (2, 2, 0), (5, 1, 2)] {
             let outputHeight = (height + 2 * padding - kernel) / step + 1
             let outputWidth = (width + 2 * padding - kernel) / step + 1
-            var patches = pvit_patches(
-                pixels: UnsafePointer(pixels.pointer), height: height, width: width, channels: channels, stride: stride,
-                kernel_height: kernel, kernel_width: kernel, step: step, padding: padding, output_height: outputHeight,
+            var patches = pvit_im2col(
+                pixels: UnsafePointer(pixels.pointer), height: height, width: width, channels: channels,
+                pixel_stride: stride, kernel_height: kernel, kernel_width: kernel, stride: step, padding: padding,
+                output_height: outputHeight,
                 output_width: outputWidth)
             let depth = kernel * kernel * channels
             for columns in [0..<depth, 0..<min(4, depth), depth / 2..<depth] {
                 let (first, rows) = (outputWidth, maps * outputHeight * outputWidth - outputWidth)
                 let panel = GuardedBuffer<Float>(
                     repeating: -9, count: (rows - 1) * Self.panelStride + columns.count)
-                pvit_gather_patches(&patches, first, rows, columns.lowerBound, columns.count, panel.pointer)
+                pvit_im2col_gather(&patches, first, rows, columns.lowerBound, columns.count, panel.pointer)
                 for row in 0..<rows {
                     let place = first + row
                     let map = place / (outputHeight * outputWidth)

@@ -1,4 +1,5 @@
 import CheckpointTestSupport
+import Compute
 import Foundation
 import Tensors
 import Testing

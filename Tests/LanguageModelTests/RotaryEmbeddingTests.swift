@@ -1,5 +1,6 @@
 import Architectures
 import CheckpointTestSupport
+import Compute
 import Testing
 
 @testable import LanguageModel
@@ -54,7 +55,7 @@ struct RotaryEmbeddingTests {
     @Test("angles are position times frequency")
     func angles() {
         let rotary = RotaryEmbedding(RotaryParameters(theta: 10_000, scaling: .none), headWidth: 4)
-        let angles = ActivationMatrix(capacity: 1, columns: 4)
+        let angles = Matrix(rows: 1, columns: 4)
         rotary.angles(at: 3, cosines: angles.start, sines: angles.start + 2)
         // Frequencies 1 and 1/100: cos 3, cos 0.03, sin 3, sin 0.03.
         let expected: [Float] = [-0.989_992_5, 0.999_550_03, 0.141_120_01, 0.029_995_5]

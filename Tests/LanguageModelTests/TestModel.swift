@@ -1,6 +1,7 @@
 import Architectures
 import CheckpointTestSupport
 import Checkpoints
+import Compute
 import Container
 import Conversion
 import Synchronization

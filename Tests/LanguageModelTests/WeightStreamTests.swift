@@ -1,4 +1,5 @@
 import CheckpointTestSupport
+import Compute
 import Container
 import Foundation
 import SystemPackage

@@ -1,4 +1,5 @@
 import CheckpointTestSupport
+import Compute
 import LanguageModel
 import Tensors
 import Testing

@@ -1,5 +1,6 @@
 import CheckpointTestSupport
 import Checkpoints
+import Compute
 import Container
 import Conversion
 import Foundation

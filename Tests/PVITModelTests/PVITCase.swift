@@ -1,4 +1,5 @@
 import CheckpointTestSupport
+import Compute
 import Conversion
 import Foundation
 import LanguageModel

@@ -49,8 +49,7 @@ private struct SmallModel: Sendable {
     func probe(_ isa: pvit_isa? = nil) throws -> ActivationProbe {
         guard let isa else { return try ActivationProbe(Self.configuration, reader: reader) }
         return try ActivationProbe(
-            Self.configuration, reader: reader, kernels: #require(pvit_kernels_for(isa)),
-            encoders: #require(pvit_encoders_for(isa)))
+            Self.configuration, reader: reader, kernels: #require(pvit_kernels_for(isa)))
     }
 
     /// Gives some rows of a matrix to a probe.
@@ -150,7 +149,7 @@ struct ActivationProbeTests {
     func determinism() throws {
         let model = SmallModel(seed: 22)
         let expected = try model.importance(model.probe(PVIT_ISA_SCALAR))
-        for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI] where pvit_encoders_for(isa) != nil {
+        for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI] where pvit_kernels_for(isa) != nil {
             #expect(try model.importance(model.probe(isa)) == expected)
         }
         // Threads claim tiles of eight rows, the matrices of a stage backwards, and wait for the stages before.

@@ -11,18 +11,18 @@ struct TileQuantizerTests {
     @Test("every instruction set gives the same bytes, scale and statistics", arguments: encodings)
     func instructionSetsAgree(encoding: TensorEncoding) throws {
         var random = RandomWeights(seed: 1)
-        let reference = try #require(pvit_encoders_for(PVIT_ISA_SCALAR)).pointee
+        let reference = try #require(pvit_kernels_for(PVIT_ISA_SCALAR)).pointee
         for (rows, columns) in [(1, 32), (16, 64), (19, 96), (33, 160), (48, 576)] {
             var weights = (0..<rows * columns).map { _ in Float(random.heavyTailed() * 0.01) }
             for _ in 0..<columns { weights[Int(random.bits() % UInt64(weights.count))] *= 1000 }
             for importance in [nil, (0..<columns).map { _ in Float(random.heavyTailed().magnitude) }] {
                 let expected = try TileQuantizer(
-                    encoding: encoding, columns: columns, importance: importance, encoders: reference
+                    encoding: encoding, columns: columns, importance: importance, kernels: reference
                 ).encode(rows: weights.span)
                 for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON, PVIT_ISA_NEON_DOT] {
-                    guard let encoders = pvit_encoders_for(isa) else { continue }
+                    guard let kernels = pvit_kernels_for(isa) else { continue }
                     let tile = try TileQuantizer(
-                        encoding: encoding, columns: columns, importance: importance, encoders: encoders.pointee
+                        encoding: encoding, columns: columns, importance: importance, kernels: kernels.pointee
                     ).encode(rows: weights.span)
                     #expect(tile.bytes == expected.bytes)
                     #expect(tile.scale == expected.scale)

@@ -1,7 +1,7 @@
 import Architectures
 import CheckpointTestSupport
 import Checkpoints
-import MatrixProducts
+import Compute
 import Tensors
 import Testing
 
@@ -18,7 +18,7 @@ struct CLIPVisionTowerTests {
     }
 
     static func tower(_ container: TowerContainer, threads: Int = 2) throws -> CLIPVisionTower {
-        try CLIPVisionTower(in: container.container, engine: MatrixEngine(threadCount: threads))
+        try CLIPVisionTower(in: container.container, engine: ComputeEngine(threadCount: threads))
     }
 
     @Test("every hidden state is the original's within 5e-5")

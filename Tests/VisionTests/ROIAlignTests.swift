@@ -1,5 +1,5 @@
 import Foundation
-import MatrixProducts
+import Compute
 import Tensors
 import Testing
 
@@ -25,7 +25,7 @@ struct ROIAlignTests {
             RegionBox(left: corners[$0], top: corners[$0 + 1], right: corners[$0 + 2], bottom: corners[$0 + 3])
         }
         let align = ROIAlign(resolution: 18, spatialScale: 1 / 16)
-        let result = try align.crops(of: map, boxes, engine: MatrixEngine(threadCount: 2))
+        let result = try align.crops(of: map, boxes, engine: ComputeEngine(threadCount: 2))
         #expect(try largestDistance(result.planes(), NumpyArray("towers/roi_align/out").values) < 1e-5)
     }
 
@@ -35,7 +35,7 @@ struct ROIAlignTests {
         map.pixels.fill(with: 1)
         let box = RegionBox(left: 0, top: 0, right: edge, bottom: 10)
         let error = try #require(throws: PVITError.self) {
-            try ROIAlign(resolution: 2, spatialScale: 1).crops(of: map, [box], engine: MatrixEngine(threadCount: 1))
+            try ROIAlign(resolution: 2, spatialScale: 1).crops(of: map, [box], engine: ComputeEngine(threadCount: 1))
         }
         #expect(error.code == .visionInput)
     }

@@ -1,6 +1,6 @@
 import CheckpointTestSupport
 import Foundation
-import MatrixProducts
+import Compute
 import Tensors
 import Testing
 
@@ -14,7 +14,7 @@ struct RegionEncoderTests {
     ]
 
     static func encoder(_ container: TowerContainer, threads: Int = 2) throws -> RegionEncoder {
-        try RegionEncoder(in: container.container, engine: MatrixEngine(threadCount: threads))
+        try RegionEncoder(in: container.container, engine: ComputeEngine(threadCount: threads))
     }
 
     static func image(_ encoder: RegionEncoder) throws -> PixelImage {
@@ -71,7 +71,7 @@ struct RegionEncoderTests {
         let together = try encoder.features(of: image, boxes: boxes)
         for (index, box) in boxes.enumerated() {
             let alone = try encoder.features(of: image, boxes: [box])
-            #expect(alone.values() == together.rows(index..<index + 1).values())
+            #expect(alone.values() == together.slice(index..<index + 1).values())
         }
         #expect(try encoder.features(of: image, boxes: []).rows == 0)
     }

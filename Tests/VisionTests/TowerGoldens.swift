@@ -2,7 +2,7 @@ import CheckpointTestSupport
 import Checkpoints
 import Container
 import Foundation
-import MatrixProducts
+import Compute
 import SystemPackage
 import Tensors
 import Testing

@@ -225,19 +225,19 @@ static void attention(const pvit_kernels *k, const pvit_kernels *s) {
     }
 }
 
-static void floats(const pvit_kernels *k, const pvit_float_kernels *a, const pvit_float_kernels *s) {
+static void floats(const pvit_kernels *k, const pvit_kernels *s) {
     for (int round = 0; round < 90; round++) {
         size_t rows = below(PVIT_PANEL_ROWS) + 1, depth = below(100) + 1, groups = below(5) + 1,
                stride = groups * 16 + 16;
         fill_floats(f[0], rows * PVIT_PANEL_STRIDE, 1), fill_floats(f[1], groups * depth * 16, 1);
         fill_floats(f[2], rows * stride, 1), memcpy(f[3], f[2], sizeof f[2]);
-        a->multiply_panel(f[0], rows, depth, f[1], groups, depth * 16, round % 2, f[2], stride);
+        k->multiply_panel(f[0], rows, depth, f[1], groups, depth * 16, round % 2, f[2], stride);
         s->multiply_panel(f[0], rows, depth, f[1], groups, depth * 16, round % 2, f[3], stride);
         CHECK("multiply_panel", f[2], f[3], rows * stride);
         size_t outputs = groups * 16 - below(16);
         pvit_epilogue epilogue = {round % 2 ? f[1] : NULL, round % 3 ? f[1] : NULL, round % 5 ? f[0] : NULL, outputs,
                                   (pvit_activation)(round % 3)};
-        a->finish(f[2], stride, rows, outputs, epilogue, f[4], outputs);
+        k->finish(f[2], stride, rows, outputs, epilogue, f[4], outputs);
         s->finish(f[2], stride, rows, outputs, epilogue, f[5], outputs);
         CHECK("finish", f[4], f[5], rows * outputs);
 
@@ -246,39 +246,37 @@ static void floats(const pvit_kernels *k, const pvit_float_kernels *a, const pvi
         memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);
         pvit_float_type type = (pvit_float_type)(round % 3);
         const void *source = type == PVIT_FLOAT_F32 ? (const void *)f[0] : (const void *)h[0];
-        a->pack_rows(source, type, lanes, columns, columns, 1, 16 - lanes, f[2]);
+        k->pack_rows(source, type, lanes, columns, columns, 1, 16 - lanes, f[2]);
         s->pack_rows(source, type, lanes, columns, columns, 1, 16 - lanes, f[3]);
         CHECK("pack_rows", f[2], f[3], columns * 16);
 
         size_t count = below(3000) + 1;
         fill_floats(f[0], count, scales[(size_t)round % SCALES]);
-        a->layer_norm(f[0], f[1], f[1], count, 1e-5f, f[2]), s->layer_norm(f[0], f[1], f[1], count, 1e-5f, f[3]);
+        k->layer_norm(f[0], f[1], f[1], count, 1e-5f, f[2]), s->layer_norm(f[0], f[1], f[1], count, 1e-5f, f[3]);
         CHECK("layer_norm", f[2], f[3], count);
         fill_floats(f[2], count, 10), memcpy(f[3], f[2], sizeof f[2]);
-        a->softmax(f[2], count, 0.5f), s->softmax(f[3], count, 0.5f);
+        k->softmax(f[2], count, 0.5f), s->softmax(f[3], count, 0.5f);
         CHECK("softmax", f[2], f[3], count);
         const float *parts[8];
         for (size_t i = 0; i < 8; i++) parts[i] = f[0] + 64 * i;
         size_t width = below(200) + 1;
         fill_floats(f[0], 64 * 8 + width, 1);
-        a->weighted_sum(parts, f[1], 8, width, f[2]), s->weighted_sum(parts, f[1], 8, width, f[3]);
+        k->weighted_sum(parts, f[1], 8, width, f[2]), s->weighted_sum(parts, f[1], 8, width, f[3]);
         CHECK("weighted_sum", f[2], f[3], width);
     }
 }
 
 int main(void) {
     const pvit_kernels *scalar = pvit_kernels_for(PVIT_ISA_SCALAR);
-    const pvit_float_kernels *scalar_floats = pvit_float_kernels_for(PVIT_ISA_SCALAR);
     for (int isa = PVIT_ISA_SCALAR + 1; isa <= PVIT_ISA_NEON_DOT; isa++) {
         const pvit_kernels *kernels = pvit_kernels_for((pvit_isa)isa);
-        const pvit_float_kernels *float_kernels = pvit_float_kernels_for((pvit_isa)isa);
-        if (!kernels || !float_kernels) continue;
+        if (!kernels) continue;
         long before = passed, wrong = failed;
         conversions(kernels, scalar);
         layers(kernels, scalar);
         products(kernels, scalar);
         attention(kernels, scalar);
-        floats(kernels, float_kernels, scalar_floats);
+        floats(kernels, scalar);
         printf("%s: %ld comparisons, %ld differ\n", kernels->name, passed - before + failed - wrong, failed - wrong);
     }
     printf("best: %s\n%ld passed, %ld failed\n", pvit_kernels_best()->name, passed, failed);

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Container
 import Foundation
-import MatrixProducts
+import Compute
 import SystemPackage
 import Vision
 
@@ -33,7 +33,7 @@ struct TimeVision: ParsableCommand {
             try TowerFile.write(clip: folder.appending("clip"), region: folder.appending("region.pth"), to: path)
         }
         let container = try Container(opening: path)
-        let engine = try MatrixEngine(threadCount: threads)
+        let engine = try ComputeEngine(threadCount: threads)
         let tower = try CLIPVisionTower(in: container, engine: engine)
         let encoder = try RegionEncoder(in: container, engine: engine)
         let side = tower.configuration.imageSize
@@ -43,9 +43,9 @@ struct TimeVision: ParsableCommand {
             RegionBox(left: 100, top: 90, right: 700, bottom: 600),
             RegionBox(left: 640, top: 0, right: 1300, bottom: 790),
         ]
-        var patches: FloatMatrix?
+        var patches: Matrix?
         var image: RegionEncoder.ImageFeatures?
-        var regions: FloatMatrix?
+        var regions: Matrix?
         while let command = readLine() {
             let duration = try ContinuousClock().measure {
                 switch command {
@@ -68,7 +68,7 @@ struct TimeVision: ParsableCommand {
         (0..<3 * height * width).map { Float($0 * 7919 % 1009) / 256 - 2 }
     }
 
-    private static func write(_ matrix: FloatMatrix?, to path: FilePath) throws {
+    private static func write(_ matrix: Matrix?, to path: FilePath) throws {
         guard let values = matrix?.values() else { return }
         try values.withUnsafeBytes { try Data($0).write(to: URL(filePath: path.string)) }
     }

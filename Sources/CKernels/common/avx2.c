@@ -64,6 +64,8 @@ const pvit_kernels pvit_avx2_kernels = {
     .gemv_q4 = pvit_avx2_gemv_q4,
     .gemm_q8 = pvit_avx2_gemm_q8,
     .gemm_q4 = pvit_avx2_gemm_q4,
+    PVIT_PANEL_ENTRIES(avx2),
+    PVIT_ENCODER_ENTRIES(avx2),
 #include "common/kernel_entries.h"
 };
 #endif

@@ -48,6 +48,8 @@ const pvit_kernels pvit_avx512_kernels = {
     .gemv_q4 = pvit_avx512_gemv_q4,
     .gemm_q8 = pvit_avx512_gemm_q8,
     .gemm_q4 = pvit_avx512_gemm_q4,
+    PVIT_PANEL_ENTRIES(avx512),
+    PVIT_ENCODER_ENTRIES(avx512),
 #include "common/kernel_entries.h"
 };
 #endif

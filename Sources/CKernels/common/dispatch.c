@@ -40,48 +40,25 @@ static int supports_neon_dot(void) { return 0; }
 #endif
 #endif
 
-// All kernels of an instruction set; NULL members where the processor or the operating system does not support it.
-typedef struct {
-    const pvit_kernels *kernels;
-    const pvit_encoders *encoders;
-    const pvit_float_kernels *floats;
-} variant;
-
-static variant variant_for(pvit_isa isa) {
-    const variant scalar = {&pvit_scalar_kernels, &pvit_scalar_encoders, &pvit_scalar_float_kernels};
-    const variant none = {NULL, NULL, NULL};
+const pvit_kernels *pvit_kernels_for(pvit_isa isa) {
     switch (isa) {
-    case PVIT_ISA_SCALAR: return scalar;
+    case PVIT_ISA_SCALAR: return &pvit_scalar_kernels;
 #if defined(__x86_64__)
-    case PVIT_ISA_AVX2:
-        return supports_avx2() ? (variant){&pvit_avx2_kernels, &pvit_avx2_encoders, &pvit_avx2_float_kernels} : none;
-    case PVIT_ISA_AVX512_VNNI:
-        return supports_avx512_vnni()
-                   ? (variant){&pvit_avx512_kernels, &pvit_avx512_encoders, &pvit_avx512_float_kernels}
-                   : none;
+    case PVIT_ISA_AVX2: return supports_avx2() ? &pvit_avx2_kernels : NULL;
+    case PVIT_ISA_AVX512_VNNI: return supports_avx512_vnni() ? &pvit_avx512_kernels : NULL;
 #elif defined(__aarch64__)
-    // The encoders are written in vector types, which the compiler maps to NEON by itself.
-    case PVIT_ISA_NEON: return (variant){&pvit_neon_kernels, &pvit_scalar_encoders, &pvit_neon_float_kernels};
-    case PVIT_ISA_NEON_DOT:
-        return supports_neon_dot() ? (variant){&pvit_neon_dot_kernels, &pvit_scalar_encoders, &pvit_neon_float_kernels}
-                                   : none;
+    case PVIT_ISA_NEON: return &pvit_neon_kernels;
+    case PVIT_ISA_NEON_DOT: return supports_neon_dot() ? &pvit_neon_dot_kernels : NULL;
 #endif
-    default: return none;
+    default: return NULL;
     }
 }
 
-static variant best_variant(void) {
+const pvit_kernels *pvit_kernels_best(void) {
     const pvit_isa by_preference[] = {PVIT_ISA_AVX512_VNNI, PVIT_ISA_AVX2, PVIT_ISA_NEON_DOT, PVIT_ISA_NEON};
     for (size_t i = 0; i < sizeof by_preference / sizeof *by_preference; i++) {
-        variant found = variant_for(by_preference[i]);
-        if (found.kernels) return found;
+        const pvit_kernels *found = pvit_kernels_for(by_preference[i]);
+        if (found) return found;
     }
-    return variant_for(PVIT_ISA_SCALAR);
+    return &pvit_scalar_kernels;
 }
-
-const pvit_kernels *pvit_kernels_for(pvit_isa isa) { return variant_for(isa).kernels; }
-const pvit_kernels *pvit_kernels_best(void) { return best_variant().kernels; }
-const pvit_encoders *pvit_encoders_for(pvit_isa isa) { return variant_for(isa).encoders; }
-const pvit_encoders *pvit_encoders_best(void) { return best_variant().encoders; }
-const pvit_float_kernels *pvit_float_kernels_for(pvit_isa isa) { return variant_for(isa).floats; }
-const pvit_float_kernels *pvit_float_kernels_best(void) { return best_variant().floats; }

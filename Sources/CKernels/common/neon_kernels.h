@@ -76,5 +76,8 @@ const pvit_kernels pvit_neon_kernels = {
     .gemv_q4 = gemv_q4,
     .gemm_q8 = gemm_q8,
     .gemm_q4 = gemm_q4,
+    PVIT_PANEL_ENTRIES(neon),
+    // The encoders are written in vector types, which the compiler maps to NEON by itself.
+    PVIT_ENCODER_ENTRIES(scalar),
 #include "common/kernel_entries.h"
 };

@@ -35,4 +35,6 @@ const pvit_kernels pvit_scalar_kernels = {
     .attend = pvit_scalar_attend,
     .read_probe = pvit_scalar_read_probe,
     .dot_probe = pvit_scalar_dot_probe,
+    PVIT_PANEL_ENTRIES(scalar),
+    PVIT_ENCODER_ENTRIES(scalar),
 };

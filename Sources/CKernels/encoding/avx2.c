@@ -3,6 +3,8 @@
 
 #include "common/variants.h"
 
+#define PVIT_VARIANT(name) pvit_avx2_##name
+
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define PVIT_LANES 8
 #include "encoding/lanes.h"
@@ -22,6 +24,4 @@ PVIT_ENCODER_INLINE lanes lookup32(const float table[32], int_lanes index) {
 #include "encoding/q4.h"
 #include "encoding/q8.h"
 #pragma clang attribute pop
-
-const pvit_encoders pvit_avx2_encoders = {PVIT_ISA_AVX2, scan_rows, encode_q4, encode_q8, project_rows};
 #endif

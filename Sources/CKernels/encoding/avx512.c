@@ -3,6 +3,8 @@
 
 #include "common/variants.h"
 
+#define PVIT_VARIANT(name) pvit_avx512_##name
+
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"))),              \
                              apply_to = function)
 #define PVIT_LANES 16
@@ -19,6 +21,4 @@ PVIT_ENCODER_INLINE lanes lookup16(const float table[16], int_lanes index) {
 #include "encoding/q4.h"
 #include "encoding/q8.h"
 #pragma clang attribute pop
-
-const pvit_encoders pvit_avx512_encoders = {PVIT_ISA_AVX512_VNNI, scan_rows, encode_q4, encode_q8, project_rows};
 #endif

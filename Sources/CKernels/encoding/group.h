@@ -70,7 +70,7 @@ PVIT_ENCODER_INLINE void add_errors(pvit_error_sums *sums, row_errors errors) {
 }
 
 // The first row with an element that is not finite, or -1, when *maximum is the largest magnitude.
-static ptrdiff_t scan_rows(const float *w, size_t rows, size_t columns, size_t stride, float *maximum) {
+ptrdiff_t PVIT_VARIANT(scan_rows)(const float *w, size_t rows, size_t columns, size_t stride, float *maximum) {
     int_lanes largest = 0; // magnitudes of floats are ordered as integers
     for (size_t row = 0; row < rows; row++) {
         const float *source = w + row * stride;

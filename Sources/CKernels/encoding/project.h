@@ -29,9 +29,9 @@ PVIT_ENCODER_INLINE void project_tokens(const float *restrict transposed, size_t
     }
 }
 
-static void project_rows(const float *restrict w, size_t rows, size_t columns, size_t stride, const float *restrict x,
-                         size_t x_stride, size_t tokens, float *restrict scratch, float *restrict result,
-                         size_t result_stride) {
+void PVIT_VARIANT(project_rows)(const float *restrict w, size_t rows, size_t columns, size_t stride,
+                                const float *restrict x, size_t x_stride, size_t tokens, float *restrict scratch,
+                                float *restrict result, size_t result_stride) {
     transpose_group(w, rows, columns, stride, scratch);
     for (size_t token = 0; token < tokens; token += TOKENS_AT_ONCE) {
         size_t count = tokens - token < TOKENS_AT_ONCE ? tokens - token : TOKENS_AT_ONCE;

@@ -172,9 +172,9 @@ PVIT_ENCODER_INLINE void encode_q4_block(const nearest_table tables[2], const fl
     }
 }
 
-static void encode_q4(const float *restrict w, size_t rows, size_t columns, size_t stride,
-                      const float *restrict importance, float tile_scale, float *restrict scratch,
-                      uint8_t *restrict group, pvit_error_sums *restrict errors) {
+void PVIT_VARIANT(encode_q4)(const float *restrict w, size_t rows, size_t columns, size_t stride,
+                             const float *restrict importance, float tile_scale, float *restrict scratch,
+                             uint8_t *restrict group, pvit_error_sums *restrict errors) {
     const nearest_table tables[2] = {make_nearest_table(0), make_nearest_table(PVIT_Q4_SHIFT)};
     float inverse_tile_scale = tile_scale > 0 ? 1 / tile_scale : 0;
     transpose_group(w, rows, columns, stride, scratch);

@@ -71,9 +71,9 @@ PVIT_ENCODER_INLINE void encode_q8_block(const float *restrict columns, const fl
     }
 }
 
-static void encode_q8(const float *restrict w, size_t rows, size_t columns, size_t stride,
-                      const float *restrict importance, float tile_scale, float *restrict scratch,
-                      uint8_t *restrict group, pvit_error_sums *restrict errors) {
+void PVIT_VARIANT(encode_q8)(const float *restrict w, size_t rows, size_t columns, size_t stride,
+                             const float *restrict importance, float tile_scale, float *restrict scratch,
+                             uint8_t *restrict group, pvit_error_sums *restrict errors) {
     float inverse_tile_scale = tile_scale > 0 ? 1 / tile_scale : 0;
     transpose_group(w, rows, columns, stride, scratch);
     for (size_t row = 0; row < 16; row += PVIT_LANES) {

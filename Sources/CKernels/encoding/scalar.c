@@ -1,5 +1,7 @@
 #include "common/variants.h"
 
+#define PVIT_VARIANT(name) pvit_scalar_##name
+
 // Four lanes: what every processor of our time has, and no instructions of its own.
 #define PVIT_LANES 4
 #include "encoding/lanes.h"
@@ -18,5 +20,3 @@ PVIT_ENCODER_INLINE lanes lookup16(const float table[16], int_lanes index) {
 #include "encoding/project.h"
 #include "encoding/q4.h"
 #include "encoding/q8.h"
-
-const pvit_encoders pvit_scalar_encoders = {PVIT_ISA_SCALAR, scan_rows, encode_q4, encode_q8, project_rows};

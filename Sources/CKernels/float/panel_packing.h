@@ -13,10 +13,10 @@ static inline float pvit_number_at(const void *w, pvit_float_type type, size_t i
 }
 
 static inline void pvit_pack_numbers(const void *restrict w, pvit_float_type type, size_t rows, size_t columns,
-                                     size_t stride, size_t taps, size_t first_lane, float *restrict group) {
-    size_t channels = columns / taps;
+                                     size_t stride, size_t kernel_area, size_t first_lane, float *restrict group) {
+    size_t channels = columns / kernel_area;
     for (size_t row = 0; row < rows; row++)
         for (size_t column = 0; column < columns; column++)
-            group[(column % taps * channels + column / taps) * 16 + first_lane + row] =
+            group[(column % kernel_area * channels + column / kernel_area) * 16 + first_lane + row] =
                 pvit_number_at(w, type, row * stride + column);
 }

@@ -1,4 +1,5 @@
 // The float kernels, written once. Included by each instruction set's file after common/lanes.h with
+//   PVIT_VARIANT(name)  a kernel's name on this instruction set
 //   TILE_ROWS    rows of the register tile: a divisor of PVIT_PANEL_ROWS
 //   TILE_GROUPS  groups of 16 outputs beside one another in the register tile, 1 or 2
 #pragma once
@@ -7,7 +8,6 @@
 #include "common/variants.h"
 
 // ---- Products
-// -----------------------------------------------------------------------------------------------------------
 
 // One register tile: `rows` and `groups` are constants where this is inlined.
 PVIT_INLINE void multiply_tile(const float *restrict panel, size_t depth, const float *restrict weights,
@@ -73,9 +73,9 @@ static multiply_tile_function *const tiles[TILE_GROUPS][TILE_ROWS] = {
 static multiply_tile_function *const tiles[TILE_GROUPS][TILE_ROWS] = {{NAMES_OF_ONE_TO_SIX(1)}};
 #endif
 
-PVIT_TARGET static void multiply_panel(const float *restrict panel, size_t rows, size_t depth,
-                                       const float *restrict groups_start, size_t groups, size_t group_stride,
-                                       int accumulate, float *restrict sums, size_t sums_stride) {
+PVIT_TARGET void PVIT_VARIANT(multiply_panel)(const float *restrict panel, size_t rows, size_t depth,
+                                              const float *restrict groups_start, size_t groups, size_t group_stride,
+                                              int accumulate, float *restrict sums, size_t sums_stride) {
     // Weights come from far away, the panel from near: each group is read once.
     for (size_t group = 0; group < groups; group += TILE_GROUPS) {
         size_t width = groups - group < TILE_GROUPS ? groups - group : TILE_GROUPS;
@@ -140,9 +140,9 @@ PVIT_INLINE f32x16 load_number(const void *w, size_t index, pvit_float_type type
     return __builtin_convertvector(numbers, f32x16);
 }
 
-PVIT_INLINE void pack_whole_group(const void *w, size_t columns, size_t stride, pvit_float_type type, size_t taps,
-                                  float *restrict group) {
-    size_t channels = columns / taps;
+PVIT_INLINE void pack_whole_group(const void *w, size_t columns, size_t stride, pvit_float_type type,
+                                  size_t kernel_area, float *restrict group) {
+    size_t channels = columns / kernel_area;
     for (size_t column = 0; column < columns; column += 16) {
         f32x16 block[16];
         PVIT_UNROLL
@@ -153,28 +153,27 @@ PVIT_INLINE void pack_whole_group(const void *w, size_t columns, size_t stride, 
             block[row] = load_number(w, row * stride + column, type);
         }
         transpose(block);
-        size_t tap = column % taps, channel = column / taps;
+        size_t offset = column % kernel_area, channel = column / kernel_area;
         PVIT_UNROLL
         for (size_t i = 0; i < 16; i++) {
-            store_f32(block[i], group + (tap * channels + channel) * 16);
-            if (++tap == taps) tap = 0, channel++;
+            store_f32(block[i], group + (offset * channels + channel) * 16);
+            if (++offset == kernel_area) offset = 0, channel++;
         }
     }
 }
 
-PVIT_TARGET static void pack_rows(const void *restrict w, pvit_float_type type, size_t rows, size_t columns,
-                                  size_t stride, size_t taps, size_t first_lane, float *restrict group) {
+PVIT_TARGET void PVIT_VARIANT(pack_rows)(const void *restrict w, pvit_float_type type, size_t rows, size_t columns,
+                                         size_t stride, size_t kernel_area, size_t first_lane, float *restrict group) {
     if (rows < 16 || columns % 16 != 0)
-        return pvit_pack_numbers(w, type, rows, columns, stride, taps, first_lane, group);
+        return pvit_pack_numbers(w, type, rows, columns, stride, kernel_area, first_lane, group);
     switch (type) {
-    case PVIT_FLOAT_F32: return pack_whole_group(w, columns, stride, PVIT_FLOAT_F32, taps, group);
-    case PVIT_FLOAT_F16: return pack_whole_group(w, columns, stride, PVIT_FLOAT_F16, taps, group);
-    case PVIT_FLOAT_BF16: return pack_whole_group(w, columns, stride, PVIT_FLOAT_BF16, taps, group);
+    case PVIT_FLOAT_F32: return pack_whole_group(w, columns, stride, PVIT_FLOAT_F32, kernel_area, group);
+    case PVIT_FLOAT_F16: return pack_whole_group(w, columns, stride, PVIT_FLOAT_F16, kernel_area, group);
+    case PVIT_FLOAT_BF16: return pack_whole_group(w, columns, stride, PVIT_FLOAT_BF16, kernel_area, group);
     }
 }
 
 // ---- After products
-// -----------------------------------------------------------------------------------------------------
 
 PVIT_INLINE f32x16 activate(f32x16 x, pvit_activation activation) {
     if (activation == PVIT_ACTIVATION_RELU) return x < splat(0) ? splat(0) : x;
@@ -186,8 +185,8 @@ PVIT_INLINE f32x16 load_at_most_16(const float *from, size_t count) {
     return count < 16 ? load_f32_part(from, count) : load_f32(from);
 }
 
-PVIT_TARGET static void finish(const float *restrict sums, size_t sums_stride, size_t rows, size_t outputs,
-                               pvit_epilogue epilogue, float *y, size_t y_stride) {
+PVIT_TARGET void PVIT_VARIANT(finish)(const float *restrict sums, size_t sums_stride, size_t rows, size_t outputs,
+                                      pvit_epilogue epilogue, float *y, size_t y_stride) {
     for (size_t row = 0; row < rows; row++) {
         for (size_t i = 0; i < outputs; i += 16) {
             size_t count = outputs - i;
@@ -206,10 +205,9 @@ PVIT_TARGET static void finish(const float *restrict sums, size_t sums_stride, s
 }
 
 // ---- Norm, softmax, interpolation
-// ---------------------------------------------------------------------------------------
 
-PVIT_TARGET static void layer_norm(const float *x, const float *weight, const float *bias, size_t count, float epsilon,
-                                   float *result) {
+PVIT_TARGET void PVIT_VARIANT(layer_norm)(const float *x, const float *weight, const float *bias, size_t count,
+                                          float epsilon, float *result) {
     size_t whole = count / 16 * 16;
     f32x16 sums = splat(0), squares = splat(0);
     for (size_t i = 0; i < whole; i += 16) sums += load_f32(x + i);
@@ -232,7 +230,7 @@ PVIT_TARGET static void layer_norm(const float *x, const float *weight, const fl
     for (size_t i = whole; i < count; i++) result[i] = __builtin_fmaf((x[i] - mean) * inverse, weight[i], bias[i]);
 }
 
-PVIT_TARGET static void softmax(float *x, size_t count, float scale) {
+PVIT_TARGET void PVIT_VARIANT(softmax)(float *x, size_t count, float scale) {
     size_t whole = count / 16 * 16;
     f32x16 largest_parts = splat(-INFINITY), sums = splat(0);
     for (size_t i = 0; i < whole; i += 16) {
@@ -262,8 +260,8 @@ PVIT_TARGET static void softmax(float *x, size_t count, float scale) {
     for (size_t i = whole; i < count; i++) x[i] *= inverse;
 }
 
-PVIT_TARGET static void weighted_sum(const float *const *rows, const float *restrict weights, size_t count,
-                                     size_t width, float *restrict result) {
+PVIT_TARGET void PVIT_VARIANT(weighted_sum)(const float *const *rows, const float *restrict weights, size_t count,
+                                            size_t width, float *restrict result) {
     size_t i = 0;
     for (; i + 32 <= width; i += 32) {
         f32x16 sums[2] = {splat(0), splat(0)};
@@ -284,7 +282,7 @@ PVIT_TARGET static void weighted_sum(const float *const *rows, const float *rest
 // Independent sums: enough to hide the latency, and no more than registers.
 #define PROBE_CHAINS (TILE_GROUPS == 2 ? 10 : 5)
 
-PVIT_TARGET static uint64_t fma_probe(size_t iterations, float *checksum) {
+PVIT_TARGET uint64_t PVIT_VARIANT(fma_probe)(size_t iterations, float *checksum) {
     f32x16 sums[PROBE_CHAINS], factor = splat(*checksum), one = splat(1.0f);
     PVIT_UNROLL
     for (int i = 0; i < PROBE_CHAINS; i++) sums[i] = splat((float)i);

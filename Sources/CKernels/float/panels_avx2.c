@@ -6,12 +6,8 @@
 
 #include "common/lanes.h"
 
+#define PVIT_VARIANT(name) pvit_avx2_##name
 #define TILE_ROWS 6 // 12 of 16 registers hold sums
 #define TILE_GROUPS 1
 #include "float/panels.h"
-
-const pvit_float_kernels pvit_avx2_float_kernels = {
-    .isa = PVIT_ISA_AVX2,
-#include "float/panel_entries.h"
-};
 #endif

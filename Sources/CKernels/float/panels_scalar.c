@@ -2,9 +2,14 @@
 #include "common/variants.h"
 #include "common/numerics.h"
 
-static void multiply_panel(const float *restrict panel, size_t rows, size_t depth, const float *restrict groups_start,
-                           size_t groups, size_t group_stride, int accumulate, float *restrict sums,
-                           size_t sums_stride) {
+void pvit_scalar_pack_rows(const void *restrict w, pvit_float_type type, size_t rows, size_t columns, size_t stride,
+                           size_t kernel_area, size_t first_lane, float *restrict group) {
+    pvit_pack_numbers(w, type, rows, columns, stride, kernel_area, first_lane, group);
+}
+
+void pvit_scalar_multiply_panel(const float *restrict panel, size_t rows, size_t depth,
+                                const float *restrict groups_start, size_t groups, size_t group_stride, int accumulate,
+                                float *restrict sums, size_t sums_stride) {
     for (size_t row = 0; row < rows; row++) {
         for (size_t output = 0; output < 16 * groups; output++) {
             const float *weights = groups_start + output / 16 * group_stride + output % 16;
@@ -15,8 +20,8 @@ static void multiply_panel(const float *restrict panel, size_t rows, size_t dept
     }
 }
 
-static void finish(const float *restrict sums, size_t sums_stride, size_t rows, size_t outputs, pvit_epilogue epilogue,
-                   float *y, size_t y_stride) {
+void pvit_scalar_finish(const float *restrict sums, size_t sums_stride, size_t rows, size_t outputs,
+                        pvit_epilogue epilogue, float *y, size_t y_stride) {
     for (size_t row = 0; row < rows; row++) {
         for (size_t output = 0; output < outputs; output++) {
             float scale = epilogue.scale ? epilogue.scale[output] : 1;
@@ -29,8 +34,8 @@ static void finish(const float *restrict sums, size_t sums_stride, size_t rows, 
     }
 }
 
-static void layer_norm(const float *x, const float *weight, const float *bias, size_t count, float epsilon,
-                       float *result) {
+void pvit_scalar_layer_norm(const float *x, const float *weight, const float *bias, size_t count, float epsilon,
+                            float *result) {
     float sums[16] = {0}, squares[16] = {0};
     for (size_t i = 0; i < count; i++) sums[i % 16] += x[i];
     float mean = pvit_add_pairwise(sums) / (float)count;
@@ -39,7 +44,7 @@ static void layer_norm(const float *x, const float *weight, const float *bias, s
     for (size_t i = 0; i < count; i++) result[i] = fmaf((x[i] - mean) * inverse, weight[i], bias[i]);
 }
 
-static void softmax(float *x, size_t count, float scale) {
+void pvit_scalar_softmax(float *x, size_t count, float scale) {
     float maximum = -INFINITY, sums[16] = {0};
     for (size_t i = 0; i < count; i++) {
         x[i] *= scale;
@@ -53,8 +58,8 @@ static void softmax(float *x, size_t count, float scale) {
     for (size_t i = 0; i < count; i++) x[i] *= inverse;
 }
 
-static void weighted_sum(const float *const *rows, const float *restrict weights, size_t count, size_t width,
-                         float *restrict result) {
+void pvit_scalar_weighted_sum(const float *const *rows, const float *restrict weights, size_t count, size_t width,
+                              float *restrict result) {
     for (size_t i = 0; i < width; i++) {
         float sum = 0;
         for (size_t row = 0; row < count; row++) sum = fmaf(weights[row], rows[row][i], sum);
@@ -62,7 +67,7 @@ static void weighted_sum(const float *const *rows, const float *restrict weights
     }
 }
 
-static uint64_t fma_probe(size_t iterations, float *checksum) {
+uint64_t pvit_scalar_fma_probe(size_t iterations, float *checksum) {
     float sums[16];
     for (int i = 0; i < 16; i++) sums[i] = (float)i;
     for (size_t iteration = 0; iteration < iterations; iteration++)
@@ -70,14 +75,3 @@ static uint64_t fma_probe(size_t iterations, float *checksum) {
     *checksum = pvit_add_pairwise(sums);
     return (uint64_t)iterations * 16 * 2;
 }
-
-const pvit_float_kernels pvit_scalar_float_kernels = {
-    .isa = PVIT_ISA_SCALAR,
-    .pack_rows = pvit_pack_numbers,
-    .multiply_panel = multiply_panel,
-    .finish = finish,
-    .layer_norm = layer_norm,
-    .softmax = softmax,
-    .weighted_sum = weighted_sum,
-    .fma_probe = fma_probe,
-};

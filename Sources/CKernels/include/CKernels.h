@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-// ---- Quantized layouts (formats/blocks.md) -------------------------------------------------------------------------
+// ---- Quantized layouts (formats/blocks.md)
 //
 // A group is 16 rows. A row has a multiple of 32 columns. Within a group, superblocks of 64 columns follow one another
 // (the last one has 32 columns when columns % 64 == 32); a superblock is its scales and then its codes.
@@ -32,7 +32,7 @@ extern "C" {
 #define PVIT_Q4_SHIFT 5
 extern const int8_t pvit_q4_codebook[16];
 
-// ---- Quantized activations ------------------------------------------------------------------------------------------
+// ---- Quantized activations
 //
 // A vector of `columns` floats (a multiple of 32) as int8 codes with one float scale for 32 columns (absolute maximum /
 // 127, round to nearest even) and the sum of the codes of each 16 columns.
@@ -52,7 +52,6 @@ typedef struct {
 } pvit_wide_activations;
 
 // ---- Key/value cache
-// --------------------------------------------------------------------------------------------------
 //
 // The keys and the values of one head of one layer are `pvit_kv_row_bytes` for each position, in whole groups.
 //
@@ -90,7 +89,31 @@ typedef enum {
     PVIT_ISA_NEON_DOT = 4,    // and its dot products of bytes
 } pvit_isa;
 
+#include "FloatProducts.h"
+
+// ---- Encoders
+//
+// Fill one group of 16 rows from w[rows, columns], rows `stride` floats apart; rows that are absent (1 <= rows <= 16)
+// are encoded as zeros. All instruction sets give the same bytes and the same sums.
+
+// What encoding did to the weights. The caller starts from zeros; encoders add.
 typedef struct {
+    double squared_error; // sum of (w - decoded)^2
+    double squared_sum;   // sum of w^2
+    double maximum_error; // largest |w - decoded|
+} pvit_error_sums;
+
+// importance: [columns], the weight of each column's squared error; positive, and the largest no more than 10^12 times
+// the smallest. scratch: 16 * columns floats. tile_scale: of the tile that the group is in, from the functions below.
+// Weights that are not finite give unspecified codes, no trap.
+typedef void pvit_encode_group(const float *restrict w, size_t rows, size_t columns, size_t stride,
+                               const float *restrict importance, float tile_scale, float *restrict scratch,
+                               uint8_t *restrict group, pvit_error_sums *restrict errors);
+
+// ---- The table of kernels
+
+// Tables are constants: Swift may share them between threads.
+typedef struct __attribute__((swift_attr("@Sendable"))) {
     pvit_isa isa;
     const char *name;
 
@@ -176,41 +199,34 @@ typedef struct {
                    const void *restrict values, pvit_kv_type type, size_t width, size_t positions, float scale,
                    float *restrict scratch, float *restrict result);
 
-    // What the processor can do at most, for benchmarks. Each returns a value that depends on all the work.
-    // Reads `count` bytes once, in order, in whole lines of 64; returns their checksum.
-    uint64_t (*read_probe)(const void *bytes, size_t count);
-    // Integer dot products of int8 in registers; returns how many multiplications and additions that was. `checksum` is
-    // input and output.
-    uint64_t (*dot_probe)(size_t iterations, uint32_t *checksum);
-} pvit_kernels;
+    // ---- Float products (FloatProducts.h)
 
-// The kernels for an instruction set, or NULL when the processor or the operating system does not support it.
-const pvit_kernels *pvit_kernels_for(pvit_isa isa);
-// The best supported set.
-const pvit_kernels *pvit_kernels_best(void);
+    // Packs rows of w[rows, columns], `stride` numbers apart, as lanes first_lane..<first_lane + rows (at most 16) of a
+    // group. Column c * kernel_area + k becomes column k * (columns / kernel_area) + c: convolution weights [outputs,
+    // channels, kernel_area] in the order of im2col.
+    void (*pack_rows)(const void *restrict w, pvit_float_type type, size_t rows, size_t columns, size_t stride,
+                      size_t kernel_area, size_t first_lane, float *restrict group);
+    // sums[row][16 * groups], rows `sums_stride` apart, (+)= panel[rows, depth] times groups `group_stride` floats
+    // apart. `accumulate` 0 begins from zeros.
+    void (*multiply_panel)(const float *restrict panel, size_t rows, size_t depth, const float *restrict groups_start,
+                           size_t groups, size_t group_stride, int accumulate, float *restrict sums,
+                           size_t sums_stride);
+    // y[rows, outputs] from sums[rows, outputs], whose rows are at least `outputs` rounded up to 16 long. Elements of y
+    // past `outputs` are left alone: other threads may be writing them.
+    void (*finish)(const float *restrict sums, size_t sums_stride, size_t rows, size_t outputs, pvit_epilogue epilogue,
+                   float *y, size_t y_stride);
 
-// ---- Encoders
-// ---------------------------------------------------------------------------------------------------------
-//
-// Fill one group of 16 rows from w[rows, columns], rows `stride` floats apart; rows that are absent (1 <= rows <= 16)
-// are encoded as zeros. All instruction sets give the same bytes and the same sums.
+    // result = (x - mean(x)) / sqrt(variance(x) + epsilon) * weight + bias. arXiv 1607.06450. `result` may be `x`.
+    void (*layer_norm)(const float *x, const float *weight, const float *bias, size_t count, float epsilon,
+                       float *result);
+    // x = softmax(scale * x), in place; exp is accurate to 2 units in the last place.
+    void (*softmax)(float *x, size_t count, float scale);
+    // result[i] = sum over `count` rows of weights[row] * rows[row][i], for `width` floats.
+    void (*weighted_sum)(const float *const *rows, const float *restrict weights, size_t count, size_t width,
+                         float *restrict result);
 
-// What encoding did to the weights. The caller starts from zeros; encoders add.
-typedef struct {
-    double squared_error; // sum of (w - decoded)^2
-    double squared_sum;   // sum of w^2
-    double maximum_error; // largest |w - decoded|
-} pvit_error_sums;
+    // ---- Encoders
 
-// importance: [columns], the weight of each column's squared error; positive, and the largest no more than 10^12 times
-// the smallest. scratch: 16 * columns floats. tile_scale: of the tile that the group is in, from the functions below.
-// Weights that are not finite give unspecified codes, no trap.
-typedef void pvit_encode_group(const float *restrict w, size_t rows, size_t columns, size_t stride,
-                               const float *restrict importance, float tile_scale, float *restrict scratch,
-                               uint8_t *restrict group, pvit_error_sums *restrict errors);
-
-typedef struct {
-    pvit_isa isa;
     // The first row with a weight that is not finite; or -1, and then *maximum is the largest |w|. Columns are a
     // multiple of 16.
     ptrdiff_t (*scan_rows)(const float *w, size_t rows, size_t columns, size_t stride, float *maximum);
@@ -221,20 +237,28 @@ typedef struct {
     void (*project_rows)(const float *restrict w, size_t rows, size_t columns, size_t stride, const float *restrict x,
                          size_t x_stride, size_t tokens, float *restrict scratch, float *restrict result,
                          size_t result_stride);
-} pvit_encoders;
 
-// The encoders for an instruction set, or NULL when the processor or the operating system does not support it.
-const pvit_encoders *pvit_encoders_for(pvit_isa isa);
-// The best supported ones.
-const pvit_encoders *pvit_encoders_best(void);
+    // ---- Limits
+
+    // What the processor can do at most, for benchmarks. Each returns a value that depends on all the work.
+    // Reads `count` bytes once, in order, in whole lines of 64; returns their checksum.
+    uint64_t (*read_probe)(const void *bytes, size_t count);
+    // Integer dot products of int8 in registers; returns how many multiplications and additions that was. `checksum` is
+    // input and output.
+    uint64_t (*dot_probe)(size_t iterations, uint32_t *checksum);
+    // Fused multiply-adds of floats in registers, for benchmarks; returns how many operations (two each) that was.
+    // `checksum` is input and output.
+    uint64_t (*fma_probe)(size_t iterations, float *checksum);
+} pvit_kernels;
+
+// The kernels for an instruction set, or NULL when the processor or the operating system does not support it.
+const pvit_kernels *pvit_kernels_for(pvit_isa isa);
+// The best supported set.
+const pvit_kernels *pvit_kernels_best(void);
 
 // The scale of a tile whose largest |w| is `maximum`; 0 when that is below 2^-100, and then all codes decode to 0.
 float pvit_q4_tile_scale(float maximum);
 float pvit_q8_tile_scale(float maximum);
-
-// ---- Float products (FloatKernels.h) -------------------------------------------------------------------------------
-
-#include "FloatKernels.h"
 
 // A hint to the processor that the calling thread waits in a loop.
 static inline void pvit_spin_pause(void) {

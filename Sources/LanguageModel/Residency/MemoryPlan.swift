@@ -1,14 +1,15 @@
 import Architectures
+import Compute
 import Container
 import Tensors
 
-/// How the memory that a process may take is shared out, before a model starts.
+/// How the memory that a process may use is divided before a model starts.
 ///
-/// What does not fit of the weights is read again for each pass over the layers; all else has its place.
+/// Weights that do not fit are read again for each pass over the layers. Everything else has memory of its own.
 public struct MemoryPlan: Sendable, Hashable {
-    /// What the parts have to fit in; nil when nobody said and nothing is known.
+    /// The limit for everything; nil if no limit was given and none could be detected.
     public let limit: ByteCount?
-    /// The program: its code and libraries, the tokenizer, and what it allocates here and there.
+    /// The program: its code and libraries, the tokenizer, and small allocations.
     public let programByteCount: Int
     /// The most positions of a context.
     public let contextLength: Int
@@ -22,16 +23,16 @@ public struct MemoryPlan: Sendable, Hashable {
     public let batchSize: Int
     /// The activations of a batch, and the scratch memory of the threads.
     public let activationByteCount: Int
-    /// What encoding an image takes, before keys and values do.
+    /// The memory for encoding an image, before keys and values take theirs.
     public let visionByteCount: Int
-    /// What decoding an image may take, before it is encoded; nil without limit.
+    /// The memory that decoding an image file may take, before it is encoded; nil without a limit.
     public let decodingByteCount: Int?
     /// The weights that a pass over the layers multiplies by.
     public let weightByteCount: Int
     /// Where the weights are.
-    public let weights: WeightPlace
+    public let weights: Residency
 
-    /// What all parts take at most at a time.
+    /// The most memory that is used at a time.
     public var byteCount: Int {
         let weightBytes =
             switch weights {
@@ -41,61 +42,60 @@ public struct MemoryPlan: Sendable, Hashable {
         return programByteCount + activationByteCount + weightBytes + contextByteCount
     }
 
-    /// Keys and values, and what encoding images takes before or beside them.
+    /// Keys and values, and the memory for encoding images before or beside them.
     private let contextByteCount: Int
 
-    /// Whether weights and images are used bit by bit, lest they stay in memory.
+    /// Whether weights are streamed, and mapped pages are dropped after use.
     public var isTight: Bool {
         if case .streamed = weights { true } else { false }
     }
 
-    /// What a pass over the layers, such as for each token that is made, reads from the file.
+    /// The bytes that each pass over the layers reads from the file; one token takes one pass.
     public var bytesPerPass: Int {
         if case .streamed(let stream) = weights { stream.streamedByteCount } else { 0 }
     }
 
     /// Where the weights are.
-    public enum WeightPlace: Sendable, Hashable {
-        /// In the mapped file, as one: the operating system keeps them.
+    public enum Residency: Sendable, Hashable {
+        /// In the mapped file, whose pages the operating system keeps in memory.
         case mapped
-        /// In memory of the process's own: some stay, the others are read for each pass.
+        /// In memory of the process's own. Some weights stay, the others are read for each pass.
         case streamed(StreamPlan)
     }
 
     /// How weights are read.
     public struct StreamPlan: Sendable, Hashable {
-        /// The room for weights that stay in memory.
+        /// The memory for weights that stay.
         public let pinnedRoomByteCount: Int
-        /// What of it is used.
+        /// The part of it that is used.
         public let pinnedByteCount: Int
         /// Weights that are read in each pass over the layers.
         public let streamedByteCount: Int
-        /// About how much is read at a time.
+        /// The approximate size of a chunk.
         public let chunkByteCount: Int
-        /// How many chunks may be in memory.
+        /// How many chunks may be in memory in addition to those that stay.
         public let slotCount: Int
-        /// The memory of all these chunks.
+        /// The memory for these chunks.
         public let windowByteCount: Int
     }
 
-    /// What a plan is made for.
+    /// The needs that a plan is made for.
     public struct Request: Sendable {
-        /// What the process may take; nil takes what the machine has.
+        /// The memory that the process may use; nil for all that is available.
         public var limit: ByteCount?
-        /// The most positions of a context; nil leaves it to the plan, which prefers as many as the model was trained
-        /// for.
+        /// The most positions of a context; nil for as many as the model was trained for, or fewer if they do not fit.
         public var contextLength: Int?
-        /// How keys and values are stored; nil leaves it to the plan, which prefers `f16`.
+        /// How keys and values are stored; nil for `f16`, or `q8` if that does not fit.
         public var cacheStorage: KVCache.Storage?
-        /// How many contexts there are at a time.
+        /// The number of contexts at a time.
         public var sequenceCount: Int
-        /// The most tokens that shall go through the layers together.
+        /// The most tokens that go through the layers together.
         public var batchSize: Int
         /// How many threads compute.
         public var threadCount: Int
-        /// What encoding an image will take.
+        /// The memory for encoding an image.
         public var visionByteCount: Int
-        /// What the process has in memory already.
+        /// The memory that the process uses already.
         public var residentByteCount: Int
 
         /// Creates a request.
@@ -115,9 +115,9 @@ public struct MemoryPlan: Sendable, Hashable {
         }
     }
 
-    /// Code and libraries that are not in memory yet, and small things that are allocated while the model runs.
+    /// Code and libraries that are not in memory yet, and small allocations while the model runs.
     private static let programReserve = 32 << 20
-    /// Without a limit of the user's own, the context counts up to here: its memory is taken as it fills.
+    /// Without a limit from the user, longer contexts are counted as this long: their memory is taken as they fill.
     private static let automaticContextLength = 4096
     private static let chunkSizes = [4 << 20, 2 << 20, 1 << 20, 512 << 10]
     private static let smallestBatchSize = 32
@@ -125,7 +125,7 @@ public struct MemoryPlan: Sendable, Hashable {
 
     /// Makes a plan.
     ///
-    /// - Throws: `memory.budget` with the least that would do when the limit is too small, and the errors of the index.
+    /// - Throws: `memory.budget`, which names the smallest sufficient limit; the errors of the index.
     public init(_ request: Request, for configuration: LlamaConfiguration, in container: Container) throws {
         try self.init(request, for: configuration, in: container, available: MachineMemory.available)
     }
@@ -175,7 +175,7 @@ public struct MemoryPlan: Sendable, Hashable {
     }
 
     /// - Parameter isFit: Whether all of it fits into the limit.
-    private init(_ draft: Draft, limit: ByteCount?, weightByteCount: Int, _ weights: WeightPlace, isFit: Bool) {
+    private init(_ draft: Draft, limit: ByteCount?, weightByteCount: Int, _ weights: Residency, isFit: Bool) {
         self.limit = limit
         programByteCount = draft.programByteCount
         contextLength = draft.contextLength
@@ -200,7 +200,7 @@ public struct MemoryPlan: Sendable, Hashable {
         }
     }
 
-    /// Shares `room` out among what stays and what is read ahead; nil when it is too little.
+    /// Divides `room` between chunks that stay and chunks that are read ahead; nil if it is too small.
     private static func stream(_ chunks: WeightChunks, _ size: Int, in room: Int) -> StreamPlan? {
         guard chunks.slotByteCount > 0, room >= chunks.slotByteCount * slotCounts.lowerBound else { return nil }
         let slots = min(max(room / 8 / chunks.slotByteCount, slotCounts.lowerBound), slotCounts.upperBound)
@@ -213,7 +213,7 @@ public struct MemoryPlan: Sendable, Hashable {
             slotCount: slots, windowByteCount: window)
     }
 
-    /// All but the weights.
+    /// Everything but the weights.
     private struct Draft {
         let programByteCount: Int
         let contextLength: Int
@@ -226,7 +226,7 @@ public struct MemoryPlan: Sendable, Hashable {
         let hasOtherSequences: Bool
         let isFirstChoice: Bool
 
-        /// An image is encoded before the context fills, but beside other contexts.
+        /// An image is encoded before its own context fills, but beside other contexts.
         var contextByteCount: Int {
             hasOtherSequences ? cacheByteCount + visionByteCount : max(cacheByteCount, visionByteCount)
         }
@@ -234,7 +234,7 @@ public struct MemoryPlan: Sendable, Hashable {
         var byteCount: Int { programByteCount + activationByteCount + contextByteCount }
     }
 
-    /// What could be planned, the best first.
+    /// The possible plans, the best first.
     private static func drafts(
         _ request: Request, _ configuration: LlamaConfiguration, hasFloatWeights: Bool
     ) -> [Draft] {
@@ -256,7 +256,7 @@ public struct MemoryPlan: Sendable, Hashable {
                         batchSize: batch,
                         activationByteCount: LlamaState.byteCount(configuration, capacity: batch)
                             + ComputeEngine.scratchByteCount(
-                                configuration, threadCount: request.threadCount, hasFloatWeights: hasFloatWeights),
+                                threadCount: request.threadCount, hasFloatWeights: hasFloatWeights),
                         visionByteCount: request.visionByteCount, hasOtherSequences: request.sequenceCount > 1,
                         isFirstChoice: length == lengths[0] && storage == storages[0] && batch == batchSizes[0])
                 }

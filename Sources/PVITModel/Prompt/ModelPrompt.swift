@@ -1,3 +1,4 @@
+import Compute
 import LanguageModel
 import Tensors
 import Tokenization
@@ -258,30 +259,27 @@ extension LoadedModel {
     ) throws -> (input: LlamaInput, timings: VisionTimings) {
         var timings = VisionTimings()
         let tokens = Array(prompt.tokens[start...])
-        var parts: [(place: Int, number: Int)] = []
-        var regions: [(place: Int, region: RegionLocation)] = []
-        for (place, position) in prompt.positions[start...].enumerated() {
+        var patches: [(position: Int, number: Int)] = []
+        var regions: [(position: Int, region: RegionLocation)] = []
+        for (index, position) in prompt.positions[start...].enumerated() {
             switch position {
             case .token: continue
-            case .part(let number, _): parts.append((place, number))
-            case .region(let region, _): regions.append((place, region))
+            case .part(let number, _): patches.append((index, number))
+            case .region(let region, _): regions.append((index, region))
             }
         }
-        guard let image = prompt.image, !parts.isEmpty || !regions.isEmpty else { return (.tokens(tokens), timings) }
+        guard let image = prompt.image, !patches.isEmpty || !regions.isEmpty else { return (.tokens(tokens), timings) }
         let vision = try requireVision()
-        var embeddings = try llama.embeddings(of: tokens)
-        if !parts.isEmpty {
-            let values = try vision.parts(of: image, &timings)
-            for (place, number) in parts {
-                let columns = number * embeddings.width..<(number + 1) * embeddings.width
-                try embeddings.replace(place, with: Array(values[columns]))
-            }
+        var features: [(position: Int, row: Int, matrix: Matrix)] = []
+        if !patches.isEmpty {
+            let matrix = try vision.patches(of: image, &timings)
+            features += patches.map { ($0.position, $0.number, matrix) }
         }
         if !regions.isEmpty {
-            let values = try vision.regions(regions.map(\.region), of: image, &timings)
-            for (region, value) in zip(regions, values) { try embeddings.replace(region.place, with: value) }
+            let matrices = try vision.regions(regions.map(\.region), of: image, &timings)
+            features += zip(regions, matrices).map { ($0.position, 0, $1) }
         }
-        return (.embeddings(embeddings), timings)
+        return (.embeddings(try llama.embeddings(of: tokens, replacing: features)), timings)
     }
 
     /// What sees images.

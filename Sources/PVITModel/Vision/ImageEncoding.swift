@@ -1,14 +1,15 @@
+import Compute
 import Vision
 
-/// What a PVIT model knows of one image. Parts are computed when they are first needed.
+/// The embeddings of one image. They are computed when they are first needed.
 final class ImageEncoding {
     let digest: ImageDigest
-    /// The embeddings of the parts of the image: `[parts, hidden]`.
-    var parts: [Float]?
+    /// The embeddings of the patches of the image: `[patches, hidden]`.
+    var patches: Matrix?
     /// What the region encoder knows of the image.
     var features: RegionEncoder.ImageFeatures?
-    /// The embeddings of the regions that were asked for last: `[hidden]` each.
-    var regions: [RegionLocation: [Float]] = [:]
+    /// The embeddings of the regions that were asked for last: `[1, hidden]` each.
+    var regions: [RegionLocation: Matrix] = [:]
 
     init(_ digest: ImageDigest) { self.digest = digest }
 }

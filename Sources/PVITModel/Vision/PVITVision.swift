@@ -1,7 +1,7 @@
 import Architectures
+import Compute
 import Container
 import LanguageModel
-import MatrixProducts
 import Tensors
 import Vision
 
@@ -81,30 +81,30 @@ public final class PVITVision {
         return metadata[RegionEncoderConfiguration.metadataKey] == nil ? 48 << 20 : 352 << 20
     }
 
-    /// The embeddings of the parts of an image: `[partCount, hidden]`.
+    /// The embeddings of the patches of an image: `[partCount, hidden]`.
     ///
     /// - Throws: `image.*` and errors of the container's tiles.
-    func parts(of image: PreparedImage, _ timings: inout VisionTimings) throws -> [Float] {
+    func patches(of image: PreparedImage, _ timings: inout VisionTimings) throws -> Matrix {
         let encoding = encoding(image.digest)
-        if let parts = encoding.parts { return parts }
+        if let patches = encoding.patches { return patches }
         let clock = ContinuousClock()
         let start = clock.now
         defer { timings.image += clock.now - start }
-        // The tower and its memory are gone when this is done.
-        let tower = try CLIPVisionTower(in: container, engine: MatrixEngine(sharing: engine.pool))
-        let features = try tower.features(ofSquare: image.square).values()
-        let parts = try imageProjection(features, engine)
-        encoding.parts = parts
-        return parts
+        // The tower and its memory are released afterwards.
+        defer { engine.releaseScratch() }
+        let tower = try CLIPVisionTower(in: container, engine: engine)
+        let patches = try imageProjection(tower.features(ofSquare: image.square), engine)
+        encoding.patches = patches
+        return patches
     }
 
-    /// The embeddings of regions of an image: `[hidden]` each.
+    /// The embeddings of regions of an image: `[1, hidden]` each.
     ///
     /// - Throws: `model.no-vision` when there is no region encoder, `image.*`, `vision.input` for an image much longer
     ///   than wide, and errors of the container's tiles.
     func regions(
         _ regions: [RegionLocation], of image: PreparedImage, _ timings: inout VisionTimings
-    ) throws -> [[Float]] {
+    ) throws -> [Matrix] {
         let encoding = encoding(image.digest)
         // Regions of earlier questions are forgotten: there is no end to them.
         encoding.regions = encoding.regions.filter { regions.contains($0.key) }
@@ -143,17 +143,22 @@ public final class PVITVision {
         guard let regionProjection, let scaled = image.scaled else {
             throw PVITError(.modelNoVision, "the image was not prepared for questions about regions")
         }
-        // The encoder and its memory are gone when this is done.
-        let encoder = try RegionEncoder(in: container, engine: MatrixEngine(sharing: engine.pool))
+        // The encoder and its memory are released afterwards.
+        defer { engine.releaseScratch() }
+        let encoder = try RegionEncoder(in: container, engine: engine)
         let features = try encoding.features ?? encoder.encode(scaled: scaled)
         encoding.features = features
         let places = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
-        let looks = try regionProjection(encoder.features(of: features, boxes: places.map(\.box)).values(), engine)
-        let positions = try placeProjection?(places.flatMap(\.fractions), engine)
-        let width = regionProjection.outputs
-        for (place, region) in regions.enumerated() {
-            let columns = place * width..<(place + 1) * width
-            encoding.regions[region] = columns.map { looks[$0] + (positions?[$0] ?? 0) }
+        let embeddings = try regionProjection(encoder.features(of: features, boxes: places.map(\.box)), engine)
+        if let placeProjection {
+            let fractions = Matrix(rows: places.count, columns: 4)
+            for (row, place) in places.enumerated() { fractions.fill(row: row, with: place.fractions.span) }
+            try engine.add(placeProjection(fractions, engine), to: embeddings)
+        }
+        for (row, region) in regions.enumerated() {
+            let embedding = Matrix(rows: 1, columns: embeddings.columns)
+            embeddings.withRow(row) { embedding.fill(row: 0, with: $0) }
+            encoding.regions[region] = embedding
         }
     }
 

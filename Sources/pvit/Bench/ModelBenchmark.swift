@@ -1,4 +1,5 @@
 import Architectures
+import Compute
 import Container
 import LanguageModel
 import PVITModel

@@ -1,0 +1,45 @@
+import CKernels
+import Tensors
+
+/// Instruction sets that kernels exist for.
+public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
+    /// Portable C: the definition of every kernel's result.
+    case scalar
+    /// AVX2, FMA and F16C.
+    case avx2
+    /// AVX-512 F, BW, DQ, VL and VNNI.
+    case avx512 = "avx512-vnni"
+    /// Arm NEON, which every 64-bit Arm processor has.
+    case neon
+    /// NEON with dot products of bytes.
+    case neonDot = "neon-dot"
+
+    private var code: pvit_isa {
+        switch self {
+        case .scalar: PVIT_ISA_SCALAR
+        case .avx2: PVIT_ISA_AVX2
+        case .avx512: PVIT_ISA_AVX512_VNNI
+        case .neon: PVIT_ISA_NEON
+        case .neonDot: PVIT_ISA_NEON_DOT
+        }
+    }
+
+    /// Whether this processor and operating system can run it.
+    public var isSupported: Bool { pvit_kernels_for(code) != nil }
+
+    /// The table of kernels for an instruction set, or the best table for this machine.
+    ///
+    /// - Throws: `kernels.unsupported` when the machine cannot run them.
+    static func kernels(_ set: InstructionSet?) throws -> pvit_kernels {
+        guard let table = set.map({ pvit_kernels_for($0.code) }) ?? pvit_kernels_best() else {
+            throw PVITError(
+                .kernelsUnsupported, "this machine does not support \(set?.rawValue ?? "any instruction set")")
+        }
+        return table.pointee
+    }
+}
+
+extension PVITError.Code {
+    /// The processor or the operating system lacks an instruction set.
+    public static let kernelsUnsupported = Self("kernels.unsupported", .usage)
+}

@@ -1,0 +1,324 @@
+import CKernels
+import CheckpointTestSupport
+import Container
+import Parallelism
+import Quantization
+import SystemPackage
+import Tensors
+import Testing
+
+@testable import Compute
+
+/// One tensor in a container of its own, and its numbers as they come out of it.
+private struct StoredTestMatrix {
+    let matrix: WeightMatrix
+    let values: [Float]
+    private let folder: TemporaryFolder
+
+    init(
+        _ shape: [Int], _ encoding: TensorEncoding, compression: Compression = .none, rowsPerTile: Int? = nil, seed: Int
+    ) throws {
+        folder = try TemporaryFolder()
+        let extent = try #require(Shape(shape))
+        var state = UInt64(seed)
+        let floats: [Float] = (0..<extent.elementCount).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Float(Int(state >> 40) - (1 << 23)) / Float(1 << 23)
+        }
+        let layout = try TileLayout(encoding: encoding, shape: extent, rowsPerTile: rowsPerTile)
+        let path = folder.path.appending("matrix.pvq")
+        var writer = try ContainerWriter(path: path)
+        try writer.beginTensor("matrix", encoding: encoding, shape: extent, rowsPerTile: layout.rowsPerTile)
+        for tile in 0..<layout.tileCount {
+            let rows = layout.rows(ofTile: tile)
+            let part = floats[rows.lowerBound * extent.elementsPerRow..<rows.upperBound * extent.elementsPerRow]
+            let (content, scale) = try Self.encode(Array(part), encoding, rows.count, extent.elementsPerRow)
+            try writer.append(
+                TileEncoder.encode(content.span.bytes, encoding: encoding, scale: scale, compression: compression),
+                content: content.span.bytes)
+        }
+        try writer.endTensor()
+        _ = try writer.finish(metadata: [:])
+        matrix = try WeightMatrix("matrix", shape: shape, in: Container(opening: path))
+        values = try matrix.decoded().values()
+        let tolerance: Float = encoding == .q4 ? 0.2 : encoding == .q8 ? 0.01 : 0.004
+        try #require(zip(values, floats).allSatisfy { abs($0 - $1) <= tolerance })
+    }
+
+    private static func encode(
+        _ floats: [Float], _ encoding: TensorEncoding, _ rows: Int, _ columns: Int
+    ) throws -> ([UInt8], Float) {
+        switch encoding {
+        case .plain(.f32): return (floats.reduce(into: []) { $0.appendLittleEndian($1.bitPattern) }, 1)
+        case .plain(.f16): return (floats.reduce(into: []) { $0.appendLittleEndian(Float16($1).bitPattern) }, 1)
+        case .plain(.bf16):
+            return (floats.reduce(into: []) { $0.appendLittleEndian(UInt16($1.bitPattern >> 16)) }, 1)
+        default:
+            let kernels = pvit_kernels_best().pointee
+            let (encode, scale) =
+                encoding == .q4
+                ? (kernels.encode_q4, pvit_q4_tile_scale(1)) : (kernels.encode_q8, pvit_q8_tile_scale(1))
+            let bytesPerGroup = try #require(encoding.bytesPerGroup(columns: columns))
+            let groups = (rows + 15) / 16
+            var result = [UInt8](repeating: 0, count: groups * bytesPerGroup)
+            var scratch = [Float](repeating: 0, count: 16 * columns)
+            var errors = pvit_error_sums()
+            let importance = [Float](repeating: 1, count: columns)
+            floats.withUnsafeBufferPointer { floats in
+                result.withUnsafeMutableBufferPointer { result in
+                    for group in 0..<groups {
+                        encode?(
+                            floats.baseAddress?.advanced(by: group * 16 * columns), min(16, rows - group * 16), columns,
+                            columns, importance, scale, &scratch,
+                            result.baseAddress?.advanced(by: group * bytesPerGroup), &errors)
+                    }
+                }
+            }
+            return (result, scale)
+        }
+    }
+}
+
+@Suite("Float products with weights of a container")
+struct MatrixProductTests {
+    private func random(_ count: Int, seed: UInt64) -> [Float] {
+        var state = seed
+        return (0..<count).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Float(Int(state >> 40) - (1 << 23)) / Float(1 << 23)
+        }
+    }
+
+    private func matrix(_ rows: Int, _ columns: Int, _ values: [Float]) -> Matrix {
+        let result = Matrix(rows: rows, columns: columns)
+        for row in 0..<rows { result.fill(row: row, with: values.span.extracting(row * columns..<(row + 1) * columns)) }
+        return result
+    }
+
+    @Test(
+        "every encoding, in place and compressed, over borders of tiles and blocks: the sums in double precision",
+        arguments: [TensorEncoding.plain(.f32), .plain(.f16), .plain(.bf16), .q8, .q4])
+    func encodings(encoding: TensorEncoding) throws {
+        for (outputs, depth, tile, compression) in [
+            (1, 32, nil, Compression.none), (50, 96, 32, .none), (50, 96, 32, .zstd), (40, 320, nil, .zstd),
+            (300, 4128, 48, .none), (70, 64, 16, .none),
+        ] {
+            let weights = try StoredTestMatrix(
+                [outputs, depth], encoding, compression: compression, rowsPerTile: tile.map { min($0, outputs) },
+                seed: 5)
+            let x = random(13 * depth, seed: 6)
+            let result = Matrix(rows: 13, columns: outputs)
+            try ComputeEngine(threadCount: 2).multiply(
+                Im2Col(matrix(13, depth, x)), weights.matrix, into: result)
+            for row in [0, 5, 12] {
+                for output in 0..<outputs {
+                    var (exact, magnitude) = (0.0, 0.0)
+                    for k in 0..<depth {
+                        let term = Double(x[row * depth + k]) * Double(weights.values[output * depth + k])
+                        exact += term
+                        magnitude += abs(term)
+                    }
+                    #expect(abs(Double(result.row(row)[output]) - exact) <= 1e-6 * magnitude)
+                }
+            }
+        }
+    }
+
+    @Test("rows per tile that are no multiple of 16 change nothing")
+    func oddTiles() throws {
+        let x = matrix(30, 48, random(30 * 48, seed: 1))
+        var results: [[Float]] = []
+        for (rowsPerTile, compression) in [(75, Compression.none), (7, .none), (7, .zstd), (17, .none), (1, .zstd)] {
+            let weights = try StoredTestMatrix(
+                [75, 48], .plain(.f16), compression: compression, rowsPerTile: rowsPerTile, seed: 2)
+            let result = Matrix(rows: 30, columns: 75)
+            try ComputeEngine(threadCount: 2).multiply(Im2Col(x), weights.matrix, into: result)
+            results.append(result.values())
+        }
+        #expect(results.allSatisfy { $0 == results[0] })
+    }
+
+    @Test("threads and instruction sets change no bit")
+    func sameBits() throws {
+        let weights = try StoredTestMatrix([200, 700], .plain(.f32), seed: 3)
+        let x = matrix(130, 700, random(130 * 700, seed: 4))
+        var results: [[Float]] = []
+        for set in InstructionSet.allCases where set.isSupported {
+            for threads in [1, 3] {
+                let engine = try ComputeEngine(threadCount: threads, instructionSet: set)
+                let result = Matrix(rows: 130, columns: 200)
+                try engine.multiply(
+                    Im2Col(x), weights.matrix, Epilogue(activation: .quickGELU), into: result)
+                results.append(result.values())
+            }
+        }
+        #expect(results.allSatisfy { $0 == results[0] })
+    }
+
+    @Test("whether tasks pack weights for themselves or share them changes no bit")
+    func packing() throws {
+        let x = matrix(1100, 32, random(1100 * 32, seed: 5))
+        var results: [[Float]] = []
+        // With many threads or many patches they are shared; compressed tiles are cut between tiles, stored ones
+        // anywhere.
+        for (threads, patches) in [(1, 40), (2, 40), (40, 40), (2, 1100)] {
+            for (rowsPerTile, compression) in [(390, Compression.none), (45, .none), (45, .zstd), (7, .zstd)] {
+                let weights = try StoredTestMatrix(
+                    [390, 32], .plain(.f16), compression: compression, rowsPerTile: rowsPerTile, seed: 6)
+                let result = Matrix(rows: patches, columns: 390)
+                try ComputeEngine(threadCount: threads).multiply(
+                    Im2Col(x.slice(0..<patches)), weights.matrix, into: result)
+                results.append(result.slice(0..<40).values())
+            }
+        }
+        #expect(results.allSatisfy { $0 == results[0] })
+    }
+
+    @Test("convolutions: the definition, with padding, strides and several maps", arguments: [(1, 1), (3, 1), (3, 2)])
+    func convolution(kernel: Int, stride: Int) throws {
+        let (count, height, width, channels, outputs) = (2, 9, 6, 20, 33)
+        let weights = try StoredTestMatrix([outputs, channels, kernel, kernel], .plain(.f16), seed: 8)
+        let values = random(count * height * width * channels, seed: 9)
+        let maps = FeatureMaps(
+            count: count, height: height, width: width, pixels: matrix(count * height * width, channels, values))
+        let padding = kernel / 2
+        let (rows, columns) = maps.outputSize(kernel: kernel, stride: stride, padding: padding)
+        let result = FeatureMaps(count: count, height: rows, width: columns, channels: outputs)
+        try ComputeEngine(threadCount: 2).multiply(
+            Im2Col(maps, kernel: kernel, stride: stride, padding: padding), weights.matrix, into: result.pixels)
+        for map in 0..<count {
+            for row in 0..<rows {
+                for column in 0..<columns {
+                    for output in 0..<outputs {
+                        var exact = 0.0
+                        for tap in 0..<kernel * kernel {
+                            let (y, x) = (
+                                row * stride + tap / kernel - padding, column * stride + tap % kernel - padding
+                            )
+                            guard 0..<height ~= y, 0..<width ~= x else { continue }
+                            for channel in 0..<channels {
+                                let weight = weights.values[(output * channels + channel) * kernel * kernel + tap]
+                                exact += Double(weight) * Double(maps.pixel(map: map, row: y, column: x)[channel])
+                            }
+                        }
+                        #expect(abs(Double(result.pixel(map: map, row: row, column: column)[output]) - exact) < 1e-5)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("attention: the definition, for one and for all queries of several sequences", arguments: [1, 5, 300])
+    func attention(queries: Int) throws {
+        let (sequences, positions, heads, width) = (2, 300, 2, 20)
+        let columns = heads * width
+        let values = [
+            random(sequences * queries * columns, seed: 1), random(sequences * positions * columns, seed: 2),
+            random(sequences * positions * columns, seed: 3),
+        ]
+        let query = matrix(sequences * queries, columns, values[0])
+        let key = matrix(sequences * positions, columns, values[1])
+        let value = matrix(sequences * positions, columns, values[2])
+        let result = Matrix(rows: sequences * queries, columns: columns)
+        try ComputeEngine(threadCount: 2).attend(
+            query: query, key: key, value: value, positions: positions, heads: heads, into: result)
+        for row in [0, queries - 1, queries, 2 * queries - 1] {
+            let first = row / queries * positions
+            for head in 0..<heads {
+                let scores = (first..<first + positions).map { position in
+                    (head * width..<(head + 1) * width).reduce(0.0) {
+                        $0 + Double(query.row(row)[$1]) * Double(key.row(position)[$1])
+                    } / Double(width).squareRoot()
+                }
+                let powers = scores.map { exponential($0) }
+                let total = powers.reduce(0, +)
+                for column in head * width..<(head + 1) * width {
+                    let exact = (0..<positions).reduce(0.0) {
+                        $0 + powers[$1] / total * Double(value.row(first + $1)[column])
+                    }
+                    #expect(abs(Double(result.row(row)[column]) - exact) < 1e-6)
+                }
+            }
+        }
+    }
+
+    @Test(
+        "attention to projected tokens: that of the projections, in the same bits with more threads and alone",
+        arguments: [TensorEncoding.plain(.f16), .plain(.f32), .q8])
+    func projectedAttention(encoding: TensorEncoding) throws {
+        let (sequences, positions, heads, width, depth) = (3, 21, 5, 16, 96)
+        let columns = heads * width
+        let key = try StoredTestMatrix([columns, depth], encoding, rowsPerTile: 32, seed: 1)
+        let value = try StoredTestMatrix([columns, depth], encoding, compression: .zstd, rowsPerTile: 48, seed: 2)
+        let query = matrix(sequences, columns, random(sequences * columns, seed: 3))
+        let tokens = matrix(sequences * positions, depth, random(sequences * positions * depth, seed: 4))
+        let bias = matrix(1, columns, random(columns, seed: 5))
+        func attended(_ sequences: Range<Int>, threads: Int) throws -> Matrix {
+            let result = Matrix(rows: sequences.count, columns: columns)
+            try ComputeEngine(threadCount: threads).attend(
+                query: query.slice(sequences),
+                tokens: tokens.slice(sequences.lowerBound * positions..<sequences.upperBound * positions),
+                key: key.matrix, value: value.matrix, bias: bias, heads: heads, into: result)
+            return result
+        }
+        let result = try attended(0..<sequences, threads: 2)
+        #expect(try attended(0..<sequences, threads: 1).values() == result.values())
+        #expect(try attended(1..<2, threads: 3).values() == result.slice(1..<2).values())
+        #expect(try attended(0..<0, threads: 1).rows == 0)
+
+        let engine = try ComputeEngine(threadCount: 1)
+        let keys = Matrix(rows: tokens.rows, columns: columns)
+        let values = Matrix(rows: tokens.rows, columns: columns)
+        let expected = Matrix(rows: sequences, columns: columns)
+        // Softmax takes no notice of the keys' bias.
+        try engine.multiply(Im2Col(tokens), key.matrix, Epilogue(shift: bias), into: keys)
+        try engine.multiply(Im2Col(tokens), value.matrix, Epilogue(shift: bias), into: values)
+        try engine.attend(query: query, key: keys, value: values, positions: positions, heads: heads, into: expected)
+        for (number, other) in zip(result.values(), expected.values()) { #expect(abs(number - other) < 2e-5) }
+    }
+
+    /// e to the power of x, by its series.
+    private func exponential(_ x: Double) -> Double {
+        var (sum, term) = (1.0, 1.0)
+        for number in 1..<40 {
+            term *= x / Double(number)
+            sum += term
+        }
+        return sum
+    }
+
+    @Test("pooling: means of 2 × 2 pixels, odd sides rounded down")
+    func pooling() throws {
+        let maps = FeatureMaps(
+            count: 2, height: 5, width: 4, pixels: matrix(40, 3, (0..<120).map { Float($0) }))
+        let result = try ComputeEngine(threadCount: 2).averagePool(maps)
+        #expect(result.count == 2 && result.height == 2 && result.width == 2 && result.channels == 3)
+        // Pixel p of a map has channels 3p, 3p + 1, 3p + 2; a row has 4 pixels.
+        #expect(result.pixel(map: 0, row: 0, column: 0)[0] == 7.5)
+        #expect(result.pixel(map: 1, row: 1, column: 1)[2] == 62 + 37.5)
+    }
+
+    @Test("weights of another shape or of integers are refused by name")
+    func mismatch() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path.appending("integers.pvq")
+        var writer = try ContainerWriter(path: path)
+        let shape = try #require(Shape([2, 2]))
+        try writer.beginTensor("integers", encoding: .plain(.i8), shape: shape)
+        let bytes: [UInt8] = [1, 2, 3, 4]
+        try writer.append(
+            TileEncoder.encode(bytes.span.bytes, encoding: .plain(.i8), compression: .none), content: bytes.span.bytes)
+        try writer.endTensor()
+        _ = try writer.finish(metadata: [:])
+        let container = try Container(opening: path)
+        for (name, shape, code) in [
+            ("integers", [2, 2], PVITError.Code.tensorMismatch), ("integers", [4], .tensorMismatch),
+            ("absent", [2, 2], .tensorNotFound),
+        ] {
+            let error = #expect(throws: PVITError.self) {
+                try WeightMatrix(TensorName(name), shape: shape, in: container)
+            }
+            #expect(error?.code == code && error?.tensor == TensorName(name))
+        }
+    }
+}
