@@ -26,112 +26,119 @@ let package = Package(
 
         .target(name: "CMappings"),
         .target(name: "CProcess"),
-        .target(name: "Tensors", dependencies: ["CCrypto", "CMappings", systemPackage]),
+        .target(name: "Storage", dependencies: ["CCrypto", "CMappings", systemPackage]),
+        .target(name: "Tensors", dependencies: ["Storage", systemPackage]),
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
-        .target(name: "Architectures", dependencies: ["Tensors", systemPackage]),
+        .target(name: "Architectures", dependencies: ["Storage", "Tensors", systemPackage]),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
-        .target(name: "Parallelism", dependencies: ["CKernels", "Tensors"]),
-        .target(name: "Tokenization", dependencies: ["Tensors"]),
-        .target(name: "Container", dependencies: ["Tensors", "CZstd", "CXXHash"]),
-        .target(name: "Quantization", dependencies: ["Architectures", "CKernels", "Parallelism", "Tensors"]),
-        .target(name: "Compute", dependencies: ["CKernels", "Container", "Parallelism", "Tensors"]),
+        .target(name: "Parallelism", dependencies: ["CKernels", "Storage"]),
+        .target(name: "Tokenization", dependencies: ["Storage", "Tensors"]),
+        .target(name: "Container", dependencies: ["CXXHash", "CZstd", "Storage", "Tensors", systemPackage]),
+        .target(
+            name: "Quantization", dependencies: ["Architectures", "CKernels", "Parallelism", "Storage", "Tensors"]),
+        .target(name: "Compute", dependencies: ["CKernels", "Container", "Parallelism", "Storage", "Tensors"]),
         .target(
             name: "LanguageModel",
             dependencies: [
-                "Architectures", "CKernels", "CProcess", "Compute", "Container", "Tensors", "Tokenization",
+                "Architectures", "CKernels", "Compute", "Container", "CProcess", "Storage", "Tensors", systemPackage,
             ]),
         .target(
             name: "Vision",
             dependencies: [
-                "Architectures", "CImageDecoders", "Compute", "Container", "CWebP", "Tensors", systemPackage,
+                "Architectures", "CImageDecoders", "Compute", "Container", "CWebP", "Storage", "Tensors", systemPackage,
             ]),
         .target(
             name: "PVITModel",
             dependencies: [
-                "Architectures", "Compute", "Container", "LanguageModel", "Tensors", "Tokenization", "Vision",
-                systemPackage,
+                "Architectures", "Compute", "Container", "LanguageModel", "Storage", "Tensors", "Tokenization",
+                "Vision", systemPackage,
             ]),
-        .target(name: "Checkpoints", dependencies: ["Parallelism", "Tensors", systemPackage]),
+        .target(name: "Checkpoints", dependencies: ["Parallelism", "Storage", "Tensors", systemPackage]),
         .target(
             name: "Conversion",
             dependencies: [
-                "Architectures", "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Tensors",
-                "Tokenization", systemPackage,
+                "Architectures", "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Storage",
+                "Tensors", "Tokenization", systemPackage,
             ]),
         .executableTarget(
             name: "pvit",
             dependencies: [
-                "Architectures", "CEdit", "CProcess", "Checkpoints", "Compute", "Container", "Conversion",
-                "LanguageModel",
-                "PVITModel", "Tensors",
-                "Tokenization", "Vision", argumentParser, systemPackage,
+                "Architectures", "CEdit", "Checkpoints", "Compute", "Container", "Conversion", "CProcess",
+                "LanguageModel", "PVITModel", "Storage", "Tensors", "Tokenization", "Vision", argumentParser,
+                systemPackage,
             ]),
         .executableTarget(
             name: "time-vision",
             dependencies: [
-                "Checkpoints", "Compute", "Container", "Tensors", "Vision", argumentParser, systemPackage,
+                "Architectures", "Checkpoints", "Compute", "Container", "Storage", "Tensors", "Vision", argumentParser,
+                systemPackage,
             ], path: "tools/TimeVision"),
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(
-            name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", "TestSupport", systemPackage],
+            name: "CheckpointTestSupport",
+            dependencies: ["Checkpoints", "Storage", "Tensors", "TestSupport", systemPackage],
             path: "Tests/CheckpointTestSupport"),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors", systemPackage]),
-        .testTarget(name: "ArchitecturesTests", dependencies: ["Architectures", "Tensors"]),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", systemPackage]),
+        .testTarget(name: "TensorsTests", dependencies: ["Storage", "Tensors"]),
+        .testTarget(name: "ArchitecturesTests", dependencies: ["Architectures", "Storage", "Tensors"]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Tokenization", "Tensors", "TestSupport"],
+            name: "TokenizationTests", dependencies: ["Storage", "Tensors", "TestSupport", "Tokenization"],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "ContainerTests", dependencies: ["CKernels", "Container", "Tensors", "TestSupport", systemPackage]),
+            name: "ContainerTests",
+            dependencies: [
+                "CKernels", "Container", "Storage", "Tensors", "TestSupport", systemPackage,
+            ]),
         .testTarget(
             name: "QuantizationTests",
             dependencies: [
-                "Architectures", "CheckpointTestSupport", "CKernels", "Quantization", "Tensors", "TestSupport",
-                systemPackage,
+                "Architectures", "CheckpointTestSupport", "CKernels", "Quantization", "Storage", "Tensors",
+                "TestSupport", systemPackage,
             ]),
         .testTarget(
             name: "CheckpointsTests",
-            dependencies: ["Checkpoints", "CheckpointTestSupport", "TestSupport", "Tokenization"],
+            dependencies: [
+                "Checkpoints", "CheckpointTestSupport", "Storage", "Tensors", "TestSupport", "Tokenization",
+                systemPackage,
+            ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ConversionTests",
             dependencies: [
-                "CheckpointTestSupport", "Checkpoints", "Container", "Conversion", "Parallelism", "Tensors",
+                "Architectures", "Checkpoints", "CheckpointTestSupport", "Container", "Conversion", "Storage",
+                "Tensors", "Tokenization", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "LanguageModelTests",
             dependencies: [
-                "Architectures", "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Conversion",
-                "LanguageModel",
-                "Tensors",
-                "Tokenization", systemPackage,
+                "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Conversion",
+                "LanguageModel", "Storage", "Tensors", "Tokenization", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "VisionTests",
             dependencies: [
-                "Architectures", "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Tensors",
+                "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Storage", "Tensors",
                 "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "PVITModelTests",
             dependencies: [
-                "Architectures", "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Conversion",
-                "LanguageModel",
-                "PVITModel",
-                "Tensors", "Tokenization", "Vision", systemPackage,
+                "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Conversion",
+                "LanguageModel", "PVITModel", "Storage", "Tensors", "Tokenization", "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ComputeTests",
             dependencies: [
-                "CheckpointTestSupport", "CKernels", "Compute", "Container", "Parallelism", "Quantization",
+                "CheckpointTestSupport", "CKernels", "Compute", "Container", "Parallelism", "Quantization", "Storage",
                 "Tensors", systemPackage,
             ]),
         .testTarget(name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "pvit", systemPackage]),

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 extension PVITError.Code {
     /// A member of a model's configuration is absent, malformed or out of range.

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// Reads members of a configuration with their ranges checked. A member that is `null` counts as absent.

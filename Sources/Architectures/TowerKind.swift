@@ -1,5 +1,3 @@
-import Tensors
-
 /// The encoders of images that travel in a container beside a language model.
 public enum TowerKind: String, Sendable, Hashable, CaseIterable {
     /// CLIP's vision transformer, which sees the image as a whole.

@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 /// Opens checkpoints of every format that is read here.
 public enum CheckpointSource {

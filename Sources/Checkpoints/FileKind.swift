@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 extension PVITError.Code {
     /// The file is the text that Git LFS keeps in place of the real file.

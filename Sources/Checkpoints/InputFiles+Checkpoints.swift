@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 extension InputFiles {
     /// Adds what reading a checkpoint or a container at `path` reads: the file with its other parts and the files

@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 extension SideFiles {
     /// The names of the files that hold nothing but a conversation template.

@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 extension PVITError.Code {
     /// A file beside the weights is not what it should be.

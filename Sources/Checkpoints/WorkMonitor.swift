@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 extension PVITError.Code {
     /// The user stopped the work.

@@ -1,5 +1,4 @@
 import CKernels
-import Tensors
 
 extension ComputeEngine {
     /// The most weights that are packed for all threads at a time: 4 MiB. They may exceed the caches, because each task

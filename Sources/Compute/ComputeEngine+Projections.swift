@@ -1,7 +1,6 @@
 import CKernels
 import Container
 import Parallelism
-import Tensors
 
 extension ComputeEngine {
     private static let groupRows = Int(PVIT_GROUP_ROWS)

@@ -1,7 +1,6 @@
 import CKernels
 import Container
 import Parallelism
-import Tensors
 
 /// Runs the arithmetic of models: the kernels of one instruction set on the threads of a pool.
 ///

@@ -1,5 +1,5 @@
 import CKernels
-import Tensors
+import Storage
 
 /// Instruction sets that kernels exist for.
 public enum InstructionSet: String, Sendable, Hashable, CaseIterable {

@@ -1,5 +1,6 @@
 import CKernels
 import Container
+import Storage
 import Tensors
 
 /// A matrix and a bias of a container, `y = W x + b`. It takes features of an image encoder into the decoder's space.

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// Measures the machine's limits with the threads and the instruction set of an engine. The speed of a model is judged
 /// by them.

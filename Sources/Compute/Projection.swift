@@ -1,5 +1,5 @@
 import Container
-import Tensors
+import Storage
 
 /// Weight matrices that multiply the same input, in one loop over the threads.
 ///

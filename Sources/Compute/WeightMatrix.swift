@@ -1,4 +1,5 @@
 import Container
+import Storage
 import Tensors
 
 /// A matrix of a container that kernels multiply by: `[rows, columns]` in tiles of rows.

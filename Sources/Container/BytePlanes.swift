@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// Sorts the bytes of elements by significance, and back: plane `k` has byte `k` of every element.
 ///

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// How far a verification has come.

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The ways in which a container can be wrong. Each has a file under `formats/vectors/bad`.
 extension PVITError.Code {

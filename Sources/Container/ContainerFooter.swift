@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The last 128 bytes of a container (`formats/pvq.md`, "Footer").
 struct ContainerFooter {

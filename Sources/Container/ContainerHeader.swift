@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// Version and feature flags, which header and footer both state.
 struct ContainerFeatures: Equatable {

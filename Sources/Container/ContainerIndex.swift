@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The index of a container: where its parts lie, and checked access to the records in place.

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// Collects the records of a container that is being written.

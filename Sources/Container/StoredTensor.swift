@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// What the index of a container says of a tensor.

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The fixed-size record of a tensor in the index (`formats/pvq.md`, "Tensor records").

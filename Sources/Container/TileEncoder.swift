@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// How the tiles of a tensor are kept.

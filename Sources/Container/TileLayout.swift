@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// How a tensor is cut into tiles: whole rows of its outermost dimension, the same number in each tile but the last.

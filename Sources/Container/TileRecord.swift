@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The fixed-size record of a tile in the index (`formats/pvq.md`, "Tile records").

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The stored bytes of verified tiles, for threads that use many of them at a time: asking for a tile costs next to
 /// nothing.

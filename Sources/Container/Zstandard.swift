@@ -1,5 +1,5 @@
 import CZstd
-import Tensors
+import Storage
 
 /// libzstd, one frame at a time (RFC 8878).
 enum Zstandard {

@@ -1,6 +1,6 @@
 import Checkpoints
+import Storage
 import SystemPackage
-import Tensors
 
 extension Checkpoint {
     /// Where a file beside the weights lies; the checkpoint itself if its content is made from the weights' own

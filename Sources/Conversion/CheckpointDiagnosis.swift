@@ -1,5 +1,7 @@
 import Architectures
 import Checkpoints
+import Storage
+import SystemPackage
 import Tensors
 
 /// Tells what a checkpoint is that is no ordinary model, and what is wrong with one that should be.

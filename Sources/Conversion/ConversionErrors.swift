@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 extension PVITError.Code {
     /// A tensor has one shape in the base and another in the delta or target.

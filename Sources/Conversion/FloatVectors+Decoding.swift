@@ -1,4 +1,5 @@
 import CKernels
+import Storage
 import Tensors
 
 extension FloatVectors {

@@ -1,4 +1,5 @@
 import CKernels
+import Storage
 import Tensors
 
 /// Arithmetic on packed floating-point numbers: the boundary to the C kernels.

@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Storage
 import SystemPackage
 import Tensors
 import Tokenization

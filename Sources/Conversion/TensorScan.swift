@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// What the numbers of a tensor are like: their range, their moments and their distribution.

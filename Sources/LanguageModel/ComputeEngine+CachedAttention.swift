@@ -1,6 +1,5 @@
 import CKernels
 import Compute
-import Tensors
 
 /// Rotary embedding and attention over a KV cache. All loops go over tokens or heads, whose results do not depend on
 /// one another.

@@ -1,7 +1,8 @@
+import Architectures
 import Compute
+import Storage
 import Synchronization
 import Tensors
-import Tokenization
 
 #if canImport(Glibc)
     import Glibc

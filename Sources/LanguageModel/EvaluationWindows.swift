@@ -1,5 +1,5 @@
+import Storage
 import Tensors
-import Tokenization
 
 /// A text cut into windows of one length for measuring a model, as llama.cpp's `perplexity` tool cuts it: windows do
 /// not overlap, the rest of the text is left out, and the second half of each is scored, so that every scored token has

@@ -1,6 +1,6 @@
 import Architectures
 import CKernels
-import Tensors
+import Storage
 
 #if canImport(Glibc)
     import Glibc

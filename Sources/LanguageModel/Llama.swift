@@ -1,8 +1,8 @@
 import Architectures
 import Compute
 import Container
+import Storage
 import Tensors
-import Tokenization
 
 /// A LLaMA-family decoder (LLaMA, arXiv 2302.13971; grouped queries, arXiv 2305.13245). It reads tokens or embeddings
 /// and computes logits.

@@ -1,6 +1,6 @@
 import Architectures
 import Container
-import Tensors
+import Storage
 
 extension LlamaConfiguration {
     /// Reads the configuration that travels in a container. An output matrix of its own is used, whatever it says of

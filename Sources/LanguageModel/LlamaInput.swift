@@ -1,7 +1,7 @@
 import Architectures
 import Compute
+import Storage
 import Tensors
-import Tokenization
 
 /// The input of a decoder.
 public enum LlamaInput: Sendable {

@@ -1,6 +1,7 @@
 import Architectures
 import Compute
 import Container
+import Storage
 import Tensors
 
 /// The weights of a LLaMA-family decoder under the names that Hugging Face gives them.

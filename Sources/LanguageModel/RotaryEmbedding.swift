@@ -1,5 +1,4 @@
 import Architectures
-import Tensors
 
 #if canImport(Glibc)
     import Glibc

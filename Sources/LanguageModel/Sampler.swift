@@ -1,5 +1,5 @@
+import Storage
 import Tensors
-import Tokenization
 
 #if canImport(Glibc)
     import Glibc

@@ -1,5 +1,3 @@
-import Tensors
-
 /// Templates for models that bring none along, by the names of their families.
 public enum BuiltInTemplate: String, Sendable, CaseIterable {
     /// FastChat's, LLaVA's and PVIT's conversation `vicuna_v1_1`.

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// How a model was trained to see a conversation: a Jinja template, the checkpoint's own or another one.
 public struct ChatTemplate: Sendable {

@@ -1,4 +1,5 @@
 import LanguageModel
+import Storage
 import Tensors
 import Tokenization
 

@@ -1,5 +1,5 @@
+import LanguageModel
 import SystemPackage
-import Tensors
 import Vision
 
 extension LoadedModel {

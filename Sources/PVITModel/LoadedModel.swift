@@ -2,6 +2,7 @@ import Architectures
 import Compute
 import Container
 import LanguageModel
+import Storage
 import SystemPackage
 import Tensors
 import Tokenization

@@ -1,7 +1,7 @@
 import Architectures
 import Container
 import LanguageModel
-import Tensors
+import Storage
 import Vision
 
 /// What a program asks of the memory of a model that it opens.

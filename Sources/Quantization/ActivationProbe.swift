@@ -1,6 +1,7 @@
 import Architectures
 import CKernels
 import Parallelism
+import Storage
 import Tensors
 
 /// Estimates how large the activations are that each column of a matrix is multiplied by: by sending a few tokens

@@ -1,5 +1,6 @@
 import Architectures
 import CKernels
+import Storage
 import Tensors
 
 #if canImport(Glibc)

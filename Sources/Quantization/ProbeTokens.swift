@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The sequences of tokens that a probe sends through a model, all of one length.
 public struct ProbeTokens: Sendable, Hashable {

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 extension PVITError.Code {
     /// A weight is infinite or not a number, so that no code stands for it.

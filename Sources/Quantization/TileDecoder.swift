@@ -1,4 +1,5 @@
 import CKernels
+import Storage
 import Tensors
 
 /// Decodes q4 and q8 tiles (`formats/blocks.md`) to numbers, for statistics, checks and other formats; inference

@@ -1,4 +1,5 @@
 import CKernels
+import Storage
 import Tensors
 
 /// Encodes tiles of one matrix as q4 or q8 (`formats/blocks.md`).

@@ -1,3 +1,5 @@
+import Storage
+
 /// What is known of a tensor without reading it.
 public struct TensorDescription: Hashable, Sendable {
     /// The name in its source.

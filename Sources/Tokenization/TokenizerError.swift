@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 extension PVITError.Code {
     /// A tokenizer file is not what its format says.

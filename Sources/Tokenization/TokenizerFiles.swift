@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The tokenizer files of a checkpoint, wherever they are kept.

@@ -1,6 +1,6 @@
 import Architectures
 import Container
-import Tensors
+import Storage
 
 extension CLIPVisionConfiguration {
     /// Reads the configuration in a container's metadata.

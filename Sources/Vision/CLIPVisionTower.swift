@@ -1,7 +1,7 @@
 import Architectures
 import Compute
 import Container
-import Tensors
+import Storage
 
 /// The vision transformer of CLIP (arXiv 2103.00020, section 2.4; the architecture is that of arXiv 2010.11929 with a
 /// norm before the first layer), up to its last but one hidden state: what LLaVA and PVIT take for image tokens.

@@ -1,5 +1,5 @@
 import Architectures
-import Tensors
+import Storage
 
 /// What a model makes of an image before it looks at it: the square of the vision tower, and the larger image of the
 /// region encoder.

@@ -1,5 +1,5 @@
+import Architectures
 import Compute
-import Tensors
 
 extension CLIPVisionTower {
     /// The features of an image of any size, as `features(of:)` gives them.

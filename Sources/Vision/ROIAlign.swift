@@ -1,5 +1,5 @@
 import Compute
-import Tensors
+import Storage
 
 /// Crops regions of a feature map with bilinear interpolation (Mask R-CNN, arXiv 1703.06870, section 3), as
 /// torchvision's `roi_align` with `aligned` set and an adaptive sampling ratio.

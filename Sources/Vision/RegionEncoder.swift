@@ -1,6 +1,6 @@
 import Compute
 import Container
-import Tensors
+import Storage
 
 /// The image encoder of RegionCLIP (arXiv 2112.09106): CLIP's modified ResNet, whose last stage and attention pool see
 /// crops of the feature map instead of the whole.

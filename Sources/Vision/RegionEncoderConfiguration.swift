@@ -1,6 +1,6 @@
 import Architectures
 import Container
-import Tensors
+import Storage
 
 /// What RegionCLIP's image encoder asks of its input. Everything else is read from the shapes of its weights.
 public struct RegionEncoderConfiguration: Sendable, Hashable {

@@ -1,5 +1,6 @@
 import Compute
 import Container
+import Storage
 import Tensors
 
 /// The weights of RegionCLIP's image encoder, CLIP's modified ResNet, under the names of its checkpoint after

@@ -1,6 +1,6 @@
 import PVITModel
+import Storage
 import SystemPackage
-import Tensors
 
 extension LoadedModel {
     /// Uses the built-in template of a name, or the one in a file.

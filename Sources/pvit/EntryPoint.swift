@@ -1,7 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Glibc
-import Tensors
+import Storage
 
 /// Runs the command line and turns what went wrong into one line on standard error and an exit status.
 @main

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Checkpoints
 import Conversion
+import Storage
 import SystemPackage
-import Tensors
 
 /// `pvit export`: a model as a GGUF file or a Hugging Face folder.
 struct Export: ParsableCommand {

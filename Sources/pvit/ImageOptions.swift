@@ -1,7 +1,7 @@
 import ArgumentParser
 import PVITModel
+import Storage
 import SystemPackage
-import Tensors
 import Vision
 
 /// The image that a question is about, and its regions.

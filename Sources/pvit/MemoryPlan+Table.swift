@@ -1,5 +1,5 @@
 import LanguageModel
-import Tensors
+import Storage
 
 extension MemoryPlan {
     /// The parts and what each takes, for people.

@@ -3,8 +3,8 @@ import Compute
 import Glibc
 import LanguageModel
 import PVITModel
+import Storage
 import SystemPackage
-import Tensors
 import Vision
 
 /// Which model to run, and on what.

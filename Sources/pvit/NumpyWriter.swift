@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 /// Writes a float32 matrix, row by row, as a NumPy `.npy` file (format version 1.0, C order, little-endian).
 struct NumpyWriter: ~Copyable {

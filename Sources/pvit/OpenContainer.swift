@@ -1,8 +1,9 @@
+import Architectures
 import Checkpoints
 import Container
 import Conversion
+import Storage
 import SystemPackage
-import Tensors
 
 /// Does something with a container. For a checkpoint in its place the error says what it is and how it becomes one.
 ///

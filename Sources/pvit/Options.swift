@@ -1,5 +1,6 @@
 import ArgumentParser
 import LanguageModel
+import Storage
 import SystemPackage
 import Tensors
 

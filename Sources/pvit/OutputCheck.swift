@@ -1,6 +1,6 @@
 import Checkpoints
+import Storage
 import SystemPackage
-import Tensors
 
 extension FilePath {
     /// Throws unless this may be written by a command that reads these files. Asked before any work.

@@ -1,6 +1,6 @@
 import CProcess
 import Glibc
-import Tensors
+import Storage
 
 /// The arguments that the program was started with.
 enum ProgramArguments {

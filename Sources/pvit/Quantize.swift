@@ -1,6 +1,8 @@
+import Architectures
 import ArgumentParser
 import Checkpoints
 import Conversion
+import Storage
 import SystemPackage
 import Tensors
 

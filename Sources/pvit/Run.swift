@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import LanguageModel
 import PVITModel
+import Storage
 import SystemPackage
 import Tensors
 import Vision

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Container
+import LanguageModel
 import PVITModel
+import Storage
 import SystemPackage
 import Tensors
 import Tokenization

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Container
+import Storage
 import SystemPackage
-import Tensors
 
 /// `pvit verify`: checks every byte of a container.
 struct Verify: ParsableCommand {

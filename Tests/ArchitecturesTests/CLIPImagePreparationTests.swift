@@ -1,5 +1,5 @@
 import Architectures
-import Tensors
+import Storage
 import Testing
 
 @Suite("How images are prepared for CLIP")

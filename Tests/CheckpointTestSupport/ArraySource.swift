@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// A source whose tensors lie in memory.

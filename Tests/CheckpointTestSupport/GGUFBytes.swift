@@ -1,5 +1,5 @@
 import Checkpoints
-import Tensors
+import Storage
 
 /// Builds GGUF files byte by byte, valid or not.
 public struct GGUFBytes {

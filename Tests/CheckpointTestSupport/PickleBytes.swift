@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// A pickle of protocol 2 to 5, instruction by instruction.
 ///

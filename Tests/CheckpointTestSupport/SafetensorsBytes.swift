@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The bytes of a safetensors file with any header text, valid or not.
 ///

@@ -1,6 +1,6 @@
 import Foundation
+import Storage
 import SystemPackage
-import Tensors
 
 /// A file system of a given size in memory, mounted as long as the value lives.
 public final class SmallDisk {

@@ -1,5 +1,3 @@
-import Tensors
-
 /// The bytes of a file as `torch.save` writes it for a dictionary of f32 tensors, each with a storage of its own.
 ///
 /// - Parameter wrap: Makes the whole object from the dictionary of the tensors.

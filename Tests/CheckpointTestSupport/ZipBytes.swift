@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// A ZIP archive of stored entries, byte by byte, with any lie that a test wants.
 public struct ZipBytes {

@@ -1,5 +1,5 @@
 import Checkpoints
-import Tensors
+import Storage
 import Testing
 
 @Suite("Which conversation template a checkpoint has")

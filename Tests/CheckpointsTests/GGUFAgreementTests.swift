@@ -1,5 +1,5 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
 import SystemPackage
 import Tensors
 import Testing

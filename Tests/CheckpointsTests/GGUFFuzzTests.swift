@@ -1,9 +1,10 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
+import Storage
 import SystemPackage
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("Damaged GGUF files")
 struct GGUFFuzzTests {

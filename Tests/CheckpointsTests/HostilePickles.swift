@@ -1,5 +1,4 @@
 import CheckpointTestSupport
-import Tensors
 import Testing
 
 /// A file that must be refused, and the error that says so.

@@ -1,8 +1,8 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
 import Foundation
+import Storage
 import SystemPackage
-import Tensors
 import Testing
 
 @Suite("Hostile and broken PyTorch files")

@@ -1,5 +1,6 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
+import Storage
 import SystemPackage
 import Tensors
 import Testing

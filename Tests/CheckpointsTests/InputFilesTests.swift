@@ -1,8 +1,8 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
 import Glibc
+import Storage
 import SystemPackage
-import Tensors
 import Testing
 
 @Suite("Outputs beside checkpoints")

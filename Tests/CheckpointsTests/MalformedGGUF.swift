@@ -1,3 +1,4 @@
+import Checkpoints
 import CheckpointTestSupport
 import Tensors
 import Testing

@@ -1,6 +1,5 @@
 import CheckpointTestSupport
 import SystemPackage
-import Tensors
 import Testing
 
 @testable import Checkpoints

@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
+import Storage
 import SystemPackage
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Checkpoints
 

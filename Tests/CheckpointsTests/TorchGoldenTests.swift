@@ -1,6 +1,7 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
 import Foundation
+import Storage
 import SystemPackage
 import Tensors
 import Testing

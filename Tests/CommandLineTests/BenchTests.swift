@@ -1,5 +1,6 @@
 import CheckpointTestSupport
 import Foundation
+import SystemPackage
 import Testing
 
 @Suite("Measuring the speed of models", .enabled(if: GeneratedFixtures.arePresent))

@@ -1,5 +1,6 @@
 import CheckpointTestSupport
 import Foundation
+import SystemPackage
 import Testing
 
 @Suite("Large, turned and endless images from the command line", .enabled(if: GeneratedFixtures.arePresent))

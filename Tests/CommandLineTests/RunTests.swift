@@ -1,5 +1,6 @@
 import CheckpointTestSupport
 import Foundation
+import SystemPackage
 import Testing
 
 @Suite("Running models from the command line", .enabled(if: GeneratedFixtures.arePresent))

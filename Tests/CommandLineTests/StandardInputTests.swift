@@ -1,5 +1,6 @@
 import CheckpointTestSupport
 import Foundation
+import SystemPackage
 import Testing
 
 @Suite("Prompts from standard input", .enabled(if: GeneratedFixtures.arePresent))

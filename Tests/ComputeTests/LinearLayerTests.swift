@@ -1,6 +1,8 @@
 import CheckpointTestSupport
 import Compute
 import Container
+import Storage
+import SystemPackage
 import Tensors
 import Testing
 

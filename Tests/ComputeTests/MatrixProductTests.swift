@@ -1,8 +1,9 @@
-import CKernels
 import CheckpointTestSupport
+import CKernels
 import Container
 import Parallelism
 import Quantization
+import Storage
 import SystemPackage
 import Tensors
 import Testing

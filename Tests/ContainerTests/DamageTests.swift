@@ -1,8 +1,9 @@
 import Container
+import Storage
 import SystemPackage
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 
 /// A file whose bytes are changed one after another.
 private struct Victim: ~Copyable {

@@ -1,7 +1,8 @@
+import Storage
 import SystemPackage
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Container
 

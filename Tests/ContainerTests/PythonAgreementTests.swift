@@ -1,6 +1,7 @@
 import CKernels
 import Container
 import Foundation
+import Storage
 import SystemPackage
 import Tensors
 import Testing

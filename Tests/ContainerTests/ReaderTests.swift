@@ -1,5 +1,6 @@
 import Container
 import Dispatch
+import Storage
 import Synchronization
 import SystemPackage
 import Tensors

@@ -1,6 +1,8 @@
-import CheckpointTestSupport
+import Architectures
 import Checkpoints
+import CheckpointTestSupport
 import Conversion
+import Storage
 import SystemPackage
 import Tensors
 import Testing

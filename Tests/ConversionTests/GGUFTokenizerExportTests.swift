@@ -1,8 +1,8 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
 import Conversion
+import Storage
 import SystemPackage
-import Tensors
 import Testing
 import Tokenization
 

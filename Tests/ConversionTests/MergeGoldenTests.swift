@@ -1,6 +1,7 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
 import Conversion
+import Storage
 import SystemPackage
 import Tensors
 import Testing

@@ -1,5 +1,6 @@
 import Checkpoints
 import Conversion
+import Storage
 import Tensors
 import Testing
 

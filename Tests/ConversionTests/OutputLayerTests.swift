@@ -1,7 +1,8 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
 import Container
 import Conversion
+import Storage
 import SystemPackage
 import Tensors
 import Testing

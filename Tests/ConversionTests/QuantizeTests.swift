@@ -1,8 +1,9 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
 import Container
 import Conversion
 import Foundation
+import Storage
 import SystemPackage
 import Tensors
 import Testing

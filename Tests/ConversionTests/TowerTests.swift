@@ -1,8 +1,10 @@
-import CheckpointTestSupport
+import Architectures
 import Checkpoints
+import CheckpointTestSupport
 import Container
 import Conversion
 import Foundation
+import Storage
 import SystemPackage
 import Tensors
 import Testing

@@ -1,4 +1,5 @@
 import CheckpointTestSupport
+import SystemPackage
 import Testing
 
 @testable import LanguageModel

@@ -1,5 +1,6 @@
 import CheckpointTestSupport
 import Foundation
+import Storage
 import Tensors
 import Testing
 import Tokenization

@@ -1,4 +1,5 @@
 import CheckpointTestSupport
+import Storage
 import Tensors
 import Testing
 import Tokenization

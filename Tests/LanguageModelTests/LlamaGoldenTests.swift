@@ -1,3 +1,4 @@
+import Architectures
 import CheckpointTestSupport
 import Compute
 import Foundation

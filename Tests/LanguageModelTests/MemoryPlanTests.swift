@@ -1,4 +1,6 @@
 import Compute
+import Container
+import Storage
 import Tensors
 import Testing
 

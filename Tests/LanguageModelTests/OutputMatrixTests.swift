@@ -1,6 +1,8 @@
 import Architectures
 import CheckpointTestSupport
 import Container
+import Storage
+import SystemPackage
 import Tensors
 import Testing
 

@@ -1,6 +1,7 @@
 import Architectures
 import Compute
 import Container
+import Storage
 import Tensors
 import Testing
 import Tokenization

@@ -1,4 +1,5 @@
 import Architectures
+import Storage
 import Tensors
 import Testing
 import Tokenization

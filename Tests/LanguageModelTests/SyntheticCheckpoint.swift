@@ -1,4 +1,5 @@
 import Container
+import Storage
 import Tensors
 
 @testable import LanguageModel

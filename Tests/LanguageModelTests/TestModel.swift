@@ -1,9 +1,10 @@
 import Architectures
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
 import Compute
 import Container
 import Conversion
+import Storage
 import Synchronization
 import SystemPackage
 import Tensors

@@ -2,6 +2,7 @@ import CheckpointTestSupport
 import Compute
 import Container
 import Foundation
+import Storage
 import SystemPackage
 import Tensors
 import Testing

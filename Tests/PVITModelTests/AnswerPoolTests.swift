@@ -1,7 +1,7 @@
 import CheckpointTestSupport
 import Compute
 import LanguageModel
-import Tensors
+import Storage
 import Testing
 import Tokenization
 

@@ -1,7 +1,8 @@
 import CheckpointTestSupport
 import Foundation
-import Tensors
+import Storage
 import Testing
+import Tokenization
 
 @testable import PVITModel
 

@@ -1,10 +1,12 @@
-import CheckpointTestSupport
+import Architectures
 import Checkpoints
+import CheckpointTestSupport
 import Compute
 import Container
 import Conversion
 import Foundation
 import LanguageModel
+import Storage
 import Synchronization
 import SystemPackage
 import Tensors

@@ -1,6 +1,6 @@
 import CheckpointTestSupport
 import Foundation
-import Tensors
+import Storage
 import Testing
 
 @testable import PVITModel

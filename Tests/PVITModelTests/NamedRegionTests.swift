@@ -1,5 +1,5 @@
 import PVITModel
-import Tensors
+import Storage
 import Testing
 import Vision
 

@@ -3,6 +3,7 @@ import Compute
 import Conversion
 import Foundation
 import LanguageModel
+import Storage
 import Synchronization
 import SystemPackage
 import Tensors

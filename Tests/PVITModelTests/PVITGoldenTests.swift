@@ -1,7 +1,7 @@
 import CheckpointTestSupport
 import Foundation
 import LanguageModel
-import Tensors
+import Storage
 import Testing
 import Tokenization
 import Vision

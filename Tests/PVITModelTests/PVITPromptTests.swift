@@ -1,5 +1,6 @@
 import CheckpointTestSupport
 import Foundation
+import Storage
 import SystemPackage
 import Tensors
 import Testing

@@ -1,9 +1,10 @@
 import Architectures
-import CKernels
 import CheckpointTestSupport
+import CKernels
 import Foundation
-import SystemPackage
+import Storage
 import Synchronization
+import SystemPackage
 import Tensors
 import Testing
 

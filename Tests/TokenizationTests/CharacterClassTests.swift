@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import Storage
 import Testing
 
 @testable import Tokenization

@@ -1,7 +1,8 @@
 import Foundation
+import Storage
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 import Tokenization
 
 /// Changes files at random and reads and uses what comes out. Any outcome but a tokenizer that works or one error ends

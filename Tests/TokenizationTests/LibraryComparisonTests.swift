@@ -1,5 +1,4 @@
 import Foundation
-import Tensors
 import Testing
 import Tokenization
 

@@ -1,6 +1,7 @@
+import Storage
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 import Tokenization
 
 @Suite("Prompts and what continues them")

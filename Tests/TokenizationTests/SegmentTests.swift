@@ -1,6 +1,7 @@
+import Storage
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 import Tokenization
 
 @Suite("Texts put together from template and messages")

@@ -1,7 +1,9 @@
 import Architectures
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
 import Compute
+import Container
+import Storage
 import Tensors
 import Testing
 

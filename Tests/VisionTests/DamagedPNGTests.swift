@@ -1,5 +1,6 @@
 import CheckpointTestSupport
-import Tensors
+import Storage
+import SystemPackage
 import Testing
 
 @testable import Vision

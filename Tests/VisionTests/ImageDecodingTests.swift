@@ -1,6 +1,6 @@
 import CheckpointTestSupport
+import Storage
 import SystemPackage
-import Tensors
 import Testing
 
 @testable import Vision

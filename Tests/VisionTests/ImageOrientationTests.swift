@@ -1,5 +1,5 @@
 import CheckpointTestSupport
-import Tensors
+import SystemPackage
 import Testing
 
 @testable import Vision

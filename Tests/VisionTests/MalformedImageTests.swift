@@ -1,5 +1,5 @@
 import CheckpointTestSupport
-import Tensors
+import Storage
 import Testing
 
 @testable import Vision

@@ -1,7 +1,6 @@
 import Architectures
 import CheckpointTestSupport
 import SystemPackage
-import Tensors
 import Testing
 
 @testable import Vision

@@ -1,7 +1,7 @@
 import Architectures
 import CheckpointTestSupport
+import Storage
 import SystemPackage
-import Tensors
 import Testing
 
 @testable import Vision

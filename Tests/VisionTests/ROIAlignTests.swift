@@ -1,6 +1,6 @@
-import Foundation
 import Compute
-import Tensors
+import Foundation
+import Storage
 import Testing
 
 @testable import Vision

@@ -1,6 +1,10 @@
+import Architectures
 import CheckpointTestSupport
-import Foundation
 import Compute
+import Container
+import Foundation
+import Storage
+import SystemPackage
 import Tensors
 import Testing
 

@@ -1,6 +1,6 @@
 import Architectures
+import Storage
 import SystemPackage
-import Tensors
 import Testing
 
 @testable import Vision

@@ -1,8 +1,9 @@
-import CheckpointTestSupport
 import Checkpoints
+import CheckpointTestSupport
+import Compute
 import Container
 import Foundation
-import Compute
+import Storage
 import SystemPackage
 import Tensors
 import Testing

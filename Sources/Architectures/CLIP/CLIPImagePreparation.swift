@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// How an image becomes the input of a CLIP vision transformer, from the `preprocessor_config.json` that Hugging Face
 /// publishes with it.

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The tensors of CLIP's vision transformer as the `transformers` library names them, by its configuration.

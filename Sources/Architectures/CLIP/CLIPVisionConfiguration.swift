@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The sizes of a CLIP vision transformer, from the `vision_config` that Hugging Face publishes with it.
 public struct CLIPVisionConfiguration: Sendable, Equatable {

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The tensors that a decoder of the LLaMA family consists of, by its `config.json`.

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The sizes and constants of a LLaMA-family decoder, as a Hugging Face `config.json` states them.

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// How positions are turned into angles (RoFormer, arXiv 2104.09864, and its extensions to longer contexts).
 public struct RotaryParameters: Sendable, Hashable {

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// What a PVIT model's `config.json` says of how it sees.
 package struct PVITConfiguration {

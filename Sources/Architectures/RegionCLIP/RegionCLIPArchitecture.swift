@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The tensors of RegionCLIP's image encoder, CLIP's modified ResNet (Radford et al., 2021, section 2.4), by the sizes

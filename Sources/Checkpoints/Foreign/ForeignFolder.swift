@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 extension PVITError.Code {
     /// The files are known, and are not a model that could be read: an adapter, a trainer's state, another kind of

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The ways to cut a text into words before byte-level BPE that GGUF files have names for (`tokenizer.ggml.pre`).
 package enum BytePairPreTokenizer: Sendable, CaseIterable {

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 extension GGUFType {
     /// Turns blocks into f32 numbers, with the bits that the `gguf` Python package gives: every product and every sum

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// A `gpt2` tokenizer of a GGUF file, byte-level BPE, as a tokenizer.json that gives the same ids.
 struct GGUFBytePairTokenizer {

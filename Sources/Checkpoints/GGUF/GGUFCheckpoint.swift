@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 /// GGUF models as checkpoints.
 enum GGUFCheckpoint {

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// A place in the bytes of a GGUF header, from which values are read one after the other.
 struct GGUFCursor {

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// One code for each way in which a GGUF file can be wrong.
 extension PVITError.Code {

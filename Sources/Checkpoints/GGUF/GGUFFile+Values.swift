@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// Metadata values.
 extension GGUFFile {

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The types of metadata values (`gguf_type` of gguf.h).
 public enum GGUFValueType: UInt32, Sendable, Hashable {

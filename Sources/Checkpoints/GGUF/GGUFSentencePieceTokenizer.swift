@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// A `llama` tokenizer of a GGUF file, SentencePiece BPE, as the tokenizer.model that it was made from.
 package struct GGUFSentencePieceTokenizer {

@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 /// The files of a model that was split: `NAME-00001-of-0000N.gguf`, of which the first has the metadata.
 enum GGUFSplit {

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The tokenizer of a GGUF file, and the files that `transformers` would have in its place.
 struct GGUFTokenizer {

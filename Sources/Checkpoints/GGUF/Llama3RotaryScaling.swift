@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 #if canImport(Glibc)
     import Glibc

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// What the metadata of a GGUF file say of a LLaMA model, as `config.json` would.

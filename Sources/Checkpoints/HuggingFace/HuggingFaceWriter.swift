@@ -1,4 +1,5 @@
 import Parallelism
+import Storage
 import SystemPackage
 import Tensors
 

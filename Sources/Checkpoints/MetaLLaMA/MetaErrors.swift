@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 extension PVITError.Code {
     /// `params.json` lacks a number, or has one that is out of range.

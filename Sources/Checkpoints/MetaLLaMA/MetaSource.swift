@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The files of a Meta LLaMA folder as one model with the names and the rotary convention of `transformers`.

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// One code for each way in which a safetensors file can be wrong.
 extension PVITError.Code {

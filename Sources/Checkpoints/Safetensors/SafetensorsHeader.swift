@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The header of a safetensors file: which tensors it holds and where.

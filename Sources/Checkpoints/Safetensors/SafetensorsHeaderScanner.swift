@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// Takes the JSON object of a header apart member by member, so that a hostile header of 100 MB costs the memory of one

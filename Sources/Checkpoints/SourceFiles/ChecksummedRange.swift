@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// A range of a file with the CRC-32 that the file itself gives for it.

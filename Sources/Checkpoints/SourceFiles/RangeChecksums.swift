@@ -1,5 +1,3 @@
-import Tensors
-
 /// Checks ranges of a file against their CRC-32s while the file is read from beginning to end.
 struct RangeChecksums {
     /// Disjoint ranges in the order of their bytes.

@@ -1,5 +1,4 @@
 import SystemPackage
-import Tensors
 
 extension Checkpoint {
     /// A file that weights come from.

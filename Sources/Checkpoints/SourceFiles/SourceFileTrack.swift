@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 #if canImport(Glibc)
     import Glibc

@@ -1,5 +1,5 @@
 import Parallelism
-import Tensors
+import Storage
 
 /// Reads source files once while their tensors are converted: checks the checksums that archives store and computes
 /// the SHA-256 of each file.

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The weights of a checkpoint, picked out of whatever else was saved with them.

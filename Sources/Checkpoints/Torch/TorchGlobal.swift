@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The classes and functions that a state dictionary may name. Nothing else is ever looked up, and none is called: each
 /// is a rule for turning arguments into data.

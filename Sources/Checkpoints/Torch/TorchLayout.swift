@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// What a file of `torch.save` says: its objects, and where the bytes of each storage are.
 struct TorchLayout {

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The type of the elements of a storage or tensor.

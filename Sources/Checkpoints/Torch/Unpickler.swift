@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// Turns a pickle into plain data. It never calls anything: classes and functions are looked up in `TorchGlobal`, which
 /// are rules for data, and every other name is an error, as is every instruction that would need code.

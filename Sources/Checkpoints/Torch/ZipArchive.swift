@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The directory of a ZIP archive whose entries are stored, not compressed, so that they can be read in place.
 ///

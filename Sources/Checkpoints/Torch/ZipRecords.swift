@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The end of a ZIP archive: where its directory is.
 struct ZipEndRecord {

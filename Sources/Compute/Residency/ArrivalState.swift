@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// Which chunks of a stream have arrived and which are wanted. Chunks are numbered through all passes: number
 /// `sequence` is chunk `sequence % count`.

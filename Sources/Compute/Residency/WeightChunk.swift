@@ -1,4 +1,5 @@
 import Container
+import Storage
 import Tensors
 
 /// Consecutive tiles of a matrix that are read and kept together.

@@ -1,7 +1,7 @@
 import Container
 import Parallelism
+import Storage
 import Synchronization
-import Tensors
 
 /// Weights in memory of the process's own. Some chunks stay in memory; the others are read ahead of use in each pass
 /// over the layers and dropped after use.

@@ -1,5 +1,6 @@
 import Checkpoints
 import Quantization
+import Storage
 import Tensors
 
 /// Converts packed floating-point numbers to another type.

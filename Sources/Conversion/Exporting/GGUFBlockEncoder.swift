@@ -1,5 +1,5 @@
 import Checkpoints
-import Tensors
+import Storage
 
 /// Fills blocks of GGUF's simple quantized types with the bits of ggml's reference encoders (`quantize_row_q8_0_ref`,
 /// `quantize_row_q4_0_ref` and `quantize_row_q4_1_ref` of ggml-quants.c).

@@ -1,5 +1,6 @@
 import Checkpoints
 import Parallelism
+import Storage
 import SystemPackage
 import Tensors
 

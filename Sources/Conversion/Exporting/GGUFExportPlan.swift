@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Storage
 import Tensors
 
 /// What the weights of a GGUF file shall be.

@@ -1,5 +1,7 @@
 import Architectures
 import Checkpoints
+import Storage
+import SystemPackage
 import Tensors
 
 /// The metadata of a GGUF file for a checkpoint, as llama.cpp's own converter writes them.

@@ -1,5 +1,5 @@
 import Checkpoints
-import Tensors
+import Storage
 import Tokenization
 
 extension PVITError.Code {

@@ -1,5 +1,5 @@
 import Checkpoints
-import Tensors
+import Storage
 import Tokenization
 
 /// A SentencePiece BPE tokenizer.model, with the tokens added to it, as the tables of a GGUF file (`llama`).

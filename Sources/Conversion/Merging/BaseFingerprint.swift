@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Storage
 import Tensors
 
 /// Tells whether a model is the one that a delta was made from.

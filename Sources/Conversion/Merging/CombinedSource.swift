@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Storage
 import Tensors
 
 /// The element-wise sum or difference of two sources, computed row by row when it is read.

@@ -1,5 +1,7 @@
 import Architectures
 import Checkpoints
+import Storage
+import SystemPackage
 import Tensors
 
 /// Tells models from deltas by their weights.

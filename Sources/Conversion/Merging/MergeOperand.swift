@@ -1,4 +1,5 @@
 import Checkpoints
+import Storage
 import SystemPackage
 import Tensors
 

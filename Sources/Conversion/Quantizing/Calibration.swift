@@ -1,5 +1,6 @@
 import Checkpoints
 import Quantization
+import Storage
 import SystemPackage
 import Tensors
 import Tokenization

@@ -1,5 +1,6 @@
 import Checkpoints
 import Container
+import Storage
 import SystemPackage
 import Tensors
 

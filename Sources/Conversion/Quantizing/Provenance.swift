@@ -1,4 +1,5 @@
 import Checkpoints
+import Storage
 import Tensors
 
 /// What a container says of where it came from, and the configuration it carries.

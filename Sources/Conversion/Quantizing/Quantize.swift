@@ -2,6 +2,7 @@ import Checkpoints
 import Container
 import Parallelism
 import Quantization
+import Storage
 import SystemPackage
 import Tensors
 

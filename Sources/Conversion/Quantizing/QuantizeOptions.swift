@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// How a checkpoint becomes a container.

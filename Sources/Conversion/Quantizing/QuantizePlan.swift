@@ -2,6 +2,7 @@ import Architectures
 import Checkpoints
 import Container
 import Quantization
+import Storage
 import Tensors
 
 /// What a container will hold, decided before a weight is read.

@@ -1,6 +1,7 @@
 import Checkpoints
 import Container
 import Quantization
+import Storage
 import Tensors
 
 /// A tile that is ready to be appended to a container.

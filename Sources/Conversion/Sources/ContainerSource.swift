@@ -1,4 +1,5 @@
 import Container
+import Storage
 import Synchronization
 import SystemPackage
 import Tensors

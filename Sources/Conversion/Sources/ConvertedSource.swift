@@ -1,4 +1,5 @@
 import Checkpoints
+import Storage
 import Tensors
 
 /// A source whose floating-point tensors are delivered in another floating-point type, rounded to nearest even.

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// Several sources, whose tensors have different names, one after the other.

@@ -1,8 +1,8 @@
 import Architectures
 import Checkpoints
 import Container
+import Storage
 import SystemPackage
-import Tensors
 
 /// Opens models of every format that can be converted: what `CheckpointSource` reads, and containers.
 public enum ModelSource {

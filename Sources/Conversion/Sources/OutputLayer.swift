@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Storage
 import Tensors
 
 extension Checkpoint {

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// Some tensors of another source, in an order and under names of their own.

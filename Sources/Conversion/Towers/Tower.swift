@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Container
+import Storage
 import SystemPackage
 import Tensors
 

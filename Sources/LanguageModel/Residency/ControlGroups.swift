@@ -1,5 +1,4 @@
 import SystemPackage
-import Tensors
 
 #if canImport(Glibc)
     import Glibc

@@ -1,5 +1,5 @@
 import CProcess
-import Tensors
+import Storage
 
 #if canImport(Glibc)
     import Glibc

@@ -1,7 +1,7 @@
 import Architectures
 import Compute
 import Container
-import Tensors
+import Storage
 
 /// How the memory that a process may use is divided before a model starts.
 ///

@@ -1,4 +1,6 @@
+import Architectures
 import LanguageModel
+import Storage
 import Tensors
 import Tokenization
 import Vision

@@ -1,4 +1,5 @@
-import Tensors
+import LanguageModel
+import Storage
 
 /// Which positions of a text that is longer than the context are kept: the first ones, and as many of the last ones as
 /// leave room. The others are dropped in steps of half of what is not fixed, so that a text that grows is seldom read

@@ -1,3 +1,4 @@
+import Architectures
 import Compute
 import LanguageModel
 import Tensors

@@ -1,5 +1,3 @@
-import Tensors
-
 /// A dictionary, in the order of insertion. Templates cannot change one.
 final class JinjaDictionary {
     typealias Entry = (key: JinjaValue, value: JinjaValue)

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// Ways in which a template cannot be rendered.
 enum JinjaError {

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// A template in the Jinja language as chat templates are written in it, rendered as `transformers` does with Jinja
 /// 3.1.

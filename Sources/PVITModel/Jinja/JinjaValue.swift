@@ -1,5 +1,3 @@
-import Tensors
-
 /// A value while a template is rendered, as Python has it.
 enum JinjaValue {
     /// What is absent, with the words that say so.

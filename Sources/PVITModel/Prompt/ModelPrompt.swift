@@ -1,5 +1,7 @@
 import Compute
+import Container
 import LanguageModel
+import Storage
 import Tensors
 import Tokenization
 import Vision

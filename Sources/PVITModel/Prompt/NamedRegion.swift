@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 import Vision
 
 /// A region of an image with a name that stands for it in prompts: `dog=120,80,410,366` in pixels, or

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// A rectangle in an image as prompts write it: `<L100><L250><L900><L975>`, in thousandths of the image's width and
 /// height.

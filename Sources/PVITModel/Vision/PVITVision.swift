@@ -2,7 +2,7 @@ import Architectures
 import Compute
 import Container
 import LanguageModel
-import Tensors
+import Storage
 import Vision
 
 /// The eyes of a PVIT model: images and their regions become embeddings that the decoder reads.

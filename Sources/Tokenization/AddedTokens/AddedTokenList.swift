@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// Added tokens as the files of a checkpoint list them, but for those with an empty text, which no text can have: the

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The added tokens of a tokenizer: which there are, and how they cut a text.

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The tokens that special_tokens_map.json and tokenizer_config.json give a role, by their text.

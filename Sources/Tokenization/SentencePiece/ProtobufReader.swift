@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// Reads the wire format of Protocol Buffers: fields one after the other, each a number, a type and a content.
 /// (https://protobuf.dev/programming-guides/encoding)

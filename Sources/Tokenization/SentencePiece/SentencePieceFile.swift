@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The content of a `tokenizer.model`: the message ModelProto of sentencepiece_model.proto, as far as encoding and
 /// decoding need it.

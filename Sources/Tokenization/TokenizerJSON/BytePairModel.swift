@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The model of a `tokenizer.json`: byte-pair encoding as the `tokenizers` library does it (models/bpe).

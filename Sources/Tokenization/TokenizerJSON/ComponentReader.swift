@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// Reads the components of a tokenizer.json around the model. A component or option that is not implemented is an error

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The JSON of a tokenizer.json. The vocabulary and the merges, nearly all of it, are read straight into tables.
 struct TokenizerDocument {

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// A `tokenizer.json` of the `tokenizers` library, read and checked. What is not implemented is an error that names it.

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// A block of EXIF (CIPA DC-008): a TIFF header and a list of tags, of which only the orientation is read. Whatever is
 /// not well-formed is as if it were not there: no pixel depends on it.

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// Reads one format of image files: first what it is, then its pixels row by row.
 protocol ImageDecoder {

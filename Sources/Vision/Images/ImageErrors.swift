@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The ways in which an image can be refused.
 extension PVITError.Code {

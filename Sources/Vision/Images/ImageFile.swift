@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 /// A JPEG, PNG or WebP file, from which the pixels that Pillow's `Image.open(path).convert("RGB")` has are read row by
 /// row.

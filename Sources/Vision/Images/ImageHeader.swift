@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 /// What an image file says of itself before its pixels are decoded.
 public struct ImageHeader: Sendable, Hashable {

@@ -1,5 +1,5 @@
 import CImageDecoders
-import Tensors
+import Storage
 
 /// Baseline, extended and progressive JPEG (ITU-T T.81) with 8 bits a sample: libjpeg-turbo's accurate integer
 /// transform and its smooth chroma upsampling.

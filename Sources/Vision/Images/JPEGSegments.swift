@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The segments of a JPEG file before its pixels.
 enum JPEGSegments {

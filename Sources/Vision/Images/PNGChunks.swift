@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The chunks of a PNG file, as far as they have names: what they say of the image's orientation, and whether they are
 /// complete.

@@ -1,5 +1,5 @@
 import CImageDecoders
-import Tensors
+import Storage
 
 /// PNG (ISO/IEC 15948) of every colour type and bit depth, interlaced or not.
 enum PNGDecoder: ImageDecoder {

@@ -1,5 +1,4 @@
 import SystemPackage
-import Tensors
 
 extension PixelImage {
     /// Decodes all of an image file; see ``ImageFile``.

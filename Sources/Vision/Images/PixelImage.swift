@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// An image of 8-bit RGB samples, `[height, width, 3]`, the top row first.
 public struct PixelImage: Sendable, Hashable {

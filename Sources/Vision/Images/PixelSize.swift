@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The extent of an image in pixels.
 public struct PixelSize: Sendable, Hashable, CustomStringConvertible {

@@ -1,5 +1,4 @@
 import Architectures
-import Tensors
 
 /// Makes an image of another size from rows that come one after the other, the top row first: the same to the last bit
 /// as `Image.resize(size, filter)` of Pillow 9.4.

@@ -1,5 +1,5 @@
 import CWebP
-import Tensors
+import Storage
 
 /// WebP (RFC 9649), lossy and lossless.
 enum WebPDecoder: ImageDecoder {

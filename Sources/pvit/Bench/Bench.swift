@@ -2,8 +2,8 @@ import ArgumentParser
 import Container
 import LanguageModel
 import PVITModel
+import Storage
 import SystemPackage
-import Tensors
 
 /// `pvit bench`: how fast a model runs on this machine, and how fast the machine would allow.
 struct Bench: ParsableCommand {

@@ -1,6 +1,6 @@
 import Compute
 import LanguageModel
-import Tensors
+import Storage
 
 /// A figure of one kernel's speed on one thread.
 struct KernelMeasurement {

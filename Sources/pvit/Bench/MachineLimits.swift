@@ -1,6 +1,6 @@
 import Compute
 import LanguageModel
-import Tensors
+import Storage
 
 /// What the machine can do at most with the threads of an engine.
 struct MachineLimits {

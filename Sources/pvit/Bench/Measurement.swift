@@ -1,6 +1,7 @@
 import Compute
 import LanguageModel
-import Tensors
+import PVITModel
+import Storage
 
 /// A figure of a model's speed, or one of the machine's.
 struct Measurement {

@@ -3,6 +3,7 @@ import Compute
 import Container
 import LanguageModel
 import PVITModel
+import Storage
 import SystemPackage
 import Tensors
 import Tokenization

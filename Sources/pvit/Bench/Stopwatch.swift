@@ -1,3 +1,5 @@
+import PVITModel
+
 /// The times of several runs of the same work.
 struct RunTimes {
     /// Seconds of each run that counts; at least one.

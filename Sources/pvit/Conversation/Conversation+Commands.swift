@@ -1,6 +1,8 @@
+import ArgumentParser
 import PVITModel
+import Storage
 import SystemPackage
-import Tensors
+import Vision
 
 extension Conversation {
     /// Does what a command says.

@@ -1,6 +1,6 @@
 import LanguageModel
 import PVITModel
-import Tensors
+import Storage
 
 /// A conversation on a terminal: a message from the person, an answer from the model, and so on.
 final class Conversation {

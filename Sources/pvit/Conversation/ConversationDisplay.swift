@@ -1,5 +1,5 @@
 import ArgumentParser
-import Tensors
+import Storage
 
 /// What a conversation shows: answers go to standard output, everything else to the terminal, on lines of its own.
 final class ConversationDisplay {

@@ -1,7 +1,7 @@
 import Glibc
 import PVITModel
+import Storage
 import SystemPackage
-import Tensors
 
 /// A conversation as a file of JSON: instructions, messages, and which image and regions it is about.
 struct ConversationFile {

@@ -1,6 +1,6 @@
 import Glibc
+import Storage
 import SystemPackage
-import Tensors
 
 /// The file in which the user wants questions to be kept from one conversation to the next: a line for each, after a
 /// line that says what the file is. Line feeds are written `\n`, and `\` is written `\\`.

@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 /// Answers to FineEval's questions as JSON lines, written as they are made, so that a run that was stopped can go on.
 struct AnswerFile: ~Copyable {

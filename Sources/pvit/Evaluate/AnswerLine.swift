@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// A line of the answers to FineEval's questions.
 enum AnswerLine {

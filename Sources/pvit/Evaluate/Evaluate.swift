@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
+import Storage
 import SystemPackage
-import Tensors
 
 /// `pvit evaluate`: figures about a model's predictions.
 struct Evaluate: ParsableCommand {

@@ -1,8 +1,8 @@
 import ArgumentParser
 import LanguageModel
 import PVITModel
+import Storage
 import SystemPackage
-import Tensors
 import Vision
 
 /// `pvit evaluate fineeval`: a PVIT model's answers to a list of questions about images.

@@ -1,6 +1,8 @@
+import Architectures
 import ArgumentParser
 import LanguageModel
 import PVITModel
+import Storage
 import SystemPackage
 import Tensors
 import Tokenization

@@ -1,7 +1,7 @@
 import ArgumentParser
 import LanguageModel
 import PVITModel
-import Tensors
+import Storage
 
 /// `pvit evaluate perplexity`: how well a model predicts a text.
 struct EvaluatePerplexity: ParsableCommand {

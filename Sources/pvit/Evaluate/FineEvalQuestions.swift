@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 /// A question about an image.
 struct FineEvalQuestion: Hashable {

@@ -5,6 +5,7 @@ import Container
 import Conversion
 import LanguageModel
 import PVITModel
+import Storage
 import SystemPackage
 import Tensors
 

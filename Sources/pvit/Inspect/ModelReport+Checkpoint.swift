@@ -1,5 +1,7 @@
+import Architectures
 import Checkpoints
 import Conversion
+import Storage
 import Tensors
 
 extension ModelReport {

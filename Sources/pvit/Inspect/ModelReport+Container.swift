@@ -1,5 +1,7 @@
+import Architectures
 import Container
 import Conversion
+import Storage
 import Tensors
 
 extension ModelReport {

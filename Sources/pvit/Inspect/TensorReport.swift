@@ -1,4 +1,5 @@
 import Conversion
+import Storage
 import Tensors
 
 /// What is known of one tensor, its numbers included.

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The distribution of a tensor's values in equal bins, drawn with bars.
 struct HistogramDrawing {

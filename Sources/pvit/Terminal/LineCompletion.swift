@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 
 /// How a text can go on.
 struct LineCompletion {

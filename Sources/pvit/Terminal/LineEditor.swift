@@ -1,6 +1,6 @@
 import CEdit
 import Glibc
-import Tensors
+import Storage
 
 /// Reads lines from a terminal with libedit: keys as in Emacs and readline, a history, pasted text as one piece, file
 /// names and commands completed by Tab.

@@ -1,5 +1,5 @@
 import Glibc
-import Tensors
+import Storage
 
 /// What standard input is, and whether its text belongs to a prompt that was given as an argument.
 ///

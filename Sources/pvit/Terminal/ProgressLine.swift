@@ -1,5 +1,5 @@
+import Storage
 import Synchronization
-import Tensors
 
 /// One line on standard error that tells how far long work is: bytes, rate and time left.
 ///

@@ -1,5 +1,5 @@
 import Glibc
-import Tensors
+import Storage
 
 /// The text on standard input.
 ///

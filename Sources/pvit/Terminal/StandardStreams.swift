@@ -1,5 +1,5 @@
 import Glibc
-import Tensors
+import Storage
 
 /// Standard output, unbuffered: what has been generated is seen at once.
 enum StandardOutput {

@@ -1,5 +1,5 @@
 import Glibc
-import Tensors
+import Storage
 
 /// Where the user of a terminal is talked to: standard error, standard output or the terminal itself, the first of them
 /// that is a terminal. What standard output is redirected to gets answers only.

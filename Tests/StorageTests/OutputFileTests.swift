@@ -1,6 +1,6 @@
 import Foundation
+import Storage
 import SystemPackage
-import Tensors
 import Testing
 
 @Suite("Output files")

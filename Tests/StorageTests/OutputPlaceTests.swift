@@ -2,7 +2,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-@testable import Tensors
+@testable import Storage
 
 @Suite("Where outputs go")
 struct OutputPlaceTests {

@@ -43,8 +43,8 @@ public struct PVITError: Error, Sendable, Hashable {
     public var what: String
     /// The file at fault, as `FilePath.text`.
     public var file: String?
-    /// The tensor at fault.
-    public var tensor: TensorName?
+    /// The name of the tensor at fault.
+    public var tensorName: String?
     /// The bytes at fault, as offsets into `file`.
     public var bytes: Range<UInt64>?
     /// What to do next, as a sentence without its full stop.
@@ -52,22 +52,19 @@ public struct PVITError: Error, Sendable, Hashable {
 
     /// Creates an error.
     public init(
-        _ code: Code, _ what: String, file: FilePath? = nil, tensor: TensorName? = nil,
-        bytes: Range<UInt64>? = nil, remedy: String? = nil
+        _ code: Code, _ what: String, file: FilePath? = nil, bytes: Range<UInt64>? = nil, remedy: String? = nil
     ) {
         self.code = code
         self.what = what
         self.file = file?.text
-        self.tensor = tensor
         self.bytes = bytes
         self.remedy = remedy
     }
 
-    /// The same error with the places filled in that it does not name yet.
-    public func located(file: FilePath? = nil, tensor: TensorName? = nil) -> PVITError {
+    /// The same error with the file filled in where it names none yet.
+    public func located(file: FilePath?) -> PVITError {
         var copy = self
         copy.file = copy.file ?? file?.text
-        copy.tensor = copy.tensor ?? tensor
         return copy
     }
 }
@@ -78,7 +75,7 @@ extension PVITError: CustomStringConvertible {
     public var description: String {
         var places: [String] = []
         if let file { places.append("file \(file)") }
-        if let tensor { places.append("tensor \(tensor)") }
+        if let tensorName { places.append("tensor \(tensorName)") }
         if let bytes { places.append("bytes \(bytes.lowerBound)..<\(bytes.upperBound)") }
         var line = what
         if !places.isEmpty { line += " (\(places.joined(separator: ", ")))" }
@@ -102,10 +99,6 @@ extension PVITError.Code {
     public static let outputIsInput = Self("file.output-is-input", .usage)
     /// A range of bytes lies outside the file.
     public static let truncated = Self("file.truncated", .badData)
-    /// A request that the type or shape of a tensor does not allow.
-    public static let tensorMismatch = Self("tensor.mismatch", .badData)
-    /// A tensor that does not exist was asked for.
-    public static let tensorNotFound = Self("tensor.not-found", .badData)
     /// A state that the program's own logic excludes.
     public static let internalDefect = Self("internal.defect", .internalDefect)
 }

@@ -2,7 +2,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-@testable import Tensors
+@testable import Storage
 
 @Suite("Names of files that are not UTF-8")
 struct FileNameTests {

@@ -1,5 +1,5 @@
+import Storage
 import SystemPackage
-import Tensors
 import Testing
 
 #if canImport(Glibc)
@@ -80,7 +80,7 @@ import Testing
         let failure = error {
             try file.withBytes(0..<2 * page) { bytes in
                 guard bytes.unsafeLoad(fromByteOffset: page, as: UInt8.self) == 1 else {
-                    throw PVITError(.tensorMismatch, "a zero")
+                    throw PVITError(.internalDefect, "a zero")
                 }
             }
         }

@@ -1,0 +1,33 @@
+import Storage
+import SystemPackage
+
+extension PVITError {
+    /// Creates an error that names a tensor.
+    public init(
+        _ code: Code, _ what: String, file: FilePath? = nil, tensor: TensorName?, bytes: Range<UInt64>? = nil,
+        remedy: String? = nil
+    ) {
+        self.init(code, what, file: file, bytes: bytes, remedy: remedy)
+        self.tensor = tensor
+    }
+
+    /// The tensor at fault.
+    public var tensor: TensorName? {
+        get { tensorName.map { TensorName($0) } }
+        set { tensorName = newValue?.rawValue }
+    }
+
+    /// The same error with the file and the tensor filled in where it names none yet.
+    public func located(file: FilePath? = nil, tensor: TensorName?) -> PVITError {
+        var copy = located(file: file)
+        copy.tensor = copy.tensor ?? tensor
+        return copy
+    }
+}
+
+extension PVITError.Code {
+    /// A request that the type or shape of a tensor does not allow.
+    public static let tensorMismatch = Self("tensor.mismatch", .badData)
+    /// A tensor that does not exist was asked for.
+    public static let tensorNotFound = Self("tensor.not-found", .badData)
+}
