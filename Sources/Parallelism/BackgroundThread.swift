@@ -6,7 +6,7 @@ import Storage
     import Musl
 #endif
 
-/// A thread for one piece of work.
+/// A thread that computes one result.
 public final class BackgroundThread<Success: Sendable>: @unchecked Sendable {
     // `result` is written by the thread before it ends and read only after it was joined.
     private var result: Result<Success, any Error>?
@@ -15,7 +15,7 @@ public final class BackgroundThread<Success: Sendable>: @unchecked Sendable {
 
     /// Starts the thread.
     ///
-    /// - Throws: `internal.defect` when the system gives no thread.
+    /// - Throws: `internal.defect` if the system cannot start a thread.
     public static func start(_ work: @escaping @Sendable () throws -> Success) throws -> BackgroundThread {
         let thread = BackgroundThread(work)
         let context = Unmanaged.passRetained(Start(body: { thread.run() }))

@@ -11,7 +11,7 @@ public final class Condition<Value>: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
 
-    /// Starts with a value.
+    /// Creates a condition with an initial value.
     public init(_ value: Value) {
         self.value = value
         lock = .allocate(capacity: 1)
@@ -27,7 +27,7 @@ public final class Condition<Value>: @unchecked Sendable {
         lock.deallocate()
     }
 
-    /// Changes the value and wakes those who wait; returns what `body` returns.
+    /// Changes the value and wakes all waiting threads. Returns what `body` returns.
     @discardableResult
     public func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(lock)
@@ -38,17 +38,17 @@ public final class Condition<Value>: @unchecked Sendable {
         return try body(&value)
     }
 
-    /// Uses the value without a change that anybody waits for.
+    /// Uses the value, or changes it in a way that no thread waits for.
     public func use<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
         return try body(&value)
     }
 
-    /// Wakes those who wait, after `use` changed what they wait for.
+    /// Wakes all waiting threads after `use` changed what they wait for.
     public func wakeAll() { pthread_cond_broadcast(changed) }
 
-    /// Waits until the value satisfies `condition`, then returns what `body` makes of it.
+    /// Waits until the value satisfies `condition`, then returns the result of `body`.
     public func wait<Result>(
         until condition: (Value) -> Bool, then body: (inout Value) throws -> Result
     ) rethrows -> Result {
@@ -58,7 +58,7 @@ public final class Condition<Value>: @unchecked Sendable {
         return try body(&value)
     }
 
-    /// Asks the value again after every change until it answers.
+    /// Waits until `ask` returns an answer. It is called again after every change.
     public func wait<Answer>(for ask: (Value) throws -> Answer?) rethrows -> Answer {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
@@ -68,6 +68,7 @@ public final class Condition<Value>: @unchecked Sendable {
         }
     }
 
-    /// Waits until the value satisfies `condition` and returns it.
+    /// Waits until the value satisfies `condition` and returns the value.
+    @discardableResult
     public func wait(until condition: (Value) -> Bool) -> Value { wait(until: condition) { $0 } }
 }

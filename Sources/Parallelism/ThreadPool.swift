@@ -1,68 +1,50 @@
 import CKernels
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// A fixed set of threads that share loops.
 ///
-/// Work is claimed in chunks, so a thread that the operating system has put aside holds up only the chunk it is in.
-/// Idle threads spin briefly and then sleep: an idle pool uses no processor time. One loop runs at a time; a loop must
-/// not start another one on the same pool.
+/// Threads claim work in chunks, so a thread that the operating system has suspended delays only its current chunk. Idle
+/// threads spin briefly and then sleep; an idle pool uses no processor time. One loop runs at a time, and a loop must not
+/// start another one on the same pool.
 public final class ThreadPool: Sendable {
-    /// How many threads share a loop, the calling one included.
+    /// How many threads share a loop, including the calling thread.
     public let threadCount: Int
-    private let shared: SharedState
-    private let workers: [pthread_t]
+    private let loop: SharedLoop
+    private let helpers: [BackgroundThread<Void>]
     private let checkpoint: @Sendable () throws -> Void
 
     /// Starts the threads.
     ///
     /// - Parameters:
-    ///   - threadCount: At least 1; with 1, loops run on the calling thread alone.
-    ///   - checkpoint: Called before each loop. What it throws ends the work there, which is how a user's wish to stop
-    ///     reaches long computations that know nothing of it.
+    ///   - threadCount: At least 1; with 1, loops run on the calling thread alone. If the system refuses a thread, the
+    ///     pool has fewer.
+    ///   - checkpoint: Called before each loop. What it throws ends the computation: that is how a request to stop
+    ///     reaches long computations.
     public init(threadCount: Int, checkpoint: @escaping @Sendable () throws -> Void = {}) {
-        let shared = SharedState(threadCount: max(threadCount, 1))
-        var workers: [pthread_t] = []
+        let loop = SharedLoop(threadCount: max(threadCount, 1))
+        var helpers: [BackgroundThread<Void>] = []
         for worker in 1..<max(threadCount, 1) {
-            var handle = pthread_t()
-            let start = Unmanaged.passRetained(WorkerStart(shared: shared, worker: worker))
-            let created = pthread_create(
-                &handle, nil,
-                { argument in
-                    guard let argument else { return nil }
-                    let start = Unmanaged<WorkerStart>.fromOpaque(argument).takeRetainedValue()
-                    start.shared.serve(worker: start.worker)
-                    return nil
-                }, start.toOpaque())
-            guard created == 0 else {
-                start.release()
-                break
-            }
-            workers.append(handle)
+            guard let helper = try? BackgroundThread.start({ loop.serve(worker: worker) }) else { break }
+            helpers.append(helper)
         }
-        self.shared = shared
-        self.workers = workers
-        self.threadCount = workers.count + 1
+        self.loop = loop
+        self.helpers = helpers
+        self.threadCount = helpers.count + 1
         self.checkpoint = checkpoint
     }
 
     deinit {
-        shared.stop()
-        for worker in workers { pthread_join(worker, nil) }
+        loop.stop()
+        for helper in helpers { _ = try? helper.join() }
     }
 
     /// Calls `body` with ranges that together cover `0..<count` once, on all threads, and returns when all are done.
     ///
     /// - Parameters:
     ///   - chunk: How many indices are claimed at a time.
-    ///   - order: Which ones a thread claims next.
-    ///   - body: Gets a range of indices and the number of the thread it runs on, in `0..<threadCount`.
-    /// - Throws: What the checkpoint throws, or the error of the lowest range that threw; ranges that no thread has
+    ///   - order: Which chunk a thread claims next.
+    ///   - body: Receives a range of indices and the number of the thread it runs on, in `0..<threadCount`.
+    /// - Throws: What the checkpoint throws, or the error of the lowest range that threw. Ranges that no thread has
     ///   begun are then skipped.
     public func parallelFor(
         _ count: Int, chunk: Int = 1, order: LoopOrder = .ascending,
@@ -70,7 +52,7 @@ public final class ThreadPool: Sendable {
     ) throws {
         guard count > 0 else { return }
         try checkpoint()
-        if workers.isEmpty || count <= chunk {
+        if helpers.isEmpty || count <= chunk {
             var start = 0
             while start < count {
                 let end = min(start + chunk, count)
@@ -80,107 +62,69 @@ public final class ThreadPool: Sendable {
             return
         }
         try withoutActuallyEscaping(body) { body in
-            try shared.run(
-                count, chunk: max(chunk, 1), order: order, helpers: min(workers.count, (count - 1) / chunk), body)
+            try loop.run(
+                count, chunk: max(chunk, 1), order: order, helpers: min(helpers.count, (count - 1) / chunk), body)
         }
     }
 }
 
-private final class WorkerStart {
-    let shared: SharedState
-    let worker: Int
-
-    init(shared: SharedState, worker: Int) {
-        self.shared = shared
-        self.worker = worker
-    }
-}
-
-/// What the calling thread and the helpers share.
+/// The loop that the calling thread offers to the helpers.
 ///
-/// A loop is open while the gate has seats. Helpers that find it so take a seat, work, and count themselves out; the
-/// caller closes the gate when there is no more work, and waits for those that had taken seats. Helpers that are not
-/// running at that time have no seat and are not waited for. Nobody takes the lock unless somebody sleeps.
-private final class SharedState: @unchecked Sendable {
-    // The loop: written by the caller while the gate is closed and no helper is inside.
+/// A loop is open while it has free slots. A helper takes a slot, works, and counts itself out. The caller closes the
+/// loop when no work is left, and waits for the helpers that took a slot. It does not wait for helpers that are not
+/// running at that time. Nobody takes a lock unless somebody sleeps.
+private final class SharedLoop: @unchecked Sendable {
+    // Written by the caller while the loop is closed and no helper is inside.
     private var body: ((Range<Int>, Int) throws -> Void)?
     private var count = 0
     private var chunk = 1
     private let shares: WorkShares
     private let failure = Mutex<(start: Int, error: any Error)?>(nil)
 
-    /// The free seats in the low 16 bits, and above them the number of the loop.
-    private let gate = Atomic<UInt64>(0)
-    /// Helpers that have left the loop.
+    /// The free slots in the low 16 bits, and above them the number of the loop.
+    private let state = Atomic<UInt64>(0)
+    /// The helpers that have left the loop.
     private let departed = Atomic<Int>(0)
     private let sleepingHelpers = Atomic<Int>(0)
     private let callerSleeps = Atomic<Bool>(false)
-    private let stopping = Atomic<Bool>(false)
-    private let lock: UnsafeMutablePointer<pthread_mutex_t>
-    private let wake: UnsafeMutablePointer<pthread_cond_t>
-    private let finished: UnsafeMutablePointer<pthread_cond_t>
-    private static let seatMask: UInt64 = 0xFFFF
-    /// Some 50 µs: longer than what lies between the loops of a model, too short to be seen in the use of the
-    /// processor.
+    private let isStopping = Atomic<Bool>(false)
+    // What threads wait for is in the atomics above; the conditions have no value of their own.
+    private let helperWakeUp = Condition<Void>(())
+    private let callerWakeUp = Condition<Void>(())
+    private static let slotMask: UInt64 = 0xFFFF
+    /// About 50 µs: longer than the time between the loops of a model, too short to be seen in processor use.
     private static let spins = 4000
 
-    init(threadCount: Int) {
-        shares = WorkShares(count: threadCount)
-        lock = .allocate(capacity: 1)
-        wake = .allocate(capacity: 1)
-        finished = .allocate(capacity: 1)
-        pthread_mutex_init(lock, nil)
-        pthread_cond_init(wake, nil)
-        pthread_cond_init(finished, nil)
-    }
+    init(threadCount: Int) { shares = WorkShares(count: threadCount) }
 
-    deinit {
-        pthread_mutex_destroy(lock)
-        pthread_cond_destroy(wake)
-        pthread_cond_destroy(finished)
-        lock.deallocate()
-        wake.deallocate()
-        finished.deallocate()
-    }
-
-    /// Offers a loop to `helpers` threads, works on it, and waits for those that took a seat.
+    /// Offers a loop to `helpers` threads, works on it, and waits for those that took a slot.
     func run(
         _ count: Int, chunk: Int, order: LoopOrder, helpers: Int, _ body: @escaping (Range<Int>, Int) throws -> Void
     ) throws {
-        let helpers = min(helpers, Int(Self.seatMask))
+        let helpers = min(helpers, Int(Self.slotMask))
         self.body = body
         self.count = count
         self.chunk = chunk
         shares.fill((count + chunk - 1) / chunk, order: order)
         departed.store(0, ordering: .relaxed)
-        let number = (gate.load(ordering: .relaxed) >> 16) &+ 1
-        gate.store(number << 16 | UInt64(helpers), ordering: .sequentiallyConsistent)
-        if sleepingHelpers.load(ordering: .sequentiallyConsistent) > 0 {
-            pthread_mutex_lock(lock)
-            pthread_cond_broadcast(wake)
-            pthread_mutex_unlock(lock)
-        }
+        let number = (state.load(ordering: .relaxed) >> 16) &+ 1
+        state.store(number << 16 | UInt64(helpers), ordering: .sequentiallyConsistent)
+        if sleepingHelpers.load(ordering: .sequentiallyConsistent) > 0 { helperWakeUp.change { _ in } }
         work(body, worker: 0)
-        let free = gate.bitwiseAnd(~Self.seatMask, ordering: .acquiringAndReleasing).oldValue & Self.seatMask
+        let free = state.bitwiseAnd(~Self.slotMask, ordering: .acquiringAndReleasing).oldValue & Self.slotMask
         waitForDeparture(of: helpers - Int(free))
         self.body = nil
         if let failure = failure.withLock({ $0.take() }) { throw failure.error }
     }
 
     private func waitForDeparture(of helpers: Int) {
-        var spins = 0
-        while departed.load(ordering: .acquiring) < helpers {
-            spins += 1
-            guard spins > Self.spins else {
-                pvit_spin_pause()
-                continue
-            }
-            pthread_mutex_lock(lock)
-            callerSleeps.store(true, ordering: .sequentiallyConsistent)
-            while departed.load(ordering: .sequentiallyConsistent) < helpers { pthread_cond_wait(finished, lock) }
-            callerSleeps.store(false, ordering: .relaxed)
-            pthread_mutex_unlock(lock)
+        for _ in 0..<Self.spins {
+            if departed.load(ordering: .acquiring) >= helpers { return }
+            pvit_spin_pause()
         }
+        callerSleeps.store(true, ordering: .sequentiallyConsistent)
+        callerWakeUp.wait(until: { _ in departed.load(ordering: .sequentiallyConsistent) >= helpers })
+        callerSleeps.store(false, ordering: .relaxed)
     }
 
     private func work(_ body: (Range<Int>, Int) throws -> Void, worker: Int) {
@@ -195,53 +139,45 @@ private final class SharedState: @unchecked Sendable {
         }
     }
 
+    /// The work of a helper, until the pool stops.
     func serve(worker: Int) {
         var seen: UInt64 = 0
         var spins = 0
-        while !stopping.load(ordering: .relaxed) {
-            let state = gate.load(ordering: .acquiring)
-            if isOpen(state, after: seen) {
+        while !isStopping.load(ordering: .relaxed) {
+            let current = state.load(ordering: .acquiring)
+            if isOpen(current, after: seen) {
                 spins = 0
-                let taken = gate.compareExchange(
-                    expected: state, desired: state - 1, ordering: .acquiringAndReleasing)
+                let taken = state.compareExchange(
+                    expected: current, desired: current - 1, ordering: .acquiringAndReleasing)
                 guard taken.exchanged else { continue }
-                seen = state >> 16
+                seen = current >> 16
                 if let body { work(body, worker: worker) }
                 departed.add(1, ordering: .sequentiallyConsistent)
-                if callerSleeps.load(ordering: .sequentiallyConsistent) {
-                    pthread_mutex_lock(lock)
-                    pthread_cond_signal(finished)
-                    pthread_mutex_unlock(lock)
-                }
+                if callerSleeps.load(ordering: .sequentiallyConsistent) { callerWakeUp.change { _ in } }
             } else if spins < Self.spins {
                 spins += 1
                 pvit_spin_pause()
             } else {
                 sleep(after: seen)
-                // Woken too late for one loop, it will be in time for the next.
+                // A helper that wakes too late for one loop will be in time for the next.
                 spins = 0
             }
         }
     }
 
     private func isOpen(_ state: UInt64, after seen: UInt64) -> Bool {
-        state & Self.seatMask > 0 && state >> 16 != seen
+        state & Self.slotMask > 0 && state >> 16 != seen
     }
 
     private func sleep(after seen: UInt64) {
-        pthread_mutex_lock(lock)
         sleepingHelpers.add(1, ordering: .sequentiallyConsistent)
-        if !isOpen(gate.load(ordering: .sequentiallyConsistent), after: seen), !stopping.load(ordering: .relaxed) {
-            pthread_cond_wait(wake, lock)
-        }
+        helperWakeUp.wait(until: { _ in
+            isOpen(state.load(ordering: .sequentiallyConsistent), after: seen) || isStopping.load(ordering: .relaxed)
+        })
         sleepingHelpers.subtract(1, ordering: .relaxed)
-        pthread_mutex_unlock(lock)
     }
 
     func stop() {
-        pthread_mutex_lock(lock)
-        stopping.store(true, ordering: .relaxed)
-        pthread_cond_broadcast(wake)
-        pthread_mutex_unlock(lock)
+        helperWakeUp.change { _ in isStopping.store(true, ordering: .relaxed) }
     }
 }

@@ -1,16 +1,17 @@
 import Synchronization
 
-/// In which order the threads of a loop take its indices.
+/// The order in which the threads of a loop take its chunks.
 public enum LoopOrder: Sendable {
-    /// One after the other, whichever thread comes next: for work that others wait for in this order.
+    /// One after the other, whichever thread comes next. For results that are consumed in this order.
     case ascending
-    /// Each thread neighbours of what it had before, so that it reads on where it was; who is done helps the others.
+    /// Each thread takes neighbouring chunks, so that it continues reading where it was. A thread that is done takes
+    /// chunks of the others.
     case neighbours
 }
 
-/// The chunks of a loop that nobody has taken yet: for each thread a range of its own.
+/// The chunks of a loop that no thread has taken yet: for each thread a range of its own.
 ///
-/// The owner of a range takes its first chunk, others take its last one, so a thread that is not running holds up
+/// The owner of a range takes its first chunk, other threads take its last one. A thread that is not running delays
 /// nothing.
 final class WorkShares: @unchecked Sendable {
     // `order` is written while no loop runs. A range is one atomic number: its start in the low half, its end in the
@@ -18,14 +19,14 @@ final class WorkShares: @unchecked Sendable {
     private let ranges: UnsafeMutablePointer<Atomic<UInt64>>
     private let count: Int
     private var order = LoopOrder.ascending
-    /// Ranges lie this far apart, on cache lines of their own.
+    /// The distance between ranges, which puts them on cache lines of their own.
     private static let stride = 16
 
     /// - Parameter count: The number of threads.
     init(count: Int) {
         self.count = count
         ranges = .allocate(capacity: count * Self.stride)
-        for place in 0..<count * Self.stride { (ranges + place).initialize(to: Atomic(0)) }
+        for index in 0..<count * Self.stride { (ranges + index).initialize(to: Atomic(0)) }
     }
 
     deinit {
@@ -33,7 +34,7 @@ final class WorkShares: @unchecked Sendable {
         ranges.deallocate()
     }
 
-    /// Shares out `chunks` chunks, at most 2³² - 1. No thread takes any meanwhile.
+    /// Divides `chunks` chunks, at most 2³² - 1, among the threads. No thread may take any meanwhile.
     func fill(_ chunks: Int, order: LoopOrder) {
         self.order = order
         for owner in 0..<count {
@@ -47,7 +48,7 @@ final class WorkShares: @unchecked Sendable {
         }
     }
 
-    /// Takes a chunk for a thread; nil when there are no more.
+    /// Takes a chunk for a thread; nil if none is left.
     func take(for thread: Int) -> Int? {
         switch order {
         case .ascending: return takeFirst(of: 0)
@@ -60,7 +61,7 @@ final class WorkShares: @unchecked Sendable {
         }
     }
 
-    /// Leaves nothing to take.
+    /// Removes all chunks.
     func empty() { for owner in 0..<count { state(of: owner).pointee.store(0, ordering: .releasing) } }
 
     private func state(of owner: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { ranges + owner * Self.stride }
