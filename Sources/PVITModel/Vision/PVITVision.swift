@@ -56,9 +56,7 @@ public final class PVITVision {
         var regions: RegionEncoderConfiguration?
         if let encoder = metadata[RegionEncoderConfiguration.metadataKey] {
             regions = try RegionEncoderConfiguration(in: container)
-            guard let width = encoder["output_size"]?.integer, (1...65_536).contains(width) else {
-                throw PVITError(.modelConfig, "output_size of the region encoder is not a whole number from 1 to 65536")
-            }
+            let width = try RegionEncoderConfiguration.featureWidth(in: encoder.object ?? [:])
             regionProjection = try layer("prompt_projector", width)
             placeProjection = configuration.usesBoxes ? try layer("bbox_fc", 4) : nil
         } else {
