@@ -42,26 +42,26 @@ package struct ConfigurationReader {
 
     /// A whole number in a range. Without a default it must be present.
     package func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) throws -> Int {
-        guard let value = value(key) else {
-            if let fallback { return fallback }
-            throw invalid("\(path)\(key) is missing")
-        }
-        guard let number = value.integer, range.contains(number) else {
-            throw invalid("\(path)\(key) is not a whole number from \(range.lowerBound) to \(range.upperBound)")
-        }
-        return number
+        try number(key, "a whole number", in: range, default: fallback, \.integer)
     }
 
     /// A number in a range. Without a default it must be present.
     package func number(
         _ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil
     ) throws -> Double {
+        try number(key, "a number", in: range, default: fallback, \.double)
+    }
+
+    private func number<Number>(
+        _ key: String, _ title: String, in range: ClosedRange<Number>, default fallback: Number?,
+        _ convert: (JSONValue) -> Number?
+    ) throws -> Number {
         guard let value = value(key) else {
             if let fallback { return fallback }
             throw invalid("\(path)\(key) is missing")
         }
-        guard let number = value.double, range.contains(number) else {
-            throw invalid("\(path)\(key) is not a number from \(range.lowerBound) to \(range.upperBound)")
+        guard let number = convert(value), range.contains(number) else {
+            throw invalid("\(path)\(key) is not \(title) from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }

@@ -69,13 +69,6 @@ public struct TileLayout: Sendable, Hashable {
         byteCount = total
     }
 
-    /// The number of rows in each tile except the last for tiles of about `targetByteCount`.
-    ///
-    /// - Throws: `container.shape` or `container.limit` if the tensor cannot be laid out.
-    public static func rowsPerTile(encoding: TensorEncoding, shape: Shape) throws -> Int {
-        try TileLayout(encoding: encoding, shape: shape).rowsPerTile
-    }
-
     /// The rows of a tile in `0..<tileCount`.
     public func rows(ofTile index: Int) -> Range<Int> {
         let start = index * rowsPerTile

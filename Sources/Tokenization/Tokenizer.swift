@@ -46,13 +46,7 @@ public final class Tokenizer: Sendable {
     /// The id of the added token with a content. Contents are compared byte by byte.
     public func id(ofAddedToken content: String) -> TokenID? { added.token(withContent: Array(content.utf8))?.id }
 
-    /// The id of a token by its spelling in the vocabulary, such as `▁the`, `Ġthe`, `<0x0A>` or `</s>`.
-    public func id(ofPiece piece: String) -> TokenID? {
-        if let id = id(ofAddedToken: piece) { return id }
-        return pieces.number(of: piece.utf8.span).map { TokenID(rawValue: Int32($0)) }
-    }
-
-    /// The spelling of a token in the vocabulary, for display; nil outside the vocabulary.
+    /// The spelling of a token in the vocabulary, such as `▁the`, `Ġthe`, `<0x0A>` or `</s>`; nil outside the vocabulary.
     public func piece(of id: TokenID) -> String? { pieceBytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
 
     /// Whether a token is one byte of a character that is not in the vocabulary, such as `<0x0A>`.

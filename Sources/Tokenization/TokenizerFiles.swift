@@ -48,13 +48,6 @@ extension Tokenizer {
         }
     }
 
-    /// Makes a tokenizer from a tokenizer.json alone.
-    ///
-    /// - Throws: `json.invalid`, `tokenizer.invalid` or `tokenizer.unsupported`.
-    public convenience init(tokenizerJSON: [UInt8]) throws {
-        try self.init(tokenizerJSON: tokenizerJSON, files: TokenizerFiles())
-    }
-
     /// Makes a tokenizer from a tokenizer.model alone.
     ///
     /// - Parameters:

@@ -38,6 +38,16 @@ extension JSONValue {
 }
 
 extension Tokenizer {
+    /// Makes a tokenizer from a tokenizer.json without further files.
+    convenience init(tokenizerJSON: [UInt8]) throws {
+        try self.init(files: TokenizerFiles(tokenizerJSON: tokenizerJSON))
+    }
+
+    /// The id of a piece.
+    func id(ofPiece text: String) -> TokenID? {
+        (0..<Int32(vocabularySize)).lazy.map { TokenID(rawValue: $0) }.first { piece(of: $0) == text }
+    }
+
     /// Decodes in a stream.
     func streamed(_ ids: [TokenID], skipSpecial: Bool) -> String {
         var decoder = makeStreamDecoder(skipSpecial: skipSpecial)

@@ -30,11 +30,6 @@ public enum ImageOrientation: Int, Sendable, Hashable, CaseIterable {
         case .turnedCounterclockwise: "turned by 90° counterclockwise"
         }
     }
-
-    /// The size in which a viewer shows an image of size `size`.
-    public func shownSize(of size: PixelSize) -> PixelSize {
-        rawValue < Self.transposed.rawValue ? size : PixelSize(width: size.height, height: size.width)
-    }
 }
 
 extension ImageOrientation: CustomStringConvertible {}
