@@ -59,8 +59,8 @@ struct ROIAlignTests {
                     fractions: SIMD4(tokens[index].map { $0 / 1000 }), of: original, in: resized)
                 let corners = [box.left, box.top, box.right, box.bottom]
                 #expect(largestDistance(corners, expected[index].map { Float($0) }) < 1e-4)
-                let parts = box.fractions(of: resized)
-                #expect(largestDistance((0..<4).map { parts[$0] }, fractions[index].map { Float($0) }) < 1e-6)
+                let found = box.fractions(of: resized)
+                #expect(largestDistance((0..<4).map { found[$0] }, fractions[index].map { Float($0) }) < 1e-6)
                 count += 1
             }
         }
