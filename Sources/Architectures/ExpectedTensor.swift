@@ -11,9 +11,6 @@ package struct ExpectedTensor: Sendable, Hashable {
         self.name = TensorName(name)
         self.shape = shape
     }
-
-    /// The same tensor under a longer name.
-    func prefixed(_ prefix: String) -> ExpectedTensor { ExpectedTensor(prefix + name.rawValue, shape) }
 }
 
 /// A weight and a bias: of a linear layer `y = W x + b`, or of a norm.

@@ -1,3 +1,4 @@
+import Architectures
 import Compute
 import Container
 import Storage

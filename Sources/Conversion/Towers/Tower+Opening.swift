@@ -89,11 +89,11 @@ extension Tower {
         }
     }
 
-    private init<Tensors: TowerTensors>(
-        _ architecture: Tensors, _ checkpoint: Checkpoint, config: JSONObject, preprocessor: JSONObject?,
+    private init<Architecture: TowerTensors>(
+        _ architecture: Architecture, _ checkpoint: Checkpoint, config: JSONObject, preprocessor: JSONObject?,
         featureWidth: Int, isPart: (String) -> Bool
     ) throws {
-        let kind = Tensors.kind
+        let kind = Architecture.kind
         let (parts, others) = checkpoint.weights.tensors.divided { isPart($0.name.rawValue) }
         try architecture.check(parts, file: checkpoint.path)
         self.init(
