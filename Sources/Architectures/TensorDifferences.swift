@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// How the tensors of a checkpoint differ from those that a model must have.

@@ -1,8 +1,6 @@
 import Architectures
 import Compute
 import Container
-import Storage
-import Tensors
 
 /// The weights of a LLaMA-family decoder, by the names and shapes of `LlamaArchitecture`.
 struct LlamaWeights: Sendable {

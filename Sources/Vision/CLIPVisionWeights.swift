@@ -1,7 +1,6 @@
 import Architectures
 import Compute
 import Container
-import Tensors
 
 /// The weights of a CLIP vision transformer in a container, by the names and shapes of `CLIPVisionArchitecture`.
 struct CLIPVisionWeights: Sendable {

@@ -1,6 +1,5 @@
 import Architectures
 import Container
-import Tensors
 
 extension RegionEncoderConfiguration {
     /// Reads the configuration in a container's metadata. Without one, the sizes are PVIT's.

@@ -1,5 +1,5 @@
 import Architectures
-import Tensors
+import Storage
 
 extension RegionEncoderConfiguration {
     /// The size that an image is scaled to.

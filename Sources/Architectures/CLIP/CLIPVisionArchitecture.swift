@@ -1,6 +1,3 @@
-import Storage
-import Tensors
-
 /// The tensors of CLIP's vision transformer, as the `transformers` library names them.
 package struct CLIPVisionArchitecture: TowerTensors, Sendable {
     /// One layer.

@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 extension CLIPVisionConfiguration {
     /// The defaults of `transformers.CLIPVisionConfig`, which its files may leave out.

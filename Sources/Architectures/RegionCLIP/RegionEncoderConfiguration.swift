@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// The sizes that images are scaled to for RegionCLIP's image encoder. All other sizes are those of its weights.
 public struct RegionEncoderConfiguration: Sendable, Hashable {
