@@ -83,7 +83,9 @@ let package = Package(
             path: "Tests/CheckpointTestSupport"),
         .testTarget(name: "StorageTests", dependencies: ["Storage", systemPackage]),
         .testTarget(name: "TensorsTests", dependencies: ["Storage", "Tensors"]),
-        .testTarget(name: "ArchitecturesTests", dependencies: ["Architectures", "Storage", "Tensors"]),
+        .testTarget(
+            name: "ArchitecturesTests", dependencies: ["Architectures", "Storage", "Tensors"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
         .testTarget(

@@ -6,10 +6,10 @@
 
 1. SmolLM2-135M-Instruct's published GGUF file (Q4_1, Q8_0, F32) is read by `pvit export` and must give the tensors
    that smollm2_checkpoint.py makes of it with the gguf library, bit for bit.
-2. The resulting folder is exported in each type. llama.cpp loads every file and answers a question greedily; its ids
-   of some texts must be those of the tokenizer. As F16 the answer must be the one that `transformers` gives.
+2. The resulting folder is exported in each type. llama.cpp loads every file and answers a question greedily. Its ids
+   of some texts must be those of the tokenizer. With F16 the answer must be that of `transformers`.
 
-The exit status is 1 when anything differs.
+The exit status is 1 if anything differs.
 """
 
 import argparse

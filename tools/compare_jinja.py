@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What Jinja2 makes of chat templates and expressions, in the environment of `transformers`.
+"""Renders chat templates and expressions with Jinja2, in the environment of `transformers`.
 
-tools/compare_jinja.py fixtures             writes what the tests of templates expect
+tools/compare_jinja.py fixtures             writes the expected results of the template tests
 tools/compare_jinja.py expressions N SEED   prints N generated templates as JSON, with text or null for an error
 """
 
@@ -54,9 +54,9 @@ ENVIRONMENT = environment()
 
 
 def render(template, variables):
-    """The text, or None when Jinja fails."""
+    """The text, or None if Jinja fails."""
     try:
-        # Some filters change what they are given.
+        # Some filters modify their arguments.
         text = ENVIRONMENT.from_string(template).render(**copy.deepcopy(variables))
         text.encode()
         return text
@@ -91,7 +91,7 @@ def fixtures():
 
 
 def generated(count, seed):
-    """Templates and their texts; those with addresses differ from run to run, and long ones show nothing more."""
+    """Templates and their texts. Texts with addresses differ from run to run, and long ones add nothing."""
     generator = Generator(seed)
     result = []
     while len(result) < count:

@@ -1,12 +1,12 @@
-"""The measuring part of tools/compare_llama_cpp, which makes what it needs.
+"""Measures for tools/compare_llama_cpp, which sets everything up.
 
-Models: random weights of LLaMA-7B's shapes with fewer layers (--layers; speed for each byte is the same), or a
+Models: random weights of LLaMA-7B's shapes with fewer layers (--layers; the speed per byte is the same), or a
 Hugging Face folder (--model). llama.cpp gets the GGUF that `pvit export` writes, quantized by llama.cpp itself; pvit
-gets a .pvq of the same weights. Measurements alternate between the programs, so that a machine whose speed changes is
-unfair to none; figures are medians of the rounds, ratios medians of the rounds' ratios.
+gets a .pvq of the same weights. Measurements alternate between the programs, so that changes of the machine's speed
+affect both. Figures are medians of the rounds; ratios are medians of the rounds' ratios.
 
-With --busy another process computes without end while both programs decode with as many threads as there are
-processors, and what is left of their speed with one thread on the idle machine is shown.
+With --busy, both programs decode with as many threads as there are processors while another process keeps one
+processor busy. The result is their speed relative to one thread on the idle machine.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 from gguf import GGUFReader
 
 HIDDEN, INNER, HEADS, VOCABULARY = 4096, 11008, 32, 32000
-# Our type, and the llama.cpp types it stands beside.
+# pvit's types, and the llama.cpp types to compare each with.
 PEERS = {"q4": ["Q4_0", "Q4_K_M"], "q8": ["Q8_0"]}
 
 
@@ -120,7 +120,7 @@ def prepare(arguments):
 
 
 def bytes_of_a_token(path):
-    """What decoding a token reads of a GGUF file: all but the input embeddings, unless they are the output too."""
+    """The bytes of a GGUF file that decoding a token reads: all but the input embeddings, unless the model is tied."""
     sizes = {tensor.name: int(tensor.n_bytes) for tensor in GGUFReader(path).tensors}
     return sum(sizes.values()) - (sizes["token_embd.weight"] if "output.weight" in sizes else 0)
 
@@ -159,7 +159,7 @@ class Peer:
 
 
 def ours(pvit, path, test, count, threads):
-    """Tokens and weight bytes in a second, of one run after one that does not count."""
+    """Tokens and weight bytes per second of one run, after a warm-up run."""
     options = ["--prompt-tokens", str(count), "--generate-tokens", "0"]
     if test == "decode":
         options = ["--prompt-tokens", "0", "--generate-tokens", str(count)]
@@ -209,7 +209,7 @@ def compare(arguments, files, kind, peer, threads, repack):
 
 
 class BusyProcess:
-    """A process of ordinary priority that always computes."""
+    """A process of normal priority that keeps one processor busy."""
 
     def __enter__(self):
         self.process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
@@ -221,7 +221,7 @@ class BusyProcess:
 
 
 def compare_busy(arguments, files, kind, peer):
-    """Decoding with all processors while another process takes one, beside one thread on the idle machine."""
+    """Compares decoding with all processors, one of them kept busy, with one thread on the idle machine."""
     count, processors = arguments.generate_tokens, len(os.sched_getaffinity(0))
     rivals = {threads: Peer(files[peer], threads, count + 8, True) for threads in [1, processors]}
     decoders = {
@@ -275,18 +275,18 @@ def main():
     numbers = lambda text: [int(part) for part in text.split(",")]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pvit", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--model", help="a Hugging Face folder, in place of random weights")
-    parser.add_argument("--layers", type=int, default=8, help="layers of the random model")
+    parser.add_argument("--model", help="a Hugging Face folder instead of random weights")
+    parser.add_argument("--layers", type=int, default=8, help="number of layers of the random model")
     parser.add_argument("--types", default="q4,q8", help="pvit's types")
     parser.add_argument("--threads", type=numbers, default=[2, 1])
     parser.add_argument("--prompt-tokens", type=numbers, default=[128, 512])
     parser.add_argument("--generate-tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--mapped", action="store_true", help="llama.cpp also without repacking the weights at load")
+    parser.add_argument("--mapped", action="store_true", help="also run llama.cpp without repacking weights at load")
     parser.add_argument("--busy", action="store_true", help="compare decoding on a busy machine instead")
-    parser.add_argument("--work", default=".build/compare", help="where the models go")
+    parser.add_argument("--work", default=".build/compare", help="folder for the models")
     parser.add_argument("--keep", action="store_true", help="keep the float16 models")
-    parser.add_argument("--json", metavar="FILE", help="also write the results there")
+    parser.add_argument("--json", metavar="FILE", help="also write the results to FILE")
     arguments = parser.parse_args()
     silence = llama_cpp.llama_log_callback(lambda *_: None)
     llama_cpp.llama_log_set(silence, ctypes.c_void_p(0))

@@ -1,9 +1,9 @@
-"""The measuring part of tools/compare_memory, which makes what it needs.
+"""Measures for tools/compare_memory, which sets everything up.
 
-Runs pvit and llama.cpp (from the map, weights not repacked) on the same model, each in a memory control group of its
-own (version 2 or 1) whose limit is a share of the GGUF file. pvit is told nothing: it finds the limit by itself. Each
-figure is of tokens that follow some that do not count; a program is given --seconds to make them, and what it made
-until then counts.
+Runs pvit and llama.cpp (weights mapped, not repacked) on the same model, each in its own memory control group
+(version 2 or 1), whose limit is a share of the GGUF file. pvit gets no --memory option and detects the limit. Each
+figure is measured after some warm-up tokens. A program has --seconds for its tokens; those that it finished by
+then are counted.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import time
 
 
 class MemoryGroup:
-    """A memory control group of one program; the caller must be root."""
+    """A memory control group for one program. The caller must be root."""
 
     def __init__(self, limit):
         number = f"pvit-compare-{os.getpid()}"
@@ -31,7 +31,7 @@ class MemoryGroup:
             file.write(str(limit))
 
     def run(self, command, seconds):
-        """What a program in the group prints as JSON; None when the limit kills it or it takes too long."""
+        """The JSON that a program in the group prints; None if the limit kills it or it takes too long."""
         procs = os.path.join(self.folder, "cgroup.procs")
 
         def enter():
@@ -53,7 +53,7 @@ class MemoryGroup:
 
 
 def evict(path):
-    """Drops a file from the page cache: pages count for the group that read them first."""
+    """Drops a file from the page cache, because pages are charged to the group that read them first."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -65,7 +65,7 @@ def bytes_read():
 
 
 def measure_peer(path, threads, seconds):
-    """Decodes with llama.cpp for a time, and prints tokens, seconds and bytes read."""
+    """Decodes with llama.cpp for some time, and prints tokens per second and bytes read per token."""
     import llama_cpp
 
     silence = llama_cpp.llama_log_callback(lambda *_: None)
@@ -131,17 +131,17 @@ def theirs(group, arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pvit", default=".build/release/pvit", help=argparse.SUPPRESS)
-    parser.add_argument("--pvq", help="the model of pvit")
+    parser.add_argument("--pvq", help="the model for pvit")
     parser.add_argument(
         "--gguf",
         required=True,
-        help="the same model for llama.cpp, such as pvit export --type q4_0 writes; written when it is not there",
+        help="the same model for llama.cpp, as by pvit export --type q4_0; written if it does not exist",
     )
-    parser.add_argument("--shares", default="100,75,50,25", help="limits in per cent of the GGUF file")
+    parser.add_argument("--shares", default="100,75,50,25", help="limits in percent of the GGUF file's size")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--tokens", type=int, default=6, help="tokens that pvit makes for each figure")
-    parser.add_argument("--seconds", type=float, default=10, help="how long llama.cpp makes tokens for each figure")
-    parser.add_argument("--json", metavar="FILE", help="also write the results there")
+    parser.add_argument("--tokens", type=int, default=6, help="number of tokens that pvit generates for each figure")
+    parser.add_argument("--seconds", type=float, default=10, help="running time of llama.cpp for each figure")
+    parser.add_argument("--json", metavar="FILE", help="also write the results to FILE")
     parser.add_argument("--measure-peer", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure_peer:
@@ -149,7 +149,7 @@ def main():
     if not arguments.pvq:
         parser.error("--pvq is needed")
     if os.geteuid() != 0:
-        sys.exit("a control group can only be made by root")
+        sys.exit("only root can create a control group")
     if not os.path.exists(arguments.gguf):
         subprocess.run(
             [arguments.pvit, "export", arguments.pvq, "--output", arguments.gguf, "--type", "q4_0", "--quiet"],

@@ -1,9 +1,9 @@
-"""The measuring part of tools/compare_quantize, which makes what it needs.
+"""Measures for tools/compare_quantize, which sets everything up.
 
-Both programs quantize the same float16 model, which lies in a GGUF file: random weights of LLaMA-7B's shapes with
-fewer layers (--layers), or any other file (--model). Runs alternate and the file is in the page cache, if that can
-hold it; figures are medians of the rounds, ratios medians of the rounds' ratios. Each run is a process of its own, so
-peak memory is its own too.
+Both programs quantize the same float16 model in a GGUF file: random weights of LLaMA-7B's shapes with fewer layers
+(--layers), or any other file (--model). Runs alternate. The file is in the page cache if it fits. Figures are
+medians of the rounds; ratios are medians of the rounds' ratios. Each run is a separate process, and so is its peak
+memory.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import time
 
 from compare_llama_cpp import PEERS, write_checkpoint
 
-# What the peer's process runs: SOURCE OUTPUT TYPE THREADS.
+# The program of the peer's process. Arguments: SOURCE OUTPUT TYPE THREADS.
 PEER = """
 import ctypes, sys, llama_cpp
 source, output, kind, threads = sys.argv[1:]
@@ -46,7 +46,7 @@ def prepare(arguments):
 
 
 def measure(command, output):
-    """Wall seconds, processor seconds and peak resident bytes of a command; its output is deleted."""
+    """Wall seconds, processor seconds and peak resident bytes of a command. Its output is deleted."""
     start = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, used = os.wait4(process.pid, 0)
@@ -115,14 +115,14 @@ def compare(arguments, source, kind, peer):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pvit", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--model", help="a float16 GGUF file, in place of random weights")
-    parser.add_argument("--layers", type=int, default=8, help="layers of the random model")
+    parser.add_argument("--model", help="a float16 GGUF file instead of random weights")
+    parser.add_argument("--layers", type=int, default=8, help="number of layers of the random model")
     parser.add_argument("--types", default="q4,q8", help="pvit's types")
-    parser.add_argument("--peers", help="llama.cpp's types; all that stand beside pvit's when not given")
+    parser.add_argument("--peers", help="llama.cpp's types; by default all that are comparable to pvit's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--work", default=".build/compare", help="where the models go")
-    parser.add_argument("--json", metavar="FILE", help="also write the results there")
+    parser.add_argument("--work", default=".build/compare", help="folder for the models")
+    parser.add_argument("--json", metavar="FILE", help="also write the results to FILE")
     arguments = parser.parse_args()
     source = prepare(arguments)
     print("type llama.cpp  time  llama.cpp    GB/s  llama.cpp  ratio     peak MB  llama.cpp")

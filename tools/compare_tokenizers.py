@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the `sentencepiece` and `tokenizers` libraries make of difficult text, for comparison with this project.
+"""Tokenizes difficult text with the `sentencepiece` and `tokenizers` libraries, for comparison with pvit.
 
     compare_tokenizers.py text OUT [--bytes N]            writes the mixed text
     compare_tokenizers.py train KIND OUT [--vocabulary N] trains a tokenizer.json of a kind on the mixed text
@@ -7,7 +7,7 @@
     compare_tokenizers.py reference TOKENIZER OUT [--bytes N] [--word]
         writes JSON: {"encode": [{"text", "ids", "decoded"}], "decode": [{"ids", "text", "text_all"}],
                        "bytes": [{"bytes", "ids"}]}
-    compare_tokenizers.py classes OUT                     writes which scalars the library takes for letters and so on
+    compare_tokenizers.py classes OUT                     writes the library's classes of all scalars
 
 TOKENIZER is a tokenizer.model or a tokenizer.json. Everything is deterministic.
 """
@@ -93,7 +93,7 @@ CODE = [
     "\tif(a==b&&c!=d||!e){f();}else{g();}//end\n",
     "1234567890 12 345 6789 3.14159 1,000,000 0b1010 1e100 007\n",
 ]
-# Letters and numbers of Unicode 14 to 17, which libraries may not know yet.
+# Letters and numbers that are new in Unicode 14 to 17. Libraries may not know them.
 NEW = [
     0x88F,
     0xC5C,
@@ -140,7 +140,7 @@ SPECIALS = [
 
 
 def mixed_text(size, seed=1):
-    """About `size` bytes of text in pieces of every difficult kind."""
+    """About `size` bytes of text with every kind of difficulty."""
     pick = random.Random(seed)
     assigned = [
         c for c in range(0x110000) if not 0xD800 <= c < 0xE000 and unicodedata.category(chr(c)) not in ("Cn", "Co")
@@ -320,7 +320,7 @@ def train(kind, size):
     trainer = trainers.BpeTrainer(
         vocab_size=size, initial_alphabet=alphabet, special_tokens=special, show_progress=False, **options
     )
-    # Trained without cutting words, so that merges join what words would keep apart: a wrong cut then shows in the ids.
+    # Trained without cutting words, so that merges cross the boundaries of words: a wrong cut then changes the ids.
     cutting, text = tokenizer.pre_tokenizer, mixed_text(300_000, seed=2)
     tokenizer.pre_tokenizer = byte_level if alphabet else None
     tokenizer.train_from_iterator([text[start : start + 60] for start in range(0, len(text), 60)], trainer)
@@ -356,7 +356,7 @@ def train(kind, size):
 
 
 def convert(model, metaspace):
-    """LLaMA's tokenizer.model as the LlamaConverter of `transformers` writes it."""
+    """Converts LLaMA's tokenizer.model as the LlamaConverter of `transformers` does."""
     import sentencepiece
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 

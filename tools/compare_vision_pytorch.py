@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Times the vision towers beside PyTorch, in alternation, on generated weights, and compares what both compute.
+"""Compares the speed and the results of the vision towers with PyTorch on generated weights. Runs alternate.
 
     swift build -c release --product time-vision
     python3 tools/compare_vision_pytorch.py [--threads 1,2] [--repetitions 5] [--folder .build/vision]
 
-Needs numpy and torch. CLIP is ViT-L/14 at 224 x 224 up to the last but one layer, RegionCLIP an RN50x4 on 1333 x 800
-up to layer 3 ("encode"), and layer 4 with attention pooling on two crops ("regions"; torchvision's ROIAlign is left
-out of PyTorch's time, and of the comparison of numbers). PyTorch computes in float32; the container holds the same
+Needs numpy and torch. CLIP is ViT-L/14 at 224 x 224 up to the second to last layer. RegionCLIP is RN50x4 on 1333 x 800
+up to layer 3 ("encode"), and layer 4 with attention pooling on two crops ("regions"; torchvision's ROIAlign is not
+part of PyTorch's time, nor of the comparison of results). PyTorch computes in float32; the container has the same
 weights in float16, which represents them exactly. Times are medians in seconds.
 
-PyTorch is given the settings that it is fastest with: on one thread neither OpenMP nor OpenBLAS may start more, and
-on several the threads of one library do not spin while those of the other work. Libraries read them once, so each
-number of threads has a process of its own.
+PyTorch gets its fastest settings: with one thread, OpenMP and OpenBLAS may not start more; with several, the threads
+of one library do not spin while those of the other work. Libraries read these settings once, so each number of
+threads has its own process.
 """
 
 import argparse
@@ -172,13 +172,13 @@ class Ours:
         return float(self.process.stdout.readline())
 
     def memory(self):
-        """Anonymous memory at the moment and the peak of all resident memory, in MB."""
+        """Current anonymous memory and peak resident memory, in MB."""
         fields = dict(line.split(":", 1) for line in open("/proc/%d/status" % self.process.pid))
         return {k: int(fields[k].split()[0]) // 1024 for k in ("RssAnon", "VmHWM")}
 
 
 def timed(function):
-    """Seconds, after a pause in which the threads of whoever ran before come to rest."""
+    """Seconds, after a pause for the threads of the previous run to stop spinning."""
     time.sleep(0.3)
     start = time.perf_counter()
     function()
@@ -230,7 +230,7 @@ def main():
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--folder", default=".build/vision")
     parser.add_argument("--program", default=".build/release/time-vision")
-    parser.add_argument("--here", action="store_true", help="compare in this process, with the environment as it is")
+    parser.add_argument("--here", action="store_true", help="compare in this process, with the current environment")
     options = parser.parse_args()
     for threads in options.threads.split(","):
         if options.here:

@@ -273,7 +273,7 @@ def regionclip_tensors(S, width, model):
     for n, s in rn_shapes(width).items():
         n2 = "backbone." + n
         out[n2] = values("%s|%s|%s" % (S["seed"], model, n2), s, *rule_rn(n, s)).astype(np.float16).astype(np.float32)
-    # entries a reader must tolerate and ignore, as the pre-training checkpoint also holds other modules
+    # entries that a reader must ignore: the published checkpoint also has other modules
     for n, s in (
         ("lang_encoder.positional_embedding", (77, 8)),
         ("lang_encoder.text_projection", (8, 8)),
@@ -361,7 +361,7 @@ class TorchZip:
 
 
 class Pickle2:
-    """Just enough of pickle protocol 2 (with memo) to describe dictionaries of tensors."""
+    """The subset of pickle protocol 2 (with memo) that dictionaries of tensors need."""
 
     STORAGE = {
         "float16": "HalfStorage",

@@ -1,4 +1,4 @@
-"""Random Jinja templates, by a grammar: in a rule, <name> stands for another rule, and a rule ends where depth does."""
+"""Generates random Jinja templates from a grammar. In a rule, <name> refers to another rule."""
 
 import random
 import re
@@ -28,7 +28,7 @@ VARIABLES = {
     ],
 }
 
-# What ends a branch.
+# Productions at the depth limit.
 LEAVES = r"""
 number: a | b | z | f | g | 0 | 1 | 2 | 3.0 | 10 | 1e3 | -1 | true | 17 | 0x1F | 1_000 | 0.1
 text: s | u | e | w | k | 'x' | 'a b' | '\n' | 'é' | '\u00e9\t' | '%s-%5.1f¦' | '{} {:>4}' | ' pad ' | 'ABC' | 'abcabc'
@@ -42,7 +42,7 @@ step: | 1 | 2 | -1 | -2 | 0
 slice: <bound>:<bound> | <bound>:<bound>:<step>
 """
 
-# What goes on: one production a line.
+# Other productions, one per line.
 BRANCHES = r"""
 number: <number> + <number>
 number: <number> - <number>
@@ -173,7 +173,7 @@ template: {% set x = <any> %}{{ x }}{{ x is defined }}
 template: {% macro m(x, y=<any>) %}<{{ x }}:{{ y }}>{% endmacro %}{{ m(<any>) }}{{ m(1, y=<any>) }}
 """
 
-# What has no depth, separated by spaces.
+# Productions without depth, separated by spaces.
 WORDS = r"""
 method: strip() lstrip() upper() lower() title() capitalize() swapcase() split() splitlines() splitlines(true) isdigit()
 method: isalpha() isspace() isupper() islower() istitle() isalnum() isnumeric() isidentifier() isprintable() center(9)
@@ -197,13 +197,13 @@ def rules(text, separator):
     for line in text.strip().splitlines():
         name, productions = line.split(":", 1)
         productions = productions.split(separator) if separator else [productions]
-        # A bar within a production is written broken where bars separate productions.
+        # Bars separate productions, so a bar within one is written as a broken bar.
         result.setdefault(name, []).extend(production.strip().replace("¦", "|") for production in productions)
     return result
 
 
 class Generator:
-    """Templates that a seed decides."""
+    """Templates determined by a seed."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)

@@ -3,8 +3,8 @@
 
     tools/make_pvq_vectors.py [FOLDER]
 
-good.json says what is in the good files, bad/index.json which error each bad file must give. Compressed tiles depend
-on the version of libzstd; everything else is the same wherever this runs. Needs numpy, zstandard and xxhash.
+good.json describes the good files, and bad/index.json has the error of each bad file. Compressed tiles depend on the
+version of libzstd; everything else is reproducible. Needs numpy, zstandard and xxhash.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ def frame(data, write_content_size=True):
 
 
 def planes(data, width):
-    """Section 4.3; the low half of the planes stays raw so that files have both kinds."""
+    """Section 4.3. The low half of the planes stays raw, so that files have both kinds."""
     parts = []
     for number in range(width):
         plane = data[number::width]
@@ -61,7 +61,7 @@ def planes(data, width):
 
 
 class Tensor:
-    """A tensor to write: `content` is its decoded bytes."""
+    """A tensor to write. `content` is its decoded bytes."""
 
     def __init__(
         self,
@@ -214,7 +214,7 @@ def write(tensors, metadata, aliases=(), version=1, required=0, ignorable=0):
 
 
 def noise(count, seed=1):
-    """Bytes that do not compress, the same everywhere."""
+    """Repeatable bytes that do not compress."""
     result, state = bytearray(), seed
     for _ in range(count):
         state = (state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
@@ -223,13 +223,13 @@ def noise(count, seed=1):
 
 
 def bell(count, seed=1):
-    """Numbers like weights: sums of uniform ones, around 0."""
+    """Numbers distributed like weights, around 0: sums of uniform ones."""
     data = noise(4 * count, seed)
     return [(sum(data[4 * place : 4 * place + 4]) - 510) / 4096 for place in range(count)]
 
 
 def quantized(encoding, rows, columns, scales, rows_per_tile, seed):
-    """Groups of random codes, and the weights that they stand for, from the definition of each byte's place."""
+    """Groups of random codes, and their weights, by the definition of each byte's offset."""
     padded = align(rows, 16)
     group_size = columns // 32 * 16 * 34 if encoding == "q8" else columns // 16 * 16 * 9
     content = bytearray(padded // 16 * group_size)
@@ -237,7 +237,7 @@ def quantized(encoding, rows, columns, scales, rows_per_tile, seed):
     random = noise(padded * columns * 2, seed)
 
     def superblock(column):
-        """Where the superblock of a column begins in its group, and how many columns it has."""
+        """The offset of a column's superblock in its group, and the number of its columns."""
         width = min(64, columns - column // 64 * 64)
         return column // 64 * (2 * 16 * 34 if encoding == "q8" else 4 * 16 * 9), width
 
@@ -263,7 +263,7 @@ def quantized(encoding, rows, columns, scales, rows_per_tile, seed):
                 weights[row][column] = (
                     tile_scale * scale * (float(Q4_CODEBOOK[code]) + (Q4_SHIFT if field & 0x80 else 0))
                 )
-    if encoding == "q8":  # rows that pad are rows of zeros: scale 0 and the code that stands for 0
+    if encoding == "q8":  # padding rows are zeros: scale 0 and the code of 0
         for row in range(rows, padded):
             for column in range(columns):
                 start, width = superblock(column)
@@ -309,7 +309,7 @@ def good_files():
         Tensor("nothing", "f16", (0, 8), b""),
         Tensor("tokenizer.model", "u8", (300,), noise(300), role=1),
     ]
-    # Names whose order by bytes differs from that of the records; é is two bytes above every ASCII letter.
+    # Names whose order by bytes differs from that of the records. The two bytes of é are above every ASCII letter.
     aliases = [("tied", "a.f32"), ("Z", "b.f16"), ("é", "a.f32"), ("a", "scalar")]
     files["types"] = write(tensors, {"model.config": {"hidden_size": 3}}, aliases), tensors, {}
 

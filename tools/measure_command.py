@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run a command and tell its time, processor use and memory: what conversions are measured with.
+"""Run a command and print its time, processor use and memory.
 
     tools/measure_command.py [--drop-caches] COMMAND [ARGUMENT ...]
 

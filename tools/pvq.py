@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Reads .pvq containers: a reference reader that follows formats/pvq.md and formats/blocks.md, and nothing else.
+"""Reads .pvq containers. A reference reader, written from formats/pvq.md and formats/blocks.md alone.
 
     tools/pvq.py list FILE [--json]
     tools/pvq.py verify FILE...
     tools/pvq.py metadata FILE
     tools/pvq.py dump FILE --output FOLDER [--tensor NAME]... [--decoded]
 
-`dump` writes a .npy for each tensor (bf16, q8 and q4 as float32) and attachments as they are; with --decoded, the
-decoded bytes of all tiles instead. Needs numpy, zstandard and xxhash. It favours clearness over speed.
+`dump` writes a .npy file for each tensor (bf16, q8 and q4 as float32), and attachments unchanged. With --decoded it
+writes the decoded bytes of all tiles instead. Needs numpy, zstandard and xxhash. Written for clarity, not for speed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import numpy
 import xxhash
 import zstandard
 
-# ---- formats/blocks.md: what quantized groups mean -----------------------------------------------
+# ---- formats/blocks.md: decoding quantized groups ------------------------------------------------
 
 GROUP_ROWS = 16
 SUPERBLOCK = 64
@@ -36,7 +36,7 @@ Q4_SHIFT = 5  # bit 7 of a scale field adds this to the codebook's values
 
 
 def decode_q8_superblock(data, columns):
-    """One superblock of a q8 group as [16, columns] numbers, and the bytes it takes."""
+    """One superblock of a q8 group as [16, columns] numbers, and its size in bytes."""
     scales = (
         numpy.frombuffer(data, "<f2", columns // Q8_BLOCK * GROUP_ROWS).reshape(-1, GROUP_ROWS).astype(numpy.float32)
     )
@@ -46,7 +46,7 @@ def decode_q8_superblock(data, columns):
 
 
 def decode_q4_superblock(data, columns):
-    """One superblock of a q4 group: scales and values, each [16, columns], and the bytes it takes."""
+    """One superblock of a q4 group: scales and values, each [16, columns], and its size in bytes."""
     fields = numpy.frombuffer(data, numpy.uint8, columns // Q4_BLOCK * GROUP_ROWS).reshape(-1, GROUP_ROWS)
     codes = numpy.frombuffer(data, numpy.uint8, columns // 2 * GROUP_ROWS, fields.size).reshape(-1, GROUP_ROWS, 4)
     scales = ((fields & 0x7F).astype("<u2") << Q4_SCALE_SHIFT).view("<f2").astype(numpy.float32)
@@ -64,7 +64,7 @@ def decode_group(data, columns, tile_scale, decode_superblock):
     for start in range(0, columns, SUPERBLOCK):
         width = min(SUPERBLOCK, columns - start)
         scales, values, size = decode_superblock(data[place:], width)
-        # The first product is exact in float32, so that the second one rounds correctly.
+        # The first product is exact in float32, so the second one is rounded only once.
         result[:, start : start + width] = values * scales * numpy.float32(tile_scale)
         place += size
     assert place == len(data)
@@ -99,7 +99,7 @@ CODECS = {STORED: "stored", ZSTD: "zstd", ZSTD_PLANES: "zstd-planes"}
 
 
 class Error(Exception):
-    """A file breaks the specification."""
+    """A file violates the specification."""
 
     def __init__(self, code, message, tensor=None):
         super().__init__(f"{code}: {message}" + (f" (tensor {tensor})" if tensor else ""))
@@ -121,7 +121,7 @@ def xxh3(data):
 
 
 def read_frame(data, size, code="tile-content"):
-    """The content of the one zstd frame that `data` must be (section 1)."""
+    """The content of `data`, which must be one zstd frame (section 1)."""
     try:
         frame = zstandard.get_frame_parameters(data)
         check(data[:4] == b"\x28\xb5\x2f\xfd", code, "this is not a zstd frame")
@@ -210,7 +210,7 @@ class Tensor:
                 name,
             )
             tile_count = -(-self.rows // self.rows_per_tile)
-        check(self.tile_count == tile_count, "tiles", f"{self.tile_count} tiles in place of {tile_count}", name)
+        check(self.tile_count == tile_count, "tiles", f"{self.tile_count} tiles instead of {tile_count}", name)
 
     def tile_rows(self, number):
         return min(self.rows_per_tile, self.rows - number * self.rows_per_tile)
@@ -252,7 +252,7 @@ class Tile:
 
 
 class Container:
-    """A file that opening has checked (section 9, steps 1 and 2)."""
+    """An open file. Opening checks it as section 9, steps 1 and 2, says."""
 
     def __init__(self, path):
         with open(path, "rb") as file:
@@ -281,7 +281,7 @@ class Container:
         version, reserved, required, ignorable, size = struct.unpack_from("<IIQQQ", footer, 0)
         check((version, required, ignorable) == features, "footer", "header and footer differ")
         check(reserved == 0, "padding", "reserved bytes of the footer")
-        check(size == self.size, "size", f"{self.size} bytes in place of {size}")
+        check(size == self.size, "size", f"{self.size} bytes instead of {size}")
         (
             self.metadata_offset,
             self.metadata_stored_size,
@@ -361,7 +361,7 @@ class Container:
             raise Error("name", f"{data!r} is not UTF-8") from None
 
     def check_tiles(self, tensor, records, end):
-        """Places of tiles (section 4.2); returns where the last one ends."""
+        """Checks the offsets of tiles (section 4.2). Returns the end of the last one."""
         tiles = self.tiles[tensor.first_tile] = []
         if tensor.tile_count == 0:
             check(tensor.offset == 0 and tensor.stored_size == 0, "layout", "a place without elements", tensor.name)
@@ -372,7 +372,7 @@ class Container:
             tile = Tile(records[32 * number : 32 * number + 32], tensor, number)
             if tile.codec == STORED:
                 end = align(end, 64)
-            check(tile.offset == end, "layout", f"tile {number} begins elsewhere", tensor.name)
+            check(tile.offset == end, "layout", f"tile {number} is at the wrong offset", tensor.name)
             end += tile.stored_size
             check(end <= self.metadata_offset, "layout", f"tile {number} ends too late", tensor.name)
             tiles.append(tile)
@@ -463,7 +463,7 @@ class Container:
         return digest.digest()
 
     def verify(self):
-        """Section 9, step 4; returns the model digest."""
+        """Verifies all content (section 9, step 4). Returns the model digest."""
         end = 64
         for tensor in self.tensors:
             if tensor.alias_of != NOT_AN_ALIAS:
@@ -497,7 +497,7 @@ class Container:
         return self.model_digest
 
     def describe(self, tensor):
-        """What `list` says of a tensor."""
+        """The description of a tensor in `list`."""
         return {
             "name": tensor.name,
             "role": ["parameter", "attachment"][tensor.role],

@@ -1,7 +1,6 @@
-"""Containers that are wrong in one way each, for tools/make_pvq_vectors.py.
+"""Containers with one error each, for tools/make_pvq_vectors.py.
 
-Most are made of a good file by changing a few bytes and mending all checksums above them, so that the change itself is
-what a reader must notice.
+Most are good files with a few changed bytes and repaired checksums, so that a reader must detect the change itself.
 """
 
 import struct
@@ -10,7 +9,7 @@ from make_pvq_vectors import PLANES, STORED, ZSTD, Tensor, bell, frame, noise, w
 
 
 class File:
-    """The bytes of a container, and where its parts are."""
+    """The bytes of a container, and the offsets of its sections."""
 
     def __init__(self, data):
         self.data = bytearray(data)
@@ -33,7 +32,7 @@ class File:
         return self
 
     def mend(self):
-        """Computes the checksums of header, index and footer anew."""
+        """Recomputes the checksums of header, index and footer."""
         index = self.data[self.index : self.index + struct.unpack_from("<Q", self.data, self.footer + 64)[0]]
         self.put(self.footer + 72, "Q", xxh3(index))
         return self.mend_ends()
@@ -44,14 +43,14 @@ class File:
         return self
 
     def put_tile(self, number, stored):
-        """Other stored bytes of the same size for a tile, with their checksum."""
+        """Replaces the stored bytes of a tile by others of the same size, and updates their checksum."""
         offset, size = struct.unpack_from("<QI", self.data, self.tile(number))
         assert len(stored) == size, (len(stored), size)
         self.data[offset : offset + size] = stored
         return self.put(self.tile(number) + 24, "Q", xxh3(stored))
 
     def put_metadata(self, stored, size):
-        """Other stored metadata, which must need the same space in the file."""
+        """Replaces the stored metadata by other metadata that needs the same space in the file."""
         end = (self.metadata + len(stored) + 63) // 64 * 64
         assert end == self.index
         self.data[self.metadata : self.index] = bytes(stored) + bytes(end - self.metadata - len(stored))
@@ -78,7 +77,7 @@ def quantized():
 
 
 def odd_frames():
-    """(name, why, stored bytes): frames that are not what section 1 allows, of 200 bytes of the letter a."""
+    """(name, why, stored bytes): frames of 200 bytes of the letter a that violate section 1."""
     content = b"a" * 200
     right = frame(content)
     yield "frame-content-size", "a frame of 199 bytes in place of 200", frame(content[:199])
@@ -105,7 +104,7 @@ def odd_frames():
 
 
 def structure_files():
-    """Header, footer, order of parts."""
+    """Header, footer, order of sections."""
     good = tiny()
     data = bytes(good.data)
     yield "nothing", "not-a-container", "no bytes at all", b""
@@ -360,7 +359,7 @@ def tile_files():
 
 
 def with_tile(encoding, size, stored, codec):
-    """A container with one tile of `size` zero bytes that is kept as `stored`, right or wrong."""
+    """A container with one tile of `size` zero bytes, stored as `stored`, which may be wrong."""
     elements = size // (2 if encoding == "f16" else 1)
     file = File(write([Tensor("w", encoding, (elements,), bytes(size), codecs=(STORED,))], {}))
     tail = file.data[file.metadata :]
@@ -373,7 +372,7 @@ def with_tile(encoding, size, stored, codec):
 
 
 def move(file, data, distance):
-    """Mends the footer's offsets after everything from the metadata on has moved."""
+    """Repairs the footer's offsets after the metadata and everything behind it have moved."""
     data = bytearray(data)
     footer = len(data) - 128
     struct.pack_into("<QQ", data, footer + 24, len(data), file.metadata + distance)

@@ -1,14 +1,14 @@
-/// The encoders of images that travel in a container beside a language model.
+/// The image encoders that a container can hold beside a language model.
 public enum TowerKind: String, Sendable, Hashable, CaseIterable {
-    /// CLIP's vision transformer, which sees the image as a whole.
+    /// CLIP's vision transformer, which encodes the whole image.
     case vision = "vision_tower"
-    /// RegionCLIP's residual network, which sees parts of it.
+    /// RegionCLIP's residual network, which encodes regions of it.
     case region = "region_encoder"
 
-    /// What the names of its tensors begin with in a container.
+    /// The prefix of its tensors' names in a container.
     package var prefix: String { rawValue + "." }
 
-    /// What people call it.
+    /// The name in messages.
     public var title: String {
         switch self {
         case .vision: "vision tower"

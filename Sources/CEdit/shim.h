@@ -3,14 +3,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-// libedit is set up by variadic functions, which Swift cannot call: here is one function for each use.
+// libedit is configured by variadic functions, which Swift cannot call. This header has a function for each use.
 
-// What a line editor's owner provides. `context` is handed back to each function.
+// The callbacks of a line editor's owner. `context` is passed to each of them.
 typedef struct cedit_owner {
     void *context;
-    // Gives the next character; 1, or 0 at the end of the input and when editing is to end.
+    // Stores the next character. Returns 1, or 0 to end editing, for example at the end of the input.
     int (*read)(void *context, uint32_t *scalar);
-    // The prompt: text between two '\1' takes no room on the screen. Valid until the next call.
+    // Returns the prompt, valid until the next call. Text between two '\1' has no width on the screen.
     char *(*prompt)(void *context);
 } cedit_owner;
 
@@ -33,7 +33,7 @@ static inline char *cedit_prompt(EditLine *editor) {
     return owner->prompt(owner->context);
 }
 
-// `owner` must live as long as the editor.
+// `owner` must be valid as long as the editor.
 static inline void cedit_set_owner(EditLine *editor, cedit_owner *owner) {
     el_set(editor, EL_CLIENTDATA, owner);
     el_wset(editor, EL_GETCFN, cedit_read);
@@ -54,7 +54,7 @@ static inline void cedit_bind(EditLine *editor, const char *keys, const char *fu
     el_set(editor, EL_BIND, keys, function, NULL);
 }
 
-// Between two lines the terminal neither shows what is typed nor cuts it into lines.
+// Between two lines, the terminal neither echoes input nor buffers it by lines.
 static inline void cedit_keep_quiet(EditLine *editor) { el_set(editor, EL_SETTY, "-x", "-icanon", "-echo", NULL); }
 
 static inline void cedit_refresh(EditLine *editor) { el_set(editor, EL_REFRESH); }

@@ -8,8 +8,8 @@
 
 #include <jerror.h>
 
-// Real progressive images have about ten scans. Every further one costs a pass over all coefficients and hardly any
-// bytes.
+// Real progressive images have about ten scans. A hostile file could have thousands: each takes few bytes, but all
+// coefficients have to be processed again.
 enum { maximum_scans = 100 };
 
 struct pvit_jpeg {
@@ -28,7 +28,7 @@ static void fail(j_common_ptr info) {
     longjmp(jpeg->failure, 1);
 }
 
-// Warnings mean that pixels were lost, but for those that are about things around the pixels.
+// Most warnings mean that pixels were lost. The exceptions are about other segments of the file.
 static void warn(j_common_ptr info, int level) {
     if (level >= 0) return;
     switch (info->err->msg_code) {
@@ -93,7 +93,7 @@ pvit_jpeg *pvit_jpeg_open(const uint8_t *bytes, size_t count) {
     return jpeg;
 }
 
-// All coefficients of an image whose scans do not have whole pixels.
+// The memory for all coefficients of an image with several scans; 0 for other images.
 static uint64_t coefficient_bytes(struct jpeg_decompress_struct *info) {
     if (!jpeg_has_multiple_scans(info)) return 0;
     uint64_t bytes = 0;

@@ -13,13 +13,13 @@ struct pvit_png {
     const uint8_t *bytes;
     size_t count;
     size_t position;
-    // Where the next chunk begins.
+    // The offset of the next chunk.
     size_t next_chunk;
     uint32_t height;
     int passes;
     int pass;
     uint32_t row;
-    // Whether all of the pixels of the row that is being read have been decoded.
+    // Whether all pixels of the current row have been decoded.
     bool row_is_whole;
     jmp_buf failure;
     char message[128];
@@ -35,7 +35,8 @@ static void fail(png_structp png, png_const_charp message) {
 
 static void ignore_warning(png_structp png, png_const_charp message) { (void)png, (void)message; }
 
-// Notes where chunks are. A chunk of pixels that is cut off is made as long as it is: all of its bytes are then used.
+// Records the offset of the next chunk. The length of a truncated IDAT chunk is corrected, so that all of its bytes are
+// used.
 static void read_chunk_header(pvit_png *self, png_bytep header) {
     const size_t content = self->position + chunk_header_size;
     const size_t length = png_get_uint_32(header);
@@ -58,7 +59,8 @@ static void note_row(png_structp png, png_row_infop row, png_bytep data) {
     self->row_is_whole = true;
 }
 
-// Grey levels of 16 bits, high byte first, become RGB. What exceeds 8 bits is white: levels keep their numbers.
+// Converts 16-bit gray levels (big-endian) to RGB as Pillow does: levels keep their values, and those above 255 are
+// clamped.
 static void limit_grey(png_structp png, png_row_infop row, png_bytep data) {
     for (size_t pixel = row->width; pixel-- > 0;) {
         const png_byte level = data[2 * pixel] ? 255 : data[2 * pixel + 1];
@@ -84,10 +86,10 @@ pvit_png *pvit_png_open(const uint8_t *bytes, size_t count) {
         return NULL;
     }
     png_set_read_fn(self->png, self, read_bytes);
-    // The caller judges sizes.
+    // The caller checks sizes.
     png_set_user_limits(self->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_crc_action(self->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-    // Text, colour profiles and the like are skipped, and so is transparency.
+    // Skip text, color profiles and other chunks, and transparency.
     png_set_keep_unknown_chunks(self->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_set_keep_unknown_chunks(self->png, PNG_HANDLE_CHUNK_NEVER, (png_const_bytep) "tRNS", 1);
     return self;
@@ -115,23 +117,23 @@ bool pvit_png_start(pvit_png *self, int *passes) {
         png_set_gray_to_rgb(self->png);
         png_set_read_user_transform_fn(self->png, note_row);
     }
-    // Pixels have a checksum in their compressed data, too, which must be right.
+    // The checksums of IDAT chunks may be wrong, because the compressed data has one of its own.
     png_set_crc_action(self->png, PNG_CRC_QUIET_USE, PNG_CRC_ERROR_QUIT);
     self->height = png_get_image_height(self->png, self->info);
     self->passes = png_set_interlace_handling(self->png);
     *passes = self->passes;
     png_read_update_info(self->png, self->info);
     if (png_get_rowbytes(self->png, self->info) != 3 * (size_t)png_get_image_width(self->png, self->info))
-        png_error(self->png, "A row has another size than its pixels");
+        png_error(self->png, "The size of a row does not match its pixels");
     return true;
 }
 
 bool pvit_png_read_row(pvit_png *self, uint8_t *row) {
     const bool is_last = self->row == self->height - 1 && self->pass == self->passes - 1;
-    // The last pass of an interlaced image has the odd rows only.
+    // The last pass of an interlaced image has odd rows only.
     self->row_is_whole = is_last && self->passes > 1 && self->row % 2 == 0;
     if (setjmp(self->failure)) {
-        // After the last row libpng looks for the end of the compressed data, which may be cut off.
+        // After the last row libpng reads the end of the compressed data, which may be missing.
         return is_last && self->row_is_whole;
     }
     png_read_row(self->png, row, NULL);

@@ -12,15 +12,17 @@ package struct LinearLayer: Sendable {
     private let projection: Projection
     private let bias: Matrix  // [1, outputs]
 
-    /// Opens the tensors `NAME.weight`, `[outputs, inputs]`, and `NAME.bias`, `[outputs]`.
+    /// Opens the layer with a weight, `[outputs, inputs]`, and a bias, `[outputs]`.
     ///
     /// - Throws: `tensor.not-found`, or `tensor.mismatch` if they do not have these shapes or cannot be multiplied.
-    package init(_ name: String, inputs: Int, outputs: Int, in container: Container) throws {
+    package init(
+        weight: TensorName, bias biasName: TensorName, inputs: Int, outputs: Int, in container: Container
+    ) throws {
         self.inputs = inputs
         self.outputs = outputs
         projection = Projection(
-            try WeightMatrix(TensorName(name + ".weight"), shape: [outputs, inputs], in: container))
-        bias = try container.vector(TensorName(name + ".bias"), count: outputs)
+            try WeightMatrix(weight, shape: [outputs, inputs], in: container))
+        bias = try container.vector(biasName, count: outputs)
     }
 
     /// Applies the layer to vectors: `[rows, inputs]` → `[rows, outputs]`.

@@ -2,9 +2,9 @@ import Storage
 import Tensors
 
 extension Container {
-    /// What the index says of tile `number` of a tensor of this container.
+    /// Looks up tile `number` of a tensor in the index.
     ///
-    /// - Throws: `container.tiles` when the tensor has no such tile.
+    /// - Throws: `container.tiles` if the tensor has no such tile.
     public func tile(_ number: Int, of tensor: StoredTensor) throws -> StoredTile {
         guard number >= 0, number < tensor.tileCount else {
             throw PVITError(.containerTiles, "there is no tile number \(number)", file: path, tensor: tensor.name)
@@ -18,12 +18,12 @@ extension Container {
             decodedByteCount: tensor.layout.byteCount(ofTile: number), checksum: record.checksum)
     }
 
-    /// Lends the decoded bytes of tile `number` to `body`: straight from the map when the tile is stored, otherwise
+    /// Calls `body` with the decoded bytes of tile `number`: straight from the mapping if the tile is stored, else
     /// decoded into `scratch`. The checksum is verified before the first use.
     ///
-    /// - Parameter scratch: Memory that no other thread uses meanwhile.
-    /// - Throws: `container.tile-checksum`, `container.tile-content`, naming tensor and bytes, and whatever `body`
-    ///   throws.
+    /// - Parameter scratch: Memory that no other thread uses at the same time.
+    /// - Throws: `container.tile-checksum`, `container.tile-content`, naming tensor and bytes, and the errors of
+    ///   `body`.
     public func withTile<Result: ~Copyable>(
         _ number: Int, of tensor: StoredTensor, scratch: TileScratch,
         _ body: (_ content: RawSpan, _ tile: StoredTile) throws -> Result
@@ -32,7 +32,7 @@ extension Container {
         return try withTile(tile, of: tensor, scratch: scratch) { try body($0, tile) }
     }
 
-    /// The same for a tile of a tensor of this container that was looked up before.
+    /// Calls `body` with the decoded bytes of a tile that was looked up before.
     public func withTile<Result: ~Copyable>(
         _ tile: StoredTile, of tensor: StoredTensor, scratch: TileScratch, _ body: (_ content: RawSpan) throws -> Result
     ) throws -> Result {
@@ -41,11 +41,11 @@ extension Container {
         }
     }
 
-    /// The same for one of several threads that read parts of the tile at the same time: the first one verifies the
-    /// checksum, and the others do not wait for it.
+    /// Calls `body` with the decoded bytes of a tile that several threads read at the same time. The first thread
+    /// verifies the checksum, and the others do not wait for it.
     ///
-    /// So `body` may see bytes that turn out to be damaged. What it made of them must not be used before all the
-    /// threads have returned without an error.
+    /// Therefore `body` may see bytes that turn out to be damaged. Its results must not be used before all threads have
+    /// returned without an error.
     public func withSharedTile<Result: ~Copyable>(
         _ tile: StoredTile, of tensor: StoredTensor, scratch: TileScratch, _ body: (_ content: RawSpan) throws -> Result
     ) throws -> Result {
@@ -64,7 +64,7 @@ extension Container {
         }
     }
 
-    /// The same for a tile whose stored bytes the caller has read from the file.
+    /// Calls `body` with the decoded bytes of a tile whose stored bytes the caller has read from the file.
     public func withTile<Result: ~Copyable>(
         _ tile: StoredTile, of tensor: StoredTensor, stored: RawSpan, scratch: TileScratch,
         _ body: (_ content: RawSpan) throws -> Result
@@ -82,10 +82,10 @@ extension Container {
         }
     }
 
-    /// Makes the next use of each tile verify its checksum again, as the first one did.
+    /// Forgets which tiles are verified. The next use of each tile verifies its checksum again.
     public func forgetVerification() { verifiedTiles.removeAll() }
 
-    /// Throws unless the stored bytes of a tile have its checksum, whether that was verified before or not.
+    /// Throws unless the stored bytes of a tile match its checksum, even if it was verified before.
     func checkAgain(_ tile: StoredTile, of tensor: StoredTensor) throws {
         try withFileBytes(of: tile, tensor: tensor) { try check(tile, of: tensor, stored: $0) }
     }
@@ -99,7 +99,7 @@ extension Container {
         verifiedTiles.insert(tensor.firstTile + tile.index)
     }
 
-    /// Lends the stored bytes of a tile. When the file does not deliver them any more, the error names the tensor.
+    /// Calls `body` with the stored bytes of a tile. If the file cannot be read, the error names the tensor.
     private func withFileBytes<Result: ~Copyable>(
         of tile: StoredTile, tensor: StoredTensor, _ body: (RawSpan) throws -> Result
     ) throws -> Result {
@@ -111,12 +111,12 @@ extension Container {
         }
     }
 
-    /// Opens the file once more, to read tiles past the page cache.
+    /// Opens the file a second time, to read tiles without the page cache.
     ///
-    /// - Throws: `file.unreadable` when it cannot be opened, or when another file is there by now.
+    /// - Throws: `file.unreadable` if it cannot be opened or has been replaced.
     public func reopenedForReading() throws -> DirectFile { try DirectFile(reopening: file) }
 
-    /// Tells the operating system how a part of the file will be used, such as the stored bytes of a tile or tensor.
+    /// Tells the operating system how a range of the file will be used.
     public func advise(_ advice: MappedFile.Advice, _ range: Range<UInt64>) {
         file.advise(advice, Int(clamping: range.lowerBound)..<Int(clamping: range.upperBound))
     }

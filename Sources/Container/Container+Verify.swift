@@ -1,23 +1,23 @@
 import Storage
 import Tensors
 
-/// How far a verification has come.
+/// The progress of a verification.
 public struct VerificationProgress: Sendable, Hashable {
     /// The tensor that is being checked.
     public let tensor: TensorName
-    /// Bytes of the file that have been checked.
+    /// The number of bytes that have been checked.
     public let checkedByteCount: UInt64
     /// The size of the file.
     public let byteCount: UInt64
 }
 
 extension Container {
-    /// Checks every byte of the file: all that opening checks, the metadata, each tile's checksum and decoded content,
-    /// the padding, each tensor's content digest and the digest of the model.
+    /// Checks every byte of the file: what opening checks, the metadata, each tile's checksum and decoded content, the
+    /// padding, each tensor's content digest, and the model's digest.
     ///
     /// - Parameter progress: Called after each tile.
     /// - Returns: The digest of all parameters.
-    /// - Throws: The first thing that is wrong, with tensor and bytes.
+    /// - Throws: The first error, with its tensor and bytes.
     @discardableResult
     public func verify(progress: (VerificationProgress) -> Void = { _ in }) throws -> ModelDigest {
         let scratch = TileScratch()
@@ -36,7 +36,7 @@ extension Container {
         return try verifyModelDigest()
     }
 
-    /// Checks the tiles of one tensor and the padding before each; returns where the last one ends.
+    /// Checks the tiles of one tensor and the padding before each. Returns the end of the last one.
     private func verify(
         _ tensor: StoredTensor, after end: UInt64, scratch: TileScratch, progress: (VerificationProgress) -> Void
     ) throws -> UInt64 {
@@ -44,9 +44,9 @@ extension Container {
         var digester = ContentDigester(encoding: tensor.encoding, shape: tensor.shape)
         for number in 0..<tensor.tileCount {
             let tile = try tile(number, of: tensor)
-            // Padding between the tiles of a tensor is the tensor's; that before its first tile is nobody's.
+            // The padding before the first tile does not belong to the tensor.
             try verifyPadding(position..<tile.storedRange.lowerBound, tensor: number == 0 ? nil : tensor.name)
-            // Also a tile that was checked before: the disk may have changed its mind.
+            // A tile that was verified before is read again, in case the disk has failed since.
             try checkAgain(tile, of: tensor)
             try withTile(number, of: tensor, scratch: scratch) { content, _ in
                 digester.update(tile: content, scale: tile.scale)
@@ -58,7 +58,7 @@ extension Container {
         }
         guard digester.finish() == tensor.contentDigest else {
             throw PVITError(
-                .contentDigest, "the tensor's content is not what its digest says", file: path, tensor: tensor.name,
+                .contentDigest, "the tensor's content does not match its digest", file: path, tensor: tensor.name,
                 bytes: tensor.storedRange, remedy: .copyAgain)
         }
         return position
@@ -84,7 +84,7 @@ extension Container {
         }
         let digest = digester.finish()
         guard digest == modelDigest else {
-            throw PVITError(.modelDigest, "the parameters are not those that the file's digest says", file: path)
+            throw PVITError(.modelDigest, "the parameters do not match the model's digest", file: path)
         }
         return digest
     }

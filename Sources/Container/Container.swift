@@ -3,21 +3,21 @@ import Synchronization
 import SystemPackage
 import Tensors
 
-/// A container that is used in place from the map. Any number of threads may use it at once.
+/// A container file, used in place through a mapping. Any number of threads may use it at once.
 ///
-/// Opening checks header, footer and index, which takes milliseconds at any size. Every tile is checked against its
-/// checksum before its first use. The file must not be changed while it is open; replacing it by another is harmless,
-/// and cutting it, or a disk that fails, is the error `file.read-failed` of whatever needs the bytes.
+/// Opening checks header, footer and index, which takes milliseconds at any size. The checksum of a tile is verified
+/// before its first use. The file must not be modified while it is open. Replacing it by another file is harmless. If
+/// it is truncated, or the disk fails, the calls that need the missing bytes throw `file.read-failed`.
 public final class Container: Sendable {
-    /// Where the file was when it was opened.
+    /// The path of the file when it was opened.
     public var path: FilePath { file.path }
     /// The size of the file in bytes.
     public var byteCount: Int { file.byteCount }
     /// The number of tensors, aliases and attachments included.
     public var tensorCount: Int { index.tensorCount }
-    /// The version of the format that the file has.
+    /// The version of the file's format.
     public var version: Int { Int(footer.features.version) }
-    /// The digest of all parameters, as the file states it. `verify` computes it.
+    /// The digest of all parameters that the file states. `verify` checks it.
     public var modelDigest: ModelDigest { footer.modelDigest }
 
     let file: MappedFile
@@ -41,7 +41,7 @@ public final class Container: Sendable {
             let footer = try file.withBytes(max(0, size - ContainerFormat.footerByteCount)..<size) {
                 try ContainerFooter($0, header: header, fileByteCount: size)
             }
-            // The footer's layout was checked: the index lies in the file.
+
             let indexRange = Int(footer.indexOffset)..<Int(footer.indexOffset + footer.indexByteCount)
             index = try file.withBytes(indexRange) { span in
                 guard xxh3(span) == footer.indexChecksum else {
@@ -62,14 +62,14 @@ public final class Container: Sendable {
         self.file = file
     }
 
-    /// From now on pages of the map leave this process when the tile that they hold was used, so that a model of any
-    /// size takes little memory. (They may stay in the page cache.)
+    /// From now on, drops the mapped pages of each tile after use, so that a model of any size takes little memory.
+    /// (The pages may stay in the page cache.)
     public func dropPagesAfterUse() { dropsPages.store(true, ordering: .relaxed) }
 
     /// Whether `dropPagesAfterUse` was called.
     var dropsPagesAfterUse: Bool { dropsPages.load(ordering: .relaxed) }
 
-    /// The metadata, decoded and checked at the first use.
+    /// The metadata. Decoded and checked on first use.
     ///
     /// - Throws: `container.metadata-checksum`, `container.metadata-content`.
     public var metadata: JSONObject {
@@ -86,11 +86,11 @@ public final class Container: Sendable {
     private func readMetadata() throws -> JSONObject {
         let start = Int(footer.metadataOffset)
         let range = start..<start + Int(footer.metadataStoredByteCount)
-        let place = UInt64(range.lowerBound)..<UInt64(range.upperBound)
+        let bytes = UInt64(range.lowerBound)..<UInt64(range.upperBound)
         return try file.withBytes(range) { stored in
             guard xxh3(stored) == footer.metadataChecksum else {
                 throw PVITError(
-                    .metadataChecksum, "the metadata is damaged", bytes: place, remedy: .copyAgain)
+                    .metadataChecksum, "the metadata is damaged", bytes: bytes, remedy: .copyAgain)
             }
             do {
                 guard let object = try JSONValue(parsing: try metadataText(stored)).object else {
@@ -98,7 +98,7 @@ public final class Container: Sendable {
                 }
                 return object
             } catch let error as PVITError {
-                throw PVITError(.metadataContent, "the metadata cannot be read: \(error.what)", bytes: place)
+                throw PVITError(.metadataContent, "the metadata is malformed: \(error.what)", bytes: bytes)
             }
         }
     }
@@ -115,14 +115,14 @@ public final class Container: Sendable {
         return text
     }
 
-    /// A tensor by its number in the order of the file.
+    /// The tensor with a number, in the order of the file.
     ///
-    /// - Throws: `container.index` when there are not that many.
+    /// - Throws: `container.index` if there is no such number.
     public func tensor(at number: Int) throws -> StoredTensor {
         try located { try withIndex { try index.tensor(number, in: $0) } }
     }
 
-    /// The tensor or attachment called `name`, or nil. An alias has the tiles of what it stands for. O(log n).
+    /// The tensor or attachment with a name, or nil. An alias has the tiles of its target. Complexity: O(log n).
     public func tensor(named name: TensorName) throws -> StoredTensor? {
         try located {
             try withIndex { span in
@@ -131,14 +131,14 @@ public final class Container: Sendable {
         }
     }
 
-    /// All tensors in the order of the file.
+    /// All tensors, in the order of the file.
     public func tensors() throws -> [StoredTensor] {
         try (0..<tensorCount).map { try tensor(at: $0) }
     }
 
-    /// The content of the attachment called `name`, or nil when there is none.
+    /// The content of the attachment with a name, or nil.
     ///
-    /// - Throws: `container.limit` when it exceeds 256 MiB, and whatever `withTile` throws.
+    /// - Throws: `container.limit` if it exceeds 256 MiB, and the errors of `withTile`.
     public func attachment(_ name: String) throws -> [UInt8]? {
         guard let tensor = try tensor(named: TensorName(name)), tensor.role == .attachment else { return nil }
         guard tensor.decodedByteCount <= ContainerFormat.maximumAttachmentByteCount else {

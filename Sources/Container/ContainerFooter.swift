@@ -28,7 +28,7 @@ struct ContainerFooter {
         bytes.appendLittleEndian(indexOffset)
         bytes.appendLittleEndian(indexByteCount)
         bytes.appendLittleEndian(indexChecksum)
-        for place in 0..<32 { bytes.append(modelDigest.bytes[place]) }
+        for index in 0..<32 { bytes.append(modelDigest.bytes[index]) }
         bytes.appendLittleEndian(xxh3(bytes.span.bytes))
         return bytes + ContainerFormat.endMagic
     }
@@ -39,23 +39,23 @@ extension ContainerFooter {
     init(_ span: RawSpan, header: ContainerHeader, fileByteCount: Int) throws {
         let size = ContainerFormat.footerByteCount
         let magic = ContainerFormat.endMagic
-        let place = UInt64(max(0, fileByteCount - size))..<UInt64(fileByteCount)
+        let range = UInt64(max(0, fileByteCount - size))..<UInt64(fileByteCount)
         guard span.byteCount == size, try span.copyBytes(size - magic.count..<size) == magic else {
             throw PVITError(
-                .containerEnd, "the file does not end as a container does: it is truncated, or something follows it",
-                bytes: place, remedy: .copyAgain)
+                .containerEnd, "the file does not end with a footer: it is truncated, or has bytes after its end",
+                bytes: range, remedy: .copyAgain)
         }
         guard try span.littleEndian(at: 112) == xxh3(span.extracting(0..<112)) else {
-            throw PVITError(.containerFooter, "the footer is damaged", bytes: place, remedy: .copyAgain)
+            throw PVITError(.containerFooter, "the footer is damaged", bytes: range, remedy: .copyAgain)
         }
         features = ContainerFeatures(
             version: try span.littleEndian(at: 0), required: try span.littleEndian(at: 8),
             ignorable: try span.littleEndian(at: 16))
         guard features == header.features else {
-            throw PVITError(.containerFooter, "header and footer are of different files", bytes: place)
+            throw PVITError(.containerFooter, "header and footer belong to different files", bytes: range)
         }
         guard try span.littleEndian(at: 4, as: UInt32.self) == 0 else {
-            throw PVITError(.containerPadding, "reserved bytes of the footer are not zero", bytes: place)
+            throw PVITError(.containerPadding, "reserved bytes of the footer are not zero", bytes: range)
         }
         self.fileByteCount = try span.littleEndian(at: 24)
         metadataOffset = try span.littleEndian(at: 32)
@@ -68,29 +68,33 @@ extension ContainerFooter {
         modelDigest = try Digest(in: span, at: 80)
         guard self.fileByteCount == UInt64(fileByteCount) else {
             throw PVITError(
-                .containerSize, "the file has \(fileByteCount) bytes and should have \(self.fileByteCount)",
+                .containerSize,
+                "the file has \(fileByteCount) bytes, not the \(self.fileByteCount) that its footer says",
                 remedy: .copyAgain)
         }
-        try checkLayout(place)
+        try checkLayout(range)
     }
 
-    /// Throws unless metadata, index and footer follow one another without holes.
-    private func checkLayout(_ place: Range<UInt64>) throws {
+    /// Throws unless metadata, index and footer follow one another without gaps.
+    ///
+    /// - Parameter range: The bytes of the footer.
+    private func checkLayout(_ range: Range<UInt64>) throws {
         guard metadataByteCount <= ContainerFormat.maximumMetadataByteCount, metadataByteCount > 0,
             metadataStoredByteCount > 0, metadataStoredByteCount <= metadataByteCount
         else {
             throw PVITError(
-                .containerLimit, "metadata of \(metadataByteCount) bytes in \(metadataStoredByteCount) is not possible",
-                bytes: place)
+                .containerLimit,
+                "metadata cannot have \(metadataByteCount) bytes of which \(metadataStoredByteCount) are stored",
+                bytes: range)
         }
         let alignment = ContainerFormat.storedAlignment
         // The sums cannot overflow: every term is at most the file's size, which fits Int64.
         guard metadataOffset <= fileByteCount, indexOffset <= fileByteCount, indexByteCount <= fileByteCount,
             metadataOffset >= UInt64(ContainerFormat.headerByteCount), metadataOffset % alignment == 0,
             indexOffset == (metadataOffset + UInt64(metadataStoredByteCount)).aligned(to: alignment),
-            place.lowerBound == (indexOffset + indexByteCount).aligned(to: alignment)
+            range.lowerBound == (indexOffset + indexByteCount).aligned(to: alignment)
         else {
-            throw PVITError(.containerLayout, "metadata, index and footer do not follow one another", bytes: place)
+            throw PVITError(.containerLayout, "metadata, index and footer do not follow one another", bytes: range)
         }
     }
 }

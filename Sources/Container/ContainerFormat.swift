@@ -2,9 +2,9 @@ import Tensors
 
 /// The constants of the container format (`formats/pvq.md`).
 enum ContainerFormat {
-    /// The version that this module writes, and the newest that it reads.
+    /// The version that this module writes, and the newest one that it reads.
     static let version: UInt32 = 1
-    /// The must-understand features that this module knows.
+    /// The must-understand features that this module supports.
     static let knownFeatures: UInt64 = 0
 
     static let startMagic: [UInt8] = [0x89, 0x50, 0x56, 0x51, 0x0D, 0x0A, 0x1A, 0x0A]
@@ -29,32 +29,33 @@ enum ContainerFormat {
 }
 
 extension UInt64 {
-    /// The next multiple of `alignment`, a power of two. The value is an offset into a file: at most `Int64.max`.
+    /// The value rounded up to a multiple of `alignment`, a power of two. The value is an offset into a file, at most
+    /// `Int64.max`.
     func aligned(to alignment: UInt64) -> UInt64 {
         (self &+ alignment &- 1) & ~(alignment &- 1)
     }
 }
 
-/// What a tensor is for.
+/// The role of a tensor.
 public enum TensorRole: UInt8, Sendable, Hashable {
     /// A weight of the model.
     case parameter = 0
-    /// A file that travels with the model, such as `tokenizer.model`.
+    /// A file that belongs to the model, such as `tokenizer.model`.
     case attachment = 1
 }
 
-/// How a tile's bytes are kept.
+/// How a tile's bytes are stored.
 public enum TileCodec: UInt8, Sendable, Hashable {
-    /// As they are: readable straight from the map.
+    /// Uncompressed: readable straight from the mapping.
     case stored = 0
     /// One zstd frame.
     case zstd = 1
-    /// The bytes of the elements sorted by significance into planes, each raw or one zstd frame.
+    /// The bytes of the elements, sorted by significance into planes. Each plane is raw or one zstd frame.
     case zstdPlanes = 2
 }
 
 extension TensorEncoding {
-    /// The number that stands for the encoding in a tensor record.
+    /// The number of the encoding in a tensor record.
     var code: UInt8 {
         switch self {
         case .plain(.f32): 1
@@ -72,7 +73,7 @@ extension TensorEncoding {
         }
     }
 
-    /// The encoding that `code` stands for, or nil.
+    /// The encoding with a number, or nil.
     init?(code: UInt8) {
         switch code {
         case 1: self = .plain(.f32)
@@ -91,7 +92,7 @@ extension TensorEncoding {
         }
     }
 
-    /// Whether weights are kept as codes and scales; tiles then have a scale of their own.
+    /// Whether weights are stored as codes and scales. Each tile then has a scale, too.
     public var isQuantized: Bool {
         switch self {
         case .plain: false
@@ -99,8 +100,7 @@ extension TensorEncoding {
         }
     }
 
-    /// The size of one element, where elements are whole bytes that can be sorted into planes: 2, 4 or 8; otherwise
-    /// nil.
+    /// The number of byte planes, which is the size of an element: 2, 4 or 8; nil if elements have no planes.
     var planeCount: Int? {
         switch self {
         case .plain(let type): type.byteCount > 1 ? type.byteCount : nil

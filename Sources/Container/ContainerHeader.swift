@@ -1,28 +1,28 @@
 import Storage
 
-/// Version and feature flags, which header and footer both state.
+/// Version and feature flags, which both header and footer contain.
 struct ContainerFeatures: Equatable {
     var version: UInt32
-    /// A reader must know every one of these.
+    /// Features that a reader must support.
     var required: UInt64
-    /// A reader may ignore any of these.
+    /// Features that a reader may ignore.
     var ignorable: UInt64
 
     static let current = ContainerFeatures(version: ContainerFormat.version, required: 0, ignorable: 0)
 
-    /// Throws unless this module can read such a file.
+    /// Throws unless this module can read the file.
     func check() throws {
         guard version >= 1, version <= ContainerFormat.version else {
             throw PVITError(
                 .containerVersion,
-                "the container has version \(version); this program reads up to version "
+                "the container has version \(version), but this program reads versions up to "
                     + "\(ContainerFormat.version)", remedy: "use a newer version of pvit")
         }
         let unknown = required & ~ContainerFormat.knownFeatures
         guard unknown == 0 else {
             throw PVITError(
                 .containerFeatures,
-                "the container needs features that this program does not know: 0x"
+                "the container needs features that this program does not support: 0x"
                     + String(unknown, radix: 16), remedy: "use a newer version of pvit")
         }
     }
@@ -52,15 +52,15 @@ struct ContainerHeader {
         guard span.byteCount >= magic.count, try span.copyBytes(0..<magic.count) == magic else {
             throw PVITError(
                 .notAContainer, "this is not a .pvq container", bytes: 0..<UInt64(magic.count),
-                remedy: "check that the file is what its name says, and that it was copied as binary data")
+                remedy: "check that this is the right file, and that it was copied as binary data")
         }
         let size = ContainerFormat.headerByteCount
-        let place = 0..<UInt64(size)
+        let bytes = 0..<UInt64(size)
         guard span.byteCount >= size else {
-            throw PVITError(.containerEnd, "the file ends within its header", bytes: place, remedy: .copyAgain)
+            throw PVITError(.containerEnd, "the file ends within its header", bytes: bytes, remedy: .copyAgain)
         }
         guard try span.littleEndian(at: size - 8) == xxh3(span.extracting(0..<size - 8)) else {
-            throw PVITError(.containerHeader, "the header is damaged", bytes: place, remedy: .copyAgain)
+            throw PVITError(.containerHeader, "the header is damaged", bytes: bytes, remedy: .copyAgain)
         }
         features = ContainerFeatures(
             version: try span.littleEndian(at: 8), required: try span.littleEndian(at: 16),
@@ -70,7 +70,7 @@ struct ContainerHeader {
             try UInt64(span.littleEndian(at: 12, as: UInt32.self)) | span.littleEndian(at: 32)
             | span.littleEndian(at: 40) | span.littleEndian(at: 48)
         guard reserved == 0 else {
-            throw PVITError(.containerPadding, "reserved bytes of the header are not zero", bytes: place)
+            throw PVITError(.containerPadding, "reserved bytes of the header are not zero", bytes: bytes)
         }
     }
 }

@@ -1,9 +1,9 @@
 import Storage
 import Tensors
 
-/// The index of a container: where its parts lie, and checked access to the records in place.
+/// The index of a container: the offsets of its sections, and checked access to records in place.
 ///
-/// `span` is always the whole index, straight from the map.
+/// `span` is always the whole index, straight from the mapping.
 struct ContainerIndex: Sendable {
     /// The number of tensor records.
     let tensorCount: Int
@@ -13,7 +13,7 @@ struct ContainerIndex: Sendable {
     private let tileRecords: Int
     private let order: Int
     private let names: Int
-    /// The size that the counts make necessary.
+    /// The size that follows from the counts, in bytes.
     let byteCount: Int
 
     init(tensorCount: Int, tileCount: Int, nameByteCount: Int) {
@@ -26,7 +26,7 @@ struct ContainerIndex: Sendable {
         byteCount = (names + nameByteCount + 7) / 8 * 8
     }
 
-    /// Reads the counts and checks that they are within the limits and need just the bytes that there are.
+    /// Reads the counts, and checks that they are within the limits and match the size of the index.
     init(_ span: RawSpan) throws {
         guard span.byteCount >= ContainerFormat.indexHeaderByteCount else {
             throw PVITError(.containerIndex, "the index is too short")
@@ -38,18 +38,20 @@ struct ContainerIndex: Sendable {
             nameBytes <= tensors * ContainerFormat.maximumNameByteCount
         else {
             throw PVITError(
-                .containerLimit, "\(tensors) tensors, \(tiles) tiles and \(nameBytes) bytes of names are too many")
+                .containerLimit,
+                "the index has too many tensors, tiles or names: \(tensors) tensors, \(tiles) tiles, "
+                    + "\(nameBytes) bytes of names")
         }
         self.init(tensorCount: tensors, tileCount: tiles, nameByteCount: nameBytes)
         guard byteCount == span.byteCount else {
-            throw PVITError(.containerIndex, "the index has \(span.byteCount) bytes where its counts need \(byteCount)")
+            throw PVITError(.containerIndex, "the index has \(span.byteCount) bytes, but its counts need \(byteCount)")
         }
         guard span.isZero(12..<ContainerFormat.indexHeaderByteCount), span.isZero(names + nameBytes..<byteCount) else {
             throw PVITError(.containerPadding, "reserved or padding bytes of the index are not zero")
         }
     }
 
-    /// Where the record of tensor `number` lies in the index.
+    /// The range of the record of tensor `number`.
     private func tensorRecord(_ number: Int) throws -> Range<Int> {
         guard number >= 0, number < tensorCount else {
             throw PVITError(.containerIndex, "there is no tensor number \(number)")
@@ -59,7 +61,7 @@ struct ContainerIndex: Sendable {
         return start..<start + size
     }
 
-    /// Where the name of tensor `number` lies in the index.
+    /// The range of the name of tensor `number`.
     private func nameRange(_ number: Int, in span: RawSpan) throws -> Range<Int> {
         let record = try tensorRecord(number).lowerBound
         let start = Int(try span.littleEndian(at: record, as: UInt32.self))
@@ -72,12 +74,12 @@ struct ContainerIndex: Sendable {
 
     private func name(_ number: Int, in span: RawSpan) throws -> TensorName {
         guard let name = TensorName(checking: span.extracting(try nameRange(number, in: span))) else {
-            throw PVITError(.containerName, "the name of tensor number \(number) is not possible")
+            throw PVITError(.containerName, "the name of tensor number \(number) is not valid")
         }
         return name
     }
 
-    /// Tensor `number` in the order of the file.
+    /// Tensor `number`, in the order of the file.
     func tensor(_ number: Int, in span: RawSpan) throws -> StoredTensor {
         let name = try name(number, in: span)
         do {
@@ -92,15 +94,15 @@ struct ContainerIndex: Sendable {
         }
     }
 
-    /// The number of the tensor at place `rank` of the ascending order of names.
+    /// The number of the tensor at `rank` in the ascending order of names.
     func sorted(_ rank: Int, in span: RawSpan) throws -> Int {
         guard rank >= 0, rank < tensorCount else {
-            throw PVITError(.containerIndex, "there is no place \(rank) in the order of names")
+            throw PVITError(.containerIndex, "there is no rank \(rank) in the order of names")
         }
         return Int(try span.littleEndian(at: order + 4 * rank, as: UInt32.self))
     }
 
-    /// The number of the tensor called `name`, or nil. Binary search: O(log n) comparisons of bytes.
+    /// The number of the tensor with a name, or nil. A binary search: O(log n) comparisons of bytes.
     func find(_ name: TensorName, in span: RawSpan) throws -> Int? {
         let wanted = Array(name.rawValue.utf8)
         var low = 0
@@ -129,7 +131,7 @@ struct ContainerIndex: Sendable {
 
     /// Checks every record, the order of names, and that tiles follow one another from the header to the metadata.
     ///
-    /// - Parameter contentEnd: Where the metadata begins.
+    /// - Parameter contentEnd: The offset of the metadata.
     func validate(_ span: RawSpan, contentEnd: UInt64) throws {
         var position = UInt64(ContainerFormat.headerByteCount)
         var tileCursor = 0
@@ -137,7 +139,7 @@ struct ContainerIndex: Sendable {
         for number in 0..<tensorCount {
             let bytes = span.extracting(try tensorRecord(number))
             guard Int(try bytes.littleEndian(at: 0, as: UInt32.self)) == nameCursor else {
-                throw PVITError(.containerLayout, "the name of tensor number \(number) is not where it must be")
+                throw PVITError(.containerLayout, "the name of tensor number \(number) is at the wrong offset")
             }
             nameCursor += Int(try bytes.littleEndian(at: 4, as: UInt16.self))
             let tensor = try tensor(number, in: span)
@@ -156,7 +158,7 @@ struct ContainerIndex: Sendable {
             }
         }
         guard nameCursor == nameByteCount, tileCursor == tileCount else {
-            throw PVITError(.containerIndex, "there are names or tiles that belong to no tensor")
+            throw PVITError(.containerIndex, "there are names or tiles that do not belong to any tensor")
         }
         guard position.aligned(to: ContainerFormat.storedAlignment) == contentEnd else {
             throw PVITError(.containerLayout, "the metadata does not follow the last tile")
@@ -164,7 +166,7 @@ struct ContainerIndex: Sendable {
         try checkOrder(span)
     }
 
-    /// An alias repeats the record of a tensor that is none, from byte 16 on.
+    /// Checks that an alias repeats the record of its target, which is not an alias, from byte 16.
     private func checkAlias(_ record: RawSpan, in span: RawSpan) throws {
         let target = span.extracting(try tensorRecord(Int(record.littleEndian(at: 8, as: UInt32.self))))
         let size = ContainerFormat.tensorRecordByteCount
@@ -176,13 +178,13 @@ struct ContainerIndex: Sendable {
         }
     }
 
-    /// Checks the places of a tensor's tiles; returns where the last one ends.
+    /// Checks the offsets of a tensor's tiles. Returns the end of the last one.
     private func checkTiles(
         of tensor: StoredTensor, after end: UInt64, contentEnd: UInt64, in span: RawSpan
     ) throws -> UInt64 {
         guard tensor.tileCount > 0 else {
             guard tensor.storedRange == 0..<0 else {
-                throw PVITError(.containerLayout, "a tensor without elements has a place in the file")
+                throw PVITError(.containerLayout, "a tensor without elements has bytes in the file")
             }
             return end
         }
@@ -202,7 +204,7 @@ struct ContainerIndex: Sendable {
             }
             position += UInt64(tile.storedByteCount)
             guard position <= contentEnd else {
-                throw PVITError(.containerLayout, "tile \(index) reaches past the last tile's end")
+                throw PVITError(.containerLayout, "tile \(index) ends after the start of the metadata")
             }
         }
         guard tensor.storedRange.upperBound == position else {
@@ -211,13 +213,13 @@ struct ContainerIndex: Sendable {
         return position
     }
 
-    /// The order of names must be strictly ascending, which also makes it a permutation.
+    /// Checks that names are strictly ascending. The order is then also a permutation.
     private func checkOrder(_ span: RawSpan) throws {
         var previous: Int?
         for rank in 0..<tensorCount {
             let number = try sorted(rank, in: span)
             guard number < tensorCount else {
-                throw PVITError(.containerOrder, "the order of names refers to a tensor that does not exist")
+                throw PVITError(.containerOrder, "the order of names contains a tensor that does not exist")
             }
             if let previous {
                 let (left, right) = try (nameRange(previous, in: span), nameRange(number, in: span))
@@ -232,7 +234,7 @@ struct ContainerIndex: Sendable {
 }
 
 extension TensorName {
-    /// The name that the bytes spell, unless they are empty, too many, not UTF-8 or have control characters.
+    /// Creates a name from bytes; nil if they are empty, too many, not UTF-8, or contain control characters.
     init?(checking bytes: RawSpan) {
         guard bytes.byteCount > 0, bytes.byteCount <= ContainerFormat.maximumNameByteCount else { return nil }
         let text = bytes.withUnsafeBytes { String(validating: $0, as: UTF8.self) }

@@ -2,9 +2,9 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// Writes a container in one pass. Nothing appears under its name before `finish`.
+/// Writes a container from start to end. The file does not appear under its name before `finish`.
 ///
-/// The same calls with the same arguments give the same bytes.
+/// The same calls with the same arguments write the same bytes.
 public struct ContainerWriter: ~Copyable {
     private var file: OutputFile
     private var index = IndexBuilder()
@@ -19,7 +19,7 @@ public struct ContainerWriter: ~Copyable {
         var tileCount = 0
     }
 
-    /// Starts a container that will be called `path`.
+    /// Starts a container at `path`.
     ///
     /// - Throws: `file.cannot-create`, `file.write-failed`.
     public init(path: FilePath) throws {
@@ -33,14 +33,14 @@ public struct ContainerWriter: ~Copyable {
 
     /// Begins a tensor, whose tiles follow.
     ///
-    /// - Parameter rowsPerTile: Rows in each tile but the last, a multiple of the encoding's `rowsPerGroup`; nil
-    ///   chooses tiles of about `TileLayout.targetByteCount`.
-    /// - Throws: `container.name`, `container.order` when the name was used before, and whatever `TileLayout` throws.
+    /// - Parameter rowsPerTile: The number of rows in each tile except the last, a multiple of the encoding's
+    ///   `rowsPerGroup`; nil chooses tiles of about `TileLayout.targetByteCount`.
+    /// - Throws: `container.name`, `container.order` if the name was used before, and the errors of `TileLayout`.
     public mutating func beginTensor(
         _ name: TensorName, encoding: TensorEncoding, shape: Shape, role: TensorRole = .parameter,
         rowsPerTile: Int? = nil
     ) throws {
-        guard open == nil else { throw request("a tensor is begun before the last one has ended", name) }
+        guard open == nil else { throw request("beginTensor was called before the last tensor ended", name) }
         guard role == .parameter || (encoding == .plain(.u8) && shape.rank == 1) else {
             throw PVITError(.containerEncoding, "an attachment must be a list of bytes", tensor: name)
         }
@@ -61,19 +61,18 @@ public struct ContainerWriter: ~Copyable {
             digester: ContentDigester(encoding: encoding, shape: shape))
     }
 
-    /// Appends the next tile of the tensor that was begun.
+    /// Appends the next tile of the current tensor.
     ///
-    /// - Parameter content: The bytes that `tile` was made of; they enter the content digest.
-    /// - Throws: `container.tiles` when the tile is not the one that is due; `file.write-failed`.
+    /// - Parameter content: The decoded bytes of `tile`, for the content digest.
+    /// - Throws: `container.tiles` if the tile does not have the size of the next one; `file.write-failed`.
     public mutating func append(_ tile: EncodedTile, content: RawSpan) throws {
-        guard var tensor = open else { throw request("a tile is appended to no tensor") }
+        guard var tensor = open else { throw request("append was called without beginTensor") }
         guard tensor.tileCount < tensor.layout.tileCount,
             content.byteCount == tensor.layout.byteCount(ofTile: tensor.tileCount),
             content.byteCount == tile.decodedByteCount
         else {
             throw PVITError(
-                .containerTiles, "tile \(tensor.tileCount) of \(content.byteCount) bytes is not the one that is due",
-                tensor: tensor.name)
+                .containerTiles, "\(content.byteCount) bytes are not tile \(tensor.tileCount)", tensor: tensor.name)
         }
         let isFirst = tensor.tileCount == 0
         if isFirst { try pad(to: ContainerFormat.tensorAlignment) }
@@ -95,11 +94,11 @@ public struct ContainerWriter: ~Copyable {
         open = tensor
     }
 
-    /// Ends the tensor that was begun.
+    /// Ends the current tensor.
     ///
-    /// - Throws: `container.tiles` when tiles are missing; `container.statistics` for impossible numbers.
+    /// - Throws: `container.tiles` if tiles are missing; `container.statistics` for impossible numbers.
     public mutating func endTensor(statistics: ErrorStatistics? = nil) throws {
-        guard var tensor = open else { throw request("no tensor was begun that could end") }
+        guard var tensor = open else { throw request("endTensor was called without beginTensor") }
         guard tensor.tileCount == tensor.layout.tileCount else {
             throw PVITError(
                 .containerTiles, "the tensor has \(tensor.tileCount) of its \(tensor.layout.tileCount) tiles",
@@ -119,18 +118,18 @@ public struct ContainerWriter: ~Copyable {
         open = nil
     }
 
-    /// Gives a parameter that was written before a second name.
+    /// Adds a second name for a parameter that has been written.
     ///
-    /// - Throws: `tensor.not-found` when there is no such parameter; `container.name`, `container.order`.
+    /// - Throws: `tensor.not-found` if there is no such parameter; `container.name`, `container.order`.
     public mutating func addAlias(_ name: TensorName, of target: TensorName) throws {
-        guard open == nil else { throw request("an alias is added before the last tensor has ended", name) }
+        guard open == nil else { throw request("addAlias was called before the last tensor ended", name) }
         try index.check(name: name, newTiles: 0)
         try index.appendAlias(name, of: target)
     }
 
-    /// Adds a file that travels with the model, such as `tokenizer.model`.
+    /// Adds a file that belongs to the model, such as `tokenizer.model`.
     ///
-    /// - Throws: `container.limit` when it is larger than 256 MiB; whatever `beginTensor` and `append` throw.
+    /// - Throws: `container.limit` if it is larger than 256 MiB; the errors of `beginTensor` and `append`.
     public mutating func addAttachment(
         _ name: String, bytes: [UInt8], compression: Compression = .zstd
     ) throws {
@@ -150,11 +149,11 @@ public struct ContainerWriter: ~Copyable {
 
     /// Writes metadata and index, and gives the file its name.
     ///
-    /// - Parameter metadata: Keys have a namespace: `model.config`.
+    /// - Parameter metadata: Keys have a namespace, such as `model.config`.
     /// - Returns: The digest of all parameters, and the size of the file in bytes.
-    /// - Throws: `container.limit` when the metadata exceeds 64 MiB; `file.write-failed`, `file.cannot-create`.
+    /// - Throws: `container.limit` if the metadata exceeds 64 MiB; `file.write-failed`, `file.cannot-create`.
     public consuming func finish(metadata: JSONObject) throws -> (digest: ModelDigest, byteCount: UInt64) {
-        guard open == nil else { throw request("the file is finished before its last tensor has ended") }
+        guard open == nil else { throw request("finish was called before the last tensor ended") }
         let text = JSONValue.object(metadata).encoded()
         guard text.count <= ContainerFormat.maximumMetadataByteCount else {
             throw PVITError(.containerLimit, "metadata of \(text.count) bytes is too large", file: file.path)

@@ -11,7 +11,7 @@ struct IndexBuilder {
     /// The number that the next tile will have.
     var nextTile: UInt32 { UInt32(truncatingIfNeeded: tiles.count) }
 
-    /// Throws unless a tensor of that name with that many tiles can be added.
+    /// Throws unless a tensor with this name and number of tiles can be added.
     func check(name: TensorName, newTiles: Int) throws {
         guard TensorName(checking: Array(name.rawValue.utf8).span.bytes) != nil else {
             throw PVITError(
@@ -20,7 +20,7 @@ struct IndexBuilder {
                     + "control characters", tensor: name)
         }
         guard numbers[name] == nil else {
-            throw PVITError(.containerOrder, "there is a tensor of this name already", tensor: name)
+            throw PVITError(.containerOrder, "there already is a tensor with this name", tensor: name)
         }
         guard tensors.count < ContainerFormat.maximumTensorCount,
             newTiles <= ContainerFormat.maximumTileCount - tiles.count
@@ -42,10 +42,10 @@ struct IndexBuilder {
 
     mutating func appendAlias(_ name: TensorName, of target: TensorName) throws {
         guard let number = numbers[target], tensors[number].record.role == .parameter else {
-            throw PVITError(.tensorNotFound, "there is no parameter \(target) to stand for", tensor: name)
+            throw PVITError(.tensorNotFound, "there is no parameter \(target) for the alias", tensor: name)
         }
         var record = tensors[number].record
-        // A second name for an alias is a second name for what that stands for.
+        // An alias of an alias is an alias of its target.
         if record.aliasOf == TensorRecord.notAnAlias { record.aliasOf = UInt32(truncatingIfNeeded: number) }
         append(record, name: name)
     }

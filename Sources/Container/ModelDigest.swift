@@ -5,19 +5,19 @@ extension Digest {
     /// Reads 32 bytes of a file.
     init(in span: RawSpan, at offset: Int) throws {
         var bytes = SIMD32<UInt8>()
-        for place in 0..<32 { bytes[place] = try span.littleEndian(at: offset + place) }
+        for index in 0..<32 { bytes[index] = try span.littleEndian(at: offset + index) }
         self.init(bytes: bytes)
     }
 }
 
-/// The digest of all parameters of a model: SHA-256 over names, encodings, shapes and decoded contents. It survives
-/// compression, other tile sizes and new metadata.
+/// The digest of all parameters of a model: SHA-256 of names, encodings, shapes and decoded contents. It does not
+/// depend on compression, tile sizes or metadata.
 public typealias ModelDigest = Digest
 
 /// Computes the digest of one tensor's decoded content.
 ///
-/// Plain tensors: their bytes. Quantized tensors: each group, preceded by its tile's scale, so that the digest does not
-/// depend on how many groups share a tile.
+/// Of a plain tensor, the bytes are hashed. Of a quantized tensor, each group is hashed after its tile's scale, so that
+/// the digest does not depend on the number of groups in a tile.
 struct ContentDigester {
     private var hash = SHA256()
     private let groupByteCount: Int?
@@ -40,7 +40,7 @@ struct ContentDigester {
     func finish() -> Digest { hash.digest }
 }
 
-/// Computes the digest of a model from its parameters, which come in ascending order of their names' UTF-8 bytes.
+/// Computes the digest of a model from its parameters, in ascending order of their names' UTF-8 bytes.
 struct ModelDigester {
     private var hash = SHA256()
 
@@ -53,7 +53,7 @@ struct ModelDigester {
         bytes.append(encoding.code)
         bytes.append(UInt8(truncatingIfNeeded: shape.rank))
         for extent in shape.dimensions { bytes.appendLittleEndian(UInt64(extent)) }
-        for place in 0..<32 { bytes.append(content.bytes[place]) }
+        for index in 0..<32 { bytes.append(content.bytes[index]) }
         hash.update(bytes)
     }
 

@@ -4,8 +4,8 @@
     import Musl
 #endif
 
-/// Orders bytes: negative, zero or positive as `left` comes before, equals or comes after `right`. What another begins
-/// with comes before it.
+/// Compares bytes lexicographically. The result is negative, zero or positive if `left` comes before, equals or comes
+/// after `right`. A prefix comes before a longer string.
 func compare(_ left: RawSpan, _ right: RawSpan) -> Int {
     let order = left.withUnsafeBytes { left in
         right.withUnsafeBytes { right -> Int in
@@ -17,7 +17,7 @@ func compare(_ left: RawSpan, _ right: RawSpan) -> Int {
 }
 
 extension RawSpan {
-    /// Whether all bytes of `range`, which must lie inside, are zero.
+    /// Whether all bytes in a range are zero.
     func isZero(_ range: Range<Int>) -> Bool {
         extracting(range).withUnsafeBytes { bytes in
             guard let start = bytes.baseAddress, bytes.count > 0 else { return true }

@@ -1,36 +1,36 @@
 import Storage
 import Tensors
 
-/// What the index of a container says of a tensor.
+/// A tensor in the index of a container.
 public struct StoredTensor: Sendable, Hashable {
-    /// The name; an alias has its own.
+    /// The name. An alias has its own.
     public let name: TensorName
-    /// How elements lie in decoded tiles.
+    /// How elements are encoded in decoded tiles.
     public let encoding: TensorEncoding
     /// The extents, outermost first.
     public let shape: Shape
-    /// What the tensor is for.
+    /// The role of the tensor.
     public let role: TensorRole
     /// How rows are cut into tiles.
     public let layout: TileLayout
-    /// The bytes of the file that hold the tiles and the padding between them; empty for a tensor without elements.
+    /// The bytes of the file with the tiles and the padding between them; empty for a tensor without elements.
     public let storedRange: Range<UInt64>
-    /// How far the elements lie from those of the source, when that was recorded.
+    /// The quantization error, if it was recorded.
     public let statistics: ErrorStatistics?
     /// SHA-256 of the decoded content.
     public let contentDigest: Digest
-    /// The tensor whose tiles these are, when this is a second name for it.
+    /// The target, if this is an alias.
     public let aliasOf: TensorName?
 
     let firstTile: Int
 
-    /// Rows in each tile but the last.
+    /// The number of rows in each tile except the last.
     public var rowsPerTile: Int { layout.rowsPerTile }
     /// The number of tiles.
     public var tileCount: Int { layout.tileCount }
-    /// The size of all decoded tiles.
+    /// The size of all decoded tiles, in bytes.
     public var decodedByteCount: Int { layout.byteCount }
-    /// The size in the file, padding between tiles included. An alias has the size of what it stands for.
+    /// The size in the file, in bytes, with the padding between tiles. An alias has the size of its target.
     public var storedByteCount: Int { Int(clamping: storedRange.upperBound - storedRange.lowerBound) }
 
     init(name: TensorName, record: TensorRecord, aliasOf: TensorName?) throws {
@@ -42,7 +42,7 @@ public struct StoredTensor: Sendable, Hashable {
         }
         guard layout.tileCount == record.tileCount else {
             throw PVITError(
-                .containerTiles, "\(record.tileCount) tiles are listed where \(layout.tileCount) are needed",
+                .containerTiles, "the tensor has \(record.tileCount) tiles but needs \(layout.tileCount)",
                 tensor: name)
         }
         let (end, overflow) = record.offset.addingReportingOverflow(record.storedByteCount)
@@ -61,19 +61,19 @@ public struct StoredTensor: Sendable, Hashable {
     }
 }
 
-/// What the index of a container says of one tile.
+/// A tile in the index of a container.
 public struct StoredTile: Sendable, Hashable {
     /// The tile's number within its tensor.
     public let index: Int
-    /// The rows of the tensor that it holds.
+    /// The rows of the tensor in this tile.
     public let rows: Range<Int>
-    /// How the bytes are kept.
+    /// How the bytes are stored.
     public let codec: TileCodec
-    /// What the tile's weights are multiplied by; 1 for plain encodings.
+    /// The factor of the tile's weights; 1 for plain encodings.
     public let scale: Float
-    /// Where the bytes lie in the file.
+    /// The bytes of the tile in the file.
     public let storedRange: Range<UInt64>
-    /// The size once decoded.
+    /// The size of the decoded tile, in bytes.
     public let decodedByteCount: Int
 
     let checksum: UInt64

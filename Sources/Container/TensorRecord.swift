@@ -42,11 +42,11 @@ struct TensorRecord {
         bytes.appendLittleEndian((statistics?.maximumError ?? 0).bitPattern)
         bytes.appendLittleEndian((statistics?.squaredSum ?? 0).bitPattern)
         bytes.appendLittleEndian(UInt64(statistics?.count ?? 0))
-        for place in 0..<32 { bytes.append(contentDigest.bytes[place]) }
+        for index in 0..<32 { bytes.append(contentDigest.bytes[index]) }
         bytes += repeatElement(0, count: 16)
     }
 
-    /// Reads a record of `tensorRecordByteCount` bytes and checks whatever can be checked without its neighbours.
+    /// Reads a record of `tensorRecordByteCount` bytes, and checks what does not depend on other records.
     init(_ span: RawSpan) throws {
         nameOffset = try span.littleEndian(at: 0)
         nameByteCount = try span.littleEndian(at: 4)
@@ -85,7 +85,7 @@ struct TensorRecord {
     private static func shape(_ span: RawSpan) throws -> Shape {
         let rank = Int(try span.littleEndian(at: 18, as: UInt8.self))
         guard rank <= Shape.maximumRank else {
-            throw PVITError(.containerShape, "a tensor has \(rank) dimensions; \(Shape.maximumRank) are the most")
+            throw PVITError(.containerShape, "a tensor has \(rank) dimensions, more than \(Shape.maximumRank)")
         }
         var dimensions: [Int] = []
         for axis in 0..<Shape.maximumRank {
@@ -116,7 +116,7 @@ struct TensorRecord {
         let count: UInt64 = try span.littleEndian(at: 136)
         guard flags == 1 else {
             guard count == 0, numbers.allSatisfy({ $0.bitPattern == 0 }) else {
-                throw PVITError(.containerPadding, "error statistics are absent and yet not zero")
+                throw PVITError(.containerPadding, "error statistics are absent, but their bytes are not zero")
             }
             return nil
         }
@@ -129,7 +129,7 @@ struct TensorRecord {
 }
 
 extension TensorRecord {
-    /// Creates the record of a tensor that is about to be written.
+    /// Creates the record of a tensor that is not written yet.
     init(
         encoding: TensorEncoding, role: TensorRole, shape: Shape, rowsPerTile: UInt32, firstTile: UInt32
     ) {

@@ -1,42 +1,42 @@
 import Storage
 import Tensors
 
-/// How the tiles of a tensor are kept.
+/// How the tiles of a tensor are stored.
 public enum Compression: Sendable, Hashable {
-    /// As they are, so that they can be used straight from the map.
+    /// Uncompressed, so that they can be used straight from the mapping.
     case none
-    /// By zstd, float types after sorting their bytes into planes. Levels are 1 to 19. A tile that would not get at
-    /// least 3 % smaller is kept as it is.
+    /// With zstd, levels 1 to 19. The bytes of floats are sorted into planes first. A tile that would not become at
+    /// least 3 % smaller is stored uncompressed.
     case zstd(level: Int)
 
-    /// Zstd at level 3; higher levels gain next to nothing on weights.
+    /// Zstd at level 3. Higher levels hardly help on weights.
     public static let zstd = Compression.zstd(level: 3)
 }
 
-/// A tile as it will lie in the file.
+/// A tile in the form in which the file stores it.
 public struct EncodedTile: Sendable {
-    /// How the bytes are kept.
+    /// How the bytes are stored.
     public let codec: TileCodec
-    /// What the tile's weights are multiplied by; 1 for plain encodings.
+    /// The factor of the tile's weights; 1 for plain encodings.
     public let scale: Float
-    /// The size of the content.
+    /// The size of the content, in bytes.
     public let decodedByteCount: Int
-    /// The size in the file.
+    /// The size in the file, in bytes.
     public var storedByteCount: Int { compressed?.count ?? decodedByteCount }
 
-    /// The bytes of a compressed tile; a stored tile's are its content.
+    /// The bytes of a compressed tile; nil for a stored tile, whose bytes are its content.
     let compressed: [UInt8]?
     let checksum: UInt64
 }
 
-/// Makes tiles of content: a pure function, so that any number of threads can share the work.
+/// Encodes tiles. A pure function, so that threads can share the work.
 public enum TileEncoder {
     /// Compresses and checksums the content of a tile.
     ///
     /// - Parameters:
     ///   - content: The decoded bytes of the tile: dense rows, or quantized groups.
     ///   - scale: The scale of a quantized tile; 1 for plain encodings.
-    /// - Throws: `container.limit` when the content is larger than a tile may be.
+    /// - Throws: `container.limit` if the content is larger than a tile may be.
     public static func encode(
         _ content: RawSpan, encoding: TensorEncoding, scale: Float = 1, compression: Compression
     ) throws -> EncodedTile {
@@ -63,11 +63,11 @@ public enum TileEncoder {
             codec: .stored, scale: scale, decodedByteCount: content.byteCount, compressed: nil, checksum: xxh3(content))
     }
 
-    /// The most bytes that compressed content may take to be worth its decoding: 97 %.
+    /// The size up to which compressed content is worth decoding: 97 %.
     private static func worthwhile(_ byteCount: Int) -> Int { byteCount / 100 * 97 + byteCount % 100 * 97 / 100 }
 
-    /// The sizes of all planes, then the planes, each as one frame or, where that does not pay, as it is. Nil when the
-    /// whole does not pay.
+    /// The sizes of all planes, then the planes, each as one frame, or raw if a frame is not worthwhile. Nil if the
+    /// whole is not worthwhile.
     private static func compressPlanes(_ content: RawSpan, width: Int, level: Int) throws -> [UInt8]? {
         var sizes: [UInt8] = []
         var planes: [UInt8] = []

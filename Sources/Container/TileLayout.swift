@@ -1,16 +1,17 @@
 import Storage
 import Tensors
 
-/// How a tensor is cut into tiles: whole rows of its outermost dimension, the same number in each tile but the last.
+/// How a tensor is cut into tiles. A tile has whole rows of the outermost dimension, the same number in each tile
+/// except the last.
 public struct TileLayout: Sendable, Hashable {
-    /// The decoded size that a tile has by default, where rows allow it.
+    /// The default size of a decoded tile, in bytes. Long rows make larger tiles.
     public static let targetByteCount = 512 << 10
 
-    /// Rows in each tile but the last; a multiple of the encoding's `rowsPerGroup`.
+    /// The number of rows in each tile except the last, a multiple of the encoding's `rowsPerGroup`.
     public let rowsPerTile: Int
     /// The number of tiles; 0 for a tensor without elements.
     public let tileCount: Int
-    /// The decoded size of all tiles.
+    /// The size of all decoded tiles, in bytes.
     public let byteCount: Int
 
     let encoding: TensorEncoding
@@ -20,9 +21,9 @@ public struct TileLayout: Sendable, Hashable {
     /// Lays out a tensor.
     ///
     /// - Parameter rowsPerTile: A positive multiple of `rowsPerGroup`; nil chooses tiles of about `targetByteCount`.
-    /// - Throws: `container.shape` when the encoding does not suit the shape; `container.tiles` when `rowsPerTile` is
-    ///   no positive multiple of `rowsPerGroup` or is more than the rows need; `container.limit` for a tile over the
-    ///   limit.
+    /// - Throws: `container.shape` if the encoding does not support the shape; `container.tiles` if `rowsPerTile` is
+    ///   not a positive multiple of `rowsPerGroup` or is more than the rows need; `container.limit` for a tile that is
+    ///   too large.
     public init(encoding: TensorEncoding, shape: Shape, rowsPerTile: Int? = nil) throws {
         let rows = shape.rows
         let columns = shape.elementCount == 0 ? 0 : shape.elementsPerRow
@@ -48,7 +49,10 @@ public struct TileLayout: Sendable, Hashable {
         let groupsPerTile: Int
         if let rowsPerTile {
             guard rowsPerTile > 0, rowsPerTile % group == 0, rowsPerTile / group <= groupCount else {
-                throw PVITError(.containerTiles, "tiles of \(rowsPerTile) rows do not suit \(shape) in \(encoding)")
+                throw PVITError(
+                    .containerTiles,
+                    "a tensor of shape \(shape) in \(encoding) cannot have tiles of \(rowsPerTile) rows"
+                )
             }
             groupsPerTile = rowsPerTile / group
         } else {
@@ -65,20 +69,13 @@ public struct TileLayout: Sendable, Hashable {
         byteCount = total
     }
 
-    /// The number of rows in each tile but the last that gives tiles of about 512 KiB of decoded bytes.
-    ///
-    /// - Throws: `container.shape` or `container.limit` when the tensor cannot be laid out.
-    public static func rowsPerTile(encoding: TensorEncoding, shape: Shape) throws -> Int {
-        try TileLayout(encoding: encoding, shape: shape).rowsPerTile
-    }
-
     /// The rows of a tile in `0..<tileCount`.
     public func rows(ofTile index: Int) -> Range<Int> {
         let start = index * rowsPerTile
         return start..<min(start + rowsPerTile, rows)
     }
 
-    /// The decoded size of a tile in `0..<tileCount`.
+    /// The size of a decoded tile in `0..<tileCount`, in bytes.
     public func byteCount(ofTile index: Int) -> Int {
         // Cannot overflow: the initializer computed the size of all rows.
         encoding.byteCount(rows: rows(ofTile: index).count, columns: columns) ?? 0

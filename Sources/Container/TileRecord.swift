@@ -44,14 +44,14 @@ struct TileRecord {
         checksum = try span.littleEndian(at: 24)
     }
 
-    /// Throws unless codec, size and scale are possible for a tile of `byteCount` decoded bytes in `encoding`.
+    /// Throws unless codec, size and scale are valid for a tile with `byteCount` decoded bytes in `encoding`.
     func check(encoding: TensorEncoding, byteCount: Int) throws {
         let size = Int(storedByteCount)
         switch codec {
         case .stored:
             guard size == byteCount else {
                 throw PVITError(
-                    .containerTiles, "a stored tile has \(size) bytes where encoding and shape need \(byteCount)")
+                    .containerTiles, "a stored tile has \(size) bytes, but encoding and shape need \(byteCount)")
             }
         case .zstd, .zstdPlanes:
             guard size > 0, size < byteCount else {
@@ -59,7 +59,7 @@ struct TileRecord {
                     .containerTiles, "a compressed tile has \(size) bytes, but must have 1 to \(byteCount - 1)")
             }
             guard codec == .zstd || encoding.planeCount != nil else {
-                throw PVITError(.containerTiles, "a tile in \(encoding) cannot be cut into byte planes")
+                throw PVITError(.containerTiles, "a tile in \(encoding) cannot have byte planes")
             }
         }
         let scaleIsPossible = encoding.isQuantized ? scale.isFinite && scale.sign == .plus : scale == 1

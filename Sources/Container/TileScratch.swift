@@ -2,15 +2,15 @@ import Storage
 import Synchronization
 import Tensors
 
-/// The memory in which one thread decodes tiles, one at a time: two decoded tiles at most, and zstd's own context.
+/// The memory in which one thread decodes one tile at a time: at most two decoded tiles, and a zstd context.
 ///
-/// Using one scratch for two tiles at once is an error that is thrown, not a race.
+/// Using a scratch for two tiles at once throws an error; it is not a data race.
 public final class TileScratch: Sendable {
     private let isInUse = Atomic<Bool>(false)
     // Only touched by the thread that has set `isInUse`.
     private let memory: Memory
 
-    /// Creates a scratch without memory; it grows to what the tiles need.
+    /// Creates a scratch. It allocates memory when tiles need it.
     public init() { memory = Memory() }
 
     /// Decodes a tile and lends the result to `body`.
@@ -19,13 +19,13 @@ public final class TileScratch: Sendable {
         _ body: (RawSpan) throws -> Result
     ) throws -> Result {
         guard !isInUse.exchange(true, ordering: .acquiring) else {
-            throw PVITError(.internalDefect, "a tile scratch was used for two tiles at once")
+            throw PVITError(.internalDefect, "a tile scratch is used for two tiles at once")
         }
         defer { isInUse.store(false, ordering: .releasing) }
         return try memory.withDecoded(stored, codec: codec, encoding: encoding, byteCount: byteCount, body)
     }
 
-    // Exclusive access is what `isInUse` guarantees, hence @unchecked Sendable.
+    // @unchecked Sendable because `isInUse` guarantees exclusive access.
     private final class Memory: @unchecked Sendable {
         private var decoder: ZstandardDecoder?
         private var tile = AlignedBytes()
@@ -58,18 +58,18 @@ public final class TileScratch: Sendable {
         }
 
         private func decodePlanes(_ stored: RawSpan, width: Int, byteCount: Int) throws {
-            let places = try BytePlanes.places(in: stored, width: width, byteCount: byteCount)
+            let ranges = try BytePlanes.ranges(in: stored, width: width, byteCount: byteCount)
             let count = byteCount / width
             tile.grow(to: byteCount)
             while planes.count < width { planes.append(AlignedBytes()) }
-            for (number, place) in places.enumerated() where place.count < count {
+            for (number, range) in ranges.enumerated() where range.count < count {
                 planes[number].grow(to: count)
-                try planes[number].withMutableBytes(count) { try decodeFrame(stored.extracting(place), into: &$0) }
+                try planes[number].withMutableBytes(count) { try decodeFrame(stored.extracting(range), into: &$0) }
             }
-            // A raw plane is used where it lies in the stored bytes.
+            // Raw planes are used in place.
             func withPlane(_ number: Int, _ body: (RawSpan) -> Void) {
-                let isRaw = places[number].count == count
-                if isRaw { body(stored.extracting(places[number])) } else { planes[number].withBytes(count, body) }
+                let isRaw = ranges[number].count == count
+                if isRaw { body(stored.extracting(ranges[number])) } else { planes[number].withBytes(count, body) }
             }
             tile.withMutableBytes(byteCount) { elements in
                 guard width == 2 else {
@@ -84,12 +84,12 @@ public final class TileScratch: Sendable {
     }
 }
 
-/// Bytes that begin on a multiple of 64 in memory and only grow.
+/// A growing buffer that is aligned to 64 bytes.
 private struct AlignedBytes {
     private var storage: [UInt8] = []
     private var start = 0
 
-    /// Makes room for `byteCount` bytes; what was there before is lost.
+    /// Makes room for `byteCount` bytes. The old content is lost.
     mutating func grow(to byteCount: Int) {
         guard byteCount > storage.count - 64 else { return }
         storage = [UInt8](repeating: 0, count: byteCount + 64)
@@ -106,7 +106,7 @@ private struct AlignedBytes {
         let range = start..<start + byteCount
         var span = storage.mutableSpan
         var bytes = span.mutableBytes
-        var part = bytes._mutatingExtracting(range)
-        try body(&part)
+        var slice = bytes._mutatingExtracting(range)
+        try body(&slice)
     }
 }

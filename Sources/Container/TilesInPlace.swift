@@ -1,11 +1,10 @@
 import Storage
 
-/// The stored bytes of verified tiles, for threads that use many of them at a time: asking for a tile costs next to
-/// nothing.
+/// Fast access to the stored bytes of verified tiles, for threads that use many of them.
 ///
-/// Valid only within the call of `Container.withTilesInPlace` that lends it.
+/// Valid only during the call of `Container.withTilesInPlace` that provides it.
 public struct TilesInPlace {
-    /// A tile that is stored as it is used.
+    /// The location of a tile that is stored uncompressed.
     public struct Place: Sendable {
         fileprivate let number: Int
         fileprivate let offset: Int
@@ -19,25 +18,25 @@ public struct TilesInPlace {
         self.verified = verified
     }
 
-    /// Where the bytes of a tile of the container begin; nil when its checksum was not verified yet.
+    /// The start of a tile's bytes; nil if its checksum has not been verified yet.
     public func start(of place: Place) -> UnsafeRawPointer? {
         verified.contains(place.number) ? file + place.offset : nil
     }
 }
 
 extension Container {
-    /// Where a tile of a tensor of this container lies; nil when it has to be decoded.
+    /// The location of a tile; nil if it has to be decoded.
     public func place(of tile: StoredTile, of tensor: StoredTensor) -> TilesInPlace.Place? {
         let range = Int(clamping: tile.storedRange.lowerBound)..<Int(clamping: tile.storedRange.upperBound)
         guard tile.codec == .stored, range.upperBound <= file.byteCount else { return nil }
         return TilesInPlace.Place(number: tensor.firstTile + tile.index, offset: range.lowerBound)
     }
 
-    /// Lends the bytes of tiles that are used in place.
+    /// Calls `body` with access to the bytes of uncompressed tiles.
     ///
-    /// - Parameter body: Gets nil when pages have to leave the memory after each use. What it returns is dropped when
-    ///   the file did not deliver its bytes.
-    /// - Throws: `file.read-failed`, and whatever `body` throws.
+    /// - Parameter body: Gets nil if pages have to be dropped after each use. Its result is discarded if the file could
+    ///   not be read.
+    /// - Throws: `file.read-failed`, and the errors of `body`.
     public func withTilesInPlace<Result>(_ body: (TilesInPlace?) throws -> Result) throws -> Result {
         try file.withBytes(0..<file.byteCount) { span in
             try span.withUnsafeBytes { bytes in

@@ -1,8 +1,9 @@
 import Synchronization
 
-/// Which tiles have been checked against their checksums, and which are being checked: set and read by any thread.
+/// The tiles whose checksums have been verified, and those that are being verified. Any thread may read and change
+/// them.
 final class VerifiedTiles: Sendable {
-    /// One bit for each tile. Plain memory, so that threads that ask often touch nothing that others write.
+    /// One bit per tile. Reading it writes nothing, so threads that read often do not slow each other down.
     private let verified: Bits
     private let claimed: Bits
 
@@ -11,27 +12,27 @@ final class VerifiedTiles: Sendable {
         claimed = Bits(count)
     }
 
-    /// The bits of verified tiles, for as long as this object lives.
+    /// The bits of verified tiles. Valid as long as this object lives.
     var reader: TileBits { TileBits(words: verified.words) }
 
     func contains(_ tile: Int) -> Bool { reader.contains(tile) }
 
     func insert(_ tile: Int) { _ = verified.insert(tile) }
 
-    /// Whether the caller shall check the tile; false when another thread is about to, or has.
+    /// Whether the caller has to verify the tile; false if another thread has claimed it.
     func claim(_ tile: Int) -> Bool { claimed.insert(tile) }
 
-    /// Gives a claimed tile back that is not sound: whoever comes next checks it again.
+    /// Releases a claimed tile that is damaged, so that the next use verifies it again.
     func release(_ tile: Int) { claimed.remove(tile) }
 
-    /// Forgets about all tiles. Those that are being checked may be checked once more.
+    /// Forgets all tiles. Tiles that are being verified may be verified once more.
     func removeAll() {
         verified.removeAll()
         claimed.removeAll()
     }
 
     private final class Bits: @unchecked Sendable {
-        // The pointer never changes, and what it points to is atomic.
+        // @unchecked Sendable because the pointer is constant and its words are atomic.
         let words: UnsafeMutablePointer<Atomic<UInt64>>
         private let wordCount: Int
 
@@ -46,7 +47,7 @@ final class VerifiedTiles: Sendable {
             words.deallocate()
         }
 
-        /// Whether the bit was not set before.
+        /// Sets a bit. Returns whether it was not set before.
         func insert(_ tile: Int) -> Bool {
             let (old, _) = words[tile / 64].bitwiseOr(TileBits.mask(tile), ordering: .acquiringAndReleasing)
             return old & TileBits.mask(tile) == 0
@@ -58,7 +59,7 @@ final class VerifiedTiles: Sendable {
     }
 }
 
-/// One bit for each tile, to be read.
+/// A read-only view of one bit per tile.
 struct TileBits {
     fileprivate let words: UnsafeMutablePointer<Atomic<UInt64>>
 

@@ -3,12 +3,12 @@ import Storage
 
 /// libzstd, one frame at a time (RFC 8878).
 enum Zstandard {
-    /// Compresses into one frame that states its content's size and has no checksum of its own.
+    /// Compresses into one frame, which states the size of its content and has no checksum.
     ///
-    /// - Returns: The frame, or nil when it would take more than `limit` bytes.
+    /// - Returns: The frame, or nil if it would take more than `limit` bytes.
     static func compress(_ source: RawSpan, level: Int, limit: Int) throws -> [UInt8]? {
         guard let context = ZSTD_createCCtx() else {
-            throw PVITError(.internalDefect, "there is no memory for compression")
+            throw PVITError(.internalDefect, "out of memory for compression")
         }
         defer { ZSTD_freeCCtx(context) }
         let parameters: [(ZSTD_cParameter, Int32)] = [
@@ -16,7 +16,7 @@ enum Zstandard {
         ]
         for (parameter, value) in parameters {
             guard ZSTD_isError(ZSTD_CCtx_setParameter(context, parameter, value)) == 0 else {
-                throw PVITError(.internalDefect, "compression level \(level) is not possible")
+                throw PVITError(.internalDefect, "zstd does not support compression level \(level)")
             }
         }
         var size = 0
@@ -33,10 +33,10 @@ enum Zstandard {
         return nil
     }
 
-    /// Throws unless `source` begins with a frame header that promises just `byteCount` bytes, no dictionary, and a
-    /// window of at most 8 MiB (the size that every decoder must support, RFC 8878, section 3.1.1.1.2).
+    /// Throws unless `source` begins with a frame header that states `byteCount` bytes of content, no dictionary, and a
+    /// window of at most 8 MiB, which every decoder must support (RFC 8878, section 3.1.1.1.2).
     static func checkHeader(_ source: RawSpan, byteCount: Int) throws {
-        let failure = PVITError(.tileContent, "there is no zstd frame of \(byteCount) bytes of content here")
+        let failure = PVITError(.tileContent, "this is not a zstd frame with \(byteCount) bytes of content")
         guard source.byteCount >= 6, try source.littleEndian(at: 0, as: UInt32.self) == 0xFD2F_B528 else {
             throw failure
         }
@@ -44,41 +44,41 @@ enum Zstandard {
         let isSingleSegment = descriptor & 0x20 != 0
         // Reserved bit and dictionary id.
         guard descriptor & 0x0B == 0 else { throw failure }
-        var place = 5
+        var offset = 5
         if !isSingleSegment {
             let window: UInt8 = try source.littleEndian(at: 5)
             let base = UInt64(1) << (10 + UInt64(window >> 3))
             guard base + base / 8 * UInt64(window & 7) <= ContainerFormat.maximumWindowByteCount else { throw failure }
-            place = 6
+            offset = 6
         }
-        let promised: UInt64
+        let contentByteCount: UInt64
         switch (descriptor >> 6, isSingleSegment) {
-        case (0, true): promised = UInt64(try source.littleEndian(at: place, as: UInt8.self))
-        case (1, _): promised = UInt64(try source.littleEndian(at: place, as: UInt16.self)) + 256
-        case (2, _): promised = UInt64(try source.littleEndian(at: place, as: UInt32.self))
-        case (3, _): promised = try source.littleEndian(at: place)
+        case (0, true): contentByteCount = UInt64(try source.littleEndian(at: offset, as: UInt8.self))
+        case (1, _): contentByteCount = UInt64(try source.littleEndian(at: offset, as: UInt16.self)) + 256
+        case (2, _): contentByteCount = UInt64(try source.littleEndian(at: offset, as: UInt32.self))
+        case (3, _): contentByteCount = try source.littleEndian(at: offset)
         default: throw failure
         }
-        guard promised == UInt64(byteCount) else { throw failure }
+        guard contentByteCount == UInt64(byteCount) else { throw failure }
     }
 }
 
-/// A zstd decoder with the memory it needs, for one thread at a time.
+/// A zstd decoder with its memory, for one thread at a time.
 struct ZstandardDecoder: ~Copyable {
     private let context: OpaquePointer
 
     init() throws {
         guard let context = ZSTD_createDCtx() else {
-            throw PVITError(.internalDefect, "there is no memory for decompression")
+            throw PVITError(.internalDefect, "out of memory for decompression")
         }
         self.context = context
     }
 
     deinit { ZSTD_freeDCtx(context) }
 
-    /// Decodes the one frame that `source` must be into all of `destination`.
+    /// Decodes a frame into `destination`, which its content must fill.
     ///
-    /// - Throws: `container.tile-content` when it is anything else.
+    /// - Throws: `container.tile-content` if `source` is not exactly one such frame.
     func decode(_ source: RawSpan, into destination: inout MutableRawSpan) throws {
         let byteCount = destination.byteCount
         try Zstandard.checkHeader(source, byteCount: byteCount)

@@ -42,7 +42,7 @@ public final class Llama {
         self.engine = engine
         largestBatchSize = batchSize ?? Self.ordinaryBatchSizes.upperBound
         self.batchSize = min(largestBatchSize, Self.ordinaryBatchSizes.lowerBound)
-        residency = try weights.open(LlamaWeights.passOrder(configuration), in: container)
+        residency = try weights.open(LlamaArchitecture(configuration).matrices.map(\.name), in: container)
         do {
             self.weights = try LlamaWeights(configuration, in: container, residency: residency)
         } catch {

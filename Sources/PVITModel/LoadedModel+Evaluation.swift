@@ -9,7 +9,7 @@ extension LoadedModel {
     /// - Parameter text: The bytes of the text; what is not UTF-8 is repaired as the tokenizer's library does.
     /// - Throws: `evaluation.text` when it is too short; `model.token`.
     public func windows(of text: [UInt8], context: Int) throws -> EvaluationWindows {
-        let tokens = tokenizer.encode(bytes: text, addBeginning: true, recogniseSpecial: false)
+        let tokens = tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: false)
         try check(tokens)
         // Only a tokenizer that begins texts with a token begins windows with it.
         return try EvaluationWindows(tokens, context: context, beginning: tokenizer.tokensBeforeText.first)

@@ -116,8 +116,8 @@ public final class LoadedModel {
     private static func endTokens(
         _ tokenizer: Tokenizer, _ configuration: LlamaConfiguration, _ metadata: JSONObject
     ) -> Set<TokenID> {
-        var result = Set(configuration.endOfText)
-        if let end = tokenizer.endOfText { result.insert(end) }
+        var result = Set(configuration.eosTokens)
+        if let end = tokenizer.eosToken { result.insert(end) }
         let generation = metadata["model.generation_config"]?["eos_token_id"]
         for value in generation?.array ?? [generation].compactMap(\.self) {
             if let id = value.integer.flatMap({ TokenID(exactly: $0) }) { result.insert(id) }
@@ -150,8 +150,8 @@ public final class LoadedModel {
                 result[name] = text
             }
         }
-        result["bos_token"] = tokenizer.beginningOfText.flatMap { tokenizer.piece(of: $0) } ?? ""
-        result["eos_token"] = tokenizer.endOfText.flatMap { tokenizer.piece(of: $0) } ?? ""
+        result["bos_token"] = tokenizer.bosToken.flatMap { tokenizer.piece(of: $0) } ?? ""
+        result["eos_token"] = tokenizer.eosToken.flatMap { tokenizer.piece(of: $0) } ?? ""
         return result
     }
 }

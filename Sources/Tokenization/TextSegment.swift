@@ -1,13 +1,13 @@
-/// A stretch of a text that is put together from several sources.
+/// One of several strings that make up a text.
 public struct TextSegment: Sendable, Hashable {
     /// The text.
     public var text: String
-    /// Whether special tokens that are written in it become what they spell; text from strangers says no.
-    public var recognisesSpecial: Bool
+    /// Whether special tokens are parsed in this segment. False for untrusted text.
+    public var parsesSpecial: Bool
 
-    /// Creates a stretch.
-    public init(text: String, recognisesSpecial: Bool) {
+    /// Creates a segment.
+    public init(text: String, parsesSpecial: Bool) {
         self.text = text
-        self.recognisesSpecial = recognisesSpecial
+        self.parsesSpecial = parsesSpecial
     }
 }

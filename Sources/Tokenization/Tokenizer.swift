@@ -1,9 +1,9 @@
 import Tensors
 
-/// Turns text into the ids of a model's vocabulary and back: SentencePiece BPE or byte-level BPE with added tokens.
+/// Encodes text as token ids and decodes ids: SentencePiece BPE or byte-level BPE, with added tokens.
 ///
-/// Ids are those of the `sentencepiece` library, of `LlamaTokenizer` of `transformers`, or of the `tokenizers` library,
-/// whichever the files were made for. Encoding takes time close to linear in the length of the text, whatever the text.
+/// The ids are those of the library that the files were made for: `sentencepiece`, `LlamaTokenizer` of `transformers`,
+/// or `tokenizers`. Encoding takes nearly linear time for any text.
 public final class Tokenizer: Sendable {
     enum Engine: Sendable {
         case sentencePiece(SentencePieceModel, SentencePieceConvention)
@@ -14,48 +14,42 @@ public final class Tokenizer: Sendable {
     private let pieces: TokenTable
     private let added: AddedVocabulary
     private let template: TokenizerJSON.Template
-    /// The token that begins a text, when there is one.
-    public let beginningOfText: TokenID?
-    /// The token that ends a text, when there is one.
-    public let endOfText: TokenID?
+    /// BOS, the token that begins a text, if there is one.
+    public let bosToken: TokenID?
+    /// EOS, the token that ends a text, if there is one.
+    public let eosToken: TokenID?
 
     init(
         _ engine: Engine, pieces: TokenTable, added: AddedVocabulary, template: TokenizerJSON.Template,
-        beginningOfText: TokenID?, endOfText: TokenID?
+        bosToken: TokenID?, eosToken: TokenID?
     ) {
         self.engine = engine
         self.pieces = pieces
         self.added = added
         self.template = template
-        self.beginningOfText = beginningOfText
-        self.endOfText = endOfText
+        self.bosToken = bosToken
+        self.eosToken = eosToken
     }
 
-    /// The number of ids; they are 0 to one less.
+    /// The number of tokens. Their ids are `0..<vocabularySize`.
     public var vocabularySize: Int { pieces.count }
 
     /// The added tokens, by ascending id.
     public var addedTokens: [AddedToken] { added.tokens }
 
-    /// Whether a token controls the model rather than being text.
+    /// Whether a token is a special token.
     public func isSpecial(_ id: TokenID) -> Bool { added[id]?.isSpecial ?? false }
 
-    /// Whether a token is recognised in a text before the model of the tokenizer sees it.
+    /// Whether a token is an added token.
     public func isAdded(_ id: TokenID) -> Bool { added[id] != nil }
 
-    /// The id of the added token with a text, compared byte by byte.
+    /// The id of the added token with a content. Contents are compared byte by byte.
     public func id(ofAddedToken content: String) -> TokenID? { added.token(withContent: Array(content.utf8))?.id }
 
-    /// The id of a token by its spelling in the vocabulary, such as `▁the`, `Ġthe`, `<0x0A>` or `</s>`.
-    public func id(ofPiece piece: String) -> TokenID? {
-        if let id = id(ofAddedToken: piece) { return id }
-        return pieces.number(of: piece.utf8.span).map { TokenID(rawValue: Int32($0)) }
-    }
-
-    /// The spelling of a token in the vocabulary, for display; nil outside the vocabulary.
+    /// The spelling of a token in the vocabulary, such as `▁the`, `Ġthe`, `<0x0A>` or `</s>`; nil outside the vocabulary.
     public func piece(of id: TokenID) -> String? { pieceBytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
 
-    /// Whether a token stands for one byte of a character that is not in the vocabulary, such as `<0x0A>`.
+    /// Whether a token is one byte of a character that is not in the vocabulary, such as `<0x0A>`.
     public func isByte(_ id: TokenID) -> Bool {
         guard case .sentencePiece(let model, _) = engine, model.file.kinds.indices.contains(Int(id.rawValue)) else {
             guard case .bytePair(let json) = engine, json.model.options.hasByteFallback else { return false }
@@ -64,8 +58,8 @@ public final class Tokenizer: Sendable {
         return model.file.kinds[Int(id.rawValue)] == .byte
     }
 
-    /// The bytes that a token stands for inside of a text, which may be a part of a character only; nil outside the
-    /// vocabulary. Special and other added tokens stand for what they are written as.
+    /// The bytes of a token inside a text; nil outside the vocabulary. They need not be whole characters. The bytes of
+    /// an added token are those of its content.
     public func bytes(of id: TokenID) -> [UInt8]? {
         guard let piece = pieceBytes(of: id) else { return nil }
         if added[id] != nil { return piece }
@@ -90,52 +84,54 @@ public final class Tokenizer: Sendable {
     /// The ids of a text.
     ///
     /// - Parameters:
-    ///   - addBeginning: Whether to add what the tokenizer puts around a text, most often a token that begins it.
-    ///   - recogniseSpecial: Whether special tokens written in the text become what they spell. With false they are
-    ///     ordinary text, as befits text from strangers; other added tokens are recognised all the same.
+    ///   - addSpecial: Whether to add the tokens that the tokenizer puts around a text, most often BOS.
+    ///   - parseSpecial: Whether to parse special tokens in the text. Use false for untrusted text: they are ordinary
+    ///     text then. Other added tokens are always parsed.
     /// - Complexity: O(n log n) for n bytes in the worst case, in practice linear.
-    public func encode(_ text: String, addBeginning: Bool = true, recogniseSpecial: Bool = true) -> [TokenID] {
-        encode(MarkedText(Array(text.utf8), recogniseSpecial: recogniseSpecial), addBeginning: addBeginning)
+    public func encode(_ text: String, addSpecial: Bool = true, parseSpecial: Bool = true) -> [TokenID] {
+        encode(MarkedText(Array(text.utf8), parseSpecial: parseSpecial), addSpecial: addSpecial)
     }
 
-    /// The ids of a text that is put together from segments, in only some of which special tokens are recognised.
+    /// The ids of a text made of segments. Special tokens are parsed in some of them only.
     ///
-    /// A special token counts when all of it stands in segments that recognise it; everything between two tokens is
-    /// encoded as one text, across the borders of segments. So the ids are those of the joined text unless a segment
-    /// that recognises none spells a special token, or helps to. Other added tokens count everywhere, but for those
-    /// that are `reserved` and those that the recognising segments spell, which count there alone.
+    /// A special token is parsed if all of it lies in segments that parse special tokens. Everything between two tokens
+    /// is encoded as one text, across the boundaries of segments. The ids are therefore those of the joined text,
+    /// unless a segment that does not parse special tokens contains one, or some of its bytes.
+    ///
+    /// Other added tokens are parsed in all segments, with two exceptions: tokens that are `reserved`, and tokens that
+    /// the parsing segments contain, are parsed in those segments only.
     public func encode(
-        segments: [TextSegment], addBeginning: Bool = true, reserving reserved: Set<TokenID> = []
+        segments: [TextSegment], addSpecial: Bool = true, reserving reserved: Set<TokenID> = []
     ) -> [TokenID] {
-        encode(MarkedText(segments, reserving: reserved), addBeginning: addBeginning)
+        encode(MarkedText(segments, reserving: reserved), addSpecial: addSpecial)
     }
 
     /// The ids of a text whose bytes need not be valid UTF-8.
     ///
-    /// A SentencePiece tokenizer sees U+FFFD for each invalid byte, as the `sentencepiece` library makes of bytes
-    /// itself. The `tokenizers` library takes only valid text; a tokenizer.json sees what Python's
-    /// `bytes.decode(errors="replace")` would hand to it: U+FFFD for each longest beginning of a character.
-    public func encode(bytes: [UInt8], addBeginning: Bool = true, recogniseSpecial: Bool = true) -> [TokenID] {
+    /// A SentencePiece tokenizer replaces each invalid byte by U+FFFD, as the `sentencepiece` library does. With a
+    /// tokenizer.json, invalid bytes are replaced as Python's `bytes.decode(errors="replace")` does, because the
+    /// `tokenizers` library takes only valid text: one U+FFFD for each maximal subpart of a character.
+    public func encode(bytes: [UInt8], addSpecial: Bool = true, parseSpecial: Bool = true) -> [TokenID] {
         let policy: UTF8Repair.Policy =
             switch engine {
             case .sentencePiece: .eachByte
             case .bytePair: .maximalSubparts
             }
         return encode(
-            MarkedText(UTF8Repair.repair(bytes, policy), recogniseSpecial: recogniseSpecial), addBeginning: addBeginning
+            MarkedText(UTF8Repair.repair(bytes, policy), parseSpecial: parseSpecial), addSpecial: addSpecial
         )
     }
 
-    /// The ids of a text that a model is to continue, special tokens recognised. What the tokenizer puts around a text
-    /// is not put there where the text has it already: a prompt that begins with `<s>` has that token once.
-    public func encode(prompt text: String) -> [TokenID] { enclose(encode(text, addBeginning: false)) }
+    /// The ids of a prompt. Special tokens are parsed, and the tokenizer's own are added unless the prompt has them
+    /// already: a prompt that begins with `<s>` gets that token once.
+    public func encode(prompt text: String) -> [TokenID] { enclose(encode(text, addSpecial: false)) }
 
-    /// The same for a text whose bytes need not be valid UTF-8.
-    public func encode(prompt bytes: [UInt8]) -> [TokenID] { enclose(encode(bytes: bytes, addBeginning: false)) }
+    /// The ids of a prompt whose bytes need not be valid UTF-8.
+    public func encode(prompt bytes: [UInt8]) -> [TokenID] { enclose(encode(bytes: bytes, addSpecial: false)) }
 
-    /// The same for a text that is put together from segments, in only some of which special tokens are recognised.
+    /// The ids of a prompt made of segments. Special tokens are parsed in some of them only.
     public func encode(prompt segments: [TextSegment], reserving reserved: Set<TokenID> = []) -> [TokenID] {
-        enclose(encode(segments: segments, addBeginning: false, reserving: reserved))
+        enclose(encode(segments: segments, addSpecial: false, reserving: reserved))
     }
 
     private func enclose(_ ids: [TokenID]) -> [TokenID] {
@@ -148,8 +144,8 @@ public final class Tokenizer: Sendable {
 
     /// The text of ids.
     ///
-    /// Bytes that are not UTF-8 become U+FFFD as in the library that the files were made for. Ids outside the
-    /// vocabulary are passed over.
+    /// Bytes that are not UTF-8 become U+FFFD, as in the library that the files were made for. Ids outside the
+    /// vocabulary are skipped.
     ///
     /// - Parameter skipSpecial: Whether to leave out special tokens.
     public func decode(_ ids: some Sequence<TokenID>, skipSpecial: Bool = true) -> String {
@@ -160,13 +156,13 @@ public final class Tokenizer: Sendable {
         return String(decoding: output, as: UTF8.self)
     }
 
-    /// A decoder that takes one id after the other and gives out text without ever splitting a character.
+    /// A decoder that takes one id at a time and never splits a character.
     public func makeStreamDecoder(skipSpecial: Bool = true) -> StreamDecoder {
         StreamDecoder(self, skipSpecial: skipSpecial)
     }
 
-    private func encode(_ text: MarkedText, addBeginning: Bool) -> [TokenID] {
-        var ids = addBeginning ? template.prefix : []
+    private func encode(_ text: MarkedText, addSpecial: Bool) -> [TokenID] {
+        var ids = addSpecial ? template.prefix : []
         switch engine {
         case .bytePair(let json): encode(text, json, into: &ids)
         case .sentencePiece(let model, .current): encodeOnePrefix(text, model, into: &ids)
@@ -176,13 +172,13 @@ public final class Tokenizer: Sendable {
                 switch segment {
                 case .token(let id): ids.append(id)
                 case .text(let range):
-                    let stretch = text.bytes.span.extracting(range)
                     model.encode(
-                        stretch, allowsDummyPrefix: convention != .noPrefix, scratch: &scratch, into: &ids)
+                        text.bytes.span.extracting(range), allowsDummyPrefix: convention != .noPrefix,
+                        scratch: &scratch, into: &ids)
                 }
             }
         }
-        if addBeginning { ids += template.suffix }
+        if addSpecial { ids += template.suffix }
         return ids
     }
 
@@ -198,19 +194,19 @@ public final class Tokenizer: Sendable {
                 json.encode(normalized.bytes, isStart: range.lowerBound == 0, scratch: &scratch, into: &ids)
                 continue
             }
-            for part in added.segments(in: normalized, isNormalized: true) {
-                switch part {
+            for segment in added.segments(in: normalized, isNormalized: true) {
+                switch segment {
                 case .token(let id): ids.append(id)
-                case .text(let stretch):
-                    let isStart = range.lowerBound == 0 && stretch.lowerBound == 0
-                    json.encode(Array(normalized.bytes[stretch]), isStart: isStart, scratch: &scratch, into: &ids)
+                case .text(let subrange):
+                    let isStart = range.lowerBound == 0 && subrange.lowerBound == 0
+                    json.encode(Array(normalized.bytes[subrange]), isStart: isStart, scratch: &scratch, into: &ids)
                 }
             }
         }
     }
 
     /// `LlamaTokenizer.tokenize` with `legacy: false`: the dummy prefix is put before the whole text, as a character,
-    /// and taken away again when nothing but a special token follows.
+    /// and removed again if it is a token of its own before a special token.
     private func encodeOnePrefix(_ text: MarkedText, _ model: SentencePieceModel, into ids: inout [TokenID]) {
         guard !text.bytes.isEmpty else { return }
         let symbol = SentencePieceNormalizer.spaceSymbol
@@ -221,8 +217,8 @@ public final class Tokenizer: Sendable {
             switch segment {
             case .token(let id): tokens.append(id)
             case .text(let range):
-                let stretch = prefixed.bytes.span.extracting(range)
-                model.encode(stretch, allowsDummyPrefix: false, scratch: &scratch, into: &tokens)
+                model.encode(
+                    prefixed.bytes.span.extracting(range), allowsDummyPrefix: false, scratch: &scratch, into: &tokens)
             }
         }
         let isLonePrefix = tokens.count > 1 && pieceBytes(of: tokens[0]) == symbol && isSpecial(tokens[1])

@@ -1,7 +1,7 @@
 import Storage
 import Tensors
 
-/// The tokenizer files of a checkpoint, wherever they are kept.
+/// The tokenizer files of a checkpoint.
 public struct TokenizerFiles: Sendable {
     /// `tokenizer.json`.
     public var tokenizerJSON: [UInt8]?
@@ -28,16 +28,14 @@ public struct TokenizerFiles: Sendable {
 }
 
 extension Tokenizer {
-    /// Makes the tokenizer of a checkpoint: from tokenizer.json when there is one, else from tokenizer.model.
+    /// Makes the tokenizer of a checkpoint: from tokenizer.json if there is one, else from tokenizer.model.
     ///
-    /// A tokenizer.model is used as `LlamaTokenizer` of `transformers` uses it: in its legacy mode unless
-    /// tokenizer_config.json says `"legacy": false`. With `"add_prefix_space": false` texts get no space in front, as
-    /// with `LlamaTokenizerFast`, which alone obeys that in both modes.
+    /// A tokenizer.model is used as by `LlamaTokenizer` of `transformers`, in its legacy mode unless
+    /// tokenizer_config.json has `"legacy": false`. With `"add_prefix_space": false` texts get no space in front, as
+    /// with `LlamaTokenizerFast`, the only class that respects this setting in both modes.
     ///
-    /// This is also how a checkpoint's tokenizer is checked: what cannot be used is refused here in one line.
-    ///
-    /// - Throws: `tokenizer.missing` without either file; `json.invalid`, `tokenizer.invalid` for malformed files;
-    ///   `tokenizer.unsupported` for what is not implemented.
+    /// - Throws: `tokenizer.missing` if there is neither file; `json.invalid`, `tokenizer.invalid` for malformed files;
+    ///   `tokenizer.unsupported` for features that are not implemented.
     public convenience init(files: TokenizerFiles) throws {
         if let json = files.tokenizerJSON {
             try self.init(tokenizerJSON: json, files: files)
@@ -45,35 +43,28 @@ extension Tokenizer {
             try self.init(llamaModel: model, files: files)
         } else {
             throw PVITError(
-                .missingTokenizer, "there is no tokenizer.json and no tokenizer.model",
+                .missingTokenizer, "there is neither a tokenizer.json nor a tokenizer.model",
                 remedy: "put the tokenizer files of the model beside its weights")
         }
-    }
-
-    /// Makes a tokenizer from a tokenizer.json alone.
-    ///
-    /// - Throws: `json.invalid`, `tokenizer.invalid` or `tokenizer.unsupported`.
-    public convenience init(tokenizerJSON: [UInt8]) throws {
-        try self.init(tokenizerJSON: tokenizerJSON, files: TokenizerFiles())
     }
 
     /// Makes a tokenizer from a tokenizer.model alone.
     ///
     /// - Parameters:
-    ///   - addedTokens: Tokens that are cut out of the text; their ids are those of pieces of equal spelling or follow
-    ///     the pieces without a gap.
-    ///   - convention: How text and ids are joined around the model.
+    ///   - addedTokens: The added tokens. Their ids are those of the pieces that they equal, or follow the pieces
+    ///     without a gap.
+    ///   - convention: Where dummy prefixes go.
     /// - Throws: `tokenizer.invalid` or `tokenizer.unsupported`.
     public convenience init(
         sentencePieceModel: [UInt8], addedTokens: [AddedToken] = [],
         convention: SentencePieceConvention = .sentencePiece
     ) throws {
         let file = try SentencePieceFile(parsing: sentencePieceModel)
-        let beginning = Self.control(file.beginningPiece, in: file)
+        let beginning = Self.control(file.bosPiece, in: file)
         try self.init(
             file, addedTokens: addedTokens, convention: convention,
-            template: TokenizerJSON.Template(prefix: beginning.map { [$0] } ?? []), beginningOfText: beginning,
-            endOfText: Self.control(file.endPiece, in: file))
+            template: TokenizerJSON.Template(prefix: beginning.map { [$0] } ?? []), bosToken: beginning,
+            eosToken: Self.control(file.eosPiece, in: file))
     }
 
     private static func control(_ piece: [UInt8], in file: SentencePieceFile) -> TokenID? {
@@ -83,7 +74,7 @@ extension Tokenizer {
 
     private convenience init(
         _ file: SentencePieceFile, addedTokens: [AddedToken], convention: SentencePieceConvention,
-        template: TokenizerJSON.Template, beginningOfText: TokenID?, endOfText: TokenID?
+        template: TokenizerJSON.Template, bosToken: TokenID?, eosToken: TokenID?
     ) throws {
         if [.current, .noPrefix].contains(convention), file.removesExtraWhiteSpace {
             let setting = convention == .current ? "legacy" : "add_prefix_space"
@@ -101,7 +92,7 @@ extension Tokenizer {
             let id = Int(token.id.rawValue)
             if let piece = file.pieces.number(of: content.span), piece != id {
                 throw PVITError.badTokenizer(
-                    "the added token \"\(token.content)\" has the id \(id) and is piece \(piece)")
+                    "the added token \"\(token.content)\" has the id \(id) but is piece \(piece)")
             }
             if id < file.pieces.count {
                 guard file.pieces[id].elementsEqual(content) else {
@@ -118,7 +109,7 @@ extension Tokenizer {
         }
         self.init(
             .sentencePiece(SentencePieceModel(file), convention), pieces: pieces, added: added, template: template,
-            beginningOfText: beginningOfText, endOfText: endOfText)
+            bosToken: bosToken, eosToken: eosToken)
     }
 
     private convenience init(llamaModel model: [UInt8], files: TokenizerFiles) throws {
@@ -127,9 +118,9 @@ extension Tokenizer {
         let tokens = try names.tokensOfLlamaTokenizer(files) { content in
             file.pieces.number(of: content.utf8.span).map { TokenID(rawValue: Int32($0)) }
         }
-        let places = SpecialTokenNames.places(tokens)
+        let indices = SpecialTokenNames.indices(tokens)
         func id(_ role: SpecialTokenNames.Role) throws -> TokenID? {
-            try names.id(of: role) { content in places[Array(content.utf8)].map { tokens[$0].id } }
+            try names.id(of: role) { content in indices[Array(content.utf8)].map { tokens[$0].id } }
         }
         let isLegacy = files.config?["legacy"]?.bool ?? true
         let convention: SentencePieceConvention =
@@ -138,10 +129,10 @@ extension Tokenizer {
         let end = try id(.end)
         try self.init(
             file, addedTokens: tokens, convention: convention,
-            template: Self.llamaTemplate(files.config, beginning, end), beginningOfText: beginning, endOfText: end)
+            template: Self.llamaTemplate(files.config, beginning, end), bosToken: beginning, eosToken: end)
     }
 
-    /// The names that `LlamaTokenizer` takes when no file says otherwise; the model's own where it has no such piece.
+    /// The default names of `LlamaTokenizer`, or the model's own names if it has no such pieces.
     private static func defaultNames(_ file: SentencePieceFile) -> [SpecialTokenNames.Role: String] {
         func name(_ standard: String, _ own: some Collection<UInt8>) -> String? {
             if file.pieces.number(of: standard.utf8.span) != nil { return standard }
@@ -149,38 +140,37 @@ extension Tokenizer {
             return file.pieces.number(of: own.span) != nil ? String(decoding: own, as: UTF8.self) : nil
         }
         var names: [SpecialTokenNames.Role: String] = [:]
-        names[.beginning] = name("<s>", file.beginningPiece)
-        names[.end] = name("</s>", file.endPiece)
+        names[.beginning] = name("<s>", file.bosPiece)
+        names[.end] = name("</s>", file.eosPiece)
         names[.unknown] = name("<unk>", file.pieces[file.unknown])
         return names
     }
 
     private convenience init(tokenizerJSON: [UInt8], files: TokenizerFiles) throws {
         let names = try SpecialTokenNames(files)
-        // The LLaMA classes of `transformers` put no space before texts where the configuration says so, whatever the
-        // file says.
+        // In the LLaMA classes of `transformers`, add_prefix_space in the configuration overrides the file.
         let name = files.config?["tokenizer_class"]?.string ?? ""
         let isLlama = ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast"]
             .contains(name)
         let json = try TokenizerJSON(
             parsing: tokenizerJSON, moreTokens: try names.moreTokensOfFastTokenizer(files),
             addsPrefix: !isLlama || files.config?["add_prefix_space"]?.bool ?? true)
-        let places = SpecialTokenNames.places(json.addedTokens)
+        let indices = SpecialTokenNames.indices(json.addedTokens)
         func number(_ content: String) -> TokenID? {
-            if let place = places[Array(content.utf8)] { return json.addedTokens[place].id }
+            if let index = indices[Array(content.utf8)] { return json.addedTokens[index].id }
             return json.vocabulary.number(of: content.utf8.span).map { TokenID(rawValue: Int32($0)) }
         }
         let added = try AddedVocabulary(
             names.mark(json.addedTokens, idOf: number), normalize: { json.normalizer.normalize($0) })
         let beginning = try names.id(of: .beginning, number)
         let end = try names.id(of: .end, number)
-        // And they make their own template where the configuration says which tokens to add.
+        // These classes also make their own template if the configuration says which tokens to add.
         let isConfigured = files.config?["add_bos_token"]?.bool != nil || files.config?["add_eos_token"]?.bool != nil
         let template = isLlama && isConfigured ? Self.llamaTemplate(files.config, beginning, end) : json.template
         let lone = json.template.prefix.count == 1 ? json.template.prefix.first : nil
         self.init(
             .bytePair(json), pieces: json.vocabulary, added: added, template: template,
-            beginningOfText: beginning ?? lone, endOfText: end)
+            bosToken: beginning ?? lone, eosToken: end)
     }
 
     private static func llamaTemplate(

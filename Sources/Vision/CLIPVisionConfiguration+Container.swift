@@ -5,7 +5,7 @@ import Storage
 extension CLIPVisionConfiguration {
     /// Reads the configuration in a container's metadata.
     ///
-    /// - Throws: `vision.config`, also when there is none; `vision.unsupported`.
+    /// - Throws: `vision.config`, also if there is none; `vision.unsupported`.
     public init(in container: Container) throws {
         guard let json = try container.metadata[Self.metadataKey]?.object else {
             throw PVITError(

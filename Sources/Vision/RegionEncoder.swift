@@ -1,3 +1,4 @@
+import Architectures
 import Compute
 import Container
 import Storage
@@ -43,7 +44,7 @@ package final class RegionEncoder {
     /// - Throws: `vision.input` when there are not that many pixels, or fewer than 32 or more than 4096 along a side;
     ///   the errors of reading tiles.
     package func encode(planes: [Float], height: Int, width: Int) throws -> ImageFeatures {
-        let sides = RegionEncoderConfiguration.smallestSide...4096
+        let sides = RegionEncoderConfiguration.smallestSide...RegionEncoderConfiguration.largestSide
         guard sides ~= height, sides ~= width, planes.count == 3 * height * width
         else {
             throw PVITError(

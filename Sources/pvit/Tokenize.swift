@@ -51,7 +51,7 @@ struct Tokenize: ParsableCommand {
         let bytes = text == "-" ? try readStandardInput() : Array(text.repairingFileNameBytes.utf8)
         let ids =
             noBeginning || plain
-            ? tokenizer.encode(bytes: bytes, addBeginning: !noBeginning, recogniseSpecial: !plain)
+            ? tokenizer.encode(bytes: bytes, addSpecial: !noBeginning, parseSpecial: !plain)
             : tokenizer.encode(prompt: bytes)
         if json {
             try StandardOutput.write(json: [

@@ -2,7 +2,7 @@ import Architectures
 import Storage
 import Testing
 
-@Suite("How images are prepared for CLIP")
+@Suite("The preparation of images for CLIP")
 struct CLIPImagePreparationTests {
     /// The file of openai/clip-vit-large-patch14.
     private static let published: JSONObject = [
@@ -18,7 +18,7 @@ struct CLIPImagePreparationTests {
         return try CLIPImagePreparation(parsing: json, imageSize: 224)
     }
 
-    @Test("the published file, the same in newer words, and no file at all mean CLIP's own preparation")
+    @Test("the published file, its newer spelling and an absent file mean CLIP's own preparation")
     func published() throws {
         #expect(try preparation() == .clip)
         #expect(
@@ -30,7 +30,7 @@ struct CLIPImagePreparationTests {
         #expect(try CLIPVisionConfiguration(parsing: [:]).preparation == .clip)
     }
 
-    @Test("statistics and filter are the file's")
+    @Test("statistics and filter are read from the file")
     func others() throws {
         let other = try preparation([
             "image_mean": [.number(0.5), .number(0.25), 0], "image_std": [1, .number(0.5), 2], "resample": 2,
@@ -42,7 +42,7 @@ struct CLIPImagePreparationTests {
     }
 
     @Test(
-        "what the tower cannot take, or this program does not do, is refused by name",
+        "unsupported settings are refused by name",
         arguments: [
             ("size", 336), ("crop_size", .object(["height": 224, "width": 336])), ("do_resize", false),
             ("do_rescale", false), ("rescale_factor", .number(0.5)), ("resample", 1),
@@ -53,7 +53,7 @@ struct CLIPImagePreparationTests {
     }
 
     @Test(
-        "what makes no sense is refused by name",
+        "invalid settings are refused by name",
         arguments: [
             ("size", "large"), ("size", .object([:])), ("resample", "bicubic"), ("image_mean", [0, 0]),
             ("image_std", [1, 0, 1]), ("image_std", ["a", "b", "c"]), ("rescale_factor", -1),

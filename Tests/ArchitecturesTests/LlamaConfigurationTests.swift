@@ -18,7 +18,7 @@ struct LlamaConfigurationTests {
         return try LlamaConfiguration(parsing: json)
     }
 
-    @Test("a complete configuration is read member by member")
+    @Test("every member of a configuration is read")
     func complete() throws {
         let configuration = try parse([:])
         #expect(configuration.hiddenSize == 576)
@@ -32,8 +32,8 @@ struct LlamaConfigurationTests {
         #expect(configuration.rotary == RotaryParameters(theta: 100_000, scaling: .none))
         #expect(configuration.maximumPositions == 8192)
         #expect(configuration.tiesOutput)
-        #expect(configuration.beginningOfText == 1)
-        #expect(configuration.endOfText == [2])
+        #expect(configuration.bosToken == 1)
+        #expect(configuration.eosTokens == [2])
     }
 
     @Test("absent members have the defaults of the LLaMA family")
@@ -47,15 +47,15 @@ struct LlamaConfigurationTests {
         #expect(configuration.normEpsilon == 1e-6)
         #expect(configuration.maximumPositions == 2048)
         #expect(!configuration.tiesOutput)
-        #expect(configuration.endOfText.isEmpty)
+        #expect(configuration.eosTokens.isEmpty)
     }
 
-    @Test("several tokens may end a text, heads may be wider than their share, a sliding window bounds exact results")
+    @Test("several EOS tokens, an explicit head width and a sliding window are supported")
     func variants() throws {
         let configuration = try parse([
             "model_type": "mistral", "eos_token_id": [128001, 128009], "head_dim": 128, "sliding_window": 4096,
         ])
-        #expect(configuration.endOfText == [128001, 128009])
+        #expect(configuration.eosTokens == [128001, 128009])
         #expect(configuration.headWidth == 128)
         #expect(configuration.trainedPositions == 8192 && configuration.slidingWindow == 4096)
         #expect(configuration.maximumPositions == 4096)
@@ -81,7 +81,7 @@ struct LlamaConfigurationTests {
                 == RotaryParameters(theta: 500_000, scaling: scaling))
     }
 
-    @Test("rope_parameters win over the older spelling, wherever the base stands")
+    @Test("rope_parameters override the older members, wherever the base is")
     func newerSpelling() throws {
         let plain: JSONObject = ["rope_type": "default", "rope_theta": 500_000]
         let yarn: JSONObject = ["type": "yarn", "factor": 4]
@@ -98,13 +98,13 @@ struct LlamaConfigurationTests {
     }
 
     @Test(
-        "the base of the wavelengths may be any number that single precision has",
+        "the base may be any positive number of single precision",
         arguments: [3_580_165_449, 1e30, 0.5])
     func anyBase(_ theta: Double) throws {
         #expect(try parse(["rope_theta": .number(theta)]).rotary.theta == theta)
     }
 
-    @Test("the original length of LLaMA 3's scaling is read where transformers 5 reads it")
+    @Test("the original length of LLaMA 3's scaling is read as in transformers 5")
     func originalLength() throws {
         func length(_ changes: JSONObject) throws -> Double? {
             let scaling: JSONObject = ["rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4]
@@ -120,7 +120,7 @@ struct LlamaConfigurationTests {
         #expect(try length([:]) == 8192)
     }
 
-    @Test("a context beyond what the model was trained for is remarked on, and one within is not")
+    @Test("only a context beyond the trained length gets a note")
     func contextNotes() throws {
         let plain = try parse([:])
         #expect(plain.contextNote(length: 8192) == nil)
@@ -132,7 +132,7 @@ struct LlamaConfigurationTests {
     }
 
     @Test(
-        "a window that is switched off, or as long as the longest text, changes nothing",
+        "a window that is switched off, or covers the whole context, changes nothing",
         arguments: [
             ["sliding_window": .null], ["sliding_window": 4096, "use_sliding_window": false],
             ["sliding_window": 8192], ["sliding_window": 100_000],
@@ -165,7 +165,7 @@ struct LlamaConfigurationTests {
         ),
     ]
 
-    @Test("values out of range are errors that name the member", arguments: hostile)
+    @Test("values out of range are errors", arguments: hostile)
     func outOfRange(_ key: String, _ value: JSONValue) throws {
         let error = #expect(throws: PVITError.self) { try parse([key: value]) }
         #expect(error?.code == .modelConfig)
@@ -179,7 +179,7 @@ struct LlamaConfigurationTests {
         ("model_type", "mixtral"), ("rope_parameters", ["rope_type": "yarn", "factor": 2.0]),
     ]
 
-    @Test("models that are computed differently are refused", arguments: unsupported)
+    @Test("models with another graph are refused, and the member is named", arguments: unsupported)
     func differentGraph(_ key: String, _ value: JSONValue) throws {
         let error = #expect(throws: PVITError.self) { try parse([key: value]) }
         #expect(error?.code == .modelUnsupported && error?.what.contains(key) == true)

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Activations as integers")
 struct ActivationTests {
-    /// Zeros, numbers too small, huge numbers, numbers that end in a half, and numbers of all sizes.
+    /// Zeros, tiny numbers, huge numbers, numbers that end in a half, and numbers of all sizes.
     private func numbers(_ columns: Int, maximum: Float) -> [Float] {
         var random = RepeatableRandom(seed: 7)
         var x = random.wildFloats(columns)
@@ -42,7 +42,9 @@ struct ActivationTests {
         }
     }
 
-    @Test("8 bits: scaled by the absolute maximum in 32 columns and rounded to even", arguments: InstructionSet.all)
+    @Test(
+        "8-bit codes are scaled by the absolute maximum of 32 columns and rounded to even",
+        arguments: InstructionSet.all)
     func narrow(set: InstructionSet) {
         let x = numbers(32 * 9, maximum: 127)
         check(x, maximumCode: 127, sumBlock: 16) { (input, codes: UnsafeMutablePointer<Int8>, scales, sums) in
@@ -50,7 +52,7 @@ struct ActivationTests {
         }
     }
 
-    @Test("16 bits: the same with finer steps", arguments: InstructionSet.all)
+    @Test("16-bit codes are scaled and rounded in the same way, with finer steps", arguments: InstructionSet.all)
     func wide(set: InstructionSet) {
         let maximum = Float(PVIT_WIDE_MAXIMUM)
         let x = numbers(32 * 9, maximum: maximum)

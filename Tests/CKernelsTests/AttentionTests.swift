@@ -18,7 +18,7 @@ extension pvit_kv_type: @retroactive CustomTestStringConvertible {
 struct AttentionTests {
     static let types = [PVIT_KV_F32, PVIT_KV_F16, PVIT_KV_Q8]
 
-    /// The bytes of keys or values that hold `numbers`, `[positions, width]`, and the numbers they stand for.
+    /// The bytes of keys or values that store `numbers`, `[positions, width]`, and the numbers that they represent.
     private struct Cache {
         enum Part { case keys, values }
 
@@ -30,7 +30,7 @@ struct AttentionTests {
             let positions = numbers.count / width
             let group = part == .keys ? Int(PVIT_KEY_GROUP) : type == PVIT_KV_Q8 ? Int(PVIT_VALUE_GROUP) : 1
             let rows = (positions + group - 1) / group * group
-            // What was never written must not matter, whatever it is: here no numbers.
+            // Bytes that were never written must not matter: here they are NaN.
             bytes = GuardedBuffer(repeating: 0xFF, count: rows * rowBytes)
             var values: [Double] = []
             for position in 0..<positions {
@@ -48,7 +48,7 @@ struct AttentionTests {
                     case PVIT_KV_F16:
                         values.append(Double(raw.loadUnaligned(fromByteOffset: place * 2, as: Float16.self)))
                     default:
-                        // Four columns of a key, or four positions of a column of values, stand together.
+                        // Four columns of a key, or four positions of a column of values, are adjacent.
                         let code =
                             part == .keys
                             ? (column / 4 * group + lane) * 4 + column % 4 : (lane / 4 * width + column) * 4 + lane % 4
@@ -79,7 +79,7 @@ struct AttentionTests {
                 for block in 0..<x.count / 32 {
                     let part = block * 32..<block * 32 + 32
                     let maximum = part.map { abs(Double(x[$0])) }.max() ?? 0
-                    // Half a step of 1/127, and what is clipped when binary16 rounds the step down (by 2^-25 at most).
+                    // Half a step of 1/127, plus the clipping if binary16 rounds the step down (at most 2^-25).
                     let tolerance = maximum / 254 * 1.001 + 127 * 0x1p-25 + maximum * 0x1p-11
                     for index in part { #expect(abs(Double(x[index]) - values.values[index]) <= tolerance) }
                 }
@@ -87,7 +87,7 @@ struct AttentionTests {
         }
     }
 
-    /// Some tokens whose queries share one head; the first of them sees `positions`.
+    /// Some tokens whose queries share a head. The first token attends to `positions` positions.
     private struct Case {
         let type: pvit_kv_type
         let width: Int
@@ -156,7 +156,9 @@ struct AttentionTests {
         (1, 1, 4), (2, 1, 3), (5, 3, 7), (16, 1, 1), (63, 4, 2), (64, 2, 8), (65, 1, 1), (200, 1, 3), (120, 30, 1),
     ]
 
-    @Test("softmax attention: the formula to float accuracy, and the same bits everywhere", arguments: types)
+    @Test(
+        "softmax attention agrees with the formula to float accuracy, with the same bits on every instruction set",
+        arguments: types)
     func attend(type: pvit_kv_type) {
         var random = RepeatableRandom(seed: 2)
         for width in type == PVIT_KV_Q8 ? [32, 64, 96, 128] : [1, 20, 64, 80, 128] {
@@ -168,7 +170,7 @@ struct AttentionTests {
                 let result = problem.attend(.scalar)
                 for (ours, exact) in zip(result, problem.exact) {
                     let error = zip(ours, exact).map { abs(Double($0) - $1) }.max() ?? 0
-                    // Beside 8 bits, queries and weights are rounded to 16.
+                    // With 8-bit keys and values, queries and weights are rounded to 16 bits.
                     let tolerance = Double(sharpness) * (type == PVIT_KV_Q8 ? 2e-5 : 2e-6)
                     #expect(error <= tolerance, "\(width), \(positions), \(tokens), \(heads)")
                 }
@@ -181,7 +183,7 @@ struct AttentionTests {
         }
     }
 
-    @Test("a token gets the bits that it would get alone", arguments: InstructionSet.all)
+    @Test("a token's result does not depend on other tokens", arguments: InstructionSet.all)
     func alone(set: InstructionSet) {
         var random = RepeatableRandom(seed: 3)
         for type in Self.types {
@@ -193,7 +195,7 @@ struct AttentionTests {
         }
     }
 
-    @Test("scores that are all the same give the mean of the values", arguments: InstructionSet.all)
+    @Test("equal scores give the mean of the values", arguments: InstructionSet.all)
     func mean(set: InstructionSet) {
         var random = RepeatableRandom(seed: 4)
         let problem = Case(

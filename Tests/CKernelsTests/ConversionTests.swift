@@ -25,7 +25,7 @@ struct ConversionTests {
         return result.elements
     }
 
-    /// All halves as floats, the points halfway between neighbours, and the floats beside both.
+    /// All halves as floats, the midpoints between neighbours, and the floats next to both.
     private static func critical(_ value: (UInt16) -> Float) -> [Float] {
         var floats: [Float] = [
             .infinity, -.infinity, .nan, .greatestFiniteMagnitude, 65519.996, 65520, Float.leastNonzeroMagnitude,
@@ -51,7 +51,7 @@ struct ConversionTests {
     func widenBrain(set: InstructionSet) {
         let floats = widen(Self.allHalves, set.kernels.bf16_to_f32)
         let expected = Self.allHalves.map { half in
-            // Sign, eight bits of exponent, seven of fraction (a bfloat16 is no more than that).
+            // A bfloat16 is a sign, eight bits of exponent and seven of fraction.
             let exponent = Int(half >> 7 & 0xFF)
             let fraction = Double(half & 0x7F) / 128
             let sign: FloatingPointSign = half & 0x8000 == 0 ? .plus : .minus
@@ -84,8 +84,8 @@ struct ConversionTests {
                 #expect(value(half).isNaN)
                 continue
             }
-            // Of the two neighbours the nearer one, in Double; of two as near the even one. Beyond the largest there is
-            // infinity, where the next number would have been.
+            // The nearer of the two neighbours, computed in Double, or the even one. After the largest number comes
+            // infinity, at the value that the next number would have.
             let below = UInt16(truncatingIfNeeded: x.bitPattern >> 16)
             let distance = abs(Double(x) - Double(value(below)))
             let above = value(below + 1).isFinite ? abs(Double(value(below + 1))) : 0x1p128
@@ -101,7 +101,7 @@ struct ConversionTests {
         }
     }
 
-    @Test("every length ends where it should", arguments: InstructionSet.all)
+    @Test("results end at the given length", arguments: InstructionSet.all)
     func lengths(set: InstructionSet) {
         var random = RepeatableRandom(seed: 1)
         for count in [0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100] {
@@ -130,7 +130,7 @@ struct ConversionTests {
         }
     }
 
-    /// - Parameter infinity: The pattern of infinity in the numbers' format.
+    /// - Parameter infinity: The bit pattern of infinity in the format.
     private func combine(
         _ a: [UInt16], _ b: [UInt16], _ function: Combining, inPlace: Bool, infinity: UInt16 = 0x7C00
     ) -> [UInt16] {
@@ -147,7 +147,7 @@ struct ConversionTests {
         arguments: InstructionSet.all)
     func combineBinary16(set: InstructionSet) throws {
         var random = RepeatableRandom(seed: 2)
-        // Each number meets several others; and some of its own size, where rounding is most delicate.
+        // Each number is paired with several others, some of its own size, where rounding is most delicate.
         let a = (0..<6).flatMap { _ in Self.allHalves }
         let b = a.map { half in
             Bool.random(using: &random)

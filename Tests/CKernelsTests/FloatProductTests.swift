@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Float products and what vision towers need between them")
+@Suite("Float products and the vision towers' other kernels")
 struct FloatProductTests {
     private static let panelStride = Int(PVIT_PANEL_STRIDE)
 
@@ -12,7 +12,7 @@ struct FloatProductTests {
     }
 
     @Test(
-        "packed rows are columns of lanes, kernels of convolutions in the order of patches",
+        "packed rows are columns of lanes, and convolution kernels have the order of patches",
         arguments: InstructionSet.all)
     func pack(set: InstructionSet) throws {
         let kernels = try Self.kernels(set)
@@ -61,7 +61,7 @@ struct FloatProductTests {
         }
     }
 
-    @Test("products: float accuracy, and the same bits everywhere", arguments: InstructionSet.all)
+    @Test("products have float accuracy and the same bits on every instruction set", arguments: InstructionSet.all)
     func multiply(set: InstructionSet) throws {
         let (kernels, scalar) = (try Self.kernels(set), try Self.kernels(.scalar))
         var random = RepeatableRandom(seed: 12)
@@ -85,7 +85,7 @@ struct FloatProductTests {
         }
     }
 
-    @Test("a product cut along its depth has the bits of the whole", arguments: InstructionSet.all)
+    @Test("splitting a product along its depth does not change its bits", arguments: InstructionSet.all)
     func cut(set: InstructionSet) throws {
         let kernels = try Self.kernels(set)
         var random = RepeatableRandom(seed: 13)
@@ -104,7 +104,7 @@ struct FloatProductTests {
     }
 
     @Test(
-        "scale, shift, residual and activation: the formula to float accuracy, and the same bits everywhere",
+        "scale, shift, residual and activation agree with the formula, with the same bits on every instruction set",
         arguments: InstructionSet.all)
     func finish(set: InstructionSet) throws {
         let (kernels, scalar) = (try Self.kernels(set), try Self.kernels(.scalar))
@@ -143,7 +143,7 @@ struct FloatProductTests {
         }
     }
 
-    @Test("the residual may be the result itself", arguments: InstructionSet.all)
+    @Test("the residual may be the result", arguments: InstructionSet.all)
     func residualInPlace(set: InstructionSet) throws {
         let kernels = try Self.kernels(set)
         var random = RepeatableRandom(seed: 15)
@@ -157,7 +157,7 @@ struct FloatProductTests {
     }
 
     @Test(
-        "layer norm and softmax: the formulas to float accuracy, and the same bits everywhere",
+        "layer norm and softmax agree with the formulas, with the same bits on every instruction set",
         arguments: InstructionSet.all)
     func normAndSoftmax(set: InstructionSet) throws {
         let (kernels, scalar) = (try Self.kernels(set), try Self.kernels(.scalar))
@@ -194,7 +194,8 @@ struct FloatProductTests {
         }
     }
 
-    @Test("weighted sums: in order, the same bits everywhere", arguments: InstructionSet.all)
+    @Test(
+        "weighted sums are added in order, with the same bits on every instruction set", arguments: InstructionSet.all)
     func weightedSum(set: InstructionSet) throws {
         let (kernels, scalar) = (try Self.kernels(set), try Self.kernels(.scalar))
         var random = RepeatableRandom(seed: 17)
@@ -216,7 +217,7 @@ struct FloatProductTests {
         }
     }
 
-    @Test("patches: what a kernel covers, zeros around every map")
+    @Test("patches contain the area of a kernel, with zeros around each map")
     func gather() {
         let (maps, height, width, channels, stride) = (2, 5, 7, 3, 4)
         var random = RepeatableRandom(seed: 18)
@@ -253,7 +254,7 @@ struct FloatProductTests {
         }
     }
 
-    @Test("the probe depends on all it did", arguments: InstructionSet.all)
+    @Test("the benchmark loop's result depends on all of its work", arguments: InstructionSet.all)
     func probe(set: InstructionSet) throws {
         let kernels = try Self.kernels(set)
         var checksum: Float = 0.5

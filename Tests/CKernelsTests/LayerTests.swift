@@ -15,7 +15,7 @@ struct LayerTests {
         return result.elements
     }
 
-    @Test("RMSNorm: the formula to float accuracy, and the same bits everywhere", arguments: InstructionSet.all)
+    @Test("RMSNorm agrees with the formula, with the same bits on every instruction set", arguments: InstructionSet.all)
     func norm(set: InstructionSet) {
         var random = RepeatableRandom(seed: 1)
         for count in Self.lengths {
@@ -29,7 +29,7 @@ struct LayerTests {
         }
     }
 
-    @Test("rotary embedding: a rotation, and the same bits everywhere", arguments: InstructionSet.all)
+    @Test("rotary embedding is a rotation, with the same bits on every instruction set", arguments: InstructionSet.all)
     func rotate(set: InstructionSet) {
         var random = RepeatableRandom(seed: 2)
         for width in [2, 6, 32, 64, 80, 128] {
@@ -90,7 +90,7 @@ struct LayerTests {
         }
     }
 
-    @Test("SwiGLU: infinities and NaN are not hidden", arguments: InstructionSet.all)
+    @Test("SwiGLU does not hide infinities and NaN", arguments: InstructionSet.all)
     func swigluExtremes(set: InstructionSet) {
         let result = gated(set, [.infinity, -200, .nan, 200, -.infinity], [1, 1, 1, 1, 1])
         #expect(result[0] == .infinity)
@@ -113,10 +113,12 @@ struct LayerTests {
         }
     }
 
-    @Test("float products of many tokens: each gets the bits that it would get alone", arguments: InstructionSet.all)
+    @Test(
+        "in float products of many tokens, a token's result does not depend on the others",
+        arguments: InstructionSet.all)
     func manyTokens(set: InstructionSet) {
         var random = RepeatableRandom(seed: 6)
-        // Around the sizes of register tiles, of blocks of rows, and of the depth that sums rest after.
+        // Around the sizes of register tiles, of blocks of rows, and of chunks of columns.
         for (rows, columns) in [(1, 1), (4, 16), (5, 100), (3, 1025), (33, 48), (70, 2064), (9, 4096)] {
             for tokens in [1, 2, 3, 5, 6, 7, 13] {
                 let stride = columns + 3
@@ -146,7 +148,8 @@ struct LayerTests {
         }
     }
 
-    @Test("float products: float accuracy, and the same bits everywhere", arguments: InstructionSet.all)
+    @Test(
+        "float products have float accuracy and the same bits on every instruction set", arguments: InstructionSet.all)
     func products(set: InstructionSet) {
         var random = RepeatableRandom(seed: 5)
         for columns in Self.lengths {
@@ -184,7 +187,7 @@ struct LayerTests {
         }
     }
 
-    @Test("probes depend on all they did", arguments: InstructionSet.all)
+    @Test("the benchmark loops' results depend on all of their work", arguments: InstructionSet.all)
     func probes(set: InstructionSet) {
         let bytes = GuardedBuffer<UInt8>(repeating: 1, count: 64 * 5)
         let before = set.kernels.read_probe(bytes.pointer, bytes.count)

@@ -44,7 +44,7 @@ struct QuantizedProductTests {
     }
 
     // A unit of 32 columns is rounded to about one integer (a weight of 1 times an activation code of 1) of each block.
-    @Test("one token: scalar kernels agree with exact arithmetic", arguments: QuantizedMatrix.Format.allCases)
+    @Test("scalar kernels agree with exact arithmetic for one token", arguments: QuantizedMatrix.Format.allCases)
     func exact(format: QuantizedMatrix.Format) {
         var random = RepeatableRandom(seed: 1)
         for columns in Self.columns.dropLast() {
@@ -68,7 +68,7 @@ struct QuantizedProductTests {
         }
     }
 
-    @Test("one token: the error of scalar kernels is small beside the sum of magnitudes")
+    @Test("the error of scalar kernels is small relative to the sum of magnitudes")
     func typicalError() {
         var random = RepeatableRandom(seed: 8)
         for format in QuantizedMatrix.Format.allCases {
@@ -82,7 +82,7 @@ struct QuantizedProductTests {
         }
     }
 
-    @Test("one token: every instruction set gives the scalar result, bit for bit", arguments: InstructionSet.vectorised)
+    @Test("every instruction set has the scalar result bit for bit for one token", arguments: InstructionSet.vectorised)
     func vector(set: InstructionSet) {
         var random = RepeatableRandom(seed: 2)
         for format in QuantizedMatrix.Format.allCases {
@@ -102,7 +102,7 @@ struct QuantizedProductTests {
     }
 
     @Test(
-        "many tokens: each gets the bits it would get alone, whatever the tokens beside it",
+        "in products of many tokens, a token's result does not depend on the others",
         arguments: InstructionSet.all)
     func tokens(set: InstructionSet) {
         var random = RepeatableRandom(seed: 3)
@@ -127,7 +127,7 @@ struct QuantizedProductTests {
         }
     }
 
-    @Test("groups in separate calls give the same bits", arguments: InstructionSet.vectorised)
+    @Test("splitting the groups among calls does not change the bits", arguments: InstructionSet.vectorised)
     func split(set: InstructionSet) {
         var random = RepeatableRandom(seed: 4)
         for format in QuantizedMatrix.Format.allCases {
@@ -142,7 +142,7 @@ struct QuantizedProductTests {
         }
     }
 
-    @Test("bytes that no encoder writes give the same bits too, and no fault", arguments: InstructionSet.vectorised)
+    @Test("bytes that no encoder writes also give the same bits, without a fault", arguments: InstructionSet.vectorised)
     func damaged(set: InstructionSet) {
         var random = RepeatableRandom(seed: 5)
         for format in QuantizedMatrix.Format.allCases {
@@ -154,7 +154,7 @@ struct QuantizedProductTests {
         }
     }
 
-    @Test("every codebook value, shifted or not, fits a signed byte without -128")
+    @Test("every codebook value, shifted or not, is within ±127")
     func codebook() {
         let codebook = withUnsafeBytes(of: pvit_q4_codebook) { Array($0.bindMemory(to: Int8.self)) }
         for value in codebook.map(Int.init) {
@@ -162,7 +162,7 @@ struct QuantizedProductTests {
         }
     }
 
-    @Test("a row is its weights, rounded once", arguments: InstructionSet.all)
+    @Test("a decoded row has the exact weights, rounded once", arguments: InstructionSet.all)
     func rows(set: InstructionSet) {
         var random = RepeatableRandom(seed: 6)
         for format in QuantizedMatrix.Format.allCases {

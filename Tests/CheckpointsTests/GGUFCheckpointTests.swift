@@ -48,7 +48,7 @@ struct GGUFCheckpointTests {
                 files: TokenizerFiles(
                     sentencePieceModel: checkpoint.sideFiles[SideFiles.sentencePieceModel],
                     config: checkpoint.sideFiles.object(SideFiles.tokenizerConfig)))
-            #expect(tokenizer.id(ofPiece: "a") == 4)
+            #expect(tokenizer.piece(of: 4) == "a")
             for (id, text) in tokens.enumerated() where text.isEmpty {
                 let name = tokenizer.piece(of: TokenID(rawValue: Int32(id)))
                 #expect(name == (id < tokenizer.vocabularySize ? "[EMPTY_\(id)]" : nil))

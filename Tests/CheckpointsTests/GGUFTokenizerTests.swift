@@ -92,7 +92,7 @@ struct GGUFTokenizerTests {
 
         let tokenizer = try Tokenizer(files: files(of: checkpoint))
         for (text, expected) in zip(Self.texts, expected) {
-            let own = tokenizer.encode(text, addBeginning: name == "llama-bpe", recogniseSpecial: true)
+            let own = tokenizer.encode(text, addSpecial: name == "llama-bpe", parseSpecial: true)
             #expect(own.map { Int($0.rawValue) } == expected, "\(text)")
         }
         let json = try #require(checkpoint.sideFiles[SideFiles.tokenizerJSON])
@@ -174,10 +174,10 @@ struct GGUFTokenizerTests {
         let tokenizer = try Tokenizer(files: files(of: checkpoint))
         #expect(tokenizer.vocabularySize == 32002)
         for (text, expected) in zip(Self.texts, expected) {
-            let own = tokenizer.encode(text, addBeginning: false, recogniseSpecial: false)
+            let own = tokenizer.encode(text, addSpecial: false, parseSpecial: false)
             #expect(own.map { Int($0.rawValue) } == expected, "\(text)")
         }
-        let marked = tokenizer.encode("a<im_patch>b<|special|>", addBeginning: true, recogniseSpecial: true)
+        let marked = tokenizer.encode("a<im_patch>b<|special|>", addSpecial: true, parseSpecial: true)
         #expect(marked.map(\.rawValue) == [1, 263, 32000, 289, 32001, 2])
     }
 }

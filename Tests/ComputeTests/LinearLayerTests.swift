@@ -38,7 +38,8 @@ struct LinearLayerTests {
     func products(type: ElementType, size: (inputs: Int, outputs: Int)) throws {
         let folder = try TemporaryFolder()
         let (container, weights, bias) = try layer(type, inputs: size.inputs, outputs: size.outputs, in: folder)
-        let layer = try LinearLayer("layer", inputs: size.inputs, outputs: size.outputs, in: container)
+        let layer = try LinearLayer(
+            weight: "layer.weight", bias: "layer.bias", inputs: size.inputs, outputs: size.outputs, in: container)
         let engine = try ComputeEngine(threadCount: 2)
         for rows in [0, 1, 3] {
             let x = (0..<rows * size.inputs).map { Float($0 * 3 % 13 - 6) }
@@ -60,11 +61,14 @@ struct LinearLayerTests {
         }
         #expect(throws: PVITError.self) { try layer(Matrix(rows: 1, columns: size.inputs + 1), engine) }
         let misshaped = #expect(throws: PVITError.self) {
-            try LinearLayer("layer", inputs: size.inputs + 1, outputs: size.outputs, in: container)
+            try LinearLayer(
+                weight: "layer.weight", bias: "layer.bias", inputs: size.inputs + 1, outputs: size.outputs,
+                in: container)
         }
         #expect(misshaped?.code == .tensorMismatch && misshaped?.tensor == "layer.weight")
         let absent = #expect(throws: PVITError.self) {
-            try LinearLayer("none", inputs: size.inputs, outputs: size.outputs, in: container)
+            try LinearLayer(
+                weight: "none.weight", bias: "none.bias", inputs: size.inputs, outputs: size.outputs, in: container)
         }
         #expect(absent?.code == .tensorNotFound)
     }

@@ -5,7 +5,7 @@ import Tensors
 import Testing
 import TestSupport
 
-/// A file whose bytes are changed one after another.
+/// A file whose bytes are changed one at a time.
 private struct Victim: ~Copyable {
     let path: FilePath
     let original: [UInt8]
@@ -20,14 +20,14 @@ private struct Victim: ~Copyable {
 
     deinit { try? descriptor.close() }
 
-    /// Verifies the file with `byte` at `offset` and puts the original back.
+    /// Verifies the file with `byte` at `offset`, then restores the original byte.
     func verify(with byte: UInt8, at offset: Int) throws -> PVITError? {
         _ = try descriptor.writeAll(toAbsoluteOffset: Int64(offset), [byte])
         defer { _ = try? descriptor.writeAll(toAbsoluteOffset: Int64(offset), [original[offset]]) }
         return try error()
     }
 
-    /// The error that opening and verifying gives.
+    /// The error of opening and verifying.
     func error() throws -> PVITError? {
         do {
             try Container(opening: path).verify()
@@ -42,7 +42,7 @@ private struct Victim: ~Copyable {
 
 @Suite struct DamageTests {
     @Test(
-        "a change of any byte is caught, with the tensor's name when it lies in a tile",
+        "a change of any byte is detected, and the tensor is named if it is in a tile",
         arguments: ["tiny", "empty", "types", "zstd", "quantized"])
     func everyByte(name: String) throws {
         let folder = try TemporaryFolder()
@@ -50,7 +50,7 @@ private struct Victim: ~Copyable {
         let victim = try Victim(contents(of: vectors.appending(name + ".pvq")), at: path)
         let container = try Container(opening: vectors.appending(name + ".pvq"))
         let tensors = try container.tensors().filter { $0.aliasOf == nil && $0.tileCount > 0 }
-        // The padding before a tensor is long and all the same: of large files, a part of it will do.
+        // The padding before a tensor is long and uniform: in large files, some of it is enough.
         let inTensors = tensors.flatMap { Array($0.storedRange) }.map(Int.init)
         let end = Int(tensors.last?.storedRange.upperBound ?? 64)
         let padding = stride(from: 64, to: end, by: name == "tiny" ? 1 : 37)
@@ -71,7 +71,7 @@ private struct Victim: ~Copyable {
         #expect(try victim.error() == nil)
     }
 
-    @Test("a flipped bit of a larger file is caught")
+    @Test("a flipped bit in a larger file is detected")
     func randomBits() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("a.pvq")
@@ -86,7 +86,7 @@ private struct Victim: ~Copyable {
         }
     }
 
-    @Test("a file that is cut at any length gives an error", arguments: ["tiny", "empty", "types", "zstd"])
+    @Test("a file truncated to any length is an error", arguments: ["tiny", "empty", "types", "zstd"])
     func everyCut(name: String) throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("a.pvq")
@@ -100,7 +100,7 @@ private struct Victim: ~Copyable {
         }
     }
 
-    @Test("a file that something follows gives an error")
+    @Test("a file with bytes after its end is an error")
     func followed() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("a.pvq")

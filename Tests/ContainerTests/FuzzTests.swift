@@ -12,7 +12,7 @@ import TestSupport
     import Musl
 #endif
 
-/// Mutates good files and mends the checksums, so that what lies behind them is reached.
+/// Mutates good files and repairs their checksums, so that the checks behind them are reached.
 private struct Mutator {
     var random: RepeatableRandom
     let originals: [[UInt8]]
@@ -24,7 +24,7 @@ private struct Mutator {
         return data
     }
 
-    /// Changes a byte or a number somewhere, most often in the index or the footer.
+    /// Changes a byte or a number, most often in the index or the footer.
     private mutating func mutate(_ data: inout [UInt8]) {
         guard data.count > 192 else { return }
         let footer = data.count - 128
@@ -53,7 +53,7 @@ private struct Mutator {
             ].randomElement(using: &random)
             put(new ?? 0, into: &data, at: start, width: width)
         case 8:
-            // A record over another.
+            // Overwrites a record with another one.
             let size = [32, 192].randomElement(using: &random) ?? 32
             guard region.count > 2 * size else { return }
             let from = Int.random(in: region.lowerBound..<region.upperBound - size, using: &random)
@@ -69,7 +69,7 @@ private struct Mutator {
         }
     }
 
-    /// The stored bytes of some tile, or nothing.
+    /// The stored bytes of some tile, or nil.
     private mutating func tile(of data: [UInt8], index: Range<Int>) -> Range<Int> {
         guard index.count >= 64 else { return 0..<0 }
         let tensors = Int(number(data, at: index.lowerBound, width: 4))
@@ -81,7 +81,7 @@ private struct Mutator {
             number(data, at: record, width: 8), number(data, at: record + 8, width: 4), within: data.count) ?? 0..<0
     }
 
-    /// Computes all checksums anew that can still be found, most of the time.
+    /// Recomputes, most of the time, all checksums that can still be found.
     private mutating func mend(_ data: inout [UInt8]) {
         guard data.count > 192, Int.random(in: 0..<20, using: &random) > 0 else { return }
         let footer = data.count - 128
@@ -132,7 +132,7 @@ private func environment(_ name: String) -> Double? {
 }
 
 @Suite struct FuzzTests {
-    /// Reads all that a file has; returns how that ends. Anything that is thrown must be a `PVITError` about bad data.
+    /// Reads everything in a file and returns the outcome. Every error must be a `PVITError` about bad data.
     private static func exhaust(_ path: FilePath) throws -> String {
         do {
             let container = try Container(opening: path)
@@ -153,10 +153,10 @@ private func environment(_ name: String) -> Double? {
         }
     }
 
-    @Test("mutated files give an error or are read, and never a trap")
+    @Test("mutated files are read or give an error, and never trap")
     func mutations() throws {
         let folder = try TemporaryFolder()
-        // The name tells which file trapped when `PVIT_FUZZ_KEEP` says where to keep it.
+        // If `PVIT_FUZZ_KEEP` names a folder, the file that trapped stays there, under a name that identifies it.
         let path = getenv("PVIT_FUZZ_KEEP").map { FilePath(String(cString: $0)) } ?? folder.path.appending("a.pvq")
         let originals = try ["tiny", "types", "zstd", "quantized"].map {
             try contents(of: vectors.appending($0 + ".pvq"))
@@ -173,7 +173,7 @@ private func environment(_ name: String) -> Double? {
             outcomes[try Self.exhaust(path), default: 0] += 1
             count += 1
         }
-        // Most of the checks are reached, not only those of the checksums.
+        // Most checks are reached, not only those of checksums.
         #expect(outcomes.count > 12)
         if seconds != nil { print("\(count) mutated files: \(outcomes.sorted { $0.value > $1.value })") }
     }

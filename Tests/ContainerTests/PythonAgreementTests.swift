@@ -6,11 +6,11 @@ import SystemPackage
 import Tensors
 import Testing
 
-/// `tools/pvq.py`, which reads containers from the specification alone.
+/// `tools/pvq.py`, which was written from the specification alone.
 private struct ReferenceReader {
     let python: String
 
-    /// Nil where no Python was set up for tests.
+    /// Nil if no Python is set up for tests.
     init?() {
         guard let python = ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] else { return nil }
         self.python = python
@@ -34,7 +34,7 @@ private struct ReferenceReader {
     }
 }
 
-/// What the Swift reader and the reference reader must agree on.
+/// Compares the Swift reader with the reference reader.
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] != nil, "tools/test sets it up"))
 struct PythonAgreementTests {
     /// Compares every number of the index, and every byte of every tensor.
@@ -89,7 +89,7 @@ struct PythonAgreementTests {
         try Self.compare(vectors.appending(name + ".pvq"))
     }
 
-    @Test("both readers agree on files of this writer, in every encoding and codec")
+    @Test("both readers agree on files by this writer, in every encoding and codec")
     func writtenFiles() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("a.pvq")
@@ -133,7 +133,7 @@ struct PythonAgreementTests {
         }
     }
 
-    @Test("both readers give bad files the same error")
+    @Test("both readers report the same error for bad files")
     func badFiles() throws {
         let reader = try #require(ReferenceReader())
         let listing = try readJSON(vectors.appending("bad").appending("index.json")).members
@@ -148,7 +148,7 @@ struct PythonAgreementTests {
         }
     }
 
-    @Test("the reference reader decodes q4 and q8 to the weights that the codes stand for")
+    @Test("the reference reader decodes q4 and q8 to the weights of their codes")
     func weights() throws {
         let reader = try #require(ReferenceReader())
         let folder = try TemporaryFolder()

@@ -7,7 +7,7 @@ import Tensors
 import Testing
 
 @Suite struct ReaderTests {
-    @Test("a stored tile is lent straight from the map, a compressed one from the scratch")
+    @Test("a stored tile comes straight from the mapping, a compressed one from the scratch")
     func zeroCopy() throws {
         let container = try Container(opening: vectors.appending("zstd.pvq"))
         let tensor = try #require(try container.tensor(named: "f16"))
@@ -25,7 +25,7 @@ import Testing
         #expect(try address(0, first) % 64 == 0)
     }
 
-    @Test("a scratch that is in use is not used for another tile")
+    @Test("a scratch cannot be used for two tiles at once")
     func scratchIsExclusive() throws {
         let container = try Container(opening: vectors.appending("zstd.pvq"))
         let tensor = try #require(try container.tensor(named: "bf16"))
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("many threads read one container")
+    @Test("many threads can read one container")
     func threads() async throws {
         let container = try Container(opening: vectors.appending("zstd.pvq"))
         let expected = try container.tensors().map { try container.content(of: $0) }
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test("a damaged tile is noticed at its first use, and its error names tensor and bytes")
+    @Test("a damaged tile is detected on first use, and its error names tensor and bytes")
     func damagedTile() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("a.pvq")
@@ -85,14 +85,14 @@ import Testing
                 #expect(error.file == path.string)
             }
         }
-        // Of threads that share the tile, one at least learns of it.
+        // At least one of the threads that share the tile gets the error.
         let outcomes = Mutex<[Bool]>([])
         DispatchQueue.concurrentPerform(iterations: 16) { _ in
             let isSound = (try? container.withSharedTile(tile, of: tensor, scratch: TileScratch()) { _ in }) != nil
             outcomes.withLock { $0.append(isSound) }
         }
         #expect(outcomes.withLock { $0.contains(false) })
-        // Sound tiles are lent to all of them.
+        // All of them can use undamaged tiles.
         let sound = try original.tile(1, of: tensor)
         DispatchQueue.concurrentPerform(iterations: 16) { _ in
             #expect(throws: Never.self) {
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test("the content of a tile that its codec cannot give names tensor and bytes")
+    @Test("an error in compressed content names tensor and bytes")
     func badContent() throws {
         let path = vectors.appending("bad").appending("frame-garbage.pvq")
         let container = try Container(opening: path)
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    @Test("requests past the end give an error")
+    @Test("tensors and tiles past the end are errors")
     func requests() throws {
         let container = try Container(opening: vectors.appending("types.pvq"))
         let tensor = try container.tensor(at: 0)
@@ -133,7 +133,7 @@ import Testing
         container.advise(.willNeed, 0..<UInt64.max)
     }
 
-    @Test("every name is found, whatever its place in the order")
+    @Test("every name is found, wherever it is in the order")
     func names() throws {
         let container = try Container(opening: vectors.appending("types.pvq"))
         for tensor in try container.tensors() {

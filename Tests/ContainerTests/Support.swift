@@ -9,7 +9,7 @@ import Tensors
     import Musl
 #endif
 
-/// A new folder that vanishes with the value.
+/// A new temporary folder, removed with the value.
 final class TemporaryFolder {
     let path: FilePath
 
@@ -82,7 +82,7 @@ extension Container {
     }
 }
 
-/// Runs `body` and returns the code of the `PVITError` that it throws, or nil; any other error goes on.
+/// Runs `body` and returns the code of the `PVITError` that it throws, or nil. Rethrows other errors.
 func code(of body: () throws -> Void) throws -> PVITError.Code? {
     do {
         try body()
@@ -109,7 +109,7 @@ func sha256(_ bytes: [UInt8]) -> String {
     SHA256.digest(of: bytes).description
 }
 
-/// Bytes that do not compress, the same everywhere: the generator of `tools/make_pvq_vectors.py`.
+/// Repeatable bytes that do not compress, from the generator of `tools/make_pvq_vectors.py`.
 func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     var state = seed
     return (0..<count).map { _ in
@@ -118,7 +118,7 @@ func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     }
 }
 
-/// Numbers like weights, around 0: the sum of four uniform ones each.
+/// Numbers distributed like weights, around 0: each is the sum of four uniform ones.
 func bell(_ count: Int, seed: UInt64 = 1) -> [Double] {
     let data = noise(4 * count, seed: seed)
     return (0..<count).map { place in

@@ -4,11 +4,11 @@ import SystemPackage
 import Tensors
 import Testing
 
-/// The files of `formats/vectors`, which `tools/make_pvq_vectors.py` wrote from the specification.
+/// The files in `formats/vectors`, which `tools/make_pvq_vectors.py` wrote from the specification.
 @Suite struct VectorTests {
     static let good = ["tiny", "empty", "types", "zstd", "quantized", "ignorable-feature"]
 
-    @Test("a good file verifies, and every tensor has the content that its maker meant", arguments: good)
+    @Test("a good file verifies, and every tensor has the expected content", arguments: good)
     func goodFile(name: String) throws {
         let expected = try #require(try readJSON(vectors.appending("good.json"))[name])
         let container = try Container(opening: vectors.appending(name + ".pvq"))
@@ -26,7 +26,7 @@ import Testing
         #expect(Set(try readJSON(vectors.appending("good.json")).members.map(\.key)) == Set(Self.good))
     }
 
-    @Test("a bad file gives the error of its kind and no other")
+    @Test("a bad file gives the expected error")
     func badFiles() throws {
         let listing = try readJSON(vectors.appending("bad").appending("index.json"))
         #expect(listing.members.count > 100)
@@ -52,7 +52,7 @@ import Testing
         #expect(seen == Set(codes.map(\.name)))
     }
 
-    @Test("the writer gives the very bytes of a file without compressed tiles")
+    @Test("the writer reproduces files without compressed tiles byte for byte")
     func writerAgrees() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("out.pvq")

@@ -5,7 +5,7 @@ import Tensors
 import Testing
 
 @Suite struct WriterTests {
-    /// Writes a model with every kind of tensor; `rowsPerTile` and `compression` are what may not change its digest.
+    /// Writes a model with every kind of tensor. Its digest must not depend on `rowsPerTile` and `compression`.
     @discardableResult
     static func writeModel(
         to path: FilePath, rowsPerTile: Int? = nil, compression: Compression = .zstd, tied: Bool = true,
@@ -20,7 +20,7 @@ import Testing
         let statistics = ErrorStatistics(squaredError: 0.25, maximumError: 0.5, squaredSum: 8, count: 100 * 64)
         for encoding in [TensorEncoding.q4, .q8] {
             let size = try #require(encoding.byteCount(rows: 100, columns: 64))
-            // One scale for all tiles, so that tiles may be cut in other ways.
+            // One scale for all tiles, so that other tile sizes are possible.
             try writer.write(
                 TensorName(encoding.description), noise(size), encoding: encoding, shape: #require(Shape([100, 64])),
                 compression: compression, rowsPerTile: rowsPerTile, scale: { _ in 0.5 }, statistics: statistics)
@@ -34,7 +34,7 @@ import Testing
         return try writer.finish(metadata: metadata).digest
     }
 
-    @Test("what is written is what is read")
+    @Test("reading returns what was written")
     func roundTrip() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("a.pvq")
@@ -58,7 +58,7 @@ import Testing
         #expect(try container.tensor(named: "q") == nil)
     }
 
-    @Test("tensors begin on 4 KiB and stored tiles on 64 bytes")
+    @Test("tensors are aligned to 4 KiB and stored tiles to 64 bytes")
     func alignment() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("a.pvq")
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test("the same content gives the same bytes")
+    @Test("the same content is written as the same bytes")
     func determinism() throws {
         let folder = try TemporaryFolder()
         let (first, second) = (folder.path.appending("1.pvq"), folder.path.appending("2.pvq"))
@@ -84,7 +84,7 @@ import Testing
         #expect(try sha256(contents(of: first)) == sha256(contents(of: second)))
     }
 
-    @Test("the model digest does not depend on tiles, compression, metadata or ties, but on the weights")
+    @Test("the model digest depends on the weights, not on tiles, compression, metadata or aliases")
     func modelDigest() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("a.pvq")
@@ -107,7 +107,7 @@ import Testing
         #expect(try other(scale: 1) == other(scale: 1))
     }
 
-    @Test("compression is kept only where it pays, and floats are cut into planes")
+    @Test("compression is used only where it is worthwhile, and floats are split into planes")
     func codecs() throws {
         func codec(_ bytes: [UInt8], _ type: ElementType) throws -> TileCodec {
             try TileEncoder.encode(bytes.span.bytes, encoding: .plain(type), compression: .zstd).codec
@@ -119,7 +119,7 @@ import Testing
         #expect(try codec(noise(100_000), .u8) == .stored)
         #expect(try codec([UInt8](repeating: 7, count: 1000), .u8) == .zstd)
         #expect(try codec([], .u8) == .stored)
-        // 2 % of zeros would gain 2 %.
+        // 2 % of zeros would save 2 %.
         #expect(try codec(noise(98_000) + [UInt8](repeating: 0, count: 2000), .u8) == .stored)
     }
 
@@ -139,7 +139,7 @@ import Testing
         #expect(try contents(of: path) == before)
     }
 
-    @Test("a writer refuses what the format cannot hold")
+    @Test("a writer refuses content that the format cannot represent")
     func refusals() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("a.pvq")

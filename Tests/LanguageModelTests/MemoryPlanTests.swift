@@ -1,3 +1,4 @@
+import Architectures
 import Compute
 import Container
 import Storage
@@ -57,7 +58,8 @@ struct MemoryPlanTests {
                 continue
             }
             let chunks = try WeightChunks(
-                LlamaWeights.passOrder(model.configuration), in: model.container, chunkByteCount: stream.chunkByteCount)
+                LlamaArchitecture(model.configuration).matrices.map(\.name), in: model.container,
+                chunkByteCount: stream.chunkByteCount)
             #expect(stream.pinnedByteCount + stream.streamedByteCount == chunks.byteCount)
             #expect(stream.windowByteCount == stream.slotCount * chunks.slotByteCount)
             #expect(plan.bytesPerPass == stream.streamedByteCount && plan.byteCount <= limit)
@@ -111,7 +113,7 @@ struct MemoryPlanTests {
     func spread() throws {
         let model = try TestModel.synthetic(matrices: .quantized(.q8), rowsPerTile: 16)
         let chunks = try WeightChunks(
-            LlamaWeights.passOrder(model.configuration), in: model.container, chunkByteCount: 1)
+            LlamaArchitecture(model.configuration).matrices.map(\.name), in: model.container, chunkByteCount: 1)
         for share in [0.25, 0.5, 0.75] {
             let room = Int(Double(chunks.byteCount) * share)
             var (passed, kept) = (0, 0)

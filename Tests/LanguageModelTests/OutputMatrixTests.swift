@@ -37,7 +37,8 @@ struct OutputMatrixTests {
             let configuration = try LlamaConfiguration(of: container)
             #expect(configuration.tiesOutput == !hasHead)
             #expect(
-                LlamaWeights.passOrder(configuration).last == (hasHead ? "lm_head.weight" : "model.embed_tokens.weight")
+                LlamaArchitecture(configuration).matrices.map(\.name).last
+                    == (hasHead ? "lm_head.weight" : "model.embed_tokens.weight")
             )
         }
     }

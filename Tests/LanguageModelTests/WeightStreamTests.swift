@@ -1,3 +1,4 @@
+import Architectures
 import CheckpointTestSupport
 import Compute
 import Container
@@ -77,7 +78,7 @@ struct WeightStreamTests {
     func bytesRead() throws {
         let model = try Form.q8.model()
         let chunks = try WeightChunks(
-            LlamaWeights.passOrder(model.configuration), in: model.container, chunkByteCount: 1)
+            LlamaArchitecture(model.configuration).matrices.map(\.name), in: model.container, chunkByteCount: 1)
         let isPinned = chunks.pinned(within: chunks.byteCount / 2)
         let kept = zip(chunks.chunks, isPinned).reduce(0) { $1.1 ? $0 + $1.0.blocks.count : $0 }
         #expect(kept > chunks.byteCount / 4 && kept <= chunks.byteCount / 2)

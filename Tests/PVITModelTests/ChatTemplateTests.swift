@@ -172,6 +172,6 @@ extension ChatTemplate {
     /// The conversation of one message, with brackets around what comes from it.
     fileprivate func marked(_ content: String) -> String {
         let text = try? render([ChatMessage(.user, content)])
-        return (text?.segments ?? []).map { $0.recognisesSpecial ? $0.text : "[\($0.text)]" }.joined()
+        return (text?.segments ?? []).map { $0.parsesSpecial ? $0.text : "[\($0.text)]" }.joined()
     }
 }

@@ -25,7 +25,7 @@ struct PVITPromptTests {
 
     private func prompt(_ text: String, images: Int = 1) throws -> PVITPrompt {
         try PVITPrompt(
-            PromptText(text), imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(), addBeginning: true)
+            PromptText(text), imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(), addSpecial: true)
     }
 
     private func places(_ text: String, images: Int = 1) throws -> PromptPlaces {
@@ -69,7 +69,7 @@ struct PVITPromptTests {
             ] {
                 let prompt = try PVITPrompt(
                     text, imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(),
-                    addBeginning: addsBeginning)
+                    addSpecial: addsBeginning)
                 #expect(try prompt.tokens == tokens(#require(record["ids_rle"]?.array)), "\(text.text)")
                 let boxes = (record["boxes_normalized"]?.array ?? []).map { ($0.array ?? []).compactMap(\.double) }
                 let ours = prompt.regions.map { region in

@@ -7,7 +7,7 @@ import Testing
 @Suite("Character classes of pre-tokenization")
 struct CharacterClassTests {
     @Test(
-        "every scalar has the class that the tokenizers library gives it",
+        "every scalar has the same class as in the tokenizers library",
         .enabled(if: PythonLibraries.interpreter != nil))
     func allScalars() throws {
         let classes = try PythonLibraries.run("classes", [], output: "classes.json") { path in

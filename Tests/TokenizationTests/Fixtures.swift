@@ -4,7 +4,7 @@ import Tensors
 import Testing
 import Tokenization
 
-/// The files that tests read.
+/// The fixtures of these tests.
 enum Fixtures {
     /// A file of the folder Fixtures.
     static func bytes(_ name: String) throws -> [UInt8] {
@@ -15,12 +15,12 @@ enum Fixtures {
     /// A JSON file of the folder Fixtures.
     static func json(_ name: String) throws -> JSONValue { try JSONValue(parsing: bytes(name)) }
 
-    /// LLaMA's tokenizer as a plain checkpoint has it.
+    /// LLaMA's tokenizer without further files.
     static func llama() throws -> Tokenizer {
         try Tokenizer(files: TokenizerFiles(sentencePieceModel: bytes("tokenizer.model")))
     }
 
-    /// LLaMA's tokenizer with the five tokens of PVIT.
+    /// LLaMA's tokenizer with PVIT's five added tokens.
     static func pvit() throws -> Tokenizer { try Tokenizer(files: pvitFiles()) }
 
     /// The files of `pvit`.
@@ -38,7 +38,17 @@ extension JSONValue {
 }
 
 extension Tokenizer {
-    /// Decodes by streaming and checks that each part is whole characters.
+    /// Makes a tokenizer from a tokenizer.json without further files.
+    convenience init(tokenizerJSON: [UInt8]) throws {
+        try self.init(files: TokenizerFiles(tokenizerJSON: tokenizerJSON))
+    }
+
+    /// The id of a piece.
+    func id(ofPiece text: String) -> TokenID? {
+        (0..<Int32(vocabularySize)).lazy.map { TokenID(rawValue: $0) }.first { piece(of: $0) == text }
+    }
+
+    /// Decodes in a stream.
     func streamed(_ ids: [TokenID], skipSpecial: Bool) -> String {
         var decoder = makeStreamDecoder(skipSpecial: skipSpecial)
         return ids.reduce("") { $0 + decoder.append($1) } + decoder.finish()

@@ -5,8 +5,8 @@ import Testing
 import TestSupport
 import Tokenization
 
-/// Changes files at random and reads and uses what comes out. Any outcome but a tokenizer that works or one error ends
-/// the process. `PVIT_FUZZ_SECONDS` makes it run for so long instead of a fixed number of rounds.
+/// Mutates files at random, and reads and uses the results. Every outcome except a working tokenizer or one error ends
+/// the process. `PVIT_FUZZ_SECONDS` sets a running time instead of a fixed number of rounds.
 @Suite("Mutated tokenizer files")
 struct FuzzTests {
     private static let texts = [
@@ -60,7 +60,7 @@ struct FuzzTests {
         #expect(accepted > 0 && refused > 0)
     }
 
-    @Test("a changed tokenizer.model is a tokenizer or one error")
+    @Test("a mutated tokenizer.model is a tokenizer or one error")
     func model() {
         let extra: [(String, Float, UInt64)] = [("<|x|>", 0, 4), ("  ", 0, 4), ("é", -3, 1)]
         for withBytes in [true, false] {
@@ -82,7 +82,7 @@ struct FuzzTests {
         run(try Fixtures.bytes(name), words: words, rounds: 1500) { try Tokenizer(tokenizerJSON: $0) }
     }
 
-    @Test("changed configurations of PVIT's tokenizer are a tokenizer or one error")
+    @Test("mutated configurations of PVIT's tokenizer are a tokenizer or one error")
     func configurations() throws {
         let model = SentencePieceBuilder.small().bytes
         let files: JSONValue = [

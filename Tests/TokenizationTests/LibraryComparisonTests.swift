@@ -5,7 +5,7 @@ import Tokenization
 @Suite("Against the sentencepiece and tokenizers libraries", .enabled(if: PythonLibraries.interpreter != nil))
 struct LibraryComparisonTests {
     private static let size = 1_000_000
-    /// Bytes of text for those whose parts other tests cover at full size.
+    /// The size of the text, in bytes, for tokenizers whose components other tests cover at full size.
     private static let smallSize = 100_000
 
     private func fixture(_ name: String) throws -> String {
@@ -18,7 +18,7 @@ struct LibraryComparisonTests {
         return try Tokenizer(tokenizerJSON: bytes)
     }
 
-    @Test("LLaMA's tokenizer.model gives sentencepiece's ids and texts on 1 MB of mixed text")
+    @Test("LLaMA's tokenizer.model agrees with sentencepiece on 1 MB of mixed text")
     func sentencePiece() throws {
         let path = try fixture("tokenizer.model")
         try PythonLibraries.compare(tokenizer(path), with: path, size: Self.size)
@@ -36,7 +36,7 @@ struct LibraryComparisonTests {
     }
 
     @Test(
-        "a tokenizer.json of each kind gives the library's ids and texts",
+        "a tokenizer.json of each kind agrees with the library",
         arguments: [
             ("gpt2", smallSize), ("gpt2-prefix", smallSize), ("smollm", smallSize), ("llama3", size),
             ("qwen2", smallSize),
@@ -49,7 +49,7 @@ struct LibraryComparisonTests {
         }
     }
 
-    @Test("other tokenizer files give the library's ids and texts", arguments: PythonLibraries.moreFiles)
+    @Test("other tokenizer files agree with the library", arguments: PythonLibraries.moreFiles)
     func more(path: String) throws {
         try PythonLibraries.compare(tokenizer(path), with: path, size: Self.size)
         try PythonLibraries.compare(tokenizer(path), with: path, size: Self.size, options: ["--word"])

@@ -6,7 +6,7 @@ import Tokenization
 
 @Suite("LLaMA's SentencePiece tokenizer, against transformers 4.33 and llama.cpp's pairs")
 struct LlamaGoldenTests {
-    @Test("texts give the ids of the original tokenizers")
+    @Test("texts have the ids of the original tokenizers")
     func encoding() throws {
         let llama = try Fixtures.llama()
         let pvit = try Fixtures.pvit()
@@ -14,12 +14,12 @@ struct LlamaGoldenTests {
         #expect(cases.count == 50)
         for golden in cases {
             let text = try #require(golden["text"]?.string)
-            #expect(llama.encode(text, addBeginning: false) == golden["ids_base"]?.ids, "\(text.debugDescription)")
+            #expect(llama.encode(text, addSpecial: false) == golden["ids_base"]?.ids, "\(text.debugDescription)")
             #expect(pvit.encode(text) == golden["ids_pvit_with_bos"]?.ids, "\(text.debugDescription)")
         }
     }
 
-    @Test("ids give the texts of the original tokenizer, at once and in a stream")
+    @Test("ids have the texts of the original tokenizer, at once and in a stream")
     func decoding() throws {
         let pvit = try Fixtures.pvit()
         let cases = try #require(Fixtures.json("pairs.json")["decode"]?.array)
@@ -34,7 +34,7 @@ struct LlamaGoldenTests {
         }
     }
 
-    @Test("llama.cpp's test texts give their ids")
+    @Test("llama.cpp's test texts have llama.cpp's ids")
     func llamaCppPairs() throws {
         let llama = try Fixtures.llama()
         let input = String(decoding: try Fixtures.bytes("llama-spm-tests.inp"), as: UTF8.self)
@@ -44,11 +44,11 @@ struct LlamaGoldenTests {
         #expect(texts.count > 40)
         for (text, line) in zip(texts, lines) {
             let ids = line.split(separator: " ").compactMap { Int32($0) }.map(TokenID.init(rawValue:))
-            #expect(llama.encode(text, addBeginning: false) == ids, "\(text.debugDescription)")
+            #expect(llama.encode(text, addSpecial: false) == ids, "\(text.debugDescription)")
         }
     }
 
-    @Test("prompts as PVIT's worker writes them give its ids")
+    @Test("prompts of PVIT's worker have the worker's ids")
     func prompts() throws {
         let pvit = try Fixtures.pvit()
         let records = try #require(Fixtures.json("prompts.json")["records"]?.array)
@@ -65,7 +65,7 @@ struct LlamaGoldenTests {
         #expect(count > 50)
     }
 
-    /// Images and regions as tokens, as the worker writes them before it encodes the prompt.
+    /// Replaces images and regions by tokens, as the worker does before it encodes the prompt.
     private func expand(_ prompt: String) throws -> String {
         let patches = String(repeating: "<im_patch>", count: 256)
         var text = prompt.replacingOccurrences(of: "<image>", with: "<im_start>\(patches)<im_end>")

@@ -5,7 +5,7 @@ import Tokenization
 
 @Suite("Malformed tokenizer.json")
 struct MalformedJSONTests {
-    /// A small tokenizer.json with parts replaced.
+    /// A small tokenizer.json with some members replaced.
     private func file(_ parts: JSONObject = [:], model changes: JSONObject = [:]) -> [UInt8] {
         var model: JSONObject = [
             "type": "BPE", "vocab": ["a": 0, "b": 1, "ab": 2, "<unk>": 3], "merges": ["a b"], "unk_token": "<unk>",
@@ -29,7 +29,7 @@ struct MalformedJSONTests {
         }
     }
 
-    @Test("the small file itself is read and used")
+    @Test("the small file itself works")
     func small() throws {
         let tokenizer = try Tokenizer(tokenizerJSON: file())
         #expect(tokenizer.encode("abba?") == [2, 1, 0, 3])
@@ -38,7 +38,7 @@ struct MalformedJSONTests {
         #expect(pairs.encode("abba?") == [2, 1, 0, 3])
     }
 
-    @Test("what is not JSON, or not an object, is an error")
+    @Test("a file that is not a JSON object is an error")
     func notJSON() {
         #expect(error([])?.code == .badJSON)
         #expect(error(Array("[]".utf8))?.code == .badTokenizer)
@@ -48,7 +48,7 @@ struct MalformedJSONTests {
         for count in 0..<whole.count { #expect(error(Array(whole[..<count])) != nil, "\(count) bytes") }
     }
 
-    @Test("the members of the model may be in any order, and the tokens too")
+    @Test("the members of the model may be in any order, and so may the tokens")
     func order() throws {
         let model =
             #"{"merges":[["a","b"],"#
@@ -61,7 +61,7 @@ struct MalformedJSONTests {
         #expect(tokenizer.vocabularySize == 7 && tokenizer.id(ofPiece: "bc") == 4)
     }
 
-    @Test("keys that occur twice are errors, and so is malformed JSON behind a bad merge")
+    @Test("duplicate keys are errors, and so is malformed JSON after a bad merge")
     func keys() {
         func error(_ model: String) -> PVITError.Code? { self.error(Array(#"{"model":{\#(model)}}"#.utf8))?.code }
         #expect(error(#""vocab":{"a":0,"\u0061":1},"merges":[]"#) == .duplicateJSONKey)
@@ -158,7 +158,7 @@ struct MalformedJSONTests {
         expect(["post_processor": ["type": "BertProcessing"]], names: "BertProcessing")
     }
 
-    @Test("components that would blow up texts or time are refused")
+    @Test("components that would make texts or running times explode are refused")
     func bounds() {
         let long = JSONValue.string(String(repeating: "a", count: 1000))
         let replace: JSONValue = ["type": "Replace", "pattern": ["String": "a"], "content": "aaaaaaaaaa"]
@@ -191,7 +191,7 @@ struct MalformedJSONTests {
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"#
         + #"|\s*[\r\n]+|\s+(?!\S)|\s+"#
 
-    @Test("components with parts of the wrong type are errors")
+    @Test("components with members of the wrong type are errors")
     func components() {
         let parts: [JSONObject] = [
             ["normalizer": 5], ["normalizer": ["prepend": "x"]], ["normalizer": ["type": "Prepend"]],
@@ -219,7 +219,7 @@ struct MalformedJSONTests {
                 == .badJSON)
     }
 
-    @Test("no tokenizer file at all is a missing input")
+    @Test("a checkpoint without tokenizer files is a missing input")
     func missing() {
         #expect(throws: PVITError.self) { try Tokenizer(files: TokenizerFiles()) }
     }

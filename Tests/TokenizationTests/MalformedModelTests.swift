@@ -18,14 +18,14 @@ struct MalformedModelTests {
         }
     }
 
-    @Test("the small model itself is read and used")
+    @Test("the small model itself works")
     func small() throws {
         let tokenizer = try Tokenizer(sentencePieceModel: SentencePieceBuilder.small().bytes)
-        #expect(tokenizer.encode("abc", addBeginning: false).map { tokenizer.piece(of: $0) } == ["▁a", "bc"])
+        #expect(tokenizer.encode("abc", addSpecial: false).map { tokenizer.piece(of: $0) } == ["▁a", "bc"])
         #expect(tokenizer.decode(tokenizer.encode("abc é")) == "abc é")
     }
 
-    @Test("a model cut off anywhere is an error, never a trap")
+    @Test("a model truncated anywhere is an error, never a trap")
     func truncated() {
         let whole = SentencePieceBuilder.small().bytes
         for count in 0..<whole.count {
@@ -56,7 +56,7 @@ struct MalformedModelTests {
         #expect(damaged { $0.piece("x", score: 0, kind: .max) } == bad)  // type -1
         #expect(damaged { $0.piece("x", score: 0, kind: 7) } == bad)
         #expect(damaged { $0.piece("x", score: 0, kind: 2) } == bad)  // a second unknown
-        #expect(damaged { $0.piece("x", score: 0, kind: 6) } == bad)  // a byte that is none
+        #expect(damaged { $0.piece("x", score: 0, kind: 6) } == bad)  // not a byte's form
         #expect(damaged { $0.piece(String(repeating: "x", count: 100_000), score: 0) } == bad)
         #expect(damaged { $0.message(1, []) } == bad)
         #expect(damaged { $0.message(1, [0x0A, 0x01, 0xFF]) } == bad)  // not UTF-8
@@ -67,7 +67,7 @@ struct MalformedModelTests {
         #expect(damaged { $0.normalizer { $0.float(3, 1) } } == bad)
     }
 
-    @Test("what is not implemented is named")
+    @Test("features that are not implemented are named")
     func unsupported() throws {
         func message(_ change: (inout SentencePieceBuilder) -> Void) -> String {
             var model = SentencePieceBuilder.small()
@@ -86,10 +86,10 @@ struct MalformedModelTests {
         #expect(message { $0.piece("x", score: 0, kind: 5) }.contains("UNUSED"))
     }
 
-    @Test("without byte pieces a run of unknown characters is one unknown token")
+    @Test("without byte fallback, a run of unknown characters is one unknown token")
     func unknownRun() throws {
         let tokenizer = try Tokenizer(sentencePieceModel: SentencePieceBuilder.small(byteFallback: false).bytes)
-        #expect(tokenizer.encode("aéèb", addBeginning: false) == [7, 0, 5])
+        #expect(tokenizer.encode("aéèb", addSpecial: false) == [7, 0, 5])
         #expect(tokenizer.decode([7, 0, 5], skipSpecial: false) == "a \u{2047} b")
     }
 }

@@ -8,12 +8,13 @@ import Tokenization
 enum PythonLibraries {
     /// The interpreter, whose environment has `sentencepiece` and `tokenizers`.
     static var interpreter: String? { ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] }
-    /// More tokenizer files to compare with, from `PVIT_TEST_TOKENIZERS`: paths with colons between.
+    /// More tokenizer files to compare, from `PVIT_TEST_TOKENIZERS`: paths separated by colons.
     static var moreFiles: [String] {
         (ProcessInfo.processInfo.environment["PVIT_TEST_TOKENIZERS"] ?? "").split(separator: ":").map(String.init)
     }
 
-    /// Runs a verb of the tool with an output file in a new temporary folder and passes the file's path to `body`.
+    /// Runs a subcommand of the tool with an output file in a new temporary folder, and passes the file's path to
+    /// `body`.
     static func run<Result>(
         _ verb: String, _ arguments: [String], output: String, then body: (String) throws -> Result
     ) throws -> Result {
@@ -32,7 +33,7 @@ enum PythonLibraries {
         return try body(path)
     }
 
-    /// Compares a tokenizer with what the library says of `size` bytes of mixed text and of many short texts.
+    /// Compares a tokenizer with the library on `size` bytes of mixed text and on many short texts.
     static func compare(_ tokenizer: Tokenizer, with path: String, size: Int, options: [String] = []) throws {
         let arguments = [path, "--bytes", "\(size)"] + options
         let reference = try run("reference", arguments, output: "reference.json") { output in
@@ -60,7 +61,7 @@ enum PythonLibraries {
         }
     }
 
-    /// Compares ids and shows the surroundings of the first difference.
+    /// Compares ids, and shows the context of the first difference.
     private static func expectEqual(_ ids: [TokenID], _ expected: [TokenID], in tokenizer: Tokenizer, of text: String) {
         guard ids != expected else { return }
         let place = zip(ids, expected).prefix { $0 == $1 }.count

@@ -4,7 +4,7 @@ import Testing
 import TestSupport
 import Tokenization
 
-@Suite("Texts put together from template and messages")
+@Suite("Texts made of a template and messages")
 struct SegmentTests {
     private static let names = [
         "legacy", "one prefix", "pvit", "llama3-tiny.json", "characters-tiny.json", "normalized",
@@ -19,7 +19,7 @@ struct SegmentTests {
                     sentencePieceModel: Fixtures.bytes("tokenizer.model"), config: ["legacy": false]))
         case "pvit": return try Fixtures.pvit()
         case "normalized":
-            // As in the tokenizer.json of LLaMA 1: special tokens are looked for in the normalized text.
+            // As in the tokenizer.json of LLaMA 1: special tokens are searched for in the normalized text.
             var root = try #require(Fixtures.json("characters-tiny.json").object)
             root["added_tokens"] = .array(
                 (root["added_tokens"]?.array ?? []).map { entry in
@@ -32,14 +32,14 @@ struct SegmentTests {
         }
     }
 
-    @Test("borders between segments do not change the ids of ordinary text", arguments: names)
+    @Test("boundaries between segments do not change the ids of ordinary text", arguments: names)
     func borders(name: String) throws {
         let tokenizer = try tokenizer(name)
         let special = tokenizer.addedTokens.filter(\.isSpecial).map(\.content)
         let ordinary = [
             "Hello", " world", "  ", "\n", "a", "é🚀", "12345", "▁x", "'ll", "", " ", "user", ":", "<|",
         ]
-        // Added tokens that are not special count in messages, too, where the template does not write them.
+        // Added tokens that are not special are parsed in messages, too, unless the template contains them.
         let added = ["Norm", "norm x", "<|a|>", "<Region>", "<im_", "start>"]
         var random = RepeatableRandom(seed: 1)
         for _ in 0..<300 {
@@ -49,18 +49,18 @@ struct SegmentTests {
                 let parts = (0..<Int.random(in: 0...4, using: &random)).map { _ in
                     words.randomElement(using: &random) ?? ""
                 }
-                return TextSegment(text: parts.joined(), recognisesSpecial: isTemplate)
+                return TextSegment(text: parts.joined(), parsesSpecial: isTemplate)
             }
             let whole = segments.map(\.text).joined()
-            for addBeginning in [true, false] {
+            for addSpecial in [true, false] {
                 #expect(
-                    tokenizer.encode(segments: segments, addBeginning: addBeginning)
-                        == tokenizer.encode(whole, addBeginning: addBeginning), "\(segments)")
+                    tokenizer.encode(segments: segments, addSpecial: addSpecial)
+                        == tokenizer.encode(whole, addSpecial: addSpecial), "\(segments)")
             }
         }
     }
 
-    @Test("special tokens that a message spells stay text, whole or across a border", arguments: names)
+    @Test("special tokens in a message stay text, even across boundaries of segments", arguments: names)
     func spelled(name: String) throws {
         let tokenizer = try tokenizer(name)
         for token in tokenizer.addedTokens where token.isSpecial {
@@ -75,13 +75,13 @@ struct SegmentTests {
                 let whole = segments.map(\.text).joined()
                 #expect(tokenizer.encode(whole).contains(token.id))
                 #expect(
-                    tokenizer.encode(segments: segments) == tokenizer.encode(whole, recogniseSpecial: false),
+                    tokenizer.encode(segments: segments) == tokenizer.encode(whole, parseSpecial: false),
                     "\(segments)")
             }
         }
     }
 
-    @Test("marks that the template writes, and reserved ones, are text in messages although they are not special")
+    @Test("the template's tokens and reserved tokens are text in messages, even if they are not special")
     func marks() throws {
         let tokenizer = try Fixtures.pvit()
         let region = try #require(tokenizer.id(ofAddedToken: "<Region>"))
@@ -96,11 +96,11 @@ struct SegmentTests {
         #expect(count(of: region, [.template("<Region>a"), .template("<Region>b")]) == 2)
         #expect(count(of: patch, [.template("user: "), .message("a<im_patch>b")], reserving: [patch]) == 0)
         #expect(count(of: patch, [.template("<im_patch>"), .message("a<im_patch>b")], reserving: [patch]) == 1)
-        // Nothing is a mark where nothing is told apart.
-        #expect(tokenizer.encode("<Region>a<Region>b", recogniseSpecial: false).count { $0 == region } == 2)
+        // With parsing everywhere, nothing is treated as a mark.
+        #expect(tokenizer.encode("<Region>a<Region>b", parseSpecial: false).count { $0 == region } == 2)
     }
 
-    @Test("the template's own tokens count, whatever messages beside them begin or end with")
+    @Test("the template's own tokens are parsed, whatever the messages beside them begin or end with")
     func ownTokens() throws {
         let added = [
             AddedToken(id: 32000, content: "<s>x", isSpecial: true),
@@ -109,9 +109,9 @@ struct SegmentTests {
         ]
         let tokenizer = try Tokenizer(
             sentencePieceModel: Fixtures.bytes("tokenizer.model"), addedTokens: added, convention: .legacy)
-        func ids(_ segments: [TextSegment]) -> [TokenID] { tokenizer.encode(segments: segments, addBeginning: false) }
+        func ids(_ segments: [TextSegment]) -> [TokenID] { tokenizer.encode(segments: segments, addSpecial: false) }
         func plain(_ text: String) -> [TokenID] {
-            tokenizer.encode(text, addBeginning: false, recogniseSpecial: false)
+            tokenizer.encode(text, addSpecial: false, parseSpecial: false)
         }
         #expect(ids([.template("<s>"), .message("x")]) == [1] + plain("x"))
         #expect(ids([.message("a"), .template("<s>")]) == plain("a") + [1])
@@ -122,10 +122,10 @@ struct SegmentTests {
 
 extension TextSegment {
     fileprivate static func template(_ text: some StringProtocol) -> Self {
-        TextSegment(text: String(text), recognisesSpecial: true)
+        TextSegment(text: String(text), parsesSpecial: true)
     }
 
     fileprivate static func message(_ text: some StringProtocol) -> Self {
-        TextSegment(text: String(text), recognisesSpecial: false)
+        TextSegment(text: String(text), parsesSpecial: false)
     }
 }

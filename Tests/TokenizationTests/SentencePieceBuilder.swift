@@ -1,4 +1,4 @@
-/// Writes a tokenizer.model, valid or not, field by field.
+/// Writes a tokenizer.model field by field. It need not be valid.
 struct SentencePieceBuilder {
     var bytes: [UInt8] = []
 

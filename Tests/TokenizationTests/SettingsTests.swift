@@ -10,7 +10,7 @@ struct SettingsTests {
         TokenizerFiles(sentencePieceModel: try Fixtures.bytes("tokenizer.model"), config: config)
     }
 
-    @Test("legacy and add_prefix_space give the ids and texts of transformers")
+    @Test("legacy and add_prefix_space have the effect that they have in transformers")
     func prefixes() throws {
         let variants = try #require(Fixtures.json("llama-settings.json").array)
         #expect(variants.count == 9)
@@ -33,7 +33,7 @@ struct SettingsTests {
     }
 
     @Test(
-        "add_prefix_space: false counts beside tokenizer.json too, as with LlamaTokenizerFast",
+        "add_prefix_space: false also applies to tokenizer.json, as in LlamaTokenizerFast",
         .enabled(if: PythonLibraries.interpreter != nil), arguments: [[], ["--metaspace"]])
     func prefixOfJSON(options: [String]) throws {
         let model = try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/tokenizer.model").path
@@ -51,7 +51,7 @@ struct SettingsTests {
         }
     }
 
-    @Test("an empty name is no token: the tokenizer's own ids count", arguments: ["", "{}"])
+    @Test("an empty name is ignored: the tokenizer's own tokens are used", arguments: ["", "{}"])
     func emptyNames(form: String) throws {
         let empty: JSONValue = form.isEmpty ? "" : ["content": "", "lstrip": false]
         let config: JSONObject = ["bos_token": empty, "eos_token": empty, "unk_token": empty, "pad_token": empty]
@@ -59,20 +59,20 @@ struct SettingsTests {
         files.specialTokensMap = ["bos_token": empty, "additional_special_tokens": [empty]]
         files.addedTokens = ["": 32000]
         let llama = try Tokenizer(files: files)
-        #expect(llama.beginningOfText == 1 && llama.endOfText == 2 && llama.vocabularySize == 32000)
+        #expect(llama.bosToken == 1 && llama.eosToken == 2 && llama.vocabularySize == 32000)
         #expect(llama.encode("The capital") == [1, 450, 7483])
         let json = try Tokenizer(
             files: TokenizerFiles(tokenizerJSON: Fixtures.bytes("llama3-tiny.json"), config: config))
-        #expect(json.beginningOfText == json.id(ofAddedToken: "<|begin_of_text|>") && json.endOfText == nil)
+        #expect(json.bosToken == json.id(ofAddedToken: "<|begin_of_text|>") && json.eosToken == nil)
     }
 
-    @Test("null says that no token begins a text, other than an empty name")
+    @Test("null means that there is no BOS token, unlike an empty name")
     func noToken() throws {
         let tokenizer = try Tokenizer(files: files(["bos_token": .null]))
-        #expect(tokenizer.beginningOfText == nil && tokenizer.encode("The capital") == [450, 7483])
+        #expect(tokenizer.bosToken == nil && tokenizer.encode("The capital") == [450, 7483])
     }
 
-    @Test("pieces of type UNUSED are accepted where no merge leads to them")
+    @Test("pieces of type UNUSED are accepted if no merge can make them")
     func unused() throws {
         let filler = SentencePieceBuilder.small(extra: [("[PAD1]", 0, 5), ("ca", -20, 1)])
         let tokenizer = try Tokenizer(sentencePieceModel: filler.bytes)
@@ -86,7 +86,7 @@ struct SettingsTests {
         }
     }
 
-    @Test("what cannot be used is refused in one line that says what is supported")
+    @Test("unsupported tokenizers are refused in one line that says what is supported")
     func unsupported() throws {
         for type in ["WordPiece", "Unigram", "WordLevel"] {
             let json = Array(#"{"model": {"type": "\#(type)", "vocab": {"a": 0}}}"#.utf8)

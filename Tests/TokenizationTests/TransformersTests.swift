@@ -5,7 +5,7 @@ import Tokenization
 
 @Suite("LlamaTokenizer of transformers 4.33 under many configurations")
 struct TransformersTests {
-    @Test("ids and texts are its own for every configuration")
+    @Test("ids and texts agree for every configuration")
     func allConfigurations() throws {
         let variants = try #require(Fixtures.json("transformers-llama.json").array)
         #expect(variants.count == 6)
@@ -32,29 +32,29 @@ struct TransformersTests {
         }
     }
 
-    @Test("special tokens in text from strangers can be left as text")
+    @Test("special tokens in untrusted text can be left as text")
     func unrecognised() throws {
         let tokenizer = try Fixtures.pvit()
-        let ids = tokenizer.encode("a</s><Region>b", addBeginning: false, recogniseSpecial: false)
+        let ids = tokenizer.encode("a</s><Region>b", addSpecial: false, parseSpecial: false)
         #expect(!ids.contains(2) && ids.contains(32003))
         #expect(tokenizer.decode(ids) == "a</s> <Region> b")
     }
 
-    @Test("what chat and command line ask of the vocabulary")
+    @Test("the vocabulary knows BOS, EOS, special tokens and pieces")
     func vocabulary() throws {
         let tokenizer = try Fixtures.pvit()
         #expect(tokenizer.vocabularySize == 32005)
-        #expect(tokenizer.beginningOfText == 1 && tokenizer.endOfText == 2)
+        #expect(tokenizer.bosToken == 1 && tokenizer.eosToken == 2)
         #expect(
             tokenizer.isSpecial(0) && tokenizer.isSpecial(1) && tokenizer.isSpecial(2) && !tokenizer.isSpecial(32000))
         #expect(tokenizer.id(ofAddedToken: "<im_patch>") == 32000 && tokenizer.id(ofAddedToken: "▁the") == nil)
-        #expect(tokenizer.id(ofPiece: "▁the") == 278 && tokenizer.piece(of: 278) == "▁the")
+        #expect(tokenizer.piece(of: 278) == "▁the")
         #expect(tokenizer.piece(of: 32004) == "</Region>" && tokenizer.piece(of: 13) == "<0x0A>")
         #expect(tokenizer.piece(of: -1) == nil && tokenizer.piece(of: 32005) == nil)
         #expect(tokenizer.addedTokens.map(\.id).suffix(5) == [32000, 32001, 32002, 32003, 32004])
     }
 
-    @Test("a stream gives characters as soon as their last byte is there")
+    @Test("a stream returns each character with its last byte")
     func streaming() throws {
         let tokenizer = try Fixtures.llama()
         // 🚀 is F0 9F 9A 80; byte b is the piece b + 3.

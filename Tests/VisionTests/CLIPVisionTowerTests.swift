@@ -23,7 +23,7 @@ struct CLIPVisionTowerTests {
         try CLIPVisionTower(in: container.container, engine: ComputeEngine(threadCount: threads))
     }
 
-    @Test("every hidden state is the original's within 5e-5")
+    @Test("every hidden state agrees with the original within 5e-5")
     func hiddenStates() throws {
         let tower = try Self.tower(.clip())
         let expected = try NumpyArray("towers/clip/clip_hidden_states")
@@ -35,14 +35,14 @@ struct CLIPVisionTowerTests {
         }
     }
 
-    @Test("the features are the last but one hidden state without the class token")
+    @Test("the features are the second to last hidden state without the class token")
     func features() throws {
         let features = try Self.tower(.clip()).features(of: Self.pixels())
         #expect(features.rows == 256 && features.columns == 64)
         #expect(try largestDistance(features.values(), NumpyArray("towers/clip/clip_features").values) < 5e-5)
     }
 
-    @Test("threads, the type of exact weights and compressed tiles change no bit")
+    @Test("results do not depend on threads, on the type of exact weights or on compression")
     func sameBits() throws {
         let pixels = try Self.pixels()
         let once = try Self.tower(.clip(), threads: 1).features(of: pixels).values()
@@ -57,7 +57,7 @@ struct CLIPVisionTowerTests {
         #expect(error?.code == .visionInput)
     }
 
-    @Test("a tensor that does not suit the configuration is named")
+    @Test("a tensor that does not match the configuration is named")
     func wrongShape() throws {
         let wrong = "vision_model.encoder.layers.1.mlp.fc1.weight"
         let container = try TowerContainer.clip { $0.name.rawValue == wrong ? Shape([64, 256]) : $0.shape }
@@ -69,7 +69,7 @@ struct CLIPVisionTowerTests {
     }
 
     @Test(
-        "a configuration that makes no sense is refused",
+        "an invalid configuration is refused",
         arguments: [
             ("hidden_size", JSONValue.integer(0)), ("num_attention_heads", 3), ("patch_size", 225),
             ("image_size", "large"),

@@ -5,12 +5,12 @@ import Testing
 
 @testable import Vision
 
-@Suite("PNG files without an end")
+@Suite("PNG files with a damaged end")
 struct DamagedPNGTests {
     private static let rows: [UInt8] = [0, 1, 2, 3, 4, 5, 6, 0, 7, 8, 9, 10, 11, 12]
     private static let pixels: [UInt8] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
 
-    /// An image of 2 × 2 pixels up to the end of its pixels.
+    /// An image of 2 × 2 pixels, without anything after its pixels.
     private func png(_ data: [UInt8], checksumOff: UInt32 = 0, length: UInt32? = nil) -> PNGBytes {
         var file = PNGBytes()
         file.addHeader(width: 2, height: 2)
@@ -20,10 +20,10 @@ struct DamagedPNGTests {
 
     private func pixels(_ bytes: [UInt8]) -> [UInt8]? { try? PixelImage(decoding: bytes).pixels }
 
-    @Test("the end chunk, and checksums that the compressed data has too, need not be there")
+    @Test("the end chunk and redundant checksums may be missing")
     func missing() {
         let whole = png(PNGBytes.stored(Self.rows)).bytes
-        // Checksums of the chunk and of the compressed data, which is not needed as soon as all pixels are there.
+        // Checksums of the chunk and of the compressed data, which are not needed once all pixels are decoded.
         for count in 0...8 { #expect(pixels(Array(whole.dropLast(count))) == Self.pixels, "\(count) bytes fewer") }
         #expect(pixels(Array(whole.dropLast(9))) == nil)
         #expect(pixels(png(PNGBytes.stored(Self.rows), checksumOff: 1).bytes) == Self.pixels)
@@ -35,7 +35,7 @@ struct DamagedPNGTests {
         }
     }
 
-    @Test("pixels that are not there, or that their checksum contradicts, are never shown")
+    @Test("missing pixels, and pixels with a wrong checksum, are damage")
     func lost() {
         var wrongSum = PNGBytes.stored(Self.rows)
         wrongSum[wrongSum.count - 1] ^= 1
@@ -44,7 +44,7 @@ struct DamagedPNGTests {
         #expect(pixels(png(PNGBytes.stored(Array(Self.rows.dropLast(7)))).bytes) == nil)
     }
 
-    @Test("a chunk after the pixels that is cut off is damage")
+    @Test("a truncated chunk after the pixels is damage")
     func cutChunk() throws {
         var file = png(PNGBytes.stored(Self.rows))
         let count = file.bytes.count
@@ -55,8 +55,8 @@ struct DamagedPNGTests {
         #expect(pixels(Array(file.bytes.prefix(count + 7))) == Self.pixels, "there is no whole head of a chunk")
     }
 
-    /// Writes damaged files of 5 × 4 pixels, some of them interlaced, and prints the name of each and the SHA-256 of
-    /// the RGB pixels that Pillow shows, or `damaged`.
+    /// Writes damaged files of 5 × 4 pixels, some of them interlaced. Prints the name of each, and the SHA-256 of
+    /// Pillow's RGB pixels or `damaged`.
     private static let damage = """
         import hashlib, io, random, struct, sys, warnings, zlib
         from PIL import Image
@@ -114,7 +114,7 @@ struct DamagedPNGTests {
         """
 
     @Test(
-        "damaged files are decoded, and refused, where Pillow does it",
+        "damaged files are decoded or refused as by Pillow",
         .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
     func pillow() throws {
         let folder = try TemporaryFolder()

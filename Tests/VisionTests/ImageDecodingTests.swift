@@ -10,7 +10,7 @@ struct ImageDecodingTests {
     private static let readable = try? Fixtures.json("decode/cases.json")["records"]?.array?
         .compactMap { $0["file"]?.string }.filter { !$0.hasSuffix(".bmp") && !$0.hasSuffix(".gif") }
 
-    @Test("files of every kind become the pixels that Pillow decodes", arguments: readable ?? [])
+    @Test("files of every kind have the same pixels as in Pillow", arguments: readable ?? [])
     func goldens(name: String) throws {
         let cases = try #require(try Fixtures.json("decode/cases.json")["records"]?.array)
         let expected = try #require(cases.first { $0["file"]?.string == name })
@@ -19,10 +19,10 @@ struct ImageDecodingTests {
         #expect(image.digest == expected["rgb_sha256"]?.string)
     }
 
-    @Test("there are 21 such files")
+    @Test("there are 21 of these files")
     func goldenCount() { #expect(Self.readable?.count == 21) }
 
-    @Test("photographs become the pixels that Pillow decodes")
+    @Test("photographs have the same pixels as in Pillow")
     func photographs() throws {
         for photo in try #require(try Fixtures.json("photos/cases.json").array) {
             let name = try #require(photo["file"]?.string)
@@ -32,7 +32,7 @@ struct ImageDecodingTests {
         }
     }
 
-    @Test("the format is told by the content, not by the name")
+    @Test("the format is recognized by the content, not by the name")
     func misnamed() throws {
         let folder = try TemporaryFolder()
         for name in ["png_rgb.png", "jpeg_420.jpg", "webp_lossy.webp"] {
@@ -42,7 +42,7 @@ struct ImageDecodingTests {
         }
     }
 
-    @Test("formats that are not read are named in the error")
+    @Test("unsupported formats are named in the error")
     func otherFormats() throws {
         let heads: [(String, [UInt8])] = [
             ("GIF", try Fixtures.bytes("decode/gif.gif")), ("BMP", try Fixtures.bytes("decode/bmp.bmp")),
@@ -54,11 +54,11 @@ struct ImageDecodingTests {
         for (name, bytes) in heads {
             let error = try #require(throws: PVITError.self) { try PixelImage(decoding: bytes) }
             #expect(error.code == .imageFormat)
-            #expect(error.what == "this is a \(name) file")
-            #expect(error.remedy == "JPEG, PNG and WebP images can be read; convert it to one of them")
+            #expect(error.what == "\(name) files are not supported")
+            #expect(error.remedy == "convert it to JPEG, PNG or WebP")
         }
         for (bytes, what) in [
-            ([], "the file is empty"), (Array("hello".utf8), "this is not an image of a known format"),
+            ([], "the file is empty"), (Array("hello".utf8), "this is not an image in a known format"),
         ] {
             let error = try #require(throws: PVITError.self) { try PixelImage(decoding: bytes) }
             #expect(error.code == .imageFormat && error.what == what)
@@ -75,7 +75,7 @@ struct ImageDecodingTests {
         #expect(missing.code == .fileNotFound)
     }
 
-    @Test("samples that are not as many as the size needs are refused")
+    @Test("a number of samples that does not match the size is refused")
     func sampleCount() throws {
         let size = PixelSize(width: 2, height: 1)
         #expect(try PixelImage(size: size, pixels: [1, 2, 3, 4, 5, 6]).height == 1)

@@ -13,7 +13,7 @@ struct ImageFuzzTests {
         "webp_lossless.webp", "webp_lossy.webp",
     ]
 
-    /// Makes the checksums of chunks right again, so that what is behind them is reached.
+    /// Repairs the checksums of chunks, so that the checks behind them are reached.
     private func mendChecksums(_ bytes: inout [UInt8]) {
         var place = 8
         while place + 12 <= bytes.count {
@@ -26,7 +26,7 @@ struct ImageFuzzTests {
         }
     }
 
-    @Test("a damaged image is decoded whole or refused with an error about its data, never more")
+    @Test("a damaged image is decoded completely or refused as bad data")
     func mutations() throws {
         let seeds = try Self.names.map { try Fixtures.bytes("decode/\($0)") }
         var budget = FuzzBudget(rounds: 3000)

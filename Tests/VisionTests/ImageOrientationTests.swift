@@ -6,7 +6,7 @@ import Testing
 
 @Suite("The orientation of images")
 struct ImageOrientationTests {
-    /// A block of EXIF with an entry before the orientation.
+    /// An EXIF block with an entry before the orientation.
     private func block(
         _ value: UInt16, littleEndian: Bool = true, type: UInt16 = 3, count: UInt32 = 1, entries: UInt16 = 2,
         list: UInt32 = 8
@@ -24,7 +24,7 @@ struct ImageOrientationTests {
         block.withUnsafeBytes { EXIFBlock.orientation(in: $0.bytes).rawValue }
     }
 
-    @Test("all eight are read, in both orders of bytes, with JPEG's prefix and without")
+    @Test("all eight orientations are read, in both byte orders, with and without JPEG's prefix")
     func values() {
         for value in 1...8 {
             for isLittle in [true, false] {
@@ -34,7 +34,7 @@ struct ImageOrientationTests {
         }
     }
 
-    @Test("what is not well-formed is ignored, wherever it is cut")
+    @Test("malformed and truncated blocks are ignored")
     func malformed() {
         for value: UInt16 in [0, 9, 256, 65_535] { #expect(orientation(block(value)) == 1) }
         #expect(orientation(block(6, type: 2)) == 1 && orientation(block(6, count: 2)) == 1)
@@ -42,7 +42,7 @@ struct ImageOrientationTests {
         #expect(orientation(block(6, entries: 65_535)) == 6)
         for list: UInt32 in [0, 7, 36, 1 << 31, .max] { #expect(orientation(block(6, list: list)) == 1) }
         let whole = block(6)
-        // The list is followed by four bytes, and the value by two.
+        // Four bytes follow the list, and two follow the value.
         for count in 0..<whole.count - 6 { #expect(orientation(Array(whole.prefix(count))) == 1, "\(count) bytes") }
         #expect(orientation([0x49, 0x49, 43, 0] + whole.dropFirst(4)) == 1)
     }
@@ -56,12 +56,11 @@ struct ImageOrientationTests {
         }
     }
 
-    @Test("a JPEG and a PNG say it, and their pixels stay as they are stored")
+    @Test("the orientation of a JPEG and a PNG is reported, and their pixels are not turned")
     func files() throws {
         let jpeg = try Fixtures.bytes("decode/jpeg_exif_orientation6.jpg")
         let header = try jpeg.withUnsafeBytes { try ImageHeader(of: $0.bytes) }
         #expect(header.orientation == .turnedClockwise)
-        #expect(header.orientation.shownSize(of: header.size).width == header.size.height)
         for after in [false, true] {
             var png = PNGBytes()
             png.addHeader(width: 2, height: 1)
@@ -77,7 +76,7 @@ struct ImageOrientationTests {
         #expect(try plain.withUnsafeBytes { try ImageHeader(of: $0.bytes) }.orientation == .upright)
     }
 
-    /// Writes files with orientations, and prints the name of each and the number that Pillow reads.
+    /// Writes files with orientations. Prints the name of each and the number that Pillow reads.
     private static let files = """
         import sys
         from PIL import Image
@@ -91,7 +90,7 @@ struct ImageOrientationTests {
                 print(f"{number}{name}", Image.open(path).getexif().get(0x0112))
         """
 
-    @Test("it is what Pillow reads", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+    @Test("orientations agree with Pillow", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
     func pillow() throws {
         let folder = try TemporaryFolder()
         let lines = try Python.run(Self.files, folder.path.string).split(separator: "\n")

@@ -14,7 +14,7 @@ struct MalformedImageTests {
     }
 
     @Test(
-        "an image that is cut anywhere is damaged, never half an image",
+        "an image truncated anywhere is damaged, never half an image",
         arguments: [
             "jpeg_17x9_420.jpg", "jpeg_420_progressive.jpg", "jpeg_cmyk.jpg", "webp_lossy.webp", "webp_alpha.webp",
             "webp_lossless.webp",
@@ -28,7 +28,8 @@ struct MalformedImageTests {
         for count in 0..<3 { #expect(try code(Array(bytes.prefix(count))) == "image.format") }
     }
 
-    @Test("a PNG that is cut is whole or damaged, never half an image", arguments: ["png_gray.png", "png_palette.png"])
+    @Test(
+        "a truncated PNG is complete or damaged, never half an image", arguments: ["png_gray.png", "png_palette.png"])
     func truncatedPNG(name: String) throws {
         let bytes = try Fixtures.bytes("decode/\(name)")
         let whole = try PixelImage(decoding: bytes)
@@ -38,29 +39,29 @@ struct MalformedImageTests {
             #expect(image == nil || image == whole, "\(count) bytes")
             if image != nil { firstWhole = firstWhole ?? count }
         }
-        // The end chunk, both checksums of the pixels, and what marks the end of the compressed data.
+        // The end chunk, both checksums of the pixels, and the end mark of the compressed data.
         let distance = bytes.count - (firstWhole ?? 0)
         #expect((20...24).contains(distance))
     }
 
-    @Test("a JPEG with entropy-coded data that is damaged is not silently shown")
+    @Test("damaged entropy-coded data in a JPEG is an error")
     func jpegData() throws {
         var bytes = try Fixtures.bytes("decode/jpeg_444.jpg")
         let scan = try #require(bytes.indices.dropLast().last { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xDA })
-        // A marker in the middle of the scan, as after a lost part.
+        // A marker in the middle of the scan, as after lost bytes.
         bytes.replaceSubrange(scan + 100..<scan + 102, with: [0xFF, 0xD9])
         #expect(try code(bytes) == "image.damaged")
-        // All ones is no Huffman code of the standard tables.
+        // The standard tables have no Huffman code of all ones.
         bytes.replaceSubrange(scan + 60..<scan + 110, with: repeatElement([0xFF, 0x00], count: 25).flatMap { $0 })
         #expect(try code(bytes) == "image.damaged")
     }
 
-    /// Where the frame header of a JPEG is.
+    /// The offset of a JPEG's frame header.
     private func frame(_ bytes: [UInt8]) throws -> Int {
         try #require(bytes.indices.dropLast().first { bytes[$0] == 0xFF && [0xC0, 0xC2].contains(bytes[$0 + 1]) })
     }
 
-    @Test("sizes in a JPEG are checked before anything is decoded")
+    @Test("the size of a JPEG is checked before decoding")
     func jpegSizes() throws {
         let bytes = try Fixtures.bytes("decode/jpeg_420.jpg")
         let frame = try frame(bytes)
@@ -76,7 +77,7 @@ struct MalformedImageTests {
         #expect(try code(resized([0x13, 0x88, 0x13, 0x88])) == "image.damaged", "5000 × 5000 and no data for it")
     }
 
-    @Test("a JPEG with 2 channels, 12 bits a sample or no scan is damaged")
+    @Test("a JPEG with 2 channels, 12 bits per sample or no scan is damaged")
     func jpegHeaders() throws {
         let bytes = try Fixtures.bytes("decode/jpeg_444.jpg")
         let frame = try frame(bytes)
@@ -91,7 +92,7 @@ struct MalformedImageTests {
         #expect(try code(Array(bytes.prefix(frame)) + [0xFF, 0xD9]) == "image.damaged")
     }
 
-    @Test("a progressive JPEG cannot keep the decoder busy with countless scans")
+    @Test("a progressive JPEG with too many scans is refused")
     func jpegScans() throws {
         let bytes = try Fixtures.bytes("decode/jpeg_420_progressive.jpg")
         let first = try #require(bytes.indices.dropLast().first { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xDA })
@@ -102,7 +103,7 @@ struct MalformedImageTests {
         #expect(error.what == "the JPEG image cannot be decoded: More than 100 scans")
     }
 
-    /// A PNG of 2 × 2 pixels, RGB, with the parts that `change` makes of it.
+    /// An RGB PNG of 2 × 2 pixels, modified by `change`.
     private func png(
         width: UInt32 = 2, height: UInt32 = 2, depth: UInt8 = 8, colorType: UInt8 = 2, interlacing: UInt8 = 0,
         data: [UInt8] = PNGBytes.stored([0, 1, 2, 3, 4, 5, 6, 0, 7, 8, 9, 10, 11, 12]),
@@ -116,7 +117,7 @@ struct MalformedImageTests {
         return file.bytes
     }
 
-    @Test("a PNG with impossible numbers in its header is refused before anything is decoded")
+    @Test("a PNG with an invalid header is refused before decoding")
     func pngHeaders() throws {
         #expect(try PixelImage(decoding: png()).pixels == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
         #expect(try code(png(width: 0)) == "image.damaged")
@@ -144,7 +145,7 @@ struct MalformedImageTests {
         #expect(try code(png { $0.add("IDAT", [1, 2, 3], checksumOff: 1) }) == "image.damaged")
     }
 
-    @Test("a PNG whose compressed data is wrong, short or has an unknown filter is damaged")
+    @Test("a PNG whose compressed data is wrong, too short or has an unknown filter is damaged")
     func pngData() throws {
         let data = PNGBytes.stored([0, 1, 2, 3, 4, 5, 6, 0, 7, 8, 9, 10, 11, 12])
         var wrongSum = data

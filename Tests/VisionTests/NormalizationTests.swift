@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Normalization")
 struct NormalizationTests {
-    @Test("a photograph becomes the planes that CLIP's own preparation makes of it")
+    @Test("the planes of a photograph are those of CLIP's own preparation")
     func clip() throws {
         let expected = try NumpyArray("photos/0024_clip_pixels")
         #expect(expected.shape == [3, 224, 224])
@@ -14,7 +14,7 @@ struct NormalizationTests {
         #expect(largestDistance(planes, expected.values) <= 1e-6)
     }
 
-    @Test("planes have their own mean and deviation, red first, row by row")
+    @Test("each plane has its own mean and deviation, red first, row by row")
     func layout() throws {
         let image = try PixelImage(size: PixelSize(width: 2, height: 1), pixels: [0, 51, 255, 255, 102, 0])
         let statistics = ChannelStatistics(mean: [0, 0.2, 0.5], standardDeviation: [1, 0.5, 2])

@@ -7,8 +7,8 @@ import Testing
 
 @Suite("Agreement with Pillow", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
 struct PillowAgreementTests {
-    /// Writes images of every kind that Pillow writes, and of some that it only reads, and prints the name, size and
-    /// SHA-256 of the RGB pixels of each.
+    /// Writes images of every kind that Pillow writes, and of some that it only reads. Prints the name, the size and
+    /// the SHA-256 of the RGB pixels of each.
     private static let everyKind = """
         import hashlib, io, random, struct, sys, zlib
         import numpy as np
@@ -89,7 +89,7 @@ struct PillowAgreementTests {
                                  png(samples, depth, color, interlaced, extra))
         """
 
-    @Test("images of every kind become the same pixels")
+    @Test("images of every kind have the same pixels")
     func everyKind() throws {
         let folder = try TemporaryFolder()
         let listing = try Python.run(Self.everyKind, folder.path.string)
@@ -102,7 +102,7 @@ struct PillowAgreementTests {
         }
     }
 
-    /// Resizes random arrays, and writes width, height, new width, new height and filter of each as 16-bit numbers,
+    /// Resizes random arrays. Writes width, height, new width, new height and filter of each as 16-bit numbers,
     /// then both arrays.
     private static let resizing = """
         import struct, sys

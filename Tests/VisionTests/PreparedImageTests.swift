@@ -6,7 +6,7 @@ import Testing
 
 @testable import Vision
 
-@Suite("Images prepared while they are decoded")
+@Suite("Images prepared during decoding")
 struct PreparedImageTests {
     private func preparation(regions: Bool = true) throws -> ImagePreparation {
         try ImagePreparation(
@@ -19,7 +19,7 @@ struct PreparedImageTests {
         "png_1bit.png", "png_gray_alpha.png", "png_palette.png", "png_rgb.png", "webp_alpha.webp", "webp_lossless.webp",
     ]
 
-    @Test("rows that come from a file become the same samples as an image in memory that is resized", arguments: names)
+    @Test("preparing rows of a file equals resizing an image in memory", arguments: names)
     func streamed(name: String) throws {
         let path = try Fixtures.path("decode/\(name)")
         let pixels = try PixelImage(contentsOf: path)
@@ -37,7 +37,7 @@ struct PreparedImageTests {
         }
     }
 
-    @Test("one other sample, or another size, is another digest")
+    @Test("an image with another sample or size has another digest")
     func digests() throws {
         let preparation = try preparation()
         func digest(_ width: Int, _ height: Int, _ change: (inout [UInt8]) -> Void = { _ in }) throws -> ImageDigest {
@@ -61,7 +61,7 @@ struct PreparedImageTests {
         #expect(image.scaled == nil && image.square.pixels.allSatisfy { $0 == 7 })
     }
 
-    /// A PNG of no pixels' data.
+    /// A PNG without pixel data.
     private func header(_ width: UInt32, _ height: UInt32, interlacing: UInt8) throws -> ImageHeader {
         var file = PNGBytes()
         file.addHeader(width: width, height: height, interlacing: interlacing)
@@ -69,7 +69,7 @@ struct PreparedImageTests {
         return try file.bytes.withUnsafeBytes { try ImageHeader(of: $0.bytes) }
     }
 
-    @Test("a header tells what decoding takes where it is not done row by row")
+    @Test("a header states the memory for images that cannot be decoded row by row")
     func decodingBytes() throws {
         #expect(try header(9000, 8000, interlacing: 0).decodingByteCount == 0)
         #expect(try header(9000, 8000, interlacing: 1).decodingByteCount == 9000 * 8000 * 3)
@@ -77,12 +77,12 @@ struct PreparedImageTests {
             try ImageFile(path: Fixtures.path("decode/\(name)")).header.decodingByteCount
         }
         #expect(try bytes("jpeg_420.jpg") == 0 && bytes("jpeg_cmyk.jpg") == 0 && bytes("png_palette.png") == 0)
-        // 67 × 45 pixels: for each of 6 coefficients two bytes of four pixels at least.
+        // 67 × 45 pixels: at least six coefficients of two bytes for four pixels.
         #expect(try bytes("jpeg_420_progressive.jpg") > 67 * 45 * 3)
         #expect(try bytes("webp_lossy.webp") > 67 * 45 * 3 && bytes("webp_lossless.webp") > 67 * 45 * 7)
     }
 
-    @Test("an image that is too large to be decoded is refused before that, in one line")
+    @Test("an image that needs too much memory is refused before decoding, in one line")
     func tooLarge() throws {
         let folder = try TemporaryFolder()
         var bytes = PNGBytes()

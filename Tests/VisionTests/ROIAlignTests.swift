@@ -7,7 +7,7 @@ import Testing
 
 @Suite("ROIAlign and boxes")
 struct ROIAlignTests {
-    @Test("torchvision's crops within 1e-5, outside, empty and inverted boxes among them")
+    @Test("crops agree with torchvision within 1e-5, also of outside, empty and inverted boxes")
     func crops() throws {
         let feature = try NumpyArray("towers/roi_align/feature")
         let (height, width) = (feature.shape[1], feature.shape[2])
@@ -29,7 +29,7 @@ struct ROIAlignTests {
         #expect(try largestDistance(result.planes(), NumpyArray("towers/roi_align/out").values) < 1e-5)
     }
 
-    @Test("a box that is not finite or absurdly large is refused", arguments: [Float.nan, .infinity, 1e7])
+    @Test("a box that is not finite or far too large is refused", arguments: [Float.nan, .infinity, 1e7])
     func absurd(edge: Float) throws {
         let map = FeatureMaps(height: 4, width: 4, channels: 1)
         map.pixels.fill(with: 1)
@@ -40,7 +40,7 @@ struct ROIAlignTests {
         #expect(error.code == .visionInput)
     }
 
-    @Test("boxes in the resized image and their fractions are those of Detectron2")
+    @Test("boxes in the resized image and their fractions agree with Detectron2")
     func boxes() throws {
         let json = try JSONValue(parsing: Array(try Data(contentsOf: towerFixture("box_transform.json"))))
         func numbers(_ value: JSONValue) -> [Double] { (value.array ?? []).compactMap(\.double) }
@@ -59,8 +59,8 @@ struct ROIAlignTests {
                     fractions: SIMD4(tokens[index].map { $0 / 1000 }), of: original, in: resized)
                 let corners = [box.left, box.top, box.right, box.bottom]
                 #expect(largestDistance(corners, expected[index].map { Float($0) }) < 1e-4)
-                let parts = box.fractions(of: resized)
-                #expect(largestDistance((0..<4).map { parts[$0] }, fractions[index].map { Float($0) }) < 1e-6)
+                let found = box.fractions(of: resized)
+                #expect(largestDistance((0..<4).map { found[$0] }, fractions[index].map { Float($0) }) < 1e-6)
                 count += 1
             }
         }

@@ -29,7 +29,7 @@ struct RegionEncoderTests {
                 shortestEdge: configuration.shortestEdge, longestEdge: configuration.longestEdge), filter: .bilinear)
     }
 
-    @Test("every stage is the original's: 5e-5 up to layer 3, 1e-4 behind ROIAlign")
+    @Test("every stage agrees with the original: within 5e-5 up to layer 3, 1e-4 after ROIAlign")
     func stages() throws {
         let encoder = try Self.encoder(.region())
         let image = try Self.image(encoder)
@@ -49,7 +49,7 @@ struct RegionEncoderTests {
         #expect(try largestDistance(last.planes(), NumpyArray("towers/0024/rc_roi_res5").values) < 1e-4)
     }
 
-    @Test("the features of regions are the original's within 1e-4, and the same bits with more threads or other tiles")
+    @Test("region features agree with the original within 1e-4 and do not depend on threads or tiles")
     func features() throws {
         let encoder = try Self.encoder(.region())
         let image = try encoder.encode(portablePixmap("0024/image.ppm"))
@@ -63,7 +63,7 @@ struct RegionEncoderTests {
         #expect(again.values() == features.values())
     }
 
-    @Test("a region's features do not depend on the regions asked for with it")
+    @Test("a region's features do not depend on the other regions of a call")
     func batches() throws {
         let encoder = try Self.encoder(.region())
         let planes: [Float] = (0..<3 * 96 * 64).map { index in Float(index % 97) / 50 - 1 }
@@ -83,7 +83,7 @@ struct RegionEncoderTests {
     /// RN50x4 in its real size: `python3 tools/fixture_weights.py --out .build/fixtures --only regionclip-full`.
     static let fullSize = GeneratedFixtures.path("full-regionclip/regionclip_full_rn50x4.pth")
 
-    /// What the original was asked in its real size, in pixels of the scaled image.
+    /// The boxes for the original in its real size, in pixels of the scaled image.
     static let fullSizeBoxes = [
         "0024": [boxes[0], RegionBox(left: 0, top: 0, right: 1256, bottom: 800)],
         "0001": [
@@ -110,7 +110,7 @@ struct RegionEncoderTests {
         #expect(try largestDistance(features.values(), NumpyArray("\(golden)/region_feats").values) < 2e-4)
     }
 
-    @Test("an image that is too narrow to be seen is refused in its own size, with what to do")
+    @Test("an image that is too narrow is refused with its own size and a remedy")
     func narrow() throws {
         let encoder = try Self.encoder(.region())
         let size = PixelSize(width: 10_000, height: 50)
@@ -120,7 +120,7 @@ struct RegionEncoderTests {
         #expect(error?.remedy?.contains("41 times") == true)
     }
 
-    @Test("images that are too small, too large or not of their size are refused")
+    @Test("pixels of the wrong number, or of a size that is too small or too large, are refused")
     func wrongInput() throws {
         let encoder = try Self.encoder(.region())
         for (count, height, width) in [(3 * 31 * 64, 31, 64), (10, 64, 64), (3 * 4097 * 32, 4097, 32)] {
@@ -132,7 +132,7 @@ struct RegionEncoderTests {
         }
     }
 
-    @Test("a tensor that does not suit the others is named")
+    @Test("a tensor that does not match the others is named")
     func wrongShape() throws {
         for (wrong, shape) in [
             ("backbone.layer2.3.conv2.weight", [16, 16, 1, 9]), ("backbone.bn1.running_var", [2, 2]),

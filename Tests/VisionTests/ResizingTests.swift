@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Resizing")
 struct ResizingTests {
-    @Test("arrays become what Pillow makes of them, to the last bit")
+    @Test("arrays are resized to the same bytes as by Pillow")
     func goldens() throws {
         let cases = try #require(try Fixtures.json("resize/cases.json")["cases"]?.array)
         #expect(cases.count == 6)
@@ -20,7 +20,7 @@ struct ResizingTests {
         }
     }
 
-    @Test("photographs become what the region encoder's own preparation makes of them")
+    @Test("photographs are resized to the same bytes as by the region encoder's own preparation")
     func photographs() throws {
         for photo in try #require(try Fixtures.json("photos/cases.json").array) {
             guard let size = photo["resized_wh"]?.pixelSize else { continue }
@@ -49,7 +49,7 @@ struct ResizingTests {
         #expect(wide == PixelSize(width: 1333, height: 1))
     }
 
-    @Test("the same size is the same image, and one pixel is the mean")
+    @Test("resizing to the same size changes nothing, and one pixel is the mean")
     func simpleSizes() throws {
         let image = try PixelImage(
             size: PixelSize(width: 2, height: 2), pixels: [0, 10, 20, 0, 20, 40, 8, 30, 60, 8, 40, 80])

@@ -10,7 +10,7 @@ import Testing
 
 @testable import Vision
 
-/// A file of `Fixtures/towers`: what the original PyTorch code computed from generated weights.
+/// A file in `Fixtures/towers`: results of the original PyTorch code with generated weights.
 func towerFixture(_ path: String) throws -> URL {
     let url = Bundle.module.resourceURL?.appending(path: "Fixtures/towers/\(path)")
     return try #require(url)
@@ -35,7 +35,8 @@ func largestDistance(_ left: [Float], _ right: [Float]) -> Float {
 }
 
 extension FeatureMaps {
-    /// The numbers as PyTorch orders them, `[count, channels, height, width]`, every so many channels and pixels.
+    /// A sample of the numbers in PyTorch's order, `[count, channels, height, width]`: every `channelStep`-th channel,
+    /// and every `step`-th row and column.
     func planes(channelStep: Int = 1, step: Int = 1) -> [Float] {
         var result: [Float] = []
         for map in 0..<count {
@@ -59,8 +60,8 @@ struct TowerContainer: Sendable {
     /// Writes the tensors whose names begin with `namePrefix` under `prefix` + name.
     ///
     /// - Parameters:
-    ///   - type: What floats are rounded to: `.f32` or `.f16`, which holds every generated weight exactly.
-    ///   - change: Replaces a tensor's shape in the container, or leaves the tensor out by returning nil.
+    ///   - type: The type of floats: `.f32` or `.f16`, which represents every generated weight exactly.
+    ///   - change: Returns the shape of a tensor in the container, or nil to leave the tensor out.
     init(
         _ checkpoint: FilePath, namePrefix: String, as prefix: String, type: ElementType = .f32,
         compression: Compression = .none, metadata: JSONObject = [:],

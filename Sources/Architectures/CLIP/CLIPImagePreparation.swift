@@ -1,19 +1,18 @@
 import Storage
 
-/// How an image becomes the input of a CLIP vision transformer, from the `preprocessor_config.json` that Hugging Face
-/// publishes with it.
+/// How an image becomes the input of a CLIP vision transformer, as its `preprocessor_config.json` on Hugging Face says.
 ///
-/// The image is resampled straight to the tower's square, whatever the file says of cropping: PVIT, and LLaVA before
-/// it, trained with images that were squeezed so. `do_center_crop` is therefore read over.
+/// The image is always resampled straight to the tower's square, without cropping: PVIT was trained with images
+/// squeezed in this way, as LLaVA was. `do_center_crop` is therefore ignored.
 public struct CLIPImagePreparation: Sendable, Equatable {
-    /// The metadata of a container that holds the file.
+    /// The key of the file in a container's metadata.
     public static let metadataKey = "vision_tower.preprocessor"
-    /// What CLIP itself was trained with, and PVIT.
+    /// The preparation that CLIP and PVIT were trained with.
     public static let clip = CLIPImagePreparation(filter: .bicubic, statistics: .clip)
 
     /// How the image is resampled.
     public let filter: ResamplingFilter
-    /// What samples are normalised by.
+    /// The statistics that samples are normalized by.
     public let statistics: ChannelStatistics
 
     private init(filter: ResamplingFilter, statistics: ChannelStatistics) {
@@ -21,11 +20,11 @@ public struct CLIPImagePreparation: Sendable, Equatable {
         self.statistics = statistics
     }
 
-    /// Reads a `preprocessor_config.json`. What it leaves out is CLIP's.
+    /// Reads a `preprocessor_config.json`. Absent members have CLIP's values.
     ///
-    /// - Parameter imageSize: The side of the tower's square.
-    /// - Throws: `vision.config` naming a member that is malformed; `vision.unsupported` for one that asks for another
-    ///   preparation than this program's, or for images of another size than the tower's.
+    /// - Parameter imageSize: The side of the tower's square, in pixels.
+    /// - Throws: `vision.config` naming a malformed member; `vision.unsupported` if the file describes a preparation
+    ///   that is not implemented, or images of another size than the tower's.
     public init(parsing json: JSONObject, imageSize: Int) throws {
         let reader = ConfigurationReader(vision: json, name: Self.metadataKey)
         for key in ["do_resize", "do_rescale"] where json[key]?.bool == false {
@@ -33,7 +32,7 @@ public struct CLIPImagePreparation: Sendable, Equatable {
         }
         for key in ["size", "crop_size"] {
             for side in try Self.sides(json[key], key, reader) where side != imageSize {
-                throw Self.unsupported("\(key) is \(side), where the vision tower takes \(imageSize)")
+                throw Self.unsupported("\(key) is \(side), but the vision tower takes \(imageSize)")
             }
         }
         let factor = try reader.number("rescale_factor", in: 0...1, default: 1 / 255)
@@ -54,13 +53,13 @@ public struct CLIPImagePreparation: Sendable, Equatable {
                 ?? ChannelStatistics.clip.standardDeviation)
     }
 
-    /// The lengths that a size names: a number, or an object with one edge or with both.
+    /// The sides in a size, which is a number, or an object with one edge or both.
     private static func sides(_ value: JSONValue?, _ key: String, _ reader: ConfigurationReader) throws -> [Int] {
         guard let value, value != .null else { return [] }
         if let number = value.integer { return [number] }
         let sides = ["shortest_edge", "height", "width"].compactMap { value[$0]?.integer }
         guard !sides.isEmpty else {
-            throw reader.invalid("\(key) is neither a number nor has it shortest_edge, or height and width")
+            throw reader.invalid("\(key) is neither a number nor an object with shortest_edge, or height and width")
         }
         return sides
     }
@@ -71,14 +70,14 @@ public struct CLIPImagePreparation: Sendable, Equatable {
         guard let value = json[key], value != .null else { return nil }
         let numbers = value.array?.compactMap(\.double) ?? []
         guard numbers.count == 3, value.array?.count == 3, numbers.allSatisfy({ $0 > limit && $0 < 256 }) else {
-            throw reader.invalid("\(key) is not three numbers above \(Int(limit))")
+            throw reader.invalid("\(key) is not a list of three numbers above \(Int(limit))")
         }
         return SIMD3(Float(numbers[0]), Float(numbers[1]), Float(numbers[2]))
     }
 
     private static func unsupported(_ what: String) -> PVITError {
         PVITError(
-            .visionUnsupported, "images are prepared in a way that is not supported: \(what)",
-            remedy: "the preprocessor_config.json of openai/clip-vit-large-patch14 suits PVIT")
+            .visionUnsupported, "the preprocessor_config.json prepares images in a way that is not supported: \(what)",
+            remedy: "use the preprocessor_config.json of openai/clip-vit-large-patch14, which PVIT was trained with")
     }
 }

@@ -1,40 +1,45 @@
 import Storage
 
-/// The sizes of a CLIP vision transformer, from the `vision_config` that Hugging Face publishes with it.
+/// The sizes of a CLIP vision transformer, from the `vision_config` of a Hugging Face `config.json`.
 public struct CLIPVisionConfiguration: Sendable, Equatable {
-    /// The metadata of a container that holds the configuration.
+    /// The key of the configuration in a container's metadata.
     public static let metadataKey = "vision_tower.config"
 
-    /// Numbers for each token between layers.
+    /// The width of the residual stream.
     public let hiddenSize: Int
-    /// Numbers inside the feed-forward parts.
+    /// The width inside the feed-forward network.
     public let intermediateSize: Int
-    /// All layers; the last one is not needed for `CLIPVisionTower.features`.
+    /// The number of layers, with the last one, which `CLIPVisionTower.features` does not need.
     public let layerCount: Int
-    /// Attention heads.
+    /// The number of attention heads.
     public let headCount: Int
-    /// The side of the square image in pixels.
+    /// The side of the square image, in pixels.
     public let imageSize: Int
-    /// The side of a patch in pixels.
+    /// The side of a patch, in pixels.
     public let patchSize: Int
-    /// Added to the variance in layer norms.
+    /// What LayerNorm adds to the variance.
     public let normEpsilon: Float
-    /// How images are made the tower's input.
+    /// How images become the tower's input.
     public let preparation: CLIPImagePreparation
 
-    /// Patches along a side.
+    /// The number of patches along a side.
     public var gridSize: Int { imageSize / patchSize }
-    /// All patches: the image tokens.
+    /// The number of patches, which is the number of an image's tokens.
     public var patchCount: Int { gridSize * gridSize }
 
-    /// Reads a configuration: the vision part by itself, or a CLIP model's with a member `vision_config`. Sizes that
-    /// are absent are those of Hugging Face's `CLIPVisionConfig`.
+    /// Reads the configuration of a vision model, or of a CLIP with a member `vision_config`. Sizes that are absent are
+    /// those of `transformers.CLIPVisionConfig`.
     ///
     /// - Parameter preprocessor: The `preprocessor_config.json` beside it, if there is one.
-    /// - Throws: `vision.config` naming the member at fault; `vision.unsupported` for another activation function or
+    /// - Throws: `vision.config` naming the member at fault; `vision.unsupported` for another activation function,
     ///   another preparation of images.
     public init(parsing json: JSONObject, preprocessor: JSONObject? = nil) throws {
-        let reader = ConfigurationReader(vision: json["vision_config"]?.object ?? json, name: Self.metadataKey)
+        try self.init(
+            ConfigurationReader(vision: json["vision_config"]?.object ?? json, name: Self.metadataKey),
+            preprocessor: preprocessor)
+    }
+
+    init(_ reader: ConfigurationReader, preprocessor: JSONObject?) throws {
         hiddenSize = try reader.integer("hidden_size", in: 1...65_536, default: 768)
         intermediateSize = try reader.integer("intermediate_size", in: 1...262_144, default: 3072)
         layerCount = try reader.integer("num_hidden_layers", in: 1...1024, default: 12)
@@ -46,6 +51,10 @@ public struct CLIPVisionConfiguration: Sendable, Equatable {
         normEpsilon = Float(try reader.number("layer_norm_eps", in: 1e-20...1, default: 1e-5))
         guard hiddenSize % headCount == 0 else {
             throw reader.invalid("hidden_size \(hiddenSize) cannot be divided among \(headCount) heads")
+        }
+        let channels = try reader.integer("num_channels", in: 1...1024, default: 3)
+        guard channels == 3 else {
+            throw reader.invalid("num_channels is \(channels), but only images of 3 channels are supported")
         }
         let activation = try reader.string("hidden_act") ?? "quick_gelu"
         guard activation == "quick_gelu" else {

@@ -1,4 +1,4 @@
-/// The mean and the standard deviation of each channel of a model's training images, in units of full intensity.
+/// The mean and the standard deviation of each channel in a model's training images, where 1 is full intensity.
 public struct ChannelStatistics: Sendable, Hashable {
     /// The means of red, green and blue.
     public var mean: SIMD3<Float>
@@ -11,7 +11,7 @@ public struct ChannelStatistics: Sendable, Hashable {
         self.standardDeviation = standardDeviation
     }
 
-    /// Those of CLIP (Radford et al., 2021).
+    /// CLIP's statistics (Radford et al., 2021).
     public static let clip = ChannelStatistics(
         mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
         standardDeviation: [0.268_629_54, 0.261_302_58, 0.275_777_11])

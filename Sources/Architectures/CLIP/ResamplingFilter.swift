@@ -1,6 +1,6 @@
-/// How new pixels are made of old ones.
+/// How an image is resampled.
 public enum ResamplingFilter: Sendable, Hashable, CaseIterable {
-    /// Linear interpolation; a triangle over twice the distance of the new pixels when an image is reduced.
+    /// Linear interpolation. To reduce an image, the triangle is widened to twice the distance of the new pixels.
     case bilinear
     /// Cubic convolution with a = -1/2 (Keys, 1981), widened likewise.
     case bicubic

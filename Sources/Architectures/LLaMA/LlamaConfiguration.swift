@@ -1,13 +1,13 @@
 import Storage
 import Tensors
 
-/// The sizes and constants of a LLaMA-family decoder, as a Hugging Face `config.json` states them.
+/// The sizes and constants of a LLaMA-family decoder, from a Hugging Face `config.json`.
 ///
-/// Every value is within the limits below, so products of a few of them fit `Int`.
+/// Every value is checked against the limits in `init(parsing:)`, so products of a few of them fit `Int`.
 public struct LlamaConfiguration: Sendable, Hashable {
     /// The width of the residual stream.
     public let hiddenSize: Int
-    /// The width between the two halves of the feed-forward network.
+    /// The width inside the feed-forward network.
     public let intermediateSize: Int
     /// The number of decoder layers.
     public let layerCount: Int
@@ -23,21 +23,21 @@ public struct LlamaConfiguration: Sendable, Hashable {
     public let normEpsilon: Float
     /// The rotary embedding of positions.
     public let rotary: RotaryParameters
-    /// The most positions that the model was trained for.
+    /// The number of positions that the model was trained for.
     public let trainedPositions: Int
-    /// The most positions that a token was trained to attend over, where those are fewer than all.
+    /// The number of positions that a token was trained to attend to; nil if it attends to all.
     public let slidingWindow: Int?
     /// Whether the output matrix is the embedding matrix.
     public package(set) var tiesOutput: Bool
-    /// The token that begins a text, when the configuration names one.
-    public let beginningOfText: TokenID?
-    /// The tokens that end a text.
-    public let endOfText: [TokenID]
+    /// BOS, the token that begins a text, if the configuration names one.
+    public let bosToken: TokenID?
+    /// EOS, the tokens that end a text.
+    public let eosTokens: [TokenID]
 
     /// Reads a `config.json`.
     ///
-    /// - Throws: `model.config` naming the member when a value is absent, out of range or contradicts another, and
-    ///   `model.unsupported` when the model is not computed as LLaMA is.
+    /// - Throws: `model.config` naming the member when a value is absent, out of range or contradicts another;
+    ///   `model.unsupported` when the model's graph is not LLaMA's.
     public init(parsing json: JSONObject) throws {
         let reader = ConfigurationReader(json)
         try Self.checkArchitecture(json)
@@ -64,13 +64,13 @@ public struct LlamaConfiguration: Sendable, Hashable {
         normEpsilon = Float(try reader.number("rms_norm_eps", in: 1e-20...1, default: 1e-6))
         trainedPositions = try reader.integer("max_position_embeddings", in: 1...1_073_741_824, default: 2048)
         slidingWindow = try Self.slidingWindow(reader, trainedPositions: trainedPositions)
-        rotary = try RotaryParameters(reader, headWidth: headWidth, maximumPositions: trainedPositions)
+        rotary = try RotaryParameters(reader, maximumPositions: trainedPositions)
         tiesOutput = try reader.bool("tie_word_embeddings", default: false)
-        beginningOfText = try reader.tokens("bos_token_id").first
-        endOfText = try reader.tokens("eos_token_id")
+        bosToken = try reader.tokens("bos_token_id").first
+        eosTokens = try reader.tokens("eos_token_id")
     }
 
-    /// The window of attention, unless it is switched off or as long as the longest text.
+    /// The attention window; nil if it is switched off or covers the whole context.
     private static func slidingWindow(_ reader: ConfigurationReader, trainedPositions: Int) throws -> Int? {
         let window = try reader.integer("sliding_window", in: 1...1_073_741_824, default: trainedPositions)
         let layerTypes = try Set(reader.strings("layer_types"))
@@ -81,7 +81,7 @@ public struct LlamaConfiguration: Sendable, Hashable {
         return window < trainedPositions ? window : nil
     }
 
-    /// Throws unless the decoder is LLaMA's: the families that use the same graph under another name are accepted.
+    /// Throws unless the decoder's graph is LLaMA's. Families that use it under another name are accepted.
     private static func checkArchitecture(_ json: JSONObject) throws {
         let reader = ConfigurationReader(json)
         let type = try reader.string("model_type") ?? "llama"

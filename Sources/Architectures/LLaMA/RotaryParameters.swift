@@ -1,21 +1,21 @@
 import Storage
 
-/// How positions are turned into angles (RoFormer, arXiv 2104.09864, and its extensions to longer contexts).
+/// The rotary embedding of positions (RoFormer, arXiv 2104.09864, and its extensions to longer contexts).
 public struct RotaryParameters: Sendable, Hashable {
-    /// How the frequencies are stretched to reach beyond the context of the first training.
+    /// How the frequencies are scaled for contexts longer than those of the first training.
     public enum Scaling: Sendable, Hashable {
-        /// Not at all.
+        /// The frequencies are not scaled.
         case none
-        /// All frequencies divided by `factor` (arXiv 2306.15595).
+        /// All frequencies are divided by `factor` (arXiv 2306.15595).
         case linear(factor: Double)
-        /// Low frequencies divided by `factor`, high ones kept, those between interpolated (LLaMA 3.1). The bounds are
-        /// wavelengths `originalPositions / lowFactor` and `originalPositions / highFactor`.
+        /// Low frequencies are divided by `factor`, high ones are kept, those between are interpolated (LLaMA 3.1).
+        /// The bounds are the wavelengths `originalPositions / lowFactor` and `originalPositions / highFactor`.
         case llama3(factor: Double, lowFactor: Double, highFactor: Double, originalPositions: Double)
     }
 
     /// The base of the geometric series of wavelengths.
     public let theta: Double
-    /// How the frequencies are stretched.
+    /// How the frequencies are scaled.
     public let scaling: Scaling
 
     /// Creates parameters.
@@ -24,11 +24,10 @@ public struct RotaryParameters: Sendable, Hashable {
         self.scaling = scaling
     }
 
-    /// Reads the newer spelling, `rope_parameters`, and where that says nothing the older one, `rope_theta` and
-    /// `rope_scaling`.
+    /// Reads `rope_parameters`, or the older members `rope_theta` and `rope_scaling` for what it leaves out.
     ///
     /// - Throws: `model.config` naming the member, `model.unsupported` for types of scaling that are not implemented.
-    init(_ reader: ConfigurationReader, headWidth: Int, maximumPositions: Int) throws {
+    init(_ reader: ConfigurationReader, maximumPositions: Int) throws {
         let (newer, older) = (try reader.object("rope_parameters"), try reader.object("rope_scaling"))
         if let newer {
             let nested = newer.objectKeys
@@ -44,7 +43,7 @@ public struct RotaryParameters: Sendable, Hashable {
             let share = try source.number("partial_rotary_factor", in: 0...1, default: 1)
             guard share == 1 else {
                 throw LlamaConfiguration.unsupported(
-                    "partial_rotary_factor \(share) is not supported: whole heads are rotated")
+                    "partial_rotary_factor \(share) is not supported: only whole heads can be rotated")
             }
         }
         switch try Self.type(in: scaling) ?? "default" {
@@ -56,7 +55,8 @@ public struct RotaryParameters: Sendable, Hashable {
             let low = try scaling.number("low_freq_factor", in: 1e-3...1e6)
             let high = try scaling.number("high_freq_factor", in: 1e-3...1e6)
             guard high > low else { throw scaling.invalid("high_freq_factor is not above low_freq_factor") }
-            // Beside the other members or among them, and otherwise the model's: the order of `transformers` 5.
+            // The outer member wins over the one in `scaling`; the model's positions are the default. This is the
+            // order of `transformers` 5.
             let length = "original_max_position_embeddings"
             let original = try scaling.number(length, in: 1...1e9, default: Double(maximumPositions))
             self.scaling = .llama3(
@@ -65,7 +65,7 @@ public struct RotaryParameters: Sendable, Hashable {
         case let type:
             throw PVITError(
                 .modelUnsupported, "\(isNewer ? "rope_parameters" : "rope_scaling") \"\(type)\" is not supported",
-                remedy: "types of rotary scaling that are: default, linear, llama3")
+                remedy: "the supported types of rotary scaling are default, linear and llama3")
         }
     }
 
@@ -73,8 +73,8 @@ public struct RotaryParameters: Sendable, Hashable {
         try scaling?.string("rope_type") ?? scaling?.string("type")
     }
 
-    /// `rope_theta` of the first that has one: any number that is finite and positive in single precision, as models
-    /// are trained in and GGUF files state it.
+    /// The first `rope_theta`. It must be finite and positive in single precision, in which models are trained and
+    /// GGUF files store it.
     private static func theta(in readers: [ConfigurationReader]) throws -> Double {
         let range = Double(Float.leastNormalMagnitude)...Double(Float.greatestFiniteMagnitude)
         for reader in readers {
@@ -86,13 +86,13 @@ public struct RotaryParameters: Sendable, Hashable {
 }
 
 extension RotaryParameters.Scaling {
-    /// The frequency that takes the place of `frequency`, in radians for each position.
+    /// The scaled frequency, in radians per position.
     package func scaled(_ frequency: Double) -> Double {
         switch self {
         case .none: return frequency
         case .linear(let factor): return frequency / factor
         case .llama3(let factor, let lowFactor, let highFactor, let originalPositions):
-            // The share of its wavelength's place between the two bounds: 0 is scaled fully, 1 not at all.
+            // Where the wavelength lies between the two bounds: 0 is scaled fully, 1 not at all.
             let turns = originalPositions * frequency / (2 * .pi)
             let share = min(max((turns - lowFactor) / (highFactor - lowFactor), 0), 1)
             return (1 - share) * frequency / factor + share * frequency

@@ -1,21 +1,21 @@
 import Storage
 
-/// What a PVIT model's `config.json` says of how it sees.
+/// The settings in a PVIT model's `config.json` that concern images and regions.
 package struct PVITConfiguration {
     /// The length of the vision tower's features.
     package let imageFeatureWidth: Int
-    /// Whether regions are embedded with their places too.
+    /// Whether the embedding of a region includes its box.
     package let usesBoxes: Bool
 
-    /// Whether a model with this `config.json` is one that may see.
+    /// Whether this `config.json` describes a PVIT model.
     package static func isPVIT(_ config: JSONObject) -> Bool { config["model_type"]?.string == "llava" }
 
     /// Reads a configuration.
     ///
-    /// - Throws: `model.config` for models that see in another way than PVIT's published ones.
+    /// - Throws: `model.config` if the model handles images differently from the published PVIT models.
     package init(parsing config: JSONObject) throws {
         func unsupported(_ what: String) -> PVITError {
-            PVITError(.modelConfig, "the model sees images in a way that is not supported: \(what)")
+            PVITError(.modelConfig, "the model handles images in a way that is not supported: \(what)")
         }
         guard config["mm_use_im_start_end"]?.bool == true else { throw unsupported("mm_use_im_start_end is not true") }
         guard config["mm_vision_select_layer"]?.integer ?? -2 == -2 else {

@@ -1,16 +1,16 @@
-/// The texts of the tokens by which PVIT's prompts show images and regions.
+/// The texts of the tokens that represent images and regions in PVIT's prompts.
 package enum PVITTokenTexts {
-    /// Stands for a part of an image, or for a region.
+    /// A patch of an image, or a region.
     package static let patch = "<im_patch>"
-    /// The parts of an image follow.
+    /// Before the patches of an image.
     package static let imageStart = "<im_start>"
-    /// The parts of an image end.
+    /// After the patches of an image.
     package static let imageEnd = "<im_end>"
-    /// A region follows.
+    /// Before a region.
     package static let regionStart = "<Region>"
-    /// A region ends.
+    /// After a region.
     package static let regionEnd = "</Region>"
 
-    /// What the tokenizer of a PVIT model has.
+    /// All of them. The tokenizer of a PVIT model has each as an added token.
     package static let all = [patch, imageStart, imageEnd, regionStart, regionEnd]
 }

@@ -1,102 +1,176 @@
 import Storage
 import Tensors
 
-/// The tensors of RegionCLIP's image encoder, CLIP's modified ResNet (Radford et al., 2021, section 2.4), by the sizes
-/// that its weights have: RegionCLIP's checkpoints carry no configuration.
-package struct RegionCLIPArchitecture {
+/// The tensors of RegionCLIP's image encoder, CLIP's modified ResNet (Radford et al., 2021, section 2.4).
+///
+/// RegionCLIP's checkpoints have no configuration: the sizes are those of some of the tensors.
+package struct RegionCLIPArchitecture: TowerTensors, Sendable {
+    /// A convolution and the batch norm after it.
+    package struct Convolution: Sendable {
+        /// `[outputs, inputs, side, side]`.
+        package let kernels: ExpectedTensor
+        /// Scale and shift of the batch norm: `[outputs]`.
+        package let norm: WeightAndBias
+        /// The batch norm's means: `[outputs]`.
+        package let mean: ExpectedTensor
+        /// The batch norm's variances: `[outputs]`.
+        package let variance: ExpectedTensor
+
+        /// The number of input channels.
+        package var inputs: Int { kernels.shape[1] }
+        /// The number of output channels.
+        package var outputs: Int { kernels.shape[0] }
+        /// The height and the width of a kernel.
+        package var side: Int { kernels.shape[2] }
+
+        init(_ name: String, norm normName: String, inputs: Int, outputs: Int, side: Int) {
+            kernels = ExpectedTensor(name + ".weight", [outputs, inputs, side, side])
+            norm = WeightAndBias(norm: normName, width: outputs)
+            mean = ExpectedTensor(normName + ".running_mean", [outputs])
+            variance = ExpectedTensor(normName + ".running_var", [outputs])
+        }
+
+        var tensors: [ExpectedTensor] { [kernels] + norm.tensors + [mean, variance] }
+    }
+
+    /// A residual block: 1 × 1, 3 × 3, 1 × 1.
+    package struct Bottleneck: Sendable {
+        /// 1 × 1, to a quarter of the output channels.
+        package let reduce: Convolution
+        /// 3 × 3.
+        package let spatial: Convolution
+        /// 1 × 1, to the output channels.
+        package let expand: Convolution
+        /// 1 × 1 from the input to the sum; nil if the input is added as it is.
+        package let shortcut: Convolution?
+
+        init(_ name: String, inputs: Int, planes: Int, isFirst: Bool) {
+            func convolution(_ number: Int, _ inputs: Int, _ outputs: Int, side: Int) -> Convolution {
+                Convolution(
+                    "\(name).conv\(number)", norm: "\(name).bn\(number)", inputs: inputs, outputs: outputs, side: side)
+            }
+            reduce = convolution(1, inputs, planes, side: 1)
+            spatial = convolution(2, planes, planes, side: 3)
+            expand = convolution(3, planes, planes * 4, side: 1)
+            shortcut =
+                isFirst
+                ? Convolution(
+                    "\(name).downsample.0", norm: "\(name).downsample.1", inputs: inputs, outputs: planes * 4, side: 1)
+                : nil
+        }
+
+        var tensors: [ExpectedTensor] {
+            [reduce, spatial, expand, shortcut].compactMap(\.self).flatMap(\.tensors)
+        }
+    }
+
+    /// Attention pooling (CLIP's `AttentionPool2d`).
+    package struct AttentionPool: Sendable {
+        /// The embeddings of the mean's and the pixels' positions: `[1 + grid * grid, embedding]`.
+        package let positions: ExpectedTensor
+        /// `[embedding, embedding]`.
+        package let query: WeightAndBias
+        /// `[embedding, embedding]`.
+        package let key: WeightAndBias
+        /// `[embedding, embedding]`.
+        package let value: WeightAndBias
+        /// `[features, embedding]`.
+        package let output: WeightAndBias
+
+        var tensors: [ExpectedTensor] { [positions] + [query, key, value, output].flatMap(\.tensors) }
+    }
+
     /// The number of channels after the stem; 80 in RN50x4.
     package let width: Int
-    /// The number of blocks in each stage; 4, 6, 10 and 6 in RN50x4.
-    package let blocks: [Int]
-    /// The number of places along a side of the map that attention pooling reads; 9 in RN50x4.
-    package let grid: Int
+    /// The side of the map that attention pooling reads; 9 in RN50x4.
+    package let gridSize: Int
+    /// The three convolutions of the stem, 3 × 3.
+    package let stem: [Convolution]
+    /// The blocks of `layer1` to `layer4`; 4, 6, 10 and 6 in RN50x4.
+    package let stages: [[Bottleneck]]
+    /// What makes a feature vector of the last stage's map.
+    package let pool: AttentionPool
+
     /// The length of a feature vector; 640 in RN50x4.
-    package let outputWidth: Int
-    /// Name and shape of every tensor.
-    package let inventory: TowerInventory
+    package var featureWidth: Int { pool.output.weight.shape[0] }
 
-    /// What the names of its tensors begin with. Other parts of a checkpoint have other names.
+    /// The prefix of its tensors' names. Other components of a checkpoint have other names.
     package static let namePrefix = "backbone."
-    /// Counters of training steps that batch norms carry and nobody reads.
+    /// The suffix of the counters of training steps in batch norms, which nothing uses.
     package static let ignoredSuffix = ".num_batches_tracked"
+    package static let kind = TowerKind.region
 
-    /// Reads the sizes off the shapes of some tensors.
+    /// Reads the sizes from a checkpoint's tensors.
     ///
-    /// - Throws: `tower.tensors` when the tensors do not look like those of such a network.
+    /// - Throws: `tower.tensors` if the tensors are not those of such a network.
     package init(tensors: [TensorDescription]) throws {
         let shapes = Dictionary(tensors.map { ($0.name, $0.shape.dimensions) }) { first, _ in first }
-        func shape(_ name: String, rank: Int) throws -> [Int] {
-            let name = TensorName(Self.namePrefix + name)
-            guard let shape = shapes[name], shape.count == rank, shape.allSatisfy({ (1...65_536).contains($0) }) else {
-                throw PVITError(
-                    .towerTensors, "the file has no RegionCLIP image encoder: the tensor is absent or of another rank",
-                    tensor: name, remedy: "give regionclip_pretrained-cc_rn50x4.pth, or another RegionCLIP ResNet")
-            }
-            return shape
-        }
-        let width = try shape("conv1.weight", rank: 4)[0] * 2
-        let positions = try shape("attnpool.positional_embedding", rank: 2)[0]
-        let grid = (1...256).first { $0 * $0 + 1 == positions }
-        let blocks = (1...4).map { stage in
-            (0..<256).prefix { shapes[TensorName("\(Self.namePrefix)layer\(stage).\($0).conv1.weight")] != nil }.count
-        }
-        guard let grid, blocks.allSatisfy({ $0 > 0 }) else {
+        do {
+            try self.init { shapes[$0] }
+        } catch let error as PVITError {
             throw PVITError(
-                .towerTensors,
-                "the file has no RegionCLIP image encoder: attention pooling reads \(positions - 1) places, "
-                    + "and the stages have \(blocks) blocks", tensor: "backbone.attnpool.positional_embedding")
+                .towerTensors, "the file has no RegionCLIP image encoder: \(error.what)", tensor: error.tensor,
+                remedy: "give regionclip_pretrained-cc_rn50x4.pth, or another RegionCLIP ResNet")
+        }
+    }
+
+    /// Reads the sizes from the shapes of some tensors.
+    ///
+    /// - Parameters:
+    ///   - prefix: Goes before all names, such as `region_encoder.` in a container.
+    ///   - shape: Gives the shape of a tensor, or nil if there is no such tensor.
+    /// - Throws: `tensor.not-found` and `tensor.mismatch` naming the tensor at fault; the errors of `shape`.
+    package init(prefix: String = "", shape: (TensorName) throws -> [Int]?) throws {
+        let root = prefix + Self.namePrefix
+        func dimensions(_ name: String, rank: Int) throws -> [Int] {
+            let name = TensorName(root + name)
+            guard let found = try shape(name) else {
+                throw PVITError(.tensorNotFound, "the tensor is missing", tensor: name)
+            }
+            guard found.count == rank, found.allSatisfy({ (1...65_536).contains($0) }) else {
+                throw PVITError(.tensorMismatch, "the tensor has the shape \(found), not \(rank) extents", tensor: name)
+            }
+            return found
+        }
+        let half = try dimensions("conv1.weight", rank: 4)[0]
+        let width = half * 2
+        let positions = try dimensions("attnpool.positional_embedding", rank: 2)[0]
+        guard let gridSize = (1...256).first(where: { $0 * $0 + 1 == positions }) else {
+            throw PVITError(
+                .tensorMismatch, "\(positions) positions are not those of a mean and of a square's pixels",
+                tensor: TensorName("\(root)attnpool.positional_embedding"))
         }
         self.width = width
-        self.blocks = blocks
-        self.grid = grid
-        outputWidth = try shape("attnpool.c_proj.weight", rank: 2)[0]
-        inventory = TowerInventory(
-            expected: Self.tensors(width: width, blocks: blocks, positions: positions, outputWidth: outputWidth))
-    }
-
-    /// The sizes for a container's metadata, with those that PVIT scales images to.
-    package var config: JSONObject {
-        [
-            "model_type": "regionclip_resnet", "width": .integer(width), "blocks": .array(blocks.map { .integer($0) }),
-            "attention_heads": .integer(width / 2), "pooling_grid": .integer(grid),
-            "output_size": .integer(outputWidth), "shortest_edge": 800, "longest_edge": 1333,
+        self.gridSize = gridSize
+        stem = [
+            Convolution("\(root)conv1", norm: "\(root)bn1", inputs: 3, outputs: half, side: 3),
+            Convolution("\(root)conv2", norm: "\(root)bn2", inputs: half, outputs: half, side: 3),
+            Convolution("\(root)conv3", norm: "\(root)bn3", inputs: half, outputs: width, side: 3),
         ]
-    }
-
-    private static func tensors(
-        width: Int, blocks: [Int], positions: Int, outputWidth: Int
-    ) -> [(name: TensorName, shape: [Int])] {
-        var tensors: [(name: TensorName, shape: [Int])] = []
-        func add(_ name: String, _ shape: [Int]) { tensors.append((TensorName(namePrefix + name), shape)) }
-        func norm(_ name: String, _ channels: Int) {
-            for part in ["weight", "bias", "running_mean", "running_var"] { add("\(name).\(part)", [channels]) }
-        }
-        func convolution(_ name: String, norm normName: String, _ output: Int, _ input: Int, _ side: Int) {
-            add(name + ".weight", [output, input, side, side])
-            norm(normName, output)
-        }
-        convolution("conv1", norm: "bn1", width / 2, 3, 3)
-        convolution("conv2", norm: "bn2", width / 2, width / 2, 3)
-        convolution("conv3", norm: "bn3", width, width / 2, 3)
-        var input = width
-        for (stage, count) in blocks.enumerated() {
-            let planes = width << stage
-            for block in 0..<count {
-                let prefix = "layer\(stage + 1).\(block)."
-                convolution(prefix + "conv1", norm: prefix + "bn1", planes, input, 1)
-                convolution(prefix + "conv2", norm: prefix + "bn2", planes, planes, 3)
-                convolution(prefix + "conv3", norm: prefix + "bn3", planes * 4, planes, 1)
-                if block == 0 {
-                    convolution(prefix + "downsample.0", norm: prefix + "downsample.1", planes * 4, input, 1)
-                }
-                input = planes * 4
+        var inputs = width
+        stages = try (0..<4).map { stage in
+            let (name, planes) = ("\(root)layer\(stage + 1)", width << stage)
+            let count = try (0..<256).first { try shape(TensorName("\(name).\($0).conv1.weight")) == nil } ?? 256
+            guard count > 0 else {
+                throw PVITError(
+                    .tensorNotFound, "the tensor is missing", tensor: TensorName("\(name).0.conv1.weight"))
+            }
+            return (0..<count).map { block in
+                defer { inputs = planes * 4 }
+                return Bottleneck("\(name).\(block)", inputs: inputs, planes: planes, isFirst: block == 0)
             }
         }
-        add("attnpool.positional_embedding", [positions, input])
-        for (name, rows) in [("q_proj", input), ("k_proj", input), ("v_proj", input), ("c_proj", outputWidth)] {
-            add("attnpool.\(name).weight", [rows, input])
-            add("attnpool.\(name).bias", [rows])
+        let (pool, embedding) = (root + "attnpool", inputs)
+        func linear(_ name: String, _ outputs: Int) -> WeightAndBias {
+            WeightAndBias(linear: "\(pool).\(name)", inputs: embedding, outputs: outputs)
         }
-        return tensors
+        self.pool = AttentionPool(
+            positions: ExpectedTensor("\(pool).positional_embedding", [positions, embedding]),
+            query: linear("q_proj", embedding), key: linear("k_proj", embedding), value: linear("v_proj", embedding),
+            output: linear("c_proj", try dimensions("attnpool.c_proj.weight", rank: 2)[0]))
+    }
+
+    package var tensors: [ExpectedTensor] {
+        stem.flatMap(\.tensors) + stages.flatMap { $0.flatMap(\.tensors) } + pool.tensors
     }
 }

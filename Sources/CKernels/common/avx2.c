@@ -23,7 +23,7 @@ PVIT_INLINE u16x16 to_f16(f32x16 x) {
 }
 PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
 
-// As many as 16 registers, two for sixteen lanes, hold the sums of.
+// The sums of these fit 16 registers, two for sixteen lanes.
 #define PVIT_ATTENTION_QUERIES 2
 #define PVIT_ATTENTION_GROUPS 2
 

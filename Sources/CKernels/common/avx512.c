@@ -9,7 +9,7 @@ PVIT_INLINE f32x16 from_f16(u16x16 x) { return (f32x16)_mm512_cvtph_ps((__m256i)
 PVIT_INLINE u16x16 to_f16(f32x16 x) { return (u16x16)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT); }
 PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
 
-// As many as 32 registers hold the sums of.
+// The sums of these fit 32 registers.
 #define PVIT_ATTENTION_QUERIES 6
 #define PVIT_ATTENTION_GROUPS 4
 #define PVIT_PRODUCT_ROWS 4

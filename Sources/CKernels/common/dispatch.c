@@ -3,7 +3,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-// The register state that the operating system saves (XCR0), or 0 when it does not use XSAVE.
+// The register state that the operating system saves (XCR0); 0 if it does not use XSAVE.
 static uint64_t saved_state(void) {
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;

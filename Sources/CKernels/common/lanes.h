@@ -1,5 +1,5 @@
-// Sixteen lanes, whatever the registers' width: the body of the float kernels is written once with these and compiled
-// for each instruction set. `target.h` of the instruction set comes first and says how halves are loaded and stored.
+// Vectors of sixteen lanes for registers of any width. The float kernels are written once with these, and compiled for
+// each instruction set. The instruction set's header comes first and defines how halves are loaded and stored.
 #pragma once
 
 #include "common/numerics.h"
@@ -51,7 +51,7 @@ PVIT_INLINE u16x16 to_bf16(f32x16 x) {
     return __builtin_convertvector(is_nan ? (bits >> 16 | 0x40) : rounded, u16x16);
 }
 
-// The larger; the second when either is NaN.
+// The larger number; the second one if either is NaN.
 PVIT_INLINE f32x16 larger(f32x16 a, f32x16 b) { return a > b ? a : b; }
 
 PVIT_INLINE f32x16 magnitude(f32x16 x) { return (f32x16)((u32x16)x & 0x7FFFFFFF); }

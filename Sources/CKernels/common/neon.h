@@ -1,5 +1,4 @@
-// Dot products of four signed bytes in each of four lanes, with the instruction for it or without. `target.h` of the
-// folder's two instruction sets: PVIT_NEON_DOT says which.
+// Dot products of four signed bytes in each of four lanes, with the instruction for it if PVIT_NEON_DOT is 1.
 #pragma once
 
 #include <arm_neon.h>

@@ -1,5 +1,5 @@
-// All kernels of NEON with or without dot-product instructions, and their table. Included by the files that choose,
-// after PVIT_NEON_DOT is defined.
+// All kernels of NEON with or without dot-product instructions, and their table. Included after PVIT_NEON_DOT is
+// defined.
 
 #include "block_layout.h"
 #include "common/neon.h"
@@ -31,7 +31,7 @@ PVIT_INLINE float f16_number(uint16_t half) {
     return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(half))), 0);
 }
 
-// As many as 32 registers, four for sixteen lanes, hold the sums of.
+// The sums of these fit 32 registers, four for sixteen lanes.
 #define PVIT_ATTENTION_QUERIES 2
 #define PVIT_ATTENTION_GROUPS 2
 

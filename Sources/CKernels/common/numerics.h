@@ -7,15 +7,15 @@
 
 #include "CKernels.h"
 
-// Products and sums are contracted only where the code says fma: results must not depend on the compiler.
+// Products and sums are fused only where the code calls fma, so that results do not depend on the compiler.
 #pragma STDC FP_CONTRACT OFF
 
-// 1.5 * 2^23. A float in [2^23, 2^24) is an integer plus this constant, and its low mantissa bits are that integer: so
-// integers up to +-2^22 become floats (and floats are rounded to integers) by an addition.
+// 1.5 * 2^23. A float in [2^23, 2^24) is an integer plus this constant, and its low mantissa bits are that integer.
+// Therefore an addition converts integers up to +-2^22 to floats, and rounds floats to integers.
 #define PVIT_INTEGER_BIAS 12582912.0f
 #define PVIT_INTEGER_BIAS_BITS 0x4B400000
 
-// Blocks of activations below this absolute maximum are stored as zeros, lest 127 / maximum overflow.
+// Blocks of activations below this absolute maximum are stored as zeros, because 127 / maximum would overflow.
 #define PVIT_ACTIVATION_MINIMUM 0x1p-100f
 
 // exp(x) = 2^n * exp(r), n = round(x / ln 2), with the polynomial of Cephes' expf (S. Moshier). Below PVIT_EXP_LOWEST
@@ -93,7 +93,7 @@ static inline float pvit_exp(float x) {
     return x <= PVIT_EXP_HIGHEST ? scaled : x + INFINITY; // NaN stays NaN
 }
 
-// Sixteen partial sums added pairwise, neighbours eight apart first: how every float sum ends.
+// Adds sixteen partial sums pairwise, those eight apart first. Every float sum ends like this.
 static inline float pvit_add_pairwise(const float partial[16]) {
     float sums[16];
     memcpy(sums, partial, sizeof sums);
@@ -102,8 +102,8 @@ static inline float pvit_add_pairwise(const float partial[16]) {
     return sums[0];
 }
 
-// Asks for lines of a stream of weights ahead of their use: into the second-level cache so early that the processor's
-// own prefetcher, which stops at the end of a page, is not needed, and from there into the first.
+// Prefetches a stream of weights: first into the second-level cache, early enough to replace the processor's
+// prefetcher, which stops at the end of a page, and from there into the first-level cache.
 static inline void pvit_prefetch_stream(const void *bytes, size_t count) {
     for (size_t i = 0; i < count; i += 64) {
         __builtin_prefetch((const char *)bytes + 2048 + i, 0, 3);

@@ -1,4 +1,4 @@
-// The scalar twins: they define what every kernel computes. The functions are documented in CKernels.h.
+// The scalar twins, which define the result of every kernel. CKernels.h documents the functions.
 #pragma once
 
 #include "CKernels.h"

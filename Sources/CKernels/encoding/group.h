@@ -1,9 +1,9 @@
-// What both encoders do with a group before and after their search.
+// The common steps of both encoders, before and after their search.
 #pragma once
 
 #include "encoding/lanes.h"
 
-// Sixteen columns of a row, or sixteen rows of a column, whatever the width of registers.
+// Sixteen columns of a row, or sixteen rows of a column, for registers of any width.
 typedef float group_row __attribute__((ext_vector_type(16)));
 
 // The transpose of 16 × 16 numbers. Each of four rounds interleaves the first eight rows with the last eight.

@@ -1,10 +1,10 @@
-// Rows side by side: a lane is a row of the group, so every sum over columns is vertical, and the results are the same
-// whatever the number of lanes (PVIT_LANES, as many as a register holds), because nothing is fused or reordered.
+// A lane is a row of the group, so every sum over columns is vertical. Nothing is fused or reordered, so results do not
+// depend on the number of lanes (PVIT_LANES, as many as fit a register).
 #pragma once
 
 #include "block_layout.h"
 
-// Everything here is inlined: vectors do not cross the boundary between functions.
+// Everything here is inlined, so vectors are never passed between functions.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 typedef float lanes __attribute__((ext_vector_type(PVIT_LANES)));
@@ -16,7 +16,7 @@ typedef double double_lanes __attribute__((ext_vector_type(PVIT_LANES)));
 #define PVIT_ENCODER_INLINE static inline __attribute__((always_inline))
 #define PVIT_ENCODER_UNROLL _Pragma("clang loop unroll(full)")
 
-// Where `mask` (the result of a comparison) holds, `yes`; elsewhere `no`.
+// `yes` where `mask`, the result of a comparison, is true; `no` elsewhere.
 PVIT_ENCODER_INLINE lanes choose(int_lanes mask, lanes yes, lanes no) {
     return (lanes)((mask & (int_lanes)yes) | (~mask & (int_lanes)no));
 }

@@ -1,4 +1,4 @@
-// Products of a few float vectors with float weights, for statistics of activations while a model is encoded.
+// Products of a few float vectors with float weights, to measure importance while a model is encoded.
 #pragma once
 
 #include "encoding/group.h"
@@ -12,7 +12,7 @@ PVIT_ENCODER_INLINE void project_tokens(const float *restrict transposed, size_t
     lanes sums[TOKENS_AT_ONCE];
     PVIT_ENCODER_UNROLL
     for (int token = 0; token < TOKENS_AT_ONCE; token++) sums[token] = 0;
-    const float *tokens[TOKENS_AT_ONCE]; // absent ones repeat the first
+    const float *tokens[TOKENS_AT_ONCE]; // missing tokens repeat the first
     PVIT_ENCODER_UNROLL
     for (size_t token = 0; token < TOKENS_AT_ONCE; token++) tokens[token] = x + (token < count ? token : 0) * x_stride;
     for (size_t column = 0; column < columns; column++) {

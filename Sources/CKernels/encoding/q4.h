@@ -1,8 +1,8 @@
-// The q4 encoder: for every block of 16 columns the scale field whose weighted squared error is least, as far as a
-// search finds it, with and without the codebook's shift.
+// The q4 encoder: searches, for every block of 16 columns, the scale field with the least weighted squared error, with
+// and without the codebook's shift.
 //
-// The search tries a few scales. Each assigns codebook values to the weights, and a least-squares fit tells which scale
-// would have been best for that assignment: so scales can be tried far apart.
+// The search tries a few scales. Each assigns codebook values to the weights, and a least-squares fit gives the best
+// scale for that assignment. Therefore scales far apart are enough.
 //
 // Included once for each instruction set, after `lookup32` and `lookup16`.
 #pragma once
@@ -20,7 +20,7 @@
 // Finding the nearest codebook value. Values from -128 to 120 lie in 32 cells of width 8, the first one around -128,
 // and no cell holds more than one of the 15 boundaries between neighbouring values. `boundaries[cell]` is that boundary
 // (or a number above all values), with the index of the value below it in the low four bits of the pattern: too small a
-// change to matter. What lies above the last cell is nearest to the last value, as is all of that cell.
+// change to matter. Numbers above the last cell are nearest to the last value, as are all numbers in that cell.
 typedef struct {
     float boundaries[32];
     float values[16];
@@ -89,7 +89,7 @@ PVIT_ENCODER_INLINE int_lanes field_nearest(lanes scale) {
 // The best that was found for a block.
 typedef struct {
     block_choice best;
-    lanes gain; // by how much the weighted squared error is less than that of a scale of zero
+    lanes gain; // the weighted squared error of a scale of zero minus that of this one
 } q4_search;
 
 // Sums over the columns of a block: of weight * value * x and of weight * value * value.
@@ -103,8 +103,8 @@ PVIT_ENCODER_INLINE void add_to_fit(q4_fit *fit, lanes x, lanes value, float imp
     fit->square += weighted * value;
 }
 
-// The error is that of the field which will be stored, not of the scale that fits best: where one column counts far
-// more than all others, the difference is what matters.
+// The error is that of the stored field, not of the best-fitting scale. The difference matters if one column has a much
+// larger weight than all others.
 PVIT_ENCODER_INLINE void take_if_better(q4_search *search, q4_fit fit, int shifted) {
     int_lanes field = field_nearest(larger(fit.product / fit.square, (lanes)0.0f));
     lanes scale = scale_of_field(field);

@@ -1,5 +1,5 @@
-// The q8 encoder: for every block of 32 columns the scale whose weighted squared error is least, among a few around
-// (largest magnitude / 127). The search pays because each scale is another draw of 32 rounding errors.
+// The q8 encoder: takes, for every block of 32 columns, the scale with the least weighted squared error among a few
+// around (largest magnitude / 127). The search helps because each scale gives other rounding errors.
 #pragma once
 
 #include "encoding/group.h"

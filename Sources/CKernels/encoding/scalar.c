@@ -2,7 +2,7 @@
 
 #define PVIT_VARIANT(name) pvit_scalar_##name
 
-// Four lanes: what every processor of our time has, and no instructions of its own.
+// Four lanes, which every current processor has, and no special instructions.
 #define PVIT_LANES 4
 #include "encoding/lanes.h"
 

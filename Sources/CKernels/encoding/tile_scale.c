@@ -1,13 +1,13 @@
-// The scales of tiles, which put a tile's largest magnitude near the top of what its blocks' scales reach.
+// The scales of tiles. They map a tile's largest magnitude to nearly the largest scale of a block.
 #include <float.h>
 
 #include "block_layout.h"
 
-// Tiles without a magnitude of at least this are stored as zeros, lest 1 / tile_scale overflow.
+// Tiles whose magnitudes are all below this are stored as zeros, because 1 / tile_scale would overflow.
 #define SMALLEST_TILE_MAXIMUM 0x1p-100f
 // The block of a tile's largest magnitude may choose a scale up to this times (magnitude / 127).
 #define Q4_HEADROOM 1.125f
-// What a tile's largest q8 block scale is about: binary16 numbers keep their precision down to 2^-14.
+// The approximate largest q8 block scale of a tile. binary16 numbers keep their precision down to 2^-14.
 #define Q8_LARGEST_SCALE 16384.0f
 
 float pvit_q4_tile_scale(float maximum) {

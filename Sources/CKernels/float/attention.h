@@ -1,13 +1,13 @@
 // Softmax attention. Included by each instruction set's file in common/ after layers.h.
 //
-// Blocks of positions stay in the first-level cache while all queries of a call visit them. PVIT_ATTENTION_QUERIES
-// queries at a time share the loads of keys and values, and PVIT_ATTENTION_GROUPS groups of keys those of a query.
+// Blocks of positions stay in the first-level cache while all queries of a call read them. PVIT_ATTENTION_QUERIES
+// queries share the loads of keys and values, and PVIT_ATTENTION_GROUPS groups of keys share those of a query.
 
 #define BLOCK PVIT_ATTENTION_BLOCK
 
-// Calls `count` bytes from `offset` of `ahead` into the second-level cache, unless `ahead` is NULL. The processor does
-// not foresee them: keys and values of a block take turns, and lie across pages. The first level would be full of
-// requests.
+// Prefetches `count` bytes from `offset` of `ahead` into the second-level cache, unless `ahead` is NULL. The processor
+// does not predict them, because keys and values of a block alternate and cross pages. The first-level cache has too
+// few entries for so many requests.
 PVIT_INLINE void prefetch(const uint8_t *ahead, size_t offset, size_t count) {
     if (ahead == NULL) return;
     for (size_t place = offset; place < offset + count; place += 64) __builtin_prefetch(ahead + place, 0, 2);
@@ -40,7 +40,7 @@ PVIT_INLINE f32x16 value_part(const uint8_t *row, pvit_kv_type type, size_t i, s
 PVIT_INLINE size_t number_bytes(pvit_kv_type type) { return type == PVIT_KV_F16 ? 2 : 4; }
 
 // Scores of `queries` queries, [queries, width], at the positions of `groups` groups of keys, from position `p` of a
-// block: [queries, BLOCK]. Meanwhile the same bytes of the block `ahead` come.
+// block: [queries, BLOCK]. Prefetches the same bytes of the block `ahead`.
 PVIT_INLINE void score(const float *query, const uint8_t *keys, const uint8_t *ahead, pvit_kv_type type, size_t width,
                        size_t p, float *scores, int queries, int groups) {
     size_t group_bytes = 16 * pvit_kv_row_bytes(type, width), step = 16 * (size_t)groups * number_bytes(type);
@@ -86,8 +86,8 @@ typedef struct {
     float maximum;
 } softmax_state;
 
-// Turns the scores of a block into exp(score - maximum), with zeros after the first `count`, and brings `state` and
-// what was summed of the result to the new maximum.
+// Replaces the scores of a block by exp(score - maximum), with zeros after the first `count`, and rescales `state` and
+// the result so far to the new maximum.
 PVIT_INLINE void soften(float *scores, size_t count, softmax_state *state, float *result, size_t width) {
     for (size_t p = count; p < BLOCK; p++) scores[p] = -INFINITY;
     size_t used = (count + 15) / 16 * 16;
@@ -112,7 +112,7 @@ PVIT_INLINE void soften(float *scores, size_t count, softmax_state *state, float
 }
 
 // Adds `count` weighted rows to `pieces` pieces of 16 columns, from column `i`, of `queries` results. The last piece
-// has `last` columns. Meanwhile as many bytes of the block `ahead` come.
+// has `last` columns. Prefetches as many bytes of the block `ahead`.
 PVIT_INLINE void add_values(const float *weights, const uint8_t *values, const uint8_t *ahead, pvit_kv_type type,
                             size_t width, size_t count, size_t i, float *const *results, int queries, int pieces,
                             size_t last) {
@@ -166,7 +166,7 @@ PVIT_INLINE void value_block(const float *weights, const uint8_t *values, const 
 }
 
 // Up to PVIT_ATTENTION_QUERIES queries: `query` is the first of them, scaled, [width] numbers or for q8 [width / 32]
-// units; `results`, `limits` (the positions that each sees, ascending) and `states` of each.
+// units; `results`, `limits` (the number of positions that each attends to, ascending) and `states` of each.
 PVIT_INLINE void attend_tile(const void *query, const uint8_t *keys, const uint8_t *values, pvit_kv_type type,
                              size_t width, size_t start, float *scores, float *const *results, const size_t *limits,
                              softmax_state *states, int queries, int is_first) {
@@ -175,8 +175,7 @@ PVIT_INLINE void attend_tile(const void *query, const uint8_t *keys, const uint8
     size_t count = seen - start < BLOCK ? seen - start : BLOCK, block_bytes = BLOCK * pvit_kv_row_bytes(type, width);
     keys += start / BLOCK * block_bytes;
     values += start / BLOCK * block_bytes;
-    // The first queries that visit a block fetch its values while they read its keys, and the next block's keys after
-    // that.
+    // The first queries to read a block prefetch its values while they read its keys, and then the next block's keys.
     const uint8_t *after_keys = is_first ? values : NULL, *after_values = is_first ? keys + block_bytes : NULL;
     if (type == PVIT_KV_Q8)
         score_codes(query, keys, after_keys, width, count, scores, queries);

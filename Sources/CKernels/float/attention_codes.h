@@ -12,7 +12,7 @@ PVIT_INLINE void quantize_unit(f32x16 first, f32x16 second, wide_unit *unit) {
 }
 
 // Scores of `queries` queries, [queries, width / 32], at `count` positions of a block: [queries, BLOCK]. Meanwhile the
-// same bytes of the block `ahead` come.
+// same bytes of the block `ahead` are prefetched.
 PVIT_INLINE void score_codes(const wide_unit *query, const uint8_t *keys, const uint8_t *ahead, size_t width,
                              size_t count, float *scores, int queries) {
     size_t group_bytes = PVIT_KEY_GROUP * pvit_kv_row_bytes(PVIT_KV_Q8, width), units = width / 32;
@@ -37,11 +37,11 @@ PVIT_INLINE void score_codes(const wide_unit *query, const uint8_t *keys, const 
     }
 }
 
-// The scales of positions that have a weight; whatever stands where a position is not filled yet does not count.
+// The scales of positions that have a weight. Positions that are not filled yet are ignored.
 PVIT_INLINE f32x16 weighted(f32x16 weights, f32x16 scales) { return weights == splat(0) ? splat(0) : weights * scales; }
 
 // Adds `count` weighted values to `queries` results. The scales of values change from one position to the next, so they
-// join the weights, for each 32 columns. Meanwhile as many bytes of the block `ahead` come.
+// are multiplied into the weights, for each 32 columns. Prefetches as many bytes of the block `ahead`.
 PVIT_INLINE void add_coded_values(const float *weights, const uint8_t *values, const uint8_t *ahead, size_t width,
                                   size_t count, float *const *results, int queries) {
     size_t group_bytes = PVIT_VALUE_GROUP * pvit_kv_row_bytes(PVIT_KV_Q8, width), share = group_bytes / (width / 32);

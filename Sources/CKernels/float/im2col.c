@@ -4,7 +4,7 @@
 
 static size_t smaller_size(size_t a, size_t b) { return a < b ? a : b; }
 
-// Copying is the same on every instruction set: memcpy chooses its own.
+// Copying is the same on every instruction set, because memcpy selects its own.
 void pvit_im2col_gather(const pvit_im2col *layout, size_t first_row, size_t rows, size_t first_column, size_t depth,
                         float *restrict panel) {
     const pvit_im2col l = *layout;
@@ -15,7 +15,7 @@ void pvit_im2col_gather(const pvit_im2col *layout, size_t first_row, size_t rows
         size_t offset = first_column / l.channels, channel = first_column % l.channels;
         for (size_t done = 0; done < depth;) {
             size_t count = smaller_size(l.channels - channel, depth - done);
-            // Above and left of the map these wrap around to huge numbers.
+            // Coordinates above and left of the map wrap around to huge numbers.
             size_t y = top + offset / l.kernel_width - l.padding, x = left + offset % l.kernel_width - l.padding;
             if (y < l.height && x < l.width)
                 memcpy(panel + done, map + (y * l.width + x) * l.pixel_stride + channel, count * sizeof *panel);

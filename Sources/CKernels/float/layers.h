@@ -1,12 +1,12 @@
-// What stands between matrix products, and matrix-vector products with float weights. Included by each instruction
-// set's file in common/ after conversions.h.
+// The layers between matrix products, and matrix-vector products with float weights. Included by each instruction set's
+// file in common/ after conversions.h.
 
 #define GEMV_ROWS 4
 
 PVIT_INLINE f32x16 load_bf16(const uint16_t *from) { return from_bf16(load_u16(from)); }
 PVIT_INLINE f32x16 load_f16(const uint16_t *from) { return from_f16(load_u16(from)); }
 
-// Rows are multiplied four at a time, so that four chains of additions are under way.
+// Rows are multiplied four at a time, so that four chains of additions run in parallel.
 #define GEMV(name, type, load)                                                                                         \
     PVIT_INLINE void name##_rows(const type *w, size_t columns, const float *x, float *y, int rows) {                  \
         f32x16 sums[GEMV_ROWS];                                                                                        \

@@ -1,4 +1,4 @@
-// Packing one number at a time: the scalar kernel, and what is left over in the others.
+// Packs one number at a time: the scalar kernel, and the remainders of the others.
 #pragma once
 
 #include "common/numerics.h"

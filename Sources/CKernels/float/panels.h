@@ -9,7 +9,7 @@
 
 // ---- Products
 
-// One register tile: `rows` and `groups` are constants where this is inlined.
+// One register tile. `rows` and `groups` are constants after inlining.
 PVIT_INLINE void multiply_tile(const float *restrict panel, size_t depth, const float *restrict weights,
                                size_t group_stride, int accumulate, float *restrict sums, size_t sums_stride, int rows,
                                int groups) {
@@ -76,7 +76,7 @@ static multiply_tile_function *const tiles[TILE_GROUPS][TILE_ROWS] = {{NAMES_OF_
 PVIT_TARGET void PVIT_VARIANT(multiply_panel)(const float *restrict panel, size_t rows, size_t depth,
                                               const float *restrict groups_start, size_t groups, size_t group_stride,
                                               int accumulate, float *restrict sums, size_t sums_stride) {
-    // Weights come from far away, the panel from near: each group is read once.
+    // The panel is in the cache and weights are not, so each group is read once.
     for (size_t group = 0; group < groups; group += TILE_GROUPS) {
         size_t width = groups - group < TILE_GROUPS ? groups - group : TILE_GROUPS;
         for (size_t row = 0; row < rows; row += TILE_ROWS) {
@@ -147,7 +147,7 @@ PVIT_INLINE void pack_whole_group(const void *w, size_t columns, size_t stride, 
         f32x16 block[16];
         PVIT_UNROLL
         for (size_t row = 0; row < 16; row++) {
-            // Sixteen streams are more than the processor's own prefetcher follows.
+            // The processor's prefetcher cannot follow sixteen streams.
             size_t bytes = type == PVIT_FLOAT_F32 ? 4 : 2;
             __builtin_prefetch((const char *)w + (row * stride + column) * bytes + 512);
             block[row] = load_number(w, row * stride + column, type);
@@ -279,7 +279,7 @@ PVIT_TARGET void PVIT_VARIANT(weighted_sum)(const float *const *rows, const floa
     }
 }
 
-// Independent sums: enough to hide the latency, and no more than registers.
+// Independent sums: enough to hide the latency, but not more than there are registers.
 #define PROBE_CHAINS (TILE_GROUPS == 2 ? 10 : 5)
 
 PVIT_TARGET uint64_t PVIT_VARIANT(fma_probe)(size_t iterations, float *checksum) {

@@ -1,4 +1,4 @@
-// What the processor can do at most. Included by each instruction set's file in common/, which adds dot_probe.
+// Measures the limits of the processor. Included by each instruction set's file in common/, which adds dot_probe.
 
 #define PROBE_CHAINS 12 // independent sums, enough to hide the latency of a dot product
 

@@ -1,18 +1,17 @@
 // Products of several tokens with float weights. Included at the end of layers.h, for the loads of each type.
 //
-// A token's result has the bits of gemv_*: sixteen partial sums over the columns, added pairwise. So nothing depends on
-// how many tokens are read together. Rows and tokens of a register tile share what each of them loads; no weight is
-// copied.
+// A token's result has the bits of gemv_*: sixteen partial sums over the columns, added pairwise. Results therefore do
+// not depend on the number of tokens. Rows and tokens of a register tile share their loads; weights are not copied.
 
-// Rows and tokens of a register tile: as many sums as registers hold beside one row of each. Sixteen lanes take two of
-// sixteen registers, or four of thirty-two, unless the instruction set's file says otherwise.
+// Rows and tokens of a register tile: as many sums as fit the registers beside one row of each. Sixteen lanes take two
+// of sixteen registers, or four of thirty-two, unless the instruction set's file says otherwise.
 #ifndef PVIT_PRODUCT_ROWS
 #define PVIT_PRODUCT_ROWS 2
 #define PVIT_PRODUCT_TOKENS 3
 #endif
 
-// Rows of weights that stay in the second-level cache while all tokens pass by, and columns of a tile of tokens that
-// stay in the first while these rows do.
+// Rows of weights that stay in the second-level cache for all tokens, and columns of a tile of tokens that stay in the
+// first-level cache for these rows.
 #define PRODUCT_BLOCK_ROWS 32
 #define PRODUCT_DEPTH 1024
 
@@ -31,8 +30,8 @@ PVIT_INLINE void store_pairwise(f32x16 a, f32x16 b, f32x16 c, f32x16 d, float *t
     memcpy(to, &four, sizeof four);
 }
 
-// Columns first..<end of a register tile; sums rest in `partial` until the last columns. `rows` and `tokens` are
-// constants where this is inlined.
+// Columns first..<end of a register tile. Sums are kept in `partial` until the last columns. `rows` and `tokens` are
+// constants after inlining.
 #define PRODUCT_TILE(name, type, load)                                                                                 \
     PVIT_INLINE void name##_tile(const type *w, size_t columns, const float *x, size_t x_stride, size_t first,         \
                                  size_t end, float *partial, float *y, size_t y_stride, int rows, int tokens) {        \
@@ -125,7 +124,7 @@ PVIT_INLINE void store_pairwise(f32x16 a, f32x16 b, f32x16 c, f32x16 d, float *t
                                    float *, size_t);                                                                   \
         static rows_function *const by_tokens[PVIT_PRODUCT_TOKENS] = {PRODUCT_NAMES(name)};                            \
         float partial[PRODUCT_BLOCK_ROWS * PVIT_PRODUCT_TOKENS * 16];                                                  \
-        /* Weights that are read once come in one stream for each row. */                                              \
+        /* Weights that are read once are one stream per row. */                                                       \
         const size_t depth = tokens > PVIT_PRODUCT_TOKENS ? PRODUCT_DEPTH : columns;                                   \
         for (size_t row = 0; row < rows; row += PRODUCT_BLOCK_ROWS) {                                                  \
             size_t height = rows - row < PRODUCT_BLOCK_ROWS ? rows - row : PRODUCT_BLOCK_ROWS;                         \

@@ -1,8 +1,8 @@
 #include "common/numerics.h"
 #include "common/scalar.h"
 
-// 32 numbers as codes in excess 128 and the scale they are a multiple of. The scale is rounded to binary16 first, so
-// that the codes make up for its rounding.
+// 32 numbers as codes in excess 128 and their scale. The scale is rounded to binary16 first, so that the codes
+// compensate for its rounding.
 static void store_q8_block(const float *x, uint8_t *codes, uint8_t *scale) {
     float maximum = 0;
     for (size_t i = 0; i < 32; i++) {
@@ -20,7 +20,7 @@ static void store_q8_block(const float *x, uint8_t *codes, uint8_t *scale) {
     }
 }
 
-// Where the 8-bit code of one column of one position lies in its group of keys or values, and the scale of 32 columns.
+// The offset of the 8-bit code of one column of one position in its group of keys or values, and of its scale.
 static size_t key_code(size_t column, size_t row) { return (column / 4 * PVIT_KEY_GROUP + row) * 4 + column % 4; }
 
 static size_t value_code(size_t width, size_t column, size_t row) { return (row / 4 * width + column) * 4 + row % 4; }
@@ -129,7 +129,7 @@ static float score_codes(const wide_unit *query, const uint8_t *keys, size_t wid
     return sum;
 }
 
-// The same of 8-bit values: their scales join the weights, since they change from one position to the next.
+// The same with 8-bit values. Their scales are multiplied into the weights, because each position has its own.
 static void add_coded_values(const float *weights, const uint8_t *values, size_t width, size_t count, float *result) {
     size_t group_bytes = PVIT_VALUE_GROUP * pvit_kv_row_bytes(PVIT_KV_Q8, width);
     for (size_t first = 0; first < count; first += PVIT_VALUE_GROUP, values += group_bytes)

@@ -16,7 +16,7 @@ void pvit_scalar_gemv_f32(const float *restrict w, size_t rows, size_t columns, 
     }
 }
 
-// A row of halves is widened piece by piece.
+// A row of halves is widened in chunks.
 static void gemv_halves(const uint16_t *w, size_t rows, size_t columns, const float *x, float *y,
                         float (*widen)(uint16_t)) {
     for (size_t row = 0; row < rows; row++) {

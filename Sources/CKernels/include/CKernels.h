@@ -1,8 +1,7 @@
 // Compute kernels: pure functions on pointers and counts. No allocation, no global state, no I/O.
 //
-// Every kernel has a scalar twin that defines its result. Integer parts agree bit for bit between instruction sets; the
-// float parts add in the same order with fused multiply-add, so whole results agree too unless a comment says
-// otherwise.
+// Every kernel has a scalar twin that defines its result. All instruction sets give the same bits unless a comment says
+// otherwise: integer arithmetic is exact, and floats are added in the same order with fused multiply-add.
 #pragma once
 
 #include <stdbool.h>
@@ -20,9 +19,8 @@ extern "C" {
 //
 // q8: scales [columns/32][16 rows] binary16; codes [columns/4][16 rows][4] uint8, excess 128 (value = code - 128,
 //     -127..127). weight = tile_scale * scale * value.
-// q4: scale fields [columns/16][16 rows] uint8; codes [columns/8][16 rows][4] uint8, each byte two codebook indices:
-// the
-//     low nibble for column 8j+k, the high nibble for column 8j+4+k. Bits 0..6 of a field are an unsigned minifloat (a
+// q4: scale fields [columns/16][16 rows] uint8; codes [columns/8][16 rows][4] uint8. A byte has two codebook indices:
+//     the low nibble is column 8j+k, the high nibble column 8j+4+k. Bits 0..6 of a field are an unsigned minifloat (a
 //     binary16 pattern shifted right by PVIT_Q4_SCALE_SHIFT); bit 7 adds PVIT_Q4_SHIFT to every codebook value of the
 //     block. weight = tile_scale * scale * (codebook[index] + shift).
 #define PVIT_GROUP_ROWS 16
@@ -34,17 +32,17 @@ extern const int8_t pvit_q4_codebook[16];
 
 // ---- Quantized activations
 //
-// A vector of `columns` floats (a multiple of 32) as int8 codes with one float scale for 32 columns (absolute maximum /
-// 127, round to nearest even) and the sum of the codes of each 16 columns.
+// A vector of `columns` floats (a multiple of 32) as int8 codes, with a float scale per 32 columns (absolute maximum /
+// 127, round to nearest even) and the sum of the codes per 16 columns.
 typedef struct {
     const int8_t *codes; // [tokens, columns]
     const float *scales; // [tokens, columns / 32]
     const int32_t *sums; // [tokens, columns / 16]
 } pvit_activations;
 
-// The same in 16 bits (absolute maximum / PVIT_WIDE_MAXIMUM), with the sum of the codes of each 32 columns. Beside
-// weights of 8 bits the rounding of activations to 8 bits would be the larger error.
-#define PVIT_WIDE_MAXIMUM 32639 // 127 * 256 + 127: a code is 256 times a signed byte and a signed byte
+// The same in 16 bits (absolute maximum / PVIT_WIDE_MAXIMUM), with the sum of the codes per 32 columns. With 8-bit
+// weights, rounding activations to 8 bits would be the larger error.
+#define PVIT_WIDE_MAXIMUM 32639 // 127 * 256 + 127: a code is 256 times a signed byte plus a signed byte
 typedef struct {
     const int16_t *codes; // [tokens, columns]
     const float *scales;  // [tokens, columns / 32]
@@ -53,9 +51,9 @@ typedef struct {
 
 // ---- Key/value cache
 //
-// The keys and the values of one head of one layer are `pvit_kv_row_bytes` for each position, in whole groups.
+// The keys and the values of one head of one layer take `pvit_kv_row_bytes` per position, in whole groups.
 //
-// Keys are groups of 16 positions, so that scores of 16 positions grow in the lanes of a register.
+// Keys are groups of 16 positions, so that the scores of 16 positions are summed in the lanes of a register.
 //   f32, f16: [width][16]. q8: codes [width/4][16][4], then binary16 scales [width/32][16]; width is a multiple of 32.
 // Values: f32, f16: rows of `width` numbers, one position each. q8: groups of 32 positions, codes [32/4][width][4], of
 // which the last dimension is positions, then binary16 scales [width/32][32]. Codes are in excess 128: four positions
@@ -64,7 +62,7 @@ typedef struct {
 #define PVIT_VALUE_GROUP 32 // a multiple of PVIT_KEY_GROUP
 typedef enum { PVIT_KV_F32 = 0, PVIT_KV_F16 = 1, PVIT_KV_Q8 = 2 } pvit_kv_type;
 
-// Positions that attention takes together: a multiple of PVIT_VALUE_GROUP. Results depend on it.
+// The number of positions in a block of attention: a multiple of PVIT_VALUE_GROUP. Results depend on it.
 #define PVIT_ATTENTION_BLOCK 64
 
 static inline size_t pvit_kv_row_bytes(pvit_kv_type type, size_t width) {
@@ -76,7 +74,7 @@ static inline size_t pvit_kv_row_bytes(pvit_kv_type type, size_t width) {
     return 0;
 }
 
-// The floats of scratch memory that attention needs for `queries` = tokens * heads.
+// The number of floats of scratch memory that attention needs for `queries` = tokens * heads.
 static inline size_t pvit_attention_scratch(size_t queries, size_t width) {
     return queries * width + 8 * PVIT_ATTENTION_BLOCK;
 }
@@ -85,18 +83,18 @@ typedef enum {
     PVIT_ISA_SCALAR = 0,
     PVIT_ISA_AVX2 = 1,        // AVX2, FMA, F16C
     PVIT_ISA_AVX512_VNNI = 2, // AVX-512 F, BW, DQ, VL, VNNI
-    PVIT_ISA_NEON = 3,        // what every 64-bit Arm processor has
-    PVIT_ISA_NEON_DOT = 4,    // and its dot products of bytes
+    PVIT_ISA_NEON = 3,        // every 64-bit Arm processor
+    PVIT_ISA_NEON_DOT = 4,    // with dot products of bytes
 } pvit_isa;
 
 #include "FloatProducts.h"
 
 // ---- Encoders
 //
-// Fill one group of 16 rows from w[rows, columns], rows `stride` floats apart; rows that are absent (1 <= rows <= 16)
-// are encoded as zeros. All instruction sets give the same bytes and the same sums.
+// Encode a group of 16 rows from w[rows, columns], rows `stride` floats apart. Missing rows (1 <= rows <= 16) are
+// encoded as zeros. All instruction sets give the same bytes and the same sums.
 
-// What encoding did to the weights. The caller starts from zeros; encoders add.
+// The errors of encoding. Encoders add to the sums, which the caller sets to zero.
 typedef struct {
     double squared_error; // sum of (w - decoded)^2
     double squared_sum;   // sum of w^2
@@ -104,8 +102,8 @@ typedef struct {
 } pvit_error_sums;
 
 // importance: [columns], the weight of each column's squared error; positive, and the largest no more than 10^12 times
-// the smallest. scratch: 16 * columns floats. tile_scale: of the tile that the group is in, from the functions below.
-// Weights that are not finite give unspecified codes, no trap.
+// the smallest. scratch: 16 * columns floats. tile_scale: the scale of the tile, from the functions below.
+// Infinities and NaN give unspecified codes, but do not trap.
 typedef void pvit_encode_group(const float *restrict w, size_t rows, size_t columns, size_t stride,
                                const float *restrict importance, float tile_scale, float *restrict scratch,
                                uint8_t *restrict group, pvit_error_sums *restrict errors);
@@ -117,7 +115,7 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     pvit_isa isa;
     const char *name;
 
-    // Conversions of `count` numbers. To narrower types: round to nearest even, overflow to infinity, NaN stays NaN.
+    // Convert `count` numbers. Narrower types are rounded to nearest even; overflow gives infinity; NaN stays NaN.
     void (*f16_to_f32)(const uint16_t *restrict source, float *restrict result, size_t count);
     void (*bf16_to_f32)(const uint16_t *restrict source, float *restrict result, size_t count);
     void (*f32_to_f16)(const float *restrict source, uint16_t *restrict result, size_t count);
@@ -130,22 +128,22 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     bool (*subtract_f16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
     bool (*subtract_bf16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
 
-    // One token's activations to int8; `columns` is a multiple of 32. Not finite input gives unspecified codes, no
-    // trap.
+    // Quantize one token's activations. `columns` is a multiple of 32. Infinities and NaN give unspecified codes, but
+    // do not trap.
     void (*quantize_activations)(const float *restrict x, size_t columns, int8_t *restrict codes,
                                  float *restrict scales, int32_t *restrict sums);
     void (*quantize_wide_activations)(const float *restrict x, size_t columns, int16_t *restrict codes,
                                       float *restrict scales, int32_t *restrict sums);
 
     // y[16 * groups] = W x for `groups` groups of 16 rows (decode). Uses the first token of `x`. Integer dot products
-    // are exact; in q4 the scaled sum of each 32 columns is rounded to about one integer (a weight of 1 times an
-    // activation code of 1), far below what the activations' own rounding leaves.
+    // are exact. In q4 the scaled sum of each 32 columns is rounded to about one integer (a weight of 1 times an
+    // activation code of 1), far less than the rounding error of the activations.
     void (*gemv_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
                     float *restrict y);
     void (*gemv_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
                     float *restrict y);
-    // y[token * stride + row] for all tokens and 16 * groups rows (prefill). Each token gets the bits that it would get
-    // alone. Needs about 150 KB of stack.
+    // y[token * stride + row] for all tokens and 16 * groups rows (prefill). A token's result does not depend on the
+    // other tokens. Needs about 150 KB of stack.
     void (*gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
                     size_t tokens, float *restrict y, size_t stride);
     void (*gemm_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
@@ -154,15 +152,15 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     void (*row_q8)(const uint8_t *restrict group, size_t row, size_t columns, float tile_scale, float *restrict result);
     void (*row_q4)(const uint8_t *restrict group, size_t row, size_t columns, float tile_scale, float *restrict result);
 
-    // y[rows] = W x with plain row-major W[rows, columns] of any length; float32 accumulation in a fixed order of its
-    // own (16 partial sums, added pairwise).
+    // y[rows] = W x with plain row-major W[rows, columns] of any length. Accumulates in float32 in a fixed order: 16
+    // partial sums, added pairwise.
     void (*gemv_f32)(const float *restrict w, size_t rows, size_t columns, const float *restrict x, float *restrict y);
     void (*gemv_f16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x,
                      float *restrict y);
     void (*gemv_bf16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x,
                       float *restrict y);
-    // y[token * y_stride + row] for all tokens, x[token * x_stride + column]. Each token gets the bits that it would
-    // get alone. Needs about 12 KB of stack.
+    // y[token * y_stride + row] for all tokens, x[token * x_stride + column]. A token's result does not depend on the
+    // other tokens. Needs about 12 KB of stack.
     void (*gemm_f32)(const float *restrict w, size_t rows, size_t columns, const float *restrict x, size_t x_stride,
                      size_t tokens, float *restrict y, size_t y_stride);
     void (*gemm_f16)(const uint16_t *restrict w, size_t rows, size_t columns, const float *restrict x, size_t x_stride,
@@ -183,18 +181,18 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     // x[i] += y[i].
     void (*add)(float *restrict x, const float *restrict y, size_t count);
 
-    // Write the key and the value of one position among those of a head (layouts above).
+    // Store the key and the value of one position of a head (layouts above).
     void (*store_key)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict keys, size_t position);
     void (*store_value)(const float *restrict x, size_t width, pvit_kv_type type, void *restrict values,
                         size_t position);
     // Causal softmax attention of consecutive tokens, each with `heads` queries that share one key/value head:
     //   result[t][h] = sum_p softmax_p(scale * <query[t][h], key[p]>) * value[p] over positions p < positions + t.
     // query, result: [tokens, heads, width], tokens `stride` floats apart. scratch: pvit_attention_scratch floats.
-    // Positions are visited once, in blocks, under a running maximum (arXiv 2205.14135, algorithm 1; blocks start at
-    // multiples of PVIT_ATTENTION_BLOCK): a token's result does not depend on the tokens beside it. exp is accurate to
-    // 2 units in the last place. `positions` is at least 1; keys and q8 values after the last position are read, up to
-    // the end of their group, and may be anything. Beside q8, queries and the weights of positions have 16 bits under a
-    // scale for 32 of them, as activations have beside q8 weights.
+    // Positions are read once, in blocks, with a running maximum (arXiv 2205.14135, algorithm 1). Blocks start at
+    // multiples of PVIT_ATTENTION_BLOCK, so a token's result does not depend on the other tokens. exp is accurate to 2
+    // units in the last place. `positions` is at least 1. Keys and q8 values after the last position are read, up to
+    // the end of their group, and may be anything. With q8, queries and the weights of positions are 16-bit codes with
+    // a scale per 32, like activations with q8 weights.
     void (*attend)(const float *restrict query, size_t tokens, size_t heads, size_t stride, const void *restrict keys,
                    const void *restrict values, pvit_kv_type type, size_t width, size_t positions, float scale,
                    float *restrict scratch, float *restrict result);
@@ -207,12 +205,12 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     void (*pack_rows)(const void *restrict w, pvit_float_type type, size_t rows, size_t columns, size_t stride,
                       size_t kernel_area, size_t first_lane, float *restrict group);
     // sums[row][16 * groups], rows `sums_stride` apart, (+)= panel[rows, depth] times groups `group_stride` floats
-    // apart. `accumulate` 0 begins from zeros.
+    // apart. With `accumulate` 0, sums start from zeros.
     void (*multiply_panel)(const float *restrict panel, size_t rows, size_t depth, const float *restrict groups_start,
                            size_t groups, size_t group_stride, int accumulate, float *restrict sums,
                            size_t sums_stride);
     // y[rows, outputs] from sums[rows, outputs], whose rows are at least `outputs` rounded up to 16 long. Elements of y
-    // past `outputs` are left alone: other threads may be writing them.
+    // past `outputs` are not touched, because other threads may be writing them.
     void (*finish)(const float *restrict sums, size_t sums_stride, size_t rows, size_t outputs, pvit_epilogue epilogue,
                    float *y, size_t y_stride);
 
@@ -240,27 +238,27 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
 
     // ---- Limits
 
-    // What the processor can do at most, for benchmarks. Each returns a value that depends on all the work.
-    // Reads `count` bytes once, in order, in whole lines of 64; returns their checksum.
+    // The limits of the processor, for benchmarks. Each result depends on all of the work.
+    // Reads `count` bytes once, in order, in whole lines of 64. Returns their checksum.
     uint64_t (*read_probe)(const void *bytes, size_t count);
-    // Integer dot products of int8 in registers; returns how many multiplications and additions that was. `checksum` is
+    // Computes dot products of int8 in registers. Returns the number of multiplications and additions. `checksum` is
     // input and output.
     uint64_t (*dot_probe)(size_t iterations, uint32_t *checksum);
-    // Fused multiply-adds of floats in registers, for benchmarks; returns how many operations (two each) that was.
+    // Computes fused multiply-adds of floats in registers, for benchmarks. Returns the number of operations, two each.
     // `checksum` is input and output.
     uint64_t (*fma_probe)(size_t iterations, float *checksum);
 } pvit_kernels;
 
-// The kernels for an instruction set, or NULL when the processor or the operating system does not support it.
+// The kernels for an instruction set; NULL if the processor or the operating system does not support it.
 const pvit_kernels *pvit_kernels_for(pvit_isa isa);
 // The best supported set.
 const pvit_kernels *pvit_kernels_best(void);
 
-// The scale of a tile whose largest |w| is `maximum`; 0 when that is below 2^-100, and then all codes decode to 0.
+// The scale of a tile whose largest |w| is `maximum`; 0 if that is below 2^-100. All codes then decode to 0.
 float pvit_q4_tile_scale(float maximum);
 float pvit_q8_tile_scale(float maximum);
 
-// A hint to the processor that the calling thread waits in a loop.
+// Tells the processor that the calling thread waits in a loop.
 static inline void pvit_spin_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();

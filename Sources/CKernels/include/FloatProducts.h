@@ -2,8 +2,8 @@
 //
 // A product is y[rows, outputs] = x[rows, depth] * w[outputs, depth]^T. Its right side is packed into groups of 16
 // outputs: group[depth][16]. Its left side is copied, at most PVIT_PANEL_DEPTH columns at a time, into a panel whose
-// rows are PVIT_PANEL_STRIDE floats apart. Every sum runs over the columns in order, with one fused multiply-add each:
-// results have the same bits on every instruction set and however the work is cut.
+// rows are PVIT_PANEL_STRIDE floats apart. Every sum runs over the columns in order, with one fused multiply-add each.
+// Results therefore have the same bits on every instruction set, and however the work is split.
 #pragma once
 
 #include <stddef.h>
@@ -41,7 +41,7 @@ typedef enum {
     PVIT_ACTIVATION_QUICK_GELU = 2, // x / (1 + exp(-1.702 x))
 } pvit_activation;
 
-// What becomes of the sums of a product: y = activation(sum * scale + shift + residual). Absent parts are NULL.
+// Applied to the sums of a product: y = activation(sum * scale + shift + residual). Absent terms are NULL.
 typedef struct {
     const float *scale;    // [outputs]
     const float *shift;    // [outputs]

@@ -1,7 +1,7 @@
 #if defined(__x86_64__)
-// q4 times many tokens: codes are looked up once a block of tokens and widened to 16 bits, two columns to a lane. Then
-// 16 products take a multiplication and an addition; bytes would need as many instructions, since AVX2 multiplies
-// unsigned bytes by signed ones and adds with saturation.
+// q4 times many tokens: codes are looked up once per block of tokens and widened to 16 bits, two columns to a lane.
+// Then 16 products take a multiplication and an addition. Bytes would not need fewer instructions, because AVX2
+// multiplies unsigned by signed bytes and adds with saturation.
 #include "common/avx2.h"
 
 // Vectors of sixteen lanes are passed between functions that are always inlined.

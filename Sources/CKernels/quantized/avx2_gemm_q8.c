@@ -1,5 +1,5 @@
 #if defined(__x86_64__)
-// q8 times many tokens: codes are widened to 16 bits once a block of tokens, two columns to a lane.
+// q8 times many tokens: codes are widened to 16 bits once per block of tokens, two columns to a lane.
 #include "common/avx2.h"
 
 // Vectors of sixteen lanes are passed between functions that are always inlined.

@@ -2,8 +2,8 @@
 // Products of q4 weights with few tokens, eight rows to a register, four columns to a lane. Weights are decoded in
 // registers and used for up to four tokens; a group then stays in the second-level cache for the next four.
 //
-// There is no mixed-sign product that cannot saturate, so magnitudes of weights are multiplied by activations that take
-// the weights' signs: |127 * 127 * 2| fits 16 bits.
+// AVX2's mixed-sign product saturates. To avoid that, magnitudes of weights are multiplied by activations with the
+// weights' signs: |127 * 127 * 2| fits 16 bits.
 #include "quantized/avx2_products.h"
 
 #include "block_layout.h"
@@ -90,7 +90,7 @@ PVIT_INLINE void add_superblock(const uint8_t *fields, const uint8_t *codes, siz
     }
 }
 
-// One group times `tokens` tokens; `halves` of its rows go together, as many as there are registers for.
+// One group times `tokens` tokens. `halves` of its rows are computed together, as many as fit the registers.
 PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_scale, pvit_activations x, float *y,
                                 size_t stride, int tokens, int halves) {
     __m256i codebook = codebook_lanes();

@@ -3,7 +3,7 @@
 
 #include "CKernels.h"
 
-// Up to so many tokens weights are decoded in registers, and above once for a block of tokens.
+// Up to this number of tokens, weights are decoded in registers; above it, once for a block of tokens.
 #define PVIT_AVX2_GEMV_TOKENS 8
 
 void pvit_avx2_gemv_q4_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,

@@ -1,5 +1,5 @@
 #if defined(__x86_64__)
-// q4 times many tokens: codes are looked up once a block of tokens and multiplied by bytes of activations.
+// q4 times many tokens: codes are looked up once per block of tokens and multiplied by bytes of activations.
 #include "common/avx512.h"
 
 #include "common/lanes.h"
@@ -15,7 +15,7 @@
 _Static_assert(CHUNK_UNITS % 8 == 0, "copy_token writes the starts of 8 units at a time");
 #define TILE_TOKENS 4
 
-// Without this the compiler loads activations far ahead of their use and runs out of registers.
+// Without this, the compiler loads activations too early and runs out of registers.
 #define KEEP_IN_ORDER(value) __asm__ volatile("" : "+v"(value)::"memory")
 
 #define FOUR_SHIFTS ((int)((PVIT_Q4_SHIFT & 0xFF) * 0x01010101u)) // one in each byte

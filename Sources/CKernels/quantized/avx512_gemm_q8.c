@@ -1,5 +1,5 @@
 #if defined(__x86_64__)
-// q8 times many tokens: the two bytes of activations are multiplied one by one and put together in integers.
+// q8 times many tokens: the two bytes of activations are multiplied separately and combined as integers.
 #include "common/avx512.h"
 
 #include "common/lanes.h"
@@ -14,7 +14,7 @@
 #define TILE_GROUPS 2
 #define TILE_TOKENS 3
 
-// Without this the compiler loads activations far ahead of their use and runs out of registers.
+// Without this, the compiler loads activations too early and runs out of registers.
 #define KEEP_IN_ORDER(value) __asm__ volatile("" : "+v"(value)::"memory")
 
 typedef struct {

@@ -1,5 +1,5 @@
 #if defined(__x86_64__)
-// Products with few tokens: the weights stream from memory once and are decoded in registers.
+// Products with few tokens: the weights are read from memory once and decoded in registers.
 #include "quantized/avx512_products.h"
 
 #include "quantized/avx512_weights.h"

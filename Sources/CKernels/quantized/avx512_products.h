@@ -3,7 +3,7 @@
 
 #include "CKernels.h"
 
-// With at most this many tokens weights are decoded in registers.
+// Up to this number of tokens, weights are decoded in registers.
 #define PVIT_GEMV_TOKENS 4
 
 void pvit_avx512_gemv_q4_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,

@@ -66,8 +66,8 @@ PVIT_INLINE void pvit_split_codes(__m512i codes, int8_t bytes[8][2][4]) {
     _mm256_storeu_si256((__m256i *)bytes[4], _mm256_permute2x128_si256(first, second, 0x31));
 }
 
-// Where a dot product starts whose weights are in excess 128: 128 times the activations' sum below zero, and above the
-// bias that makes the integer a float.
+// The start of a dot product with weights in excess 128: minus 128 times the sum of the activations, plus the bias that
+// makes the integer a float.
 PVIT_INLINE __m512i pvit_dot_start(int32_t sum) {
     return _mm512_sub_epi32(_mm512_set1_epi32(PVIT_INTEGER_BIAS_BITS), _mm512_slli_epi32(_mm512_set1_epi32(sum), 7));
 }

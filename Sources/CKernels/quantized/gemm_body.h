@@ -1,9 +1,9 @@
-// Products with many tokens, whatever the weights' type. A chunk of columns of TILE_GROUPS groups is unpacked, and then
-// stays in the first-level cache while all tokens of a block are multiplied by it, a tile of a few tokens at a time:
-// these groups times a tile is what the registers hold. Sums wait on the stack between chunks.
+// Products with many tokens, for any type of weights. A chunk of columns of TILE_GROUPS groups is unpacked and stays in
+// the first-level cache while all tokens of a block are multiplied by it, a tile of a few tokens at a time. The sums of
+// these groups and a tile fit the registers. Between chunks, sums are kept on the stack.
 //
-// The activations of a chunk are copied side by side: rows of a power of two would compete for the same lines of the
-// cache.
+// The activations of a chunk are copied together, because rows of a power of two would compete for the same cache
+// lines.
 //
 // Included by the gemm files of an instruction set, which define before: UNIT_BYTES of 32 columns of a group,
 // UNIT_OFFSETS, which tells where they are, ACTIVATIONS and ACTIVATIONS_FROM; CHUNK_UNITS, TILE_GROUPS (1 or 2) and
@@ -11,7 +11,7 @@
 // chunk; `copy_token`; and `multiply_tile`.
 
 #define TOKEN_BLOCK 128
-// Tiles of groups whose sums are held together.
+// The number of tiles of groups whose sums are kept together.
 #define GROUP_TILES (8 / TILE_GROUPS)
 
 // One chunk of columns of a tile of groups, and of a block of tokens.
@@ -22,7 +22,7 @@ typedef struct {
 
 typedef float group_sums[TILE_GROUPS][16]; // [groups][rows]
 
-// Weights that will be unpacked next: `bytes` from each group of a tile.
+// Prefetches the weights that will be unpacked next: `bytes` from each group of a tile.
 typedef struct {
     const uint8_t *first;
     size_t group_bytes, bytes;

@@ -73,7 +73,7 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
     }
 }
 
-// One group times `tokens` tokens; `quarters` of its rows go together, as many as there are registers for.
+// One group times `tokens` tokens. `quarters` of its rows are computed together, as many as fit the registers.
 PVIT_INLINE void multiply_q4_group(const uint8_t *w, size_t columns, float tile_scale, pvit_activations x, float *y,
                                    size_t stride, int tokens, int quarters) {
     for (int first = 0; first < 4; first += quarters) {

@@ -1,6 +1,5 @@
 // Products of q8 weights, four rows to a register, four columns to a lane. An activation of 16 bits is 256 times a
-// signed byte and a signed byte, and each of them gets a dot product of its own. Included by the files that choose an
-// instruction set.
+// signed byte plus a signed byte, and each byte has its own dot product. Included by the files of the instruction sets.
 
 #define Q8_TOKENS 4
 
@@ -45,7 +44,7 @@ PVIT_INLINE void add_q8_unit(const uint8_t *scales, const uint8_t *codes, pvit_w
     }
 }
 
-// One group times `tokens` tokens; `quarters` of its rows go together, as many as there are registers for.
+// One group times `tokens` tokens. `quarters` of its rows are computed together, as many as fit the registers.
 PVIT_INLINE void multiply_q8_group(const uint8_t *w, size_t columns, float tile_scale, pvit_wide_activations x,
                                    float *y, size_t stride, int tokens, int quarters) {
     for (int first = 0; first < 4; first += quarters) {

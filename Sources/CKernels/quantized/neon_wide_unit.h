@@ -9,7 +9,7 @@ typedef struct {
 PVIT_INLINE code_bytes split_codes(const int16_t *codes) {
     int8x16_t first = vreinterpretq_s8_s16(vld1q_s16(codes)), second = vreinterpretq_s8_s16(vld1q_s16(codes + 8));
     int8x16_t low = vuzp1q_s8(first, second);
-    // A low byte of 128 and more is negative: the high one makes up for it.
+    // A low byte of 128 or more is negative, which the high byte compensates.
     return (code_bytes){.high = vsubq_s8(vuzp2q_s8(first, second), vshrq_n_s8(low, 7)), .low = low};
 }
 
@@ -25,7 +25,7 @@ PVIT_INLINE int8x16_t four_of(int8x16_t bytes, int four) {
 }
 
 typedef struct {
-    int8_t high[32], low[32]; // a number is 256 times the high one and the low one
+    int8_t high[32], low[32]; // a number is 256 times the high byte plus the low byte
     float scale;
 } wide_unit;
 

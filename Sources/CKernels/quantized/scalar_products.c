@@ -57,8 +57,8 @@ static int32_t dot_q4_block(const uint8_t *fields, const uint8_t *codes, size_t 
 }
 
 // One row times one token. For each 32 columns the two blocks' integer dot products, each exact as a float above
-// PVIT_INTEGER_BIAS, are scaled and added; the bias is taken out in the same chain of fused multiply-adds. That rounds
-// to about one unit of the integers, which are some 10^4, and saves the conversions.
+// PVIT_INTEGER_BIAS, are scaled and added; the bias is subtracted in the same chain of fused multiply-adds. This rounds
+// to about one unit of the integers, which are about 10^4, and saves the conversions.
 static float dot_q4(const uint8_t *group, size_t row, size_t columns, pvit_activations x) {
     float sum = 0;
     for (size_t start = 0; start < columns; start += 32) {

@@ -88,7 +88,7 @@ struct GGUFExportPlan: Sendable {
         configuration = architecture.configuration
         let sources = Dictionary(checkpoint.weights.tensors.map { ($0.name, $0) }) { first, _ in first }
         var entries: [Entry] = []
-        for (name, _) in architecture.tensors {
+        for name in architecture.tensors.map(\.name) {
             guard let source = sources[name], let translated = LlamaTensorNames.ggufName(of: name) else { continue }
             let isOutput = name == TensorKind.outputName || architecture.isTied && name == TensorKind.embeddingName
             var matrixType = type.matrixType

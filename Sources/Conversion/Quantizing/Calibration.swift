@@ -36,7 +36,7 @@ public struct Calibration: Sendable {
     ///   for, and the errors of tokenizer files.
     func tokens(for checkpoint: Checkpoint) throws -> ProbeTokens {
         let tokenizer = try Tokenizer(files: TokenizerFiles(of: checkpoint.sideFiles))
-        let ids = tokenizer.encode(bytes: text, addBeginning: false, recogniseSpecial: false)
+        let ids = tokenizer.encode(bytes: text, addSpecial: false, parseSpecial: false)
         let beginning = tokenizer.tokensBeforeText.first
         let tokens = try ProbeTokens(
             text: ids.map { Int($0.rawValue) }, beginning: beginning.map { Int($0.rawValue) })

@@ -60,10 +60,11 @@ extension Tower {
                 remedy: "give the folder of a CLIP, such as openai/clip-vit-large-patch14, with its config.json")
         }
         do {
-            let architecture = try CLIPVisionArchitecture(config: config)
+            let members = try CLIPVisionConfiguration.members(ofCheckpoint: config)
+            let configuration = try CLIPVisionConfiguration(ofCheckpoint: members)
             return try Tower(
-                .vision, checkpoint, config: architecture.config, preprocessor: preprocessor,
-                featureWidth: architecture.hidden, inventory: architecture.inventory
+                CLIPVisionArchitecture(configuration), checkpoint, config: members, preprocessor: preprocessor,
+                featureWidth: configuration.hiddenSize
             ) { name in
                 // Old files carry the numbers of the positions.
                 name.hasPrefix(CLIPVisionArchitecture.namePrefix) && !name.hasSuffix(".position_ids")
@@ -77,8 +78,8 @@ extension Tower {
         do {
             let architecture = try RegionCLIPArchitecture(tensors: checkpoint.weights.tensors)
             return try Tower(
-                .region, checkpoint, config: architecture.config, preprocessor: nil,
-                featureWidth: architecture.outputWidth, inventory: architecture.inventory
+                architecture, checkpoint, config: RegionEncoderConfiguration.metadata(for: architecture),
+                preprocessor: nil, featureWidth: architecture.featureWidth
             ) { name in
                 name.hasPrefix(RegionCLIPArchitecture.namePrefix)
                     && !name.hasSuffix(RegionCLIPArchitecture.ignoredSuffix)
@@ -88,18 +89,20 @@ extension Tower {
         }
     }
 
-    private init(
-        _ kind: Kind, _ checkpoint: Checkpoint, config: JSONObject, preprocessor: JSONObject?, featureWidth: Int,
-        inventory: TowerInventory, isPart: (String) -> Bool
+    private init<Architecture: TowerTensors>(
+        _ architecture: Architecture, _ checkpoint: Checkpoint, config: JSONObject, preprocessor: JSONObject?,
+        featureWidth: Int, isPart: (String) -> Bool
     ) throws {
+        let kind = Architecture.kind
         let (parts, others) = checkpoint.weights.tensors.divided { isPart($0.name.rawValue) }
-        try inventory.check(parts, title: kind.title, file: checkpoint.path)
+        try architecture.check(parts, file: checkpoint.path)
         self.init(
             kind: kind, path: checkpoint.path, format: checkpoint.format, config: config, preprocessor: preprocessor,
             sourceFiles: checkpoint.sourceFiles.map { $0.with(role: kind.title) },
             leftOut: others.map(\.name),
             weights: try SelectedSource(
-                checkpoint.weights, inventory.expected.map { ($0.name, TensorName(kind.prefix + $0.name.rawValue)) }),
+                checkpoint.weights,
+                architecture.tensors.map { ($0.name, TensorName(kind.prefix + $0.name.rawValue)) }),
             featureWidth: featureWidth)
     }
 

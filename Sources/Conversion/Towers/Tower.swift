@@ -44,7 +44,7 @@ public struct Tower: Sendable {
     ///
     /// - Throws: `tower.mismatch`.
     func checkSuits(_ model: LlamaConfiguration, of checkpoint: Checkpoint) throws {
-        let projection: TensorName = kind == .vision ? "model.mm_projector.weight" : "model.prompt_projector.weight"
+        let projection = (kind == .vision ? PVITArchitecture.Projection.image : .region).weightName
         guard let tensor = checkpoint.weights.tensor(named: projection) else {
             throw PVITError(
                 .towerMismatch, "the model lacks the projection of features that a \(kind.title) needs",

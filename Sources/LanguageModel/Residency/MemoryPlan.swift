@@ -133,13 +133,13 @@ public struct MemoryPlan: Sendable, Hashable {
     init(
         _ request: Request, for configuration: LlamaConfiguration, in container: Container, available: ByteCount?
     ) throws {
-        let names = LlamaWeights.passOrder(configuration)
+        let names = LlamaArchitecture(configuration).matrices.map(\.name)
         let tensors = try names.compactMap { try container.tensor(named: $0) }
         let hasFloatWeights = tensors.contains { !$0.encoding.isQuantized }
         let drafts = Self.drafts(request, configuration, hasFloatWeights: hasFloatWeights)
         let weightByteCount = tensors.reduce(0) { $0 + $1.storedByteCount }
         // Rows of separate input embeddings are used from the map here and there.
-        let embedding = try configuration.tiesOutput ? nil : container.tensor(named: LlamaWeights.embeddingName)
+        let embedding = try configuration.tiesOutput ? nil : container.tensor(named: TensorKind.embeddingName)
         let mappedByteCount = weightByteCount + (embedding?.storedByteCount ?? 0)
         guard let limit = request.limit ?? available else {
             self.init(drafts[0], limit: nil, weightByteCount: weightByteCount, .mapped, isFit: true)

@@ -151,7 +151,7 @@ extension LoadedModel {
     ) throws -> ModelPrompt {
         try prompt(
             renderedText(of: messages, showsImage: image != nil), lastMessage: messages.last?.content,
-            addBeginning: false, image: image, room: room, instructions: instructions(of: messages))
+            addSpecial: false, image: image, room: room, instructions: instructions(of: messages))
     }
 
     /// The text of a conversation in the model's own template, before images and regions in it become tokens.
@@ -176,19 +176,19 @@ extension LoadedModel {
     public func prompt(
         ofRaw text: String, image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
-        try prompt(PromptText(text), addBeginning: true, image: image, room: room)
+        try prompt(PromptText(text), addSpecial: true, image: image, room: room)
     }
 
     private func prompt(
-        _ text: PromptText, lastMessage: String? = nil, addBeginning: Bool, image: PreparedImage?, room: PromptRoom?,
+        _ text: PromptText, lastMessage: String? = nil, addSpecial: Bool, image: PreparedImage?, room: PromptRoom?,
         instructions: [TokenID] = []
     ) throws -> ModelPrompt {
         guard let pvitTokens else {
             if image != nil { _ = try requireVision() }
             let tokens =
-                addBeginning
+                addSpecial
                 ? tokenizer.encode(prompt: text.segments)
-                : tokenizer.encode(segments: text.segments, addBeginning: false)
+                : tokenizer.encode(segments: text.segments, addSpecial: false)
             try check(tokens)
             return ModelPrompt(tokens, fixedCount: fixedCount(of: tokens, instructions))
         }
@@ -199,7 +199,7 @@ extension LoadedModel {
         }
         var prompt = try PVITPrompt(
             text, imageCount: image == nil ? 0 : 1, patchCount: partCount, tokenizer: tokenizer,
-            addBeginning: addBeginning)
+            addSpecial: addSpecial)
         try check(prompt.tokens)
         if let room, room.mayCut {
             try prompt.cut(toFit: room.contextLength, answerCount: room.answerCount, pvitTokens)
@@ -239,7 +239,7 @@ extension LoadedModel {
     private func instructions(of messages: [ChatMessage]) -> [TokenID] {
         let beginning = messages.prefix { $0.role == .system } + [ChatMessage(.user, "")]
         guard let text = try? renderedText(of: Array(beginning)) else { return [] }
-        return tokenizer.encode(segments: text.segments, addBeginning: false)
+        return tokenizer.encode(segments: text.segments, addSpecial: false)
     }
 
     /// How many of the first tokens stay when the oldest part of a text is dropped.

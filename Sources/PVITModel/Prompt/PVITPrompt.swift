@@ -22,10 +22,10 @@ public struct PVITPrompt: Sendable, Hashable {
     /// - Parameters:
     ///   - imageCount: How many images there are. Without any, tags of regions are ordinary text.
     ///   - patchCount: How many tokens an image takes; 256 for CLIP ViT-L/14.
-    ///   - addBeginning: Whether the text lacks the token that begins texts.
+    ///   - addSpecial: Whether the text lacks the token that begins texts.
     /// - Throws: `prompt.images` unless `<image>` occurs once for each image.
     public init(
-        _ text: PromptText, imageCount: Int, patchCount: Int, tokenizer: Tokenizer, addBeginning: Bool
+        _ text: PromptText, imageCount: Int, patchCount: Int, tokenizer: Tokenizer, addSpecial: Bool
     ) throws {
         // Code points are compared: canonically equivalent texts are different ones to a tokenizer.
         func scalars(_ text: String) -> [PromptScalar] { PromptText(text).scalars }
@@ -50,9 +50,9 @@ public struct PVITPrompt: Sendable, Hashable {
         let others = [PVITTokens.patchText, PVITTokens.imageStartText, PVITTokens.imageEndText]
         let reserved = Set(others.compactMap { tokenizer.id(ofAddedToken: $0) })
         tokens =
-            addBeginning
+            addSpecial
             ? tokenizer.encode(prompt: prompt.segments, reserving: reserved)
-            : tokenizer.encode(segments: prompt.segments, addBeginning: false, reserving: reserved)
+            : tokenizer.encode(segments: prompt.segments, addSpecial: false, reserving: reserved)
         self.regions = regions
         self.imageCount = imageCount
     }

@@ -41,7 +41,7 @@ public struct PromptText: Sendable, Hashable {
         var rest = scalars[...]
         while let first = rest.first {
             let stretch = rest.prefix { $0.isContent == first.isContent }
-            result.append(TextSegment(text: String(stretch), recognisesSpecial: !first.isContent))
+            result.append(TextSegment(text: String(stretch), parsesSpecial: !first.isContent))
             rest = rest[stretch.endIndex...]
         }
         return result

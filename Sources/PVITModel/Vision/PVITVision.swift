@@ -49,21 +49,19 @@ public final class PVITVision {
                     + "\(configuration.imageFeatureWidth)")
         }
         partCount = clip.patchCount
-        func layer(_ name: String, _ inputs: Int) throws -> LinearLayer {
-            try LinearLayer("model.\(name)", inputs: inputs, outputs: hidden, in: container)
+        let encoder = metadata[RegionEncoderConfiguration.metadataKey]
+        let regions = try encoder.map { _ in try RegionEncoderConfiguration(in: container) }
+        let projections = PVITArchitecture(
+            configuration, hiddenSize: hidden,
+            regionFeatureWidth: try encoder.map { try RegionEncoderConfiguration.featureWidth(in: $0.object ?? [:]) })
+        func layer(_ tensors: WeightAndBias) throws -> LinearLayer {
+            try LinearLayer(
+                weight: tensors.weight.name, bias: tensors.bias.name, inputs: tensors.weight.shape[1], outputs: hidden,
+                in: container)
         }
-        imageProjection = try layer("mm_projector", clip.hiddenSize)
-        var regions: RegionEncoderConfiguration?
-        if let encoder = metadata[RegionEncoderConfiguration.metadataKey] {
-            regions = try RegionEncoderConfiguration(in: container)
-            guard let width = encoder["output_size"]?.integer, (1...65_536).contains(width) else {
-                throw PVITError(.modelConfig, "output_size of the region encoder is not a whole number from 1 to 65536")
-            }
-            regionProjection = try layer("prompt_projector", width)
-            placeProjection = configuration.usesBoxes ? try layer("bbox_fc", 4) : nil
-        } else {
-            (regionProjection, placeProjection) = (nil, nil)
-        }
+        imageProjection = try layer(projections.image)
+        regionProjection = try projections.region.map(layer)
+        placeProjection = try projections.box.map(layer)
         seesRegions = regionProjection != nil
         preparation = ImagePreparation(clip, regions: regions)
         // Features, then projected features, embeddings of the places, their sum, and what is given to the decoder.

@@ -14,15 +14,10 @@ struct RegionGeometry {
     ///   - size: The size of the image.
     ///   - scaledSize: Its size when it is encoded.
     init(_ region: RegionLocation, size: PixelSize, scaledSize: PixelSize) {
-        func scaled(_ thousandths: Int, _ side: Int, _ scaledSide: Int) -> Double {
-            Double(thousandths) / 1000 * Double(side) * (Double(scaledSide) / Double(side))
-        }
-        let x = [region.left, region.right].map { scaled($0, size.width, scaledSize.width) }
-        let y = [region.top, region.bottom].map { scaled($0, size.height, scaledSize.height) }
-        box = RegionBox(
-            left: Float(min(x[0], x[1])), top: Float(min(y[0], y[1])), right: Float(max(x[0], x[1])),
-            bottom: Float(max(y[0], y[1])))
-        let (width, height) = (Float(scaledSize.width), Float(scaledSize.height))
-        fractions = [box.left / width, box.top / height, box.right / width, box.bottom / height]
+        let edges = SIMD4<Double>(
+            Double(region.left), Double(region.top), Double(region.right), Double(region.bottom))
+        box = RegionBox(fractions: edges / 1000, of: size, in: scaledSize)
+        let fractions = box.fractions(of: scaledSize)
+        self.fractions = (0..<4).map { fractions[$0] }
     }
 }

@@ -1,20 +1,20 @@
 import Tensors
 
-/// A token that is recognised in the text before the model sees it.
+/// A token that is found in the text before the model encodes the rest.
 public struct AddedToken: Sendable, Hashable {
     /// Its id.
     public var id: TokenID
-    /// The text that it stands for.
+    /// Its text.
     public var content: String
-    /// Whether it is only recognised as a whole word.
+    /// Whether it is only found as a whole word.
     public var singleWord: Bool
-    /// Whether it swallows the white space before it.
+    /// Whether it strips the white space before it.
     public var stripsLeft: Bool
-    /// Whether it swallows the white space behind it.
+    /// Whether it strips the white space after it.
     public var stripsRight: Bool
-    /// Whether it is looked for in the normalized text.
+    /// Whether it is searched for in the normalized text.
     public var isNormalized: Bool
-    /// Whether it controls the model rather than being text: left out of decoded text on request.
+    /// Whether it is a special token, which can be left out of decoded text.
     public var isSpecial: Bool
 
     /// Creates a token.

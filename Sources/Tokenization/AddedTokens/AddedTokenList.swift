@@ -1,8 +1,7 @@
 import Storage
 import Tensors
 
-/// Added tokens as the files of a checkpoint list them, but for those with an empty text, which no text can have: the
-/// `tokenizers` library ignores them too.
+/// The added tokens in a checkpoint's files. Tokens with an empty content are left out, as in the `tokenizers` library.
 struct AddedTokenList {
     /// The tokens in the order of the file.
     private(set) var tokens: [AddedToken] = []
@@ -10,7 +9,9 @@ struct AddedTokenList {
     /// `added_tokens` of tokenizer.json: a list of objects with an id.
     init(tokenizerJSON value: JSONValue?) throws {
         guard let value, value != .null else { return }
-        guard let list = value.array else { throw PVITError.badTokenizer("added_tokens of tokenizer.json is no list") }
+        guard let list = value.array else {
+            throw PVITError.badTokenizer("added_tokens of tokenizer.json is not a list")
+        }
         for entry in list {
             guard let object = entry.object else {
                 throw PVITError.badTokenizer("added_tokens of tokenizer.json has the entry \(describe(entry))")
@@ -19,11 +20,11 @@ struct AddedTokenList {
         }
     }
 
-    /// `added_tokens_decoder` of tokenizer_config.json: from ids, written as texts, to objects.
+    /// `added_tokens_decoder` of tokenizer_config.json: from ids, which are strings, to objects.
     init(tokenizerConfig value: JSONValue?) throws {
         guard let value, value != .null else { return }
         guard let object = value.object else {
-            throw PVITError.badTokenizer("added_tokens_decoder of tokenizer_config.json is no object")
+            throw PVITError.badTokenizer("added_tokens_decoder of tokenizer_config.json is not an object")
         }
         for member in object.members {
             guard let entry = member.value.object else {
@@ -35,7 +36,7 @@ struct AddedTokenList {
 
     /// `added_tokens.json`: from contents to ids.
     ///
-    /// - Parameter flags: The token that a content becomes, before its id is set.
+    /// - Parameter flags: Makes the token of a content. Its id is set later.
     init(addedTokensJSON object: JSONObject, flags: (String) -> AddedToken) throws {
         for member in object.members where !member.key.isEmpty {
             var token = flags(member.key)
@@ -46,7 +47,7 @@ struct AddedTokenList {
 
     private mutating func append(_ object: JSONObject, id: JSONValue?) throws {
         guard let content = object["content"]?.string else {
-            throw PVITError.badTokenizer("an added token has the content \(describe(object["content"])), not a text")
+            throw PVITError.badTokenizer("an added token has the content \(describe(object["content"])), not a string")
         }
         guard !content.isEmpty else { return }
         func flag(_ key: String, default standard: Bool) throws -> Bool {
@@ -71,15 +72,15 @@ struct AddedTokenList {
         return TokenID(rawValue: Int32(number))
     }
 
-    /// The tokens of both lists; where both have the same id and content, the second one's.
+    /// The tokens of both lists. If a token of each has the same id and content, the second one is taken.
     static func merge(_ first: [AddedToken], _ second: [AddedToken]) -> [AddedToken] {
         var merged = first
-        var places = Dictionary(first.enumerated().map { ($1.id, $0) }) { earlier, _ in earlier }
+        var indices = Dictionary(first.enumerated().map { ($1.id, $0) }) { earlier, _ in earlier }
         for token in second {
-            if let place = places[token.id], merged[place].content.utf8.elementsEqual(token.content.utf8) {
-                merged[place] = token
+            if let index = indices[token.id], merged[index].content.utf8.elementsEqual(token.content.utf8) {
+                merged[index] = token
             } else {
-                places[token.id] = merged.count
+                indices[token.id] = merged.count
                 merged.append(token)
             }
         }

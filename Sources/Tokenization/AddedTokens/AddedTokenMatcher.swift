@@ -1,12 +1,12 @@
-/// Finds added tokens in a text: the leftmost and of those the longest (a trie over bytes).
+/// Finds added tokens in a text: the leftmost, and of those the longest. A trie over bytes.
 struct AddedTokenMatcher: Sendable {
-    /// What is looked for: a text, and which token it means.
+    /// A text to search for, and the index of its token.
     struct Pattern {
         let text: [UInt8]
         let token: Int
     }
 
-    /// A place where a token was found.
+    /// A token that was found, and where.
     struct Match: Equatable {
         let token: Int
         let range: Range<Int>
@@ -18,7 +18,7 @@ struct AddedTokenMatcher: Sendable {
     private var tokens: [Int32] = [-1]
     private var isFirstByte = Array(repeating: false, count: 256)
 
-    /// Creates a matcher. Of equal texts the first counts; empty texts are never found.
+    /// Creates a matcher. Of equal texts the first one wins; empty texts are never found.
     init(_ patterns: [Pattern]) {
         for pattern in patterns {
             guard let first = pattern.text.first else { continue }
@@ -38,19 +38,19 @@ struct AddedTokenMatcher: Sendable {
         }
     }
 
-    /// Whether there is nothing to look for.
+    /// Whether there is nothing to search for.
     var isEmpty: Bool { tokens.count == 1 }
 
-    /// The longest token that starts at `place`.
-    func match(at place: Int, in text: Span<UInt8>) -> Match? {
-        guard isFirstByte[Int(text[place])] else { return nil }
+    /// The longest token that starts at `position`.
+    func match(at position: Int, in text: Span<UInt8>) -> Match? {
+        guard isFirstByte[Int(text[position])] else { return nil }
         var node = 0
         var best: Match?
-        var end = place
+        var end = position
         while end < text.count, let next = edges.value(of: UInt64(node) << 8 | UInt64(text[end])) {
             node = Int(next)
             end += 1
-            if tokens[node] >= 0 { best = Match(token: Int(tokens[node]), range: place..<end) }
+            if tokens[node] >= 0 { best = Match(token: Int(tokens[node]), range: position..<end) }
         }
         return best
     }

@@ -1,9 +1,9 @@
 import Storage
 import Tensors
 
-/// The added tokens of a tokenizer: which there are, and how they cut a text.
+/// The added tokens of a tokenizer. Cuts texts at them.
 struct AddedVocabulary: Sendable {
-    /// A part of a text that was cut at added tokens.
+    /// One segment of a text that was cut at added tokens.
     enum Segment: Equatable {
         /// Text for the model.
         case text(Range<Int>)
@@ -18,14 +18,14 @@ struct AddedVocabulary: Sendable {
     private let numberOfID: [TokenID: Int]
     private let matcher: AddedTokenMatcher
     private let normalizedMatcher: AddedTokenMatcher
-    /// How many bytes the normalizer puts before the content of each token.
+    /// The number of bytes that the normalizer puts before the content of each token.
     private let prefixCounts: [Int]
 
     /// Creates the vocabulary.
     ///
     /// - Parameter normalize: How texts are normalized; tokens with `isNormalized` are found by their normalized
     ///   content.
-    /// - Throws: `tokenizer.invalid` for two tokens with one id or one content, and for an overlong or empty content.
+    /// - Throws: `tokenizer.invalid` if two tokens have the same id or content, or a content is empty or too long.
     init(_ tokens: [AddedToken], normalize: ([UInt8]) -> [UInt8] = { $0 }) throws {
         let sorted = tokens.sorted { $0.id < $1.id }
         var numberOfContent: [[UInt8]: Int] = [:]
@@ -67,76 +67,76 @@ struct AddedVocabulary: Sendable {
         normalizedMatcher = AddedTokenMatcher(normalized)
     }
 
-    /// Whether some tokens are looked for in the normalized text.
+    /// Whether some tokens are searched for in the normalized text.
     var hasNormalizedTokens: Bool { !normalizedMatcher.isEmpty }
 
     /// The added token with an id.
     subscript(id: TokenID) -> AddedToken? { numberOfID[id].map { tokens[$0] } }
 
-    /// The added token with a content, compared byte by byte.
+    /// The added token with a content. Contents are compared byte by byte.
     func token(withContent content: [UInt8]) -> AddedToken? { numberOfContent[content].map { tokens[$0] } }
 
-    /// Finds added tokens in a text: the leftmost and of those the longest, none overlapping another.
+    /// Finds added tokens in a text: the leftmost, and of those the longest. Matches do not overlap.
     ///
-    /// A special token that stands where none are recognised is passed over as a whole, as the `tokenizers` library
-    /// does, but never beyond the end of the stretch it begins in: what follows there may be a token that counts.
+    /// A special token outside the parsed ranges is skipped as a whole, as in the `tokenizers` library, but at most to
+    /// the start of the next parsed range, where a token may begin.
     ///
-    /// Tokens that the text reserves, and those that its recognised stretches spell, count like special ones: a
-    /// template's marks are not a message's to write, even where the tokenizer does not list them as special.
+    /// Reserved tokens, and tokens that the parsed ranges spell, are treated as special: a message must not spell a
+    /// template's marks, even if the tokenizer does not list them as special.
     ///
-    /// - Parameter isNormalized: Whether `text` is normalized: the other tokens are looked for then.
+    /// - Parameter isNormalized: Whether `text` is normalized. Decides which tokens are searched for.
     private func matches(in text: MarkedText, isNormalized: Bool) -> [AddedTokenMatcher.Match] {
         let matcher = isNormalized ? normalizedMatcher : matcher
         var found: [AddedTokenMatcher.Match] = []
         guard !matcher.isEmpty else { return found }
         let bytes = text.bytes.span
-        var stretches = RecognisedStretches(text)
+        var ranges = ParsedRanges(text)
         let marks = marks(in: text, matcher)
         func counts(_ match: AddedTokenMatcher.Match) -> Bool {
             let token = tokens[match.token]
             guard token.isSpecial || text.reserved.contains(token.id) || marks.contains(match.token) else {
                 return true
             }
-            // A space before the token, which a normalizer makes part of it, may come from elsewhere.
+            // A space that the normalizer adds to the token may lie outside the parsed range.
             let start = match.range.lowerBound + (isNormalized ? prefixCounts[match.token] : 0)
-            return stretches.contain(start..<match.range.upperBound)
+            return ranges.contain(start..<match.range.upperBound)
         }
-        var place = 0
-        while place < bytes.count {
-            guard let match = matcher.match(at: place, in: bytes) else {
-                place += 1
+        var position = 0
+        while position < bytes.count {
+            guard let match = matcher.match(at: position, in: bytes) else {
+                position += 1
                 continue
             }
-            let (recognisesSpecial, end) = stretches.stretch(at: place)
+            let (parsesSpecial, end) = ranges.lookUp(position)
             if counts(match) {
                 found.append(match)
-                place = match.range.upperBound
-            } else if recognisesSpecial, let shorter = matcher.match(at: place, in: bytes.extracting(0..<end)),
+                position = match.range.upperBound
+            } else if parsesSpecial, let shorter = matcher.match(at: position, in: bytes.extracting(0..<end)),
                 counts(shorter)
             {
                 found.append(shorter)
-                place = shorter.range.upperBound
+                position = shorter.range.upperBound
             } else {
-                place = min(match.range.upperBound, end)
+                position = min(match.range.upperBound, end)
             }
         }
         return found
     }
 
-    /// The tokens that the recognised stretches of a text spell, if there are others. White space is no mark.
+    /// The tokens that the parsed ranges spell, except white space. Empty if special tokens are parsed everywhere.
     private func marks(in text: MarkedText, _ matcher: AddedTokenMatcher) -> Set<Int> {
-        guard text.recognised.reduce(0, { $0 + $1.count }) < text.bytes.count else { return [] }
+        guard text.parsedRanges.reduce(0, { $0 + $1.count }) < text.bytes.count else { return [] }
         var marks: Set<Int> = []
-        for stretch in text.recognised {
-            let bytes = text.bytes.span.extracting(0..<stretch.upperBound)
-            var place = stretch.lowerBound
-            while place < stretch.upperBound {
-                guard let match = matcher.match(at: place, in: bytes) else {
-                    place += 1
+        for range in text.parsedRanges {
+            let bytes = text.bytes.span.extracting(0..<range.upperBound)
+            var position = range.lowerBound
+            while position < range.upperBound {
+                guard let match = matcher.match(at: position, in: bytes) else {
+                    position += 1
                     continue
                 }
                 if !tokens[match.token].content.allSatisfy(\.isWhitespace) { marks.insert(match.token) }
-                place = match.range.upperBound
+                position = match.range.upperBound
             }
         }
         return marks
@@ -144,12 +144,12 @@ struct AddedVocabulary: Sendable {
 
     /// Cuts a text as the `tokenizers` library does.
     ///
-    /// - Parameter isNormalized: Whether `text` is normalized: the other tokens are looked for then.
+    /// - Parameter isNormalized: Whether `text` is normalized. Decides which tokens are searched for.
     func segments(in marked: MarkedText, isNormalized: Bool) -> [Segment] {
         let text = marked.bytes.span
         var segments: [Segment] = []
         var start = 0
-        // White space behind tokens that strip it, so that no stretch of it is walked twice.
+        // The end of the white space that was stripped, so that none is scanned twice.
         var strippedEnd = 0
         for match in matches(in: marked, isNormalized: isNormalized) {
             let token = tokens[match.token]
@@ -182,36 +182,36 @@ struct AddedVocabulary: Sendable {
         return !CharacterClass.isWordCharacter(UTF8Scalars.scalar(in: text, at: range.upperBound).value)
     }
 
-    /// Cuts a text as the slow tokenizers of `transformers` 4.33 do: first at all tokens, then each token takes the
-    /// white space (Python's) at its sides away from its neighbours.
+    /// Cuts a text as the slow tokenizers of `transformers` 4.33 do: first at all tokens; then each token strips white
+    /// space (Python's) from its neighbours.
     ///
-    /// A neighbour that is a token itself and loses white space of its own becomes text, as it does there.
+    /// A neighbour that is a token itself and loses white space becomes text, as it does there.
     func segmentsOfSlowTokenizer(in marked: MarkedText) -> [Segment] {
         let text = marked.bytes.span
-        var parts: [(range: Range<Int>, token: Int?)] = []
+        var slices: [(range: Range<Int>, token: Int?)] = []
         var start = 0
         for match in matches(in: marked, isNormalized: false) {
-            if start < match.range.lowerBound { parts.append((start..<match.range.lowerBound, nil)) }
-            parts.append((match.range, match.token))
+            if start < match.range.lowerBound { slices.append((start..<match.range.lowerBound, nil)) }
+            slices.append((match.range, match.token))
             start = match.range.upperBound
         }
-        if start < text.count { parts.append((start..<text.count, nil)) }
+        if start < text.count { slices.append((start..<text.count, nil)) }
         func strip(_ number: Int, to range: Range<Int>) {
-            guard parts[number].range != range else { return }
+            guard slices[number].range != range else { return }
             let token = numberOfContent[range.map { text[$0] }]
-            parts[number] = (range, parts[number].token == nil ? nil : token)
+            slices[number] = (range, slices[number].token == nil ? nil : token)
         }
-        for number in parts.indices {
-            guard let token = parts[number].token.map({ tokens[$0] }) else { continue }
-            if token.stripsRight, number + 1 < parts.count {
-                let right = parts[number + 1].range
+        for number in slices.indices {
+            guard let token = slices[number].token.map({ tokens[$0] }) else { continue }
+            if token.stripsRight, number + 1 < slices.count {
+                let right = slices[number + 1].range
                 strip(
                     number + 1,
                     to: WhiteSpace.python.end(
                         from: right.lowerBound, in: text, limit: right.upperBound)..<right.upperBound)
             }
             if token.stripsLeft, number > 0 {
-                let left = parts[number - 1].range
+                let left = slices[number - 1].range
                 strip(
                     number - 1,
                     to: left
@@ -219,9 +219,9 @@ struct AddedVocabulary: Sendable {
                 )
             }
         }
-        return parts.compactMap { part in
-            if part.range.isEmpty { return nil }
-            return part.token.map { .token(tokens[$0].id) } ?? .text(part.range)
+        return slices.compactMap { slice in
+            if slice.range.isEmpty { return nil }
+            return slice.token.map { .token(tokens[$0].id) } ?? .text(slice.range)
         }
     }
 }

@@ -1,9 +1,9 @@
 import Storage
 import Tensors
 
-/// The tokens that special_tokens_map.json and tokenizer_config.json give a role, by their text.
+/// The special tokens that special_tokens_map.json and tokenizer_config.json name.
 struct SpecialTokenNames {
-    /// What a token is for.
+    /// The role of a special token.
     enum Role: String, CaseIterable {
         case beginning = "bos_token"
         case end = "eos_token"
@@ -14,25 +14,24 @@ struct SpecialTokenNames {
         case mask = "mask_token"
     }
 
-    /// A token as a file names it.
+    /// A token's entry in a file.
     struct Name {
         let content: String
-        /// The flags, where the file has an object for the token and not only its text.
+        /// The flags, if the entry is an object and not only a string.
         let flags: AddedToken?
-        /// Whether the token came from special_tokens_map.json as mere text.
+        /// Whether the entry is a string in special_tokens_map.json.
         let isBare: Bool
     }
 
     private var names: [Role: Name] = [:]
     private var additional: [Name] = []
 
-    /// Collects the names. special_tokens_map.json goes first, unless tokenizer_config.json has the newer
+    /// Collects the names. special_tokens_map.json wins, unless tokenizer_config.json has the newer
     /// `added_tokens_decoder`, which makes `transformers` ignore it.
     ///
-    /// An empty text is no name: the default counts, as where a file says nothing. `null` says that no token has the
-    /// role.
+    /// An empty string is treated as absent. `null` means that no token has the role.
     ///
-    /// - Parameter defaults: The names of roles that no file names.
+    /// - Parameter defaults: The names for roles that no file names.
     init(_ files: TokenizerFiles, defaults: [Role: String] = [:]) throws {
         for (role, content) in defaults where files.config?[role.rawValue] != .null {
             names[role] = Name(content: content, flags: nil, isBare: false)
@@ -57,7 +56,7 @@ struct SpecialTokenNames {
         guard let value, value != .null, value.string != "", value["content"]?.string != "" else { return nil }
         if let content = value.string { return Name(content: content, flags: nil, isBare: isMap) }
         guard let object = value.object, let content = object["content"]?.string else {
-            throw PVITError.badTokenizer("\(key) is \(describe(value)), not a text or an object with a content")
+            throw PVITError.badTokenizer("\(key) is \(describe(value)), neither a string nor an object with a content")
         }
         let flags = AddedToken(
             id: 0, content: content, stripsLeft: object["lstrip"]?.bool ?? false,
@@ -68,26 +67,26 @@ struct SpecialTokenNames {
     /// All names.
     var all: [Name] { Role.allCases.compactMap { names[$0] } + additional }
 
-    /// The id of the token with a role, or nil when no token has it.
+    /// The id of the token with a role; nil if no token has the role.
     ///
-    /// - Throws: `tokenizer.invalid` when the token is not in the vocabulary.
+    /// - Throws: `tokenizer.invalid` if the token is not in the vocabulary.
     func id(of role: Role, _ idOf: (String) -> TokenID?) throws -> TokenID? {
         guard let name = names[role] else { return nil }
         if let id = idOf(name.content) { return id }
         throw PVITError.badTokenizer("the \(role.rawValue) \"\(name.content)\" is not in the vocabulary")
     }
 
-    /// The added tokens of a tokenizer.json with the special ones among them marked, and with named tokens of the
-    /// vocabulary that the file does not list.
+    /// The added tokens of a tokenizer.json, with the named ones marked as special. Named tokens that are only in the
+    /// vocabulary are added.
     func mark(_ tokens: [AddedToken], idOf: (String) -> TokenID?) -> [AddedToken] {
         var tokens = tokens
-        var placeOfContent = Self.places(tokens)
+        var indexOfContent = Self.indices(tokens)
         for name in all {
             let content = Array(name.content.utf8)
-            if let place = placeOfContent[content] {
-                tokens[place].isSpecial = true
+            if let index = indexOfContent[content] {
+                tokens[index].isSpecial = true
             } else if let id = idOf(name.content) {
-                placeOfContent[content] = tokens.count
+                indexOfContent[content] = tokens.count
                 var token = name.flags ?? AddedToken(id: id, content: name.content)
                 token.id = id
                 token.isSpecial = true
@@ -107,20 +106,20 @@ struct SpecialTokenNames {
         return AddedTokenList.merge(more, listed)
     }
 
-    /// The tokens that `LlamaTokenizer` of `transformers` cuts out of a text.
+    /// The added tokens of `LlamaTokenizer` of `transformers`.
     ///
-    /// As of 4.34 `added_tokens_decoder` has their flags. Before that, special tokens with an object, and those that
-    /// have their role from tokenizer_config.json, keep the white space beside them unless the object says otherwise;
-    /// all others, which is to say those of added_tokens.json, take it away on both sides. Named tokens without an id,
-    /// other than those that begin and end a text, are left as text.
+    /// Since 4.34 `added_tokens_decoder` has their flags. Before that, special tokens with an object, and those named
+    /// in tokenizer_config.json, keep the white space beside them unless the object says otherwise. All other tokens,
+    /// those of added_tokens.json, strip it on both sides. Named tokens without an id are left as text, except BOS and
+    /// EOS.
     ///
-    /// - Parameter pieceID: The id of the piece with a spelling.
+    /// - Parameter pieceID: Gives the id of a piece.
     func tokensOfLlamaTokenizer(
         _ files: TokenizerFiles, pieceID: (String) -> TokenID?
     ) throws -> [AddedToken] {
         var tokens = try AddedTokenList(tokenizerConfig: files.config?["added_tokens_decoder"]).tokens
-        // Only a tokenizer.json has a normalizer for them.
-        for place in tokens.indices { tokens[place].isNormalized = false }
+        // Only a tokenizer.json has a normalizer.
+        for index in tokens.indices { tokens[index].isNormalized = false }
         let hasFlags = !tokens.isEmpty
         if let object = files.addedTokens {
             let more = try AddedTokenList(addedTokensJSON: object) { content in
@@ -128,25 +127,25 @@ struct SpecialTokenNames {
             }.tokens
             tokens = AddedTokenList.merge(more, tokens)
         }
-        var placeOfContent = Self.places(tokens)
+        var indexOfContent = Self.indices(tokens)
         for name in all {
             let content = Array(name.content.utf8)
-            if let place = placeOfContent[content] {
-                tokens[place].isSpecial = true
-                if !hasFlags, !name.isBare { setStrips(of: &tokens[place], name) }
+            if let index = indexOfContent[content] {
+                tokens[index].isSpecial = true
+                if !hasFlags, !name.isBare { setStrips(of: &tokens[index], name) }
             } else if let id = pieceID(name.content) {
                 var token = AddedToken(
                     id: id, content: name.content, stripsLeft: true, stripsRight: true, isSpecial: true)
                 if !name.isBare || hasFlags { setStrips(of: &token, name) }
-                placeOfContent[content] = tokens.count
+                indexOfContent[content] = tokens.count
                 tokens.append(token)
             }
         }
         return tokens
     }
 
-    /// From contents to places in the list; of equal contents the first counts.
-    static func places(_ tokens: [AddedToken]) -> [[UInt8]: Int] {
+    /// The index of each content in the list. Of equal contents the first one wins.
+    static func indices(_ tokens: [AddedToken]) -> [[UInt8]: Int] {
         Dictionary(tokens.enumerated().map { (Array($1.content.utf8), $0) }, uniquingKeysWith: { first, _ in first })
     }
 

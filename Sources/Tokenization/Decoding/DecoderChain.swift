@@ -1,22 +1,22 @@
-/// How ids become text again.
+/// How tokens are decoded.
 enum TokenDecoding: Sendable {
-    /// Tokens are bytes in the byte alphabet; what is not UTF-8 is repaired by maximal subparts.
+    /// Tokens are bytes in the byte alphabet. Invalid UTF-8 is repaired by maximal subparts.
     case byteLevel
-    /// The `decoder` of a tokenizer.json with one component or a sequence of them.
+    /// The `decoder` of a tokenizer.json: one component or a sequence.
     case chain(DecoderChain)
-    /// No decoder: the tokens with spaces between.
+    /// No decoder: the tokens are joined by spaces.
     case joinedBySpaces
 }
 
-/// A sequence of decoder components of a tokenizer.json, in an order that can be decoded token by token.
+/// A sequence of decoder components of a tokenizer.json that can be decoded token by token.
 struct DecoderChain: Sendable, Equatable {
     /// One component.
     enum Step: Sendable, Equatable {
         /// `Replace`, in each token.
         case replace([UInt8], with: [UInt8])
-        /// `Metaspace`: the replacement becomes a space, in the first token nothing when there is a prefix.
+        /// `Metaspace`: the replacement becomes a space; in the first token it is removed if there is a prefix.
         case metaspace([UInt8], hasPrefix: Bool)
-        /// `Strip`: takes away up to so many of a character at the start of each token.
+        /// `Strip`: removes up to `count` of a character at the start of each token.
         case strip([UInt8], count: Int)
         /// `ByteFallback`: tokens such as `<0x0A>` become bytes.
         case byteFallback
@@ -24,16 +24,16 @@ struct DecoderChain: Sendable, Equatable {
         case fuse
     }
 
-    /// What happens to tokens before tokens of bytes are resolved.
+    /// The steps before `ByteFallback`.
     fileprivate var first: [Step] = []
     fileprivate var hasByteFallback = false
-    /// What happens to tokens afterwards.
+    /// The steps after `ByteFallback`.
     fileprivate var second: [Step] = []
     fileprivate var isFused = false
-    /// What is taken from the start of the fused text: characters, and at most how many.
+    /// The characters to remove at the start of the fused text, with the largest number of each.
     fileprivate var strips: [(character: [UInt8], count: Int)] = []
 
-    /// The decoder of a SentencePiece model as a tokenizer.json has it when texts get no dummy prefix.
+    /// The decoder in the tokenizer.json of a SentencePiece model without a dummy prefix.
     static let pieces: DecoderChain = {
         var chain = DecoderChain()
         chain.first = [.replace(SentencePieceNormalizer.spaceSymbol, with: [0x20])]
@@ -42,7 +42,7 @@ struct DecoderChain: Sendable, Equatable {
         return chain
     }()
 
-    /// The same decoder for a tokenizer that puts no space before texts: nothing is taken away at the start.
+    /// The same decoder for a tokenizer that puts no space before texts: it removes nothing at the start.
     var withoutPrefix: DecoderChain {
         func kept(_ steps: [Step]) -> [Step] {
             steps.map { step in
@@ -57,7 +57,7 @@ struct DecoderChain: Sendable, Equatable {
         return chain
     }
 
-    /// The bytes that a token stands for inside of a text.
+    /// The bytes of a token inside a text.
     func bytes(of token: [UInt8]) -> [UInt8] {
         let token = DecoderChainStream.apply(first, to: token, isFirst: false)
         if hasByteFallback, let byte = ByteToken.byte(of: token) { return [byte] }
@@ -77,7 +77,7 @@ struct DecoderChain: Sendable, Equatable {
         }
     }
 
-    /// Adds a component at the end; false when it cannot stand there.
+    /// Adds a component at the end. Returns false if it is not supported there.
     mutating func append(_ step: Step) -> Bool {
         switch step {
         case .fuse: isFused = true
@@ -91,10 +91,11 @@ struct DecoderChain: Sendable, Equatable {
     }
 }
 
-/// Decodes tokens by a `DecoderChain`, one after the other.
+/// Decodes tokens by a `DecoderChain`, one at a time.
 struct DecoderChainStream: Sendable {
     private let chain: DecoderChain
-    /// Bytes of tokens such as `<0x0A>`. One that does not fit makes the whole run unreadable, so the run is held back.
+    /// The bytes of a run of tokens such as `<0x0A>`. The run is delayed until its end, because one invalid byte makes
+    /// all of it invalid.
     private var bytes: [UInt8] = []
     private var firstCount = 0
     private var secondCount = 0
@@ -105,7 +106,7 @@ struct DecoderChainStream: Sendable {
         strips = chain.strips
     }
 
-    /// Takes a token and appends to `output` what is certain by now.
+    /// Takes a token and appends the text that has become final to `output`.
     mutating func append(_ token: [UInt8], to output: inout [UInt8]) {
         let token = Self.apply(chain.first, to: token, isFirst: firstCount == 0)
         firstCount += 1
@@ -119,7 +120,7 @@ struct DecoderChainStream: Sendable {
         emit(token, to: &output)
     }
 
-    /// Appends to `output` what is left.
+    /// Appends the rest of the text to `output`.
     mutating func finish(into output: inout [UInt8]) { resolveBytes(into: &output) }
 
     private mutating func resolveBytes(into output: inout [UInt8]) {

@@ -1,21 +1,21 @@
 import Tensors
 
-/// Turns ids into text as they come. No character is ever split, and all that is given out makes exactly the text that
-/// `Tokenizer.decode` gives for all ids.
+/// Decodes ids one at a time. Never splits a character. All output together is exactly the text that `Tokenizer.decode`
+/// gives for all ids.
 ///
-/// Text is given out as soon as it is certain. Where a library's decoder lets later tokens change earlier text, text
-/// waits: a run of byte tokens of a tokenizer.json with `ByteFallback` until the run ends, and with special tokens kept
-/// in the legacy SentencePiece convention until the next of them or the end.
+/// Text is returned as soon as it is final. Two decoders let later tokens change earlier text and therefore delay it:
+/// `ByteFallback` of a tokenizer.json delays a run of byte tokens until the run ends, and the legacy SentencePiece
+/// convention, if special tokens are kept, delays text until the next special token or the end.
 public struct StreamDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipSpecial: Bool
-    // One of these is in use; side by side they can be changed in place.
+    // At most one of these is not nil. An enum could not be mutated in place.
     private var byteLevel: UTF8Stream?
     private var chain: DecoderChainStream?
     private var sentencePiece: SentencePieceStream?
-    /// Whether a token has been joined by spaces.
+    /// Whether there was a token before, so that a space comes before the next one.
     private var hasTokens = false
-    /// The end of the text that is known already and still comes out of the decoders.
+    /// The text that the caller knows already and that the decoders will still produce.
     private var known: ArraySlice<UInt8> = []
 
     init(_ tokenizer: Tokenizer, skipSpecial: Bool) {
@@ -34,7 +34,7 @@ public struct StreamDecoder: Sendable {
         }
     }
 
-    /// Takes ids whose text is known already: from here on the decoder gives out what further ids add to that text.
+    /// Takes ids whose text the caller knows already. From here on the decoder returns what further ids add to it.
     public mutating func skip(_ ids: some Sequence<TokenID>) {
         var output: [UInt8] = []
         for id in ids {
@@ -46,14 +46,14 @@ public struct StreamDecoder: Sendable {
         known = output[...]
     }
 
-    /// Takes the next id and returns the text that is certain by now. Ids outside the vocabulary are passed over.
+    /// Takes the next id and returns the text that has become final. Ids outside the vocabulary are skipped.
     public mutating func append(_ id: TokenID) -> String {
         var output: [UInt8] = []
         append(id, to: &output)
         return String(decoding: output, as: UTF8.self)
     }
 
-    /// Returns the rest of the text. The decoder takes no more ids afterwards.
+    /// Returns the rest of the text. Call this once, after the last id.
     public mutating func finish() -> String {
         var output: [UInt8] = []
         finish(into: &output)
@@ -72,13 +72,13 @@ public struct StreamDecoder: Sendable {
         removeKnown(from: start, in: &output)
     }
 
-    /// Takes what is known already out of new output. Ids that change known text, as the rest of a character does, give
-    /// out all that is changed.
+    /// Removes text from new output that the caller knows already. If an id changed known text, for example by
+    /// completing a character, the changed text stays.
     private mutating func removeKnown(from start: Int, in output: inout [UInt8]) {
         guard !known.isEmpty, output.count > start else { return }
         var count = zip(known, output[start...]).prefix { $0 == $1 }.count
         known = start + count < output.count ? [] : known.dropFirst(count)
-        // A character is taken out whole or not at all.
+        // Remove whole characters only.
         while count > 0, start + count < output.count, UTF8.isContinuation(output[start + count]) { count -= 1 }
         output.removeSubrange(start..<start + count)
     }

@@ -1,26 +1,27 @@
 /// A vocabulary entry or a character, as merging sees it.
 ///
-/// Numbers below 2³¹ are token ids. A character that is no token of its own is `character` + its scalar value: merges
-/// may still consume it, as SentencePiece's do.
+/// Numbers below 2³¹ are token ids. A character that is not a token is `character` + its scalar value. SentencePiece's
+/// merges can still use it.
 typealias Symbol = UInt32
 
-/// Turns a sequence of symbols into tokens by applying merges, the best first and of equals the leftmost: byte-pair
-/// encoding (Sennrich et al., arXiv 1508.07909) with the priority queue over linked symbols of SentencePiece.
+/// Byte-pair encoding (Sennrich et al., arXiv 1508.07909): applies merges to a sequence of symbols, the best first, of
+/// equals the leftmost. Like SentencePiece, it uses a priority queue over linked symbols.
 ///
-/// Both `sentencepiece` and `tokenizers` are this algorithm: the former ranks a merge by the score of the piece it
-/// makes, the latter by its line in the list of merges. Complexity: O(n log n) for n symbols.
+/// `sentencepiece` ranks a merge by the score of the piece that it makes, `tokenizers` by its line in the list of
+/// merges. Complexity: O(n log n) for n symbols.
 struct BytePairMerger: Sendable {
-    /// The first symbol that stands for a character and not for a token.
+    /// The first symbol that is a character and not a token.
     static let character: Symbol = 0x8000_0000
-    /// Parts up to this many symbols are merged by scanning, which beats the queue while all fits a few cache lines.
+    /// Runs of up to this many symbols are merged by scanning, which is faster than the queue while everything fits a
+    /// few cache lines.
     private static let scanLimit = 24
     private static let none = UInt64.max
 
-    /// Where merges are looked up.
+    /// How merges are looked up.
     enum Merges: Sendable {
-        /// The merges are a list.
+        /// In a list.
         case listed(MergeTable)
-        /// Two symbols merge when their joint text is a piece.
+        /// Among the pieces: two symbols merge if their joint text is one.
         case pieces(PieceMerges)
     }
 
@@ -30,16 +31,16 @@ struct BytePairMerger: Sendable {
     /// Creates a merger.
     ///
     /// - Parameters:
-    ///   - merges: What can be merged.
-    ///   - bridges: The pairs (last initial symbol of the left part, first one of the right part) of all merges, at
-    ///     least; nil when any pair may be one. Text is cut wherever two neighbours are no such pair: no merge can ever
-    ///     reach across.
+    ///   - merges: The merges.
+    ///   - bridges: At least all pairs of initial symbols that a merge can bring together: the last one of its left
+    ///     side and the first one of its right side. The text is cut between all other neighbours, because no merge can
+    ///     cross them. Nil if any pair is possible.
     init(merges: Merges, bridges: PairFilter?) {
         self.merges = merges
         self.bridges = bridges
     }
 
-    /// The key of two neighbours.
+    /// The key of a pair of neighbours.
     static func pair(_ left: Symbol, _ right: Symbol) -> UInt64 { UInt64(left) << 32 | UInt64(right) }
 
     /// `rank << 32 | merged symbol`, or `none`.
@@ -56,18 +57,18 @@ struct BytePairMerger: Sendable {
     /// Merges `symbols` and appends what remains to `output`.
     func merge(_ symbols: Span<Symbol>, scratch: inout MergeScratch, into output: inout [Symbol]) {
         if case .pieces = merges { scratch.memory.prepare(forCount: symbols.count) }
-        guard let bridges else { return mergePart(symbols, scratch: &scratch, into: &output) }
+        guard let bridges else { return mergeRun(symbols, scratch: &scratch, into: &output) }
         var start = 0
-        for place in symbols.indices {
-            let next = place + 1
-            if next == symbols.count || !bridges.mayContain(symbols[place], symbols[next]) {
-                mergePart(symbols.extracting(start..<next), scratch: &scratch, into: &output)
+        for position in symbols.indices {
+            let next = position + 1
+            if next == symbols.count || !bridges.mayContain(symbols[position], symbols[next]) {
+                mergeRun(symbols.extracting(start..<next), scratch: &scratch, into: &output)
                 start = next
             }
         }
     }
 
-    private func mergePart(_ symbols: Span<Symbol>, scratch: inout MergeScratch, into output: inout [Symbol]) {
+    private func mergeRun(_ symbols: Span<Symbol>, scratch: inout MergeScratch, into output: inout [Symbol]) {
         switch symbols.count {
         case 0: break
         case 1: output.append(symbols[0])
@@ -79,46 +80,45 @@ struct BytePairMerger: Sendable {
     private func mergeByScanning(_ symbols: Span<Symbol>, scratch: inout MergeScratch, into output: inout [Symbol]) {
         scratch.symbols.removeAll(keepingCapacity: true)
         scratch.pending.removeAll(keepingCapacity: true)
-        for place in symbols.indices {
-            let next = place + 1
-            scratch.symbols.append(symbols[place])
+        for position in symbols.indices {
+            let next = position + 1
+            scratch.symbols.append(symbols[position])
             scratch.pending.append(
-                next < symbols.count ? merge(of: symbols[place], symbols[next], &scratch.memory) : Self.none)
+                next < symbols.count ? merge(of: symbols[position], symbols[next], &scratch.memory) : Self.none)
         }
         while true {
             var best = Self.none
-            var place = 0
+            var position = 0
             for candidate in scratch.pending.indices where scratch.pending[candidate] >> 32 < best >> 32 {
                 best = scratch.pending[candidate]
-                place = candidate
+                position = candidate
             }
             guard best != Self.none else { break }
-            scratch.symbols[place] = Symbol(truncatingIfNeeded: best)
-            scratch.symbols.remove(at: place + 1)
-            scratch.pending.remove(at: place)
-            let last = place + 1 == scratch.symbols.count
-            scratch.pending[place] = last ? Self.none : mergeWithNext(of: place, &scratch)
-            if place > 0 { scratch.pending[place - 1] = mergeWithNext(of: place - 1, &scratch) }
+            scratch.symbols[position] = Symbol(truncatingIfNeeded: best)
+            scratch.symbols.remove(at: position + 1)
+            scratch.pending.remove(at: position)
+            let last = position + 1 == scratch.symbols.count
+            scratch.pending[position] = last ? Self.none : mergeWithNext(of: position, &scratch)
+            if position > 0 { scratch.pending[position - 1] = mergeWithNext(of: position - 1, &scratch) }
         }
         output.append(contentsOf: scratch.symbols)
     }
 
-    private func mergeWithNext(of place: Int, _ scratch: inout MergeScratch) -> UInt64 {
-        merge(of: scratch.symbols[place], scratch.symbols[place + 1], &scratch.memory)
+    private func mergeWithNext(of position: Int, _ scratch: inout MergeScratch) -> UInt64 {
+        merge(of: scratch.symbols[position], scratch.symbols[position + 1], &scratch.memory)
     }
 
     private func mergeByQueue(_ symbols: Span<Symbol>, scratch: inout MergeScratch, into output: inout [Symbol]) {
         scratch.link(symbols)
-        for place in 0..<symbols.count - 1 {
-            scratch.queue.append(merge(of: symbols[place], symbols[place + 1], &scratch.memory), at: place)
+        for position in 0..<symbols.count - 1 {
+            scratch.queue.append(merge(of: symbols[position], symbols[position + 1], &scratch.memory), at: position)
         }
         scratch.queue.order()
         while let (rank, left) = scratch.queue.popFirst() {
             guard scratch.links[left].isAlive, case let right = Int(scratch.links[left].next), right >= 0 else {
                 continue
             }
-            // An entry is out of date when its pair has become another one in the meantime, which only grows: were the
-            // rank the same, so would be the place in the queue.
+            // If the pair has changed since the entry was added, so has its rank, and there is another entry for it.
             let current = merge(of: scratch.symbols[left], scratch.symbols[right], &scratch.memory)
             guard current != Self.none, current >> 32 == rank else { continue }
             let merged = Symbol(truncatingIfNeeded: current)
@@ -131,17 +131,17 @@ struct BytePairMerger: Sendable {
             let next = Int(scratch.links[left].next)
             if next >= 0 { scratch.queue.push(merge(of: merged, scratch.symbols[next], &scratch.memory), at: left) }
         }
-        var place = 0
-        while place >= 0 {
-            output.append(scratch.symbols[place])
-            place = Int(scratch.links[place].next)
+        var position = 0
+        while position >= 0 {
+            output.append(scratch.symbols[position])
+            position = Int(scratch.links[position].next)
         }
     }
 }
 
-/// Memory that one call of `BytePairMerger.merge` after the other uses.
+/// Scratch memory for calls of `BytePairMerger.merge`.
 struct MergeScratch {
-    /// The neighbours of a symbol; -1 for none.
+    /// The neighbours of a symbol; -1 if there is none.
     fileprivate struct Link {
         var previous: Int32
         var next: Int32
@@ -158,10 +158,10 @@ struct MergeScratch {
         self.symbols.removeAll(keepingCapacity: true)
         links.removeAll(keepingCapacity: true)
         queue.removeAll()
-        for place in symbols.indices {
-            self.symbols.append(symbols[place])
-            let next = place + 1 < symbols.count ? place + 1 : -1
-            links.append(Link(previous: Int32(truncatingIfNeeded: place - 1), next: Int32(truncatingIfNeeded: next)))
+        for position in symbols.indices {
+            self.symbols.append(symbols[position])
+            let next = position + 1 < symbols.count ? position + 1 : -1
+            links.append(Link(previous: Int32(truncatingIfNeeded: position - 1), next: Int32(truncatingIfNeeded: next)))
         }
     }
 
@@ -173,28 +173,29 @@ struct MergeScratch {
     }
 }
 
-/// A heap of possible merges with four children to a node: lowest rank first, then leftmost.
+/// A heap of possible merges with four children per node: lowest rank first, then leftmost.
 ///
-/// Entries are `rank << 32 | place`, no more, so that the four children of a node lie in half a cache line.
+/// Entries are only `rank << 32 | position`, so that the four children of a node lie in half a cache line.
 private struct MergeQueue {
     private var heap: [UInt64] = []
 
     mutating func removeAll() { heap.removeAll(keepingCapacity: true) }
 
-    /// Adds without keeping the order, which `order()` then makes. `merge` is `rank << 32 | merged symbol` or all ones.
-    mutating func append(_ merge: UInt64, at place: Int) {
+    /// Adds an entry without keeping the order, which `order()` restores. `merge` is `rank << 32 | merged symbol` or
+    /// all ones.
+    mutating func append(_ merge: UInt64, at position: Int) {
         guard merge != .max else { return }
-        heap.append((merge >> 32) << 32 | UInt64(place))
+        heap.append((merge >> 32) << 32 | UInt64(position))
     }
 
     mutating func order() {
         guard heap.count > 1 else { return }
-        for place in stride(from: (heap.count - 2) / 4, through: 0, by: -1) { sink(heap[place], from: place) }
+        for position in stride(from: (heap.count - 2) / 4, through: 0, by: -1) { sink(heap[position], from: position) }
     }
 
-    mutating func push(_ merge: UInt64, at place: Int) {
+    mutating func push(_ merge: UInt64, at position: Int) {
         guard merge != .max else { return }
-        append(merge, at: place)
+        append(merge, at: position)
         var child = heap.count - 1
         let entry = heap[child]
         while child > 0 {
@@ -206,7 +207,7 @@ private struct MergeQueue {
         heap[child] = entry
     }
 
-    mutating func popFirst() -> (rank: UInt64, place: Int)? {
+    mutating func popFirst() -> (rank: UInt64, position: Int)? {
         guard let first = heap.first, let last = heap.popLast() else { return nil }
         if !heap.isEmpty { sink(last, from: 0) }
         return (first >> 32, Int(first & 0xFFFF_FFFF))

@@ -1,7 +1,7 @@
 /// A hash table from integers to integers: open addressing, linear probing, at most half full.
 ///
-/// The hash is seeded anew in each process, so that no file can be built whose keys all collide. Nothing depends on the
-/// order of the slots.
+/// The hash has a random seed in each process, so that no file can be built whose keys all collide. Results do not
+/// depend on the order of the slots.
 struct IntegerTable: Sendable {
     private struct Slot {
         var key: UInt64
@@ -37,12 +37,12 @@ struct IntegerTable: Sendable {
 
     /// The value of a key, or nil. Complexity: O(1) on average.
     func value(of key: UInt64) -> UInt64? {
-        var place = Self.hash(key) & mask
+        var position = Self.hash(key) & mask
         while true {
-            let slot = slots[place]
+            let slot = slots[position]
             if slot.key == key { return slot.value }
             if slot.key == Self.free { return nil }
-            place = (place + 1) & mask
+            position = (position + 1) & mask
         }
     }
 
@@ -50,15 +50,15 @@ struct IntegerTable: Sendable {
     mutating func set(_ key: UInt64, to value: UInt64) {
         precondition(key != Self.free)
         if (count + 1) * 2 > slots.count { grow() }
-        var place = Self.hash(key) & mask
-        while slots[place].key != Self.free {
-            if slots[place].key == key {
-                slots[place].value = value
+        var position = Self.hash(key) & mask
+        while slots[position].key != Self.free {
+            if slots[position].key == key {
+                slots[position].value = value
                 return
             }
-            place = (place + 1) & mask
+            position = (position + 1) & mask
         }
-        slots[place] = Slot(key: key, value: value)
+        slots[position] = Slot(key: key, value: value)
         count += 1
     }
 

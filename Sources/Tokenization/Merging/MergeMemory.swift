@@ -1,14 +1,14 @@
-/// What merges the last pairs of symbols had, for those merges that cost a while to find.
+/// A cache of merges that are slow to find, by pair of symbols.
 ///
-/// Each pair has one place, where another one may replace it: the memory is small and bounded, whatever the text. What
-/// two pairs that share a place cost is to be found again.
+/// The cache is direct-mapped: each pair has one entry, which another pair may replace. Its size is bounded for any
+/// text.
 struct MergeMemory {
     private struct Entry {
         var pair: UInt64
         var merge: UInt64
     }
 
-    /// No pair: symbols of characters end far below.
+    /// Not a pair: the symbols of characters are far below.
     private static let free = Entry(pair: .max, merge: 0)
     private static let largestBitCount: UInt64 = 13
 
@@ -16,7 +16,7 @@ struct MergeMemory {
     private var shift: UInt64 = 63
     private var text: [UInt8] = []
 
-    /// Makes room for a text of so many symbols; must be called before `value`.
+    /// Makes room for a text of `count` symbols. Must be called before `value`.
     mutating func prepare(forCount count: Int) {
         var bits: UInt64 = 6
         while bits < Self.largestBitCount, 1 << bits < count { bits += 1 }
@@ -25,14 +25,14 @@ struct MergeMemory {
         shift = 64 - bits
     }
 
-    /// The merge of a pair, by `find` when it is not remembered.
+    /// The merge of a pair.
     ///
-    /// - Parameter find: Finds the merge; its argument is memory to use.
+    /// - Parameter find: Finds a merge that is not in the cache. Its argument is scratch memory.
     mutating func value(of pair: UInt64, _ find: (inout [UInt8]) -> UInt64) -> UInt64 {
-        let place = Int((pair &* 0x9E37_79B9_7F4A_7C15) >> shift)
-        if entries[place].pair == pair { return entries[place].merge }
+        let position = Int((pair &* 0x9E37_79B9_7F4A_7C15) >> shift)
+        if entries[position].pair == pair { return entries[position].merge }
         let merge = find(&text)
-        entries[place] = Entry(pair: pair, merge: merge)
+        entries[position] = Entry(pair: pair, merge: merge)
         return merge
     }
 }

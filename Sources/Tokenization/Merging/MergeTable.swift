@@ -1,24 +1,24 @@
-/// A merge: two tokens by their numbers, and the one that they make.
+/// A merge: two tokens, and the token that they make.
 struct ListedMerge: Sendable {
     let left: Symbol
     let right: Symbol
     let merged: Symbol
 }
 
-/// The merges of a list by what they join: open addressing over the list itself, which takes a third of the memory of a
-/// table with keys and values of its own.
+/// The merges in a list, by pair. A hash table with open addressing over the list itself, which takes a third of the
+/// memory of a table with its own keys and values.
 ///
-/// The hash is seeded anew in each process, so that no file can be built whose pairs all collide.
+/// The hash has a random seed in each process, so that no file can be built whose pairs all collide.
 struct MergeTable: Sendable {
     private static let free = UInt32.max
     private static let seed = UInt64.random(in: .min ... .max)
 
     private let merges: [ListedMerge]
-    /// The place of a merge in the list, which is its rank.
+    /// The index of a merge in the list, which is its rank.
     private var slots: [UInt32]
     private let mask: Int
 
-    /// Creates the table. Of merges of the same pair the last counts.
+    /// Creates the table. Of merges of the same pair the last one wins.
     init(_ merges: [ListedMerge]) {
         self.merges = merges
         var size = 16
@@ -26,21 +26,21 @@ struct MergeTable: Sendable {
         slots = Array(repeating: Self.free, count: size)
         mask = size - 1
         for (rank, merge) in merges.enumerated() {
-            let place = slot(of: merge.left, merge.right)
-            slots[place] = UInt32(truncatingIfNeeded: rank)
+            let position = slot(of: merge.left, merge.right)
+            slots[position] = UInt32(truncatingIfNeeded: rank)
         }
     }
 
-    /// The slot where the merge of a pair is or would be.
+    /// The slot of a pair, in use or free.
     private func slot(of left: Symbol, _ right: Symbol) -> Int {
         let product = (BytePairMerger.pair(left, right) ^ Self.seed).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
-        var place = Int(truncatingIfNeeded: product.high ^ product.low) & mask
-        while slots[place] != Self.free {
-            let merge = merges[Int(slots[place])]
+        var position = Int(truncatingIfNeeded: product.high ^ product.low) & mask
+        while slots[position] != Self.free {
+            let merge = merges[Int(slots[position])]
             if merge.left == left, merge.right == right { break }
-            place = (place + 1) & mask
+            position = (position + 1) & mask
         }
-        return place
+        return position
     }
 
     /// `rank << 32 | merged symbol` of a pair, or nil. Complexity: O(1) on average.

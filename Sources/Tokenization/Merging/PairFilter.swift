@@ -1,11 +1,10 @@
-/// A set of pairs of symbols that sometimes takes a pair for a member that is none, and never the other way round: a
-/// Bloom filter with one hash. It stays in the cache where a table of all pairs would not, and costs a fraction to
-/// make.
+/// A set of pairs of symbols with false positives but no false negatives: a Bloom filter with one hash. Unlike a table
+/// of all pairs, it stays in the cache and is fast to build.
 struct PairFilter: Sendable {
     private var words: [UInt64]
     private let shift: UInt64
 
-    /// Creates an empty set, which answers well for up to about `capacity` members.
+    /// Creates an empty set with few false positives for up to about `capacity` members.
     init(capacity: Int) {
         var bits: UInt64 = 12
         while bits < 24, 1 << bits < capacity * 8 { bits += 1 }

@@ -1,14 +1,14 @@
-/// Byte strings numbered from 0 in one block of memory, and the way back from a string to its number.
+/// Byte strings, numbered from 0, in one block of memory, with a hash table from strings to numbers.
 ///
-/// Strings are compared byte by byte. (`String` would take canonically equivalent pieces for the same piece.)
+/// Strings are compared byte by byte. (`String` considers canonically equivalent pieces equal.)
 struct TokenTable: Sendable {
     private static let seed = UInt64.random(in: .min ... .max)
     private static let free = UInt32.max
 
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
-    /// Some bits of the hash, so that few other strings are ever looked at, and the number of the string: small, since
-    /// the slots are looked at in no order and should stay in the cache.
+    /// Some bits of the hash, so that few other strings are compared, and the number of the string. Slots are small so
+    /// that they stay in the cache.
     private var slots: [UInt32] = []
     private var indexedCount = 0
     /// The length of the longest string, in bytes.
@@ -24,7 +24,7 @@ struct TokenTable: Sendable {
         resizeSlots(toHold: capacity)
     }
 
-    /// Appends a string without making it findable; returns its number.
+    /// Appends a string and returns its number. The string cannot be found before `index(_:)`.
     @discardableResult
     mutating func append(_ string: Span<UInt8>) -> Int {
         string.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
@@ -33,7 +33,7 @@ struct TokenTable: Sendable {
         return ends.count - 1
     }
 
-    /// The place in memory of a string.
+    /// The range of a string in the block of memory.
     func range(of number: Int) -> Range<Int> { (number == 0 ? 0 : ends[number - 1])..<ends[number] }
 
     /// A string's bytes.
@@ -44,28 +44,29 @@ struct TokenTable: Sendable {
         try body(bytes.span.extracting(range(of: number)))
     }
 
-    /// Makes a string, one of the first `TokenizerLimits.vocabularyCount`, findable; false when an equal one already
-    /// is.
+    /// Adds a string to the hash table. Returns false if an equal one is already there.
+    ///
+    /// - Parameter number: Below `TokenizerLimits.vocabularyCount`.
     @discardableResult
     mutating func index(_ number: Int) -> Bool {
         if (indexedCount + 1) * 2 > slots.count { resizeSlots(toHold: max(8, indexedCount * 2)) }
         let hash = withString(number) { Self.hash($0) }
-        let place = withString(number) { slot(of: $0, hash: hash) }
-        guard slots[place] == Self.free else { return false }
-        slots[place] = Self.tag(hash) | UInt32(number)
+        let position = withString(number) { slot(of: $0, hash: hash) }
+        guard slots[position] == Self.free else { return false }
+        slots[position] = Self.tag(hash) | UInt32(number)
         indexedCount += 1
         return true
     }
 
-    /// The number of a findable string, or nil. Complexity: O(length).
+    /// The number of a string, or nil if it is not in the hash table. Complexity: O(length).
     func number(of string: Span<UInt8>) -> Int? {
         guard string.count <= longest, indexedCount > 0 else { return nil }
         let found = slots[slot(of: string, hash: Self.hash(string))]
         return found == Self.free ? nil : Int(found & Self.numberMask)
     }
 
-    /// The same, for a string that often is number `guess`: then nothing is hashed, as long as all strings are
-    /// findable.
+    /// The number of a string that probably is `guess`. If so, and if all strings are in the hash table, nothing is
+    /// hashed.
     func number(of string: Span<UInt8>, guess: Int) -> Int? {
         if indexedCount == ends.count, guess < ends.count, equals(guess, string) { return guess }
         return number(of: string)
@@ -73,22 +74,22 @@ struct TokenTable: Sendable {
 
     private static let numberMask = UInt32(TokenizerLimits.vocabularyCount - 1)
 
-    /// Never all ones, so that no slot in use looks free.
+    /// Never all ones, so that a slot in use differs from a free one.
     private static func tag(_ hash: UInt64) -> UInt32 {
         UInt32(truncatingIfNeeded: hash >> 32) & ~numberMask & 0x7FFF_FFFF
     }
 
-    /// The slot where the string is or would be.
+    /// The slot of a string, in use or free.
     private func slot(of string: Span<UInt8>, hash: UInt64) -> Int {
         let mask = slots.count - 1
-        var place = Int(truncatingIfNeeded: hash) & mask
+        var position = Int(truncatingIfNeeded: hash) & mask
         let tag = Self.tag(hash)
-        while slots[place] != Self.free {
-            let slot = slots[place]
-            if slot & ~Self.numberMask == tag, equals(Int(slot & Self.numberMask), string) { return place }
-            place = (place + 1) & mask
+        while slots[position] != Self.free {
+            let slot = slots[position]
+            if slot & ~Self.numberMask == tag, equals(Int(slot & Self.numberMask), string) { return position }
+            position = (position + 1) & mask
         }
-        return place
+        return position
     }
 
     private func equals(_ number: Int, _ string: Span<UInt8>) -> Bool {
@@ -97,30 +98,30 @@ struct TokenTable: Sendable {
         let known = bytes.span.extracting(range)
         return known.withUnsafeBufferPointer { known in
             string.withUnsafeBufferPointer { other in
-                for place in 0..<known.count where known[place] != other[place] { return false }
+                for position in 0..<known.count where known[position] != other[position] { return false }
                 return true
             }
         }
     }
 
-    /// Eight bytes at a time: opening a model hashes each token once, and most merges three times.
+    /// Hashes eight bytes at a time. Opening a model hashes each token once, and most merges three times.
     private static func hash(_ string: Span<UInt8>) -> UInt64 {
         string.withUnsafeBytes { bytes in
             var state = mix(seed ^ UInt64(bytes.count))
-            var place = 0
-            while place + 8 <= bytes.count {
-                state = mix(state ^ bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
-                place += 8
+            var position = 0
+            while position + 8 <= bytes.count {
+                state = mix(state ^ bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+                position += 8
             }
-            // The rest, some of its bytes twice; the length is in the state already.
+            // The rest. Some bytes are read twice, which is safe because the length is part of the state.
             let last = bytes.count - 1
-            switch bytes.count - place {
+            switch bytes.count - position {
             case 0: break
             case 1...3:
-                let middle = UInt64(bytes[(place + bytes.count) / 2]) << 8
-                state = mix(state ^ (UInt64(bytes[place]) | middle | UInt64(bytes[last]) << 16))
+                let middle = UInt64(bytes[(position + bytes.count) / 2]) << 8
+                state = mix(state ^ (UInt64(bytes[position]) | middle | UInt64(bytes[last]) << 16))
             default:
-                let low = bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)
+                let low = bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)
                 let high = bytes.loadUnaligned(fromByteOffset: last - 3, as: UInt32.self)
                 state = mix(state ^ (UInt64(low) | UInt64(high) << 32))
             }
@@ -133,7 +134,7 @@ struct TokenTable: Sendable {
         return product.high ^ product.low
     }
 
-    /// The same strings numbered anew: the first string of the result is number `order[0]` of this table, and so on.
+    /// The same strings in another order: string `i` of the result is string `order[i]` of this table.
     ///
     /// - Parameter order: Every number of this table once.
     func reordered(_ order: [Int]) -> TokenTable {
@@ -141,12 +142,12 @@ struct TokenTable: Sendable {
         var result = TokenTable()
         result.bytes.reserveCapacity(bytes.count)
         result.ends.reserveCapacity(ends.count)
-        var places = Array(repeating: UInt32(0), count: order.count)
-        for (place, number) in order.enumerated() {
+        var positions = Array(repeating: UInt32(0), count: order.count)
+        for (position, number) in order.enumerated() {
             withString(number) { _ = result.append($0) }
-            places[number] = UInt32(place)
+            positions[number] = UInt32(position)
         }
-        result.slots = slots.map { $0 == Self.free ? $0 : $0 & ~Self.numberMask | places[Int($0 & Self.numberMask)] }
+        result.slots = slots.map { $0 == Self.free ? $0 : $0 & ~Self.numberMask | positions[Int($0 & Self.numberMask)] }
         result.indexedCount = indexedCount
         return result
     }
@@ -157,8 +158,8 @@ struct TokenTable: Sendable {
         let present = slots.filter { $0 != Self.free }
         slots = Array(repeating: Self.free, count: size)
         for slot in present {
-            let place = withString(Int(slot & Self.numberMask)) { self.slot(of: $0, hash: Self.hash($0)) }
-            slots[place] = slot
+            let position = withString(Int(slot & Self.numberMask)) { self.slot(of: $0, hash: Self.hash($0)) }
+            slots[position] = slot
         }
     }
 }

@@ -1,18 +1,18 @@
-/// How text and ids are joined around a SentencePiece model.
+/// Where a SentencePiece tokenizer puts and removes dummy prefixes.
 public enum SentencePieceConvention: Sendable {
-    /// As the `sentencepiece` library itself.
+    /// That of the `sentencepiece` library.
     case sentencePiece
-    /// As `LlamaTokenizer` of `transformers` 4.33 and its "legacy" mode: every stretch between added tokens has its own
-    /// dummy prefix, and the first space of a decoded stretch goes away twice.
+    /// That of `LlamaTokenizer` of `transformers` 4.33 and of its "legacy" mode: each segment between added tokens has
+    /// its own dummy prefix, and up to two spaces are removed at the start of a decoded segment.
     case legacy
-    /// As `LlamaTokenizer` with `legacy: false`: one dummy prefix for the whole text.
+    /// That of `LlamaTokenizer` with `legacy: false`: one dummy prefix for the whole text.
     case current
-    /// As `LlamaTokenizerFast` with `add_prefix_space: false`, whatever `legacy` says: no dummy prefix, and decoded
-    /// text is what the pieces spell.
+    /// That of `LlamaTokenizerFast` with `add_prefix_space: false`, regardless of `legacy`: no dummy prefix, and
+    /// decoded text is what the pieces spell.
     case noPrefix
 }
 
-/// Decodes pieces as `SentencePieceProcessor::Decode` does, one after the other.
+/// Decodes pieces one at a time, as `SentencePieceProcessor::Decode` does.
 private struct PieceStream: Sendable {
     private var bytes = UTF8Stream(.eachByte)
     private var mayStartWithSpace = true
@@ -53,40 +53,40 @@ private struct PieceStream: Sendable {
     mutating func finish(into output: inout [UInt8]) { bytes.finish(into: &output) }
 }
 
-/// Decodes the ids of a SentencePiece tokenizer, one after the other.
+/// Decodes the ids of a SentencePiece tokenizer, one at a time.
 struct SentencePieceStream: Sendable {
     private let convention: SentencePieceConvention
-    /// The pieces since the last added token or special token; nil when no stretch of pieces is open.
+    /// The pieces since the last added or special token; nil if no segment is open.
     private var pieces: PieceStream?
     private var pieceCount = 0
     private var previousIsSpecial = false
-    /// Text that is not given out yet.
+    /// Text that is not output yet.
     private var held: [UInt8] = []
-    /// Whether text waits: a special token puts a space before the text in front of it.
+    /// Whether text is held until the next special token, which puts a space before that text.
     private let holdsText: Bool
-    private var hasStretches = false
+    private var hasSegments = false
 
     init(_ convention: SentencePieceConvention, skipSpecial: Bool) {
         self.convention = convention
         holdsText = convention == .legacy && !skipSpecial
     }
 
-    /// Takes an added token that is no piece of the model.
+    /// Takes an added token that is not a piece of the model.
     mutating func appendAdded(_ content: [UInt8], to output: inout [UInt8]) {
-        endStretch(into: &output)
-        beginStretch(&output)
+        endSegment(into: &output)
+        beginSegment(&output)
         output.append(contentsOf: content)
     }
 
     /// Takes a piece of the model.
     ///
-    /// - Parameter isSpecial: Whether it is a special token: written as it is, and the pieces behind it decoded anew.
+    /// - Parameter isSpecial: Whether it is a special token, which is output as it is and starts a new segment.
     mutating func append(
         _ piece: [UInt8], isSpecial: Bool, in file: SentencePieceFile, to output: inout [UInt8]
     ) {
         let isFirst = pieces == nil
         if isFirst {
-            beginStretch(&output)
+            beginSegment(&output)
             pieces = PieceStream()
             pieceCount = 0
             previousIsSpecial = false
@@ -98,34 +98,34 @@ struct SentencePieceStream: Sendable {
         if isSpecial && convention != .sentencePiece {
             pieces?.finish(into: &held)
             if convention == .legacy, !previousIsSpecial, pieceCount > 0 { output.append(0x20) }
-            giveOut(into: &output)
+            release(into: &output)
             output.append(contentsOf: piece)
             pieces = PieceStream()
         } else {
             let hasPrefix = file.addsDummyPrefix && convention != .current
             pieces?.append(piece, in: file, hasPrefix: hasPrefix, to: &held)
-            if !holdsText { giveOut(into: &output) }
+            if !holdsText { release(into: &output) }
         }
         previousIsSpecial = isSpecial
         pieceCount += 1
     }
 
-    private mutating func giveOut(into output: inout [UInt8]) {
+    private mutating func release(into output: inout [UInt8]) {
         output.append(contentsOf: held)
         held.removeAll(keepingCapacity: true)
     }
 
-    /// Appends to `output` what is left.
-    mutating func finish(into output: inout [UInt8]) { endStretch(into: &output) }
+    /// Appends the rest of the text to `output`.
+    mutating func finish(into output: inout [UInt8]) { endSegment(into: &output) }
 
-    private mutating func beginStretch(_ output: inout [UInt8]) {
-        if hasStretches && convention != .sentencePiece { output.append(0x20) }
-        hasStretches = true
+    private mutating func beginSegment(_ output: inout [UInt8]) {
+        if hasSegments && convention != .sentencePiece { output.append(0x20) }
+        hasSegments = true
     }
 
-    private mutating func endStretch(into output: inout [UInt8]) {
+    private mutating func endSegment(into output: inout [UInt8]) {
         pieces?.finish(into: &held)
-        giveOut(into: &output)
+        release(into: &output)
         pieces = nil
     }
 }

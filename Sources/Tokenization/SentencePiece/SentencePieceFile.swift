@@ -1,9 +1,9 @@
 import Storage
 
-/// The content of a `tokenizer.model`: the message ModelProto of sentencepiece_model.proto, as far as encoding and
-/// decoding need it.
+/// The content of a `tokenizer.model`: the fields of ModelProto in sentencepiece_model.proto that encoding and decoding
+/// need.
 struct SentencePieceFile: Sendable {
-    /// What a piece is.
+    /// The type of a piece.
     enum Kind: UInt64, Sendable {
         case normal = 1
         case unknown = 2
@@ -13,37 +13,37 @@ struct SentencePieceFile: Sendable {
         case byte = 6
     }
 
-    /// The pieces; the number of a piece is its id.
+    /// The pieces, by id.
     private(set) var pieces = TokenTable()
-    /// The score of each piece; merges that make pieces with higher scores come first.
+    /// The score of each piece. Merges that make pieces with higher scores come first.
     private(set) var scores: [Float] = []
-    /// What each piece is.
+    /// The type of each piece.
     private(set) var kinds: [Kind] = []
     /// The piece for unknown characters.
     private(set) var unknown = 0
-    /// The piece of each byte when characters that are no pieces are written in bytes, else nil.
+    /// The piece of each byte, for characters that are not pieces; nil without byte fallback.
     private(set) var bytePieces: [Int]?
     private(set) var addsDummyPrefix = true
     private(set) var removesExtraWhiteSpace = true
     private(set) var escapesWhiteSpace = true
-    private(set) var beginningPiece = Array("<s>".utf8)
-    private(set) var endPiece = Array("</s>".utf8)
-    /// What an unknown token becomes in decoded text.
+    private(set) var bosPiece = Array("<s>".utf8)
+    private(set) var eosPiece = Array("</s>".utf8)
+    /// The text of an unknown token in decoded text.
     private(set) var unknownSurface = Array(" \u{2047} ".utf8)
 
     private var hasByteFallback = false
 
     /// Reads and checks a model.
     ///
-    /// - Throws: `tokenizer.invalid` for a malformed file; `tokenizer.unsupported` for another algorithm than BPE, a
-    ///   normalization table, or pieces of type UNUSED that merges lead to.
+    /// - Throws: `tokenizer.invalid` for a malformed file; `tokenizer.unsupported` for an algorithm other than BPE, a
+    ///   normalization table, or pieces of type UNUSED that merges can make.
     init(parsing bytes: [UInt8]) throws {
         guard bytes.count <= TokenizerLimits.sentencePieceByteCount else {
             throw PVITError.badTokenizer(
-                "tokenizer.model is \(bytes.count) bytes long; at most \(TokenizerLimits.sentencePieceByteCount) are read"
+                "tokenizer.model is \(bytes.count) bytes long, more than \(TokenizerLimits.sentencePieceByteCount)"
             )
         }
-        // The pieces of a large vocabulary take about 16 bytes each; the table grows where they take less.
+        // The pieces of a large vocabulary take about 16 bytes each. If they take less, the table grows.
         pieces = TokenTable(capacity: min(bytes.count / 16, TokenizerLimits.vocabularyCount))
         var isBPE = false
         var hasNormalizer = false
@@ -61,9 +61,9 @@ struct SentencePieceFile: Sendable {
             default: break
             }
         }
-        // It comes last; every program that trains models writes it.
+        // Every training program writes normalizer_spec, at the end.
         guard hasNormalizer else {
-            throw PVITError.badTokenizer("tokenizer.model has no normalizer_spec; it may be cut off")
+            throw PVITError.badTokenizer("tokenizer.model has no normalizer_spec; it may be truncated")
         }
         guard pieces.count > 0 else { throw PVITError.badTokenizer("tokenizer.model has no pieces") }
         guard isBPE else {
@@ -112,7 +112,7 @@ struct SentencePieceFile: Sendable {
         kinds.append(kind)
     }
 
-    /// Reads TrainerSpec; returns whether the model is BPE.
+    /// Reads TrainerSpec. Returns whether the model is BPE.
     private mutating func readTrainer(_ message: ProtobufReader, isBPE: Bool) throws -> Bool {
         var reader = message
         var isBPE = isBPE
@@ -125,8 +125,8 @@ struct SentencePieceFile: Sendable {
                 }
             case (35, .integer(let flag)): hasByteFallback = flag != 0
             case (44, .bytes(let range)): unknownSurface = UTF8Repair.repair(Array(reader.bytes[range]), .eachByte)
-            case (46, .bytes(let range)): beginningPiece = Array(reader.bytes[range])
-            case (47, .bytes(let range)): endPiece = Array(reader.bytes[range])
+            case (46, .bytes(let range)): bosPiece = Array(reader.bytes[range])
+            case (47, .bytes(let range)): eosPiece = Array(reader.bytes[range])
             case (3, _), (24, _), (35, _), (44, _), (46, _), (47, _):
                 throw PVITError.badTokenizer("trainer_spec has a field \(field) of the wrong type")
             default: break
@@ -153,7 +153,7 @@ struct SentencePieceFile: Sendable {
         }
         guard !hasTable else {
             throw PVITError.unsupportedTokenizer(
-                "tokenizer.model normalizes text by a table (precompiled_charsmap, \"\(name)\"); only identity is supported"
+                "tokenizer.model normalizes text by the table \"\(name)\" (precompiled_charsmap), not by identity"
             )
         }
     }
@@ -175,8 +175,8 @@ struct SentencePieceFile: Sendable {
         unknown = first
     }
 
-    /// Refuses pieces of type UNUSED that encoding would merge and then take apart again. Those that no two others
-    /// make, such as those that only fill the table, never come up.
+    /// Refuses pieces of type UNUSED that `sentencepiece` would merge and then split again. Pieces that no merge can
+    /// make, such as those that only fill the table, are harmless.
     private func checkUnusedPieces() throws {
         for id in kinds.indices where kinds[id] == .unused {
             let piece = Array(pieces[id])
@@ -189,7 +189,7 @@ struct SentencePieceFile: Sendable {
             let isMade = cuts.contains { isSymbol(0..<$0) && isSymbol($0..<piece.count) }
             guard !cuts.isEmpty, !isMade else {
                 throw PVITError.unsupportedTokenizer(
-                    "piece \(id), \"\(String(decoding: piece, as: UTF8.self))\", has the type UNUSED and others merge to it"
+                    "piece \(id), \"\(String(decoding: piece, as: UTF8.self))\", is of type UNUSED, but merges make it"
                 )
             }
         }
@@ -203,20 +203,20 @@ struct SentencePieceFile: Sendable {
                 throw PVITError.badTokenizer("piece \(id) has the type BYTE although byte_fallback is off")
             }
             guard let byte = ByteToken.byte(of: pieces[id]) else {
-                throw PVITError.badTokenizer("piece \(id) has the type BYTE and is not like \"<0x0A>\"")
+                throw PVITError.badTokenizer("piece \(id) has the type BYTE but not the form \"<0x0A>\"")
             }
             if numbers[Int(byte)] < 0 { found += 1 }
             numbers[Int(byte)] = id
         }
         guard hasByteFallback else { return }
         guard found == 256 else {
-            throw PVITError.badTokenizer("byte_fallback is on and only \(found) of 256 bytes have pieces")
+            throw PVITError.badTokenizer("byte_fallback is on, but only \(found) of 256 bytes have pieces")
         }
         bytePieces = numbers
     }
 }
 
-/// Pieces such as `<0x0A>` that stand for one byte.
+/// Pieces of one byte, such as `<0x0A>`.
 enum ByteToken {
     /// The piece of a byte.
     static func piece(of byte: UInt8) -> [UInt8] {
@@ -224,7 +224,7 @@ enum ByteToken {
         return Array("<0x".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)], UInt8(ascii: ">")]
     }
 
-    /// The byte that a piece stands for, or nil. Digits may be lower-case, as in the libraries' decoders.
+    /// The byte of a piece, or nil. Digits may be lower-case, as in the libraries' decoders.
     static func byte(of piece: some RandomAccessCollection<UInt8>) -> UInt8? {
         let characters = Array(piece)
         guard characters.count == 6, characters.starts(with: "<0x".utf8), characters[5] == UInt8(ascii: ">"),

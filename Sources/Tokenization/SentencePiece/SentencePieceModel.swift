@@ -1,6 +1,6 @@
 import Tensors
 
-/// A SentencePiece BPE model ready to encode (bpe_model.cc and sentencepiece_processor.cc of `sentencepiece`).
+/// Encodes text with a SentencePiece BPE model (bpe_model.cc and sentencepiece_processor.cc of `sentencepiece`).
 struct SentencePieceModel: Sendable {
     let file: SentencePieceFile
     private let normalizer: SentencePieceNormalizer
@@ -22,21 +22,21 @@ struct SentencePieceModel: Sendable {
 
     /// The ids of a text of valid UTF-8.
     ///
-    /// - Parameter allowsDummyPrefix: False leaves out the space that the model would put before the text.
+    /// - Parameter allowsDummyPrefix: Whether the model may put a space before the text.
     func encode(_ text: Span<UInt8>, allowsDummyPrefix: Bool, scratch: inout MergeScratch, into ids: inout [TokenID]) {
         let normalized = normalizer.normalize(text, allowsDummyPrefix: allowsDummyPrefix)
         var symbols: [Symbol] = []
         symbols.reserveCapacity(normalized.count)
         let span = normalized.span
-        var place = 0
-        while place < span.count {
-            if let match = userDefined.match(at: place, in: span) {
+        var position = 0
+        while position < span.count {
+            if let match = userDefined.match(at: position, in: span) {
                 symbols.append(Symbol(match.token))
-                place = match.range.upperBound
+                position = match.range.upperBound
             } else {
-                let (value, length) = UTF8Scalars.scalar(in: span, at: place)
+                let (value, length) = UTF8Scalars.scalar(in: span, at: position)
                 symbols.append(characters.symbol(of: value))
-                place += length
+                position += length
             }
         }
         var merged: [Symbol] = []
@@ -67,7 +67,7 @@ struct SentencePieceModel: Sendable {
     }
 }
 
-/// The symbol that each character begins as: the token that is just this character, or the character itself.
+/// The initial symbol of each character: the token that is just this character, or the character itself.
 struct CharacterSymbols: Sendable {
     private var ascii = (0..<128).map { BytePairMerger.character + Symbol($0) }
     private var others = IntegerTable()

@@ -1,6 +1,6 @@
-/// What SentencePiece does to a text before it looks for pieces (normalizer.cc), for models without a table.
+/// SentencePiece's normalization of a text (normalizer.cc), for models without a table.
 struct SentencePieceNormalizer: Sendable {
-    /// U+2581, which stands for a space inside pieces.
+    /// U+2581, which replaces a space inside pieces.
     static let spaceSymbol: [UInt8] = [0xE2, 0x96, 0x81]
     private static let space = UInt8(ascii: " ")
 
@@ -18,31 +18,31 @@ struct SentencePieceNormalizer: Sendable {
 
     /// Normalizes a text of valid UTF-8.
     ///
-    /// - Parameter allowsDummyPrefix: False leaves out the space that the model would put before the text.
+    /// - Parameter allowsDummyPrefix: Whether the model may put a space before the text.
     func normalize(_ text: Span<UInt8>, allowsDummyPrefix: Bool) -> [UInt8] {
-        var place = 0
-        // White space at the start goes away, or everything.
-        while removesExtraWhiteSpace, place < text.count, text[place] == Self.space,
-            unitLength(at: place, in: text) == 1
+        var position = 0
+        // Skip white space at the start. It may be the whole text.
+        while removesExtraWhiteSpace, position < text.count, text[position] == Self.space,
+            unitLength(at: position, in: text) == 1
         {
-            place += 1
+            position += 1
         }
-        guard place < text.count else { return [] }
+        guard position < text.count else { return [] }
         let escape = escapesWhiteSpace ? Self.spaceSymbol : [Self.space]
         var output: [UInt8] = []
         output.reserveCapacity(text.count + text.count / 2 + 3)
         if addsDummyPrefix && allowsDummyPrefix { output.append(contentsOf: escape) }
         var isAfterSpace = removesExtraWhiteSpace
-        while place < text.count {
-            var unit = place..<place + unitLength(at: place, in: text)
-            place = unit.upperBound
+        while position < text.count {
+            var unit = position..<position + unitLength(at: position, in: text)
+            position = unit.upperBound
             while isAfterSpace, let first = unit.first, text[first] == Self.space { unit.removeFirst() }
             guard let last = unit.last else { continue }
-            for position in unit {
-                if text[position] == Self.space {
+            for index in unit {
+                if text[index] == Self.space {
                     output.append(contentsOf: escape)
                 } else {
-                    output.append(text[position])
+                    output.append(text[index])
                 }
             }
             isAfterSpace = removesExtraWhiteSpace && text[last] == Self.space
@@ -53,9 +53,9 @@ struct SentencePieceNormalizer: Sendable {
         return output
     }
 
-    /// The length of the user-defined piece or else of the character at a place.
-    private func unitLength(at place: Int, in text: Span<UInt8>) -> Int {
-        if let match = userDefined.match(at: place, in: text) { return match.range.count }
-        return UTF8Scalars.length(startingWith: text[place])
+    /// The length of the user-defined piece at a position, or else of the character.
+    private func unitLength(at position: Int, in text: Span<UInt8>) -> Int {
+        if let match = userDefined.match(at: position, in: text) { return match.range.count }
+        return UTF8Scalars.length(startingWith: text[position])
     }
 }

@@ -1,14 +1,14 @@
-/// What a pre-tokenization pattern wants to know of a character.
+/// The class of a character in pre-tokenization patterns.
 ///
-/// The patterns run in Oniguruma inside the `tokenizers` library, whose tables are of Unicode 16; `char::is_numeric` of
-/// the `Digits` component is Rust's, of Unicode 17, as are the tables of Swift 6.3. A letter or number that is younger
-/// than Unicode 16 is therefore none to a pattern. (Between these versions no character changed its category.)
+/// The `tokenizers` library matches patterns with Oniguruma, whose tables are those of Unicode 16. Its `Digits`
+/// component uses Rust's `char::is_numeric`, with the tables of Unicode 17, as in Swift 6.3. Letters and numbers added
+/// after Unicode 16 are therefore neither to a pattern. (No character changed its category between these versions.)
 enum CharacterClass: UInt8 {
     /// `\p{L}`.
     case letter
     /// `\p{N}`.
     case number
-    /// A number to Rust that Oniguruma does not know yet.
+    /// A number that Rust knows and Oniguruma does not.
     case newNumber
     /// The space U+0020.
     case space
@@ -18,7 +18,7 @@ enum CharacterClass: UInt8 {
     case otherWhiteSpace
     /// The apostrophe U+0027.
     case apostrophe
-    /// `[^\s\p{L}\p{N}]` but for the apostrophe.
+    /// `[^\s\p{L}\p{N}]` except the apostrophe.
     case other
 
     /// Whether `\s` matches.
@@ -70,13 +70,13 @@ enum CharacterClass: UInt8 {
     }
 }
 
-/// A text with the class of each of its characters: what the pre-tokenization scanners walk over.
+/// A text with the class of each of its characters, for the pre-tokenization scanners.
 struct ClassifiedText {
     /// The bytes, valid UTF-8.
     let bytes: [UInt8]
     /// The class of each character.
     private(set) var classes: [CharacterClass] = []
-    /// The place of each character in `bytes`, and the end.
+    /// The offset of each character in `bytes`, and the end.
     private(set) var starts: [Int] = []
 
     /// The number of characters.
@@ -88,12 +88,12 @@ struct ClassifiedText {
         classes.reserveCapacity(bytes.count)
         starts.reserveCapacity(bytes.count + 1)
         let text = bytes.span
-        var place = 0
-        while place < text.count {
-            let (value, length) = UTF8Scalars.scalar(in: text, at: place)
+        var position = 0
+        while position < text.count {
+            let (value, length) = UTF8Scalars.scalar(in: text, at: position)
             classes.append(CharacterClass(of: value))
-            starts.append(place)
-            place += length
+            starts.append(position)
+            position += length
         }
         starts.append(bytes.count)
     }

@@ -1,30 +1,30 @@
-/// UTF-8 decoding of bytes that need not be valid, by the two repairs that tokenizer libraries know.
+/// Decodes bytes that need not be valid UTF-8, with the two repairs that tokenizer libraries use.
 enum UTF8Repair {
-    /// What stands for bytes that are no character: U+FFFD.
+    /// The replacement for invalid bytes: U+FFFD.
     static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
-    /// How bytes that are not UTF-8 become U+FFFD.
+    /// How invalid bytes are replaced by U+FFFD.
     enum Policy: Sendable {
-        /// One for each longest sequence that begins a character: the Unicode recommendation ("substitution of maximal
-        /// subparts"), which Python's `errors="replace"` and Rust's `from_utf8_lossy` follow.
+        /// One replacement for each maximal subpart of a character, as Unicode recommends ("substitution of maximal
+        /// subparts") and Python's `errors="replace"` and Rust's `from_utf8_lossy` do.
         case maximalSubparts
-        /// One for each byte that begins no valid character, as `sentencepiece` does.
+        /// One replacement for each byte that does not begin a valid character, as in `sentencepiece`.
         case eachByte
     }
 
-    /// What the bytes at a place are.
+    /// The bytes at a position, with their number.
     enum Step: Equatable {
-        /// A character of so many bytes.
+        /// A character.
         case character(Int)
-        /// The text ends within a character of which these bytes are a valid beginning.
+        /// The valid start of a character that the end of the text cuts off.
         case incomplete(Int)
-        /// So many bytes begin no character.
+        /// Bytes that are not the start of a character.
         case invalid(Int)
     }
 
-    /// Looks at the bytes from `place`, which must be inside the text (Unicode 16, table 3-7).
-    static func step(in text: Span<UInt8>, at place: Int) -> Step {
-        let first = text[place]
+    /// Examines the bytes at `position`, which must be inside the text (Unicode 16, table 3-7).
+    static func step(in text: Span<UInt8>, at position: Int) -> Step {
+        let first = text[position]
         if first < 0x80 { return .character(1) }
         let length: Int
         var low: UInt8 = 0x80
@@ -40,84 +40,84 @@ enum UTF8Repair {
         default: return .invalid(1)
         }
         for offset in 1..<length {
-            guard place + offset < text.count else { return .incomplete(offset) }
-            let byte = text[place + offset]
+            guard position + offset < text.count else { return .incomplete(offset) }
+            let byte = text[position + offset]
             guard byte >= low, byte <= high else { return .invalid(offset) }
             (low, high) = (0x80, 0xBF)
         }
         return .character(length)
     }
 
-    /// Whether all bytes are UTF-8.
+    /// Whether all bytes are valid UTF-8.
     static func isValid(_ text: Span<UInt8>) -> Bool {
-        var place = 0
-        while place < text.count {
-            guard case .character(let length) = step(in: text, at: place) else { return false }
-            place += length
+        var position = 0
+        while position < text.count {
+            guard case .character(let length) = step(in: text, at: position) else { return false }
+            position += length
         }
         return true
     }
 
-    /// The bytes with everything that is no character replaced.
+    /// The bytes with invalid ones replaced.
     static func repair(_ bytes: [UInt8], _ policy: Policy) -> [UInt8] {
         let text = bytes.span
         if isValid(text) { return bytes }
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count + 64)
-        var place = 0
-        while place < text.count {
-            switch step(in: text, at: place) {
+        var position = 0
+        while position < text.count {
+            switch step(in: text, at: position) {
             case .character(let length):
-                result.append(contentsOf: bytes[place..<place + length])
-                place += length
+                result.append(contentsOf: bytes[position..<position + length])
+                position += length
             case .incomplete(let length), .invalid(let length):
                 result.append(contentsOf: replacement)
-                place += policy == .eachByte ? 1 : length
+                position += policy == .eachByte ? 1 : length
             }
         }
         return result
     }
 }
 
-/// Decodes bytes that arrive piece by piece, and gives out a character only when it is whole.
+/// Decodes bytes that arrive in chunks. Outputs whole characters only.
 struct UTF8Stream: Sendable {
     private let policy: UTF8Repair.Policy
     private var pending: [UInt8] = []
 
     init(_ policy: UTF8Repair.Policy) { self.policy = policy }
 
-    /// Takes bytes and appends to `output` what is certain by now.
+    /// Takes bytes and appends complete characters to `output`.
     mutating func append(_ bytes: some Sequence<UInt8>, to output: inout [UInt8]) {
         pending.append(contentsOf: bytes)
         settle(isEnd: false, into: &output)
     }
 
-    /// Appends to `output` what is left; the stream is then as new.
+    /// Appends the rest to `output`. Then the stream can be used anew.
     mutating func finish(into output: inout [UInt8]) { settle(isEnd: true, into: &output) }
 
     private mutating func settle(isEnd: Bool, into output: inout [UInt8]) {
-        var place = 0
-        scan: while place < pending.count {
-            switch UTF8Repair.step(in: pending.span, at: place) {
+        var position = 0
+        scan: while position < pending.count {
+            switch UTF8Repair.step(in: pending.span, at: position) {
             case .character(let length):
-                output.append(contentsOf: pending[place..<place + length])
-                place += length
+                output.append(contentsOf: pending[position..<position + length])
+                position += length
             case .incomplete(let length):
                 guard isEnd else { break scan }
                 output.append(contentsOf: UTF8Repair.replacement)
-                place += policy == .eachByte ? 1 : length
+                position += policy == .eachByte ? 1 : length
             case .invalid(let length):
                 output.append(contentsOf: UTF8Repair.replacement)
-                place += policy == .eachByte ? 1 : length
+                position += policy == .eachByte ? 1 : length
             }
         }
-        pending.removeFirst(place)
+        pending.removeFirst(position)
     }
 }
 
-/// Reading valid UTF-8 by scalar values.
+/// Reads scalar values in valid UTF-8.
 enum UTF8Scalars {
-    /// The length of the character that starts with `byte`; 1 for a byte that starts none.
+    /// The length of the character that starts with `byte`; 1 for a byte that cannot start one.
     static func length(startingWith byte: UInt8) -> Int {
         switch byte {
         case 0xC0...0xDF: 2
@@ -127,23 +127,23 @@ enum UTF8Scalars {
         }
     }
 
-    /// The scalar value at a place of valid UTF-8, and its length in bytes. Never reads past the end.
-    static func scalar(in text: Span<UInt8>, at place: Int) -> (value: UInt32, length: Int) {
-        let first = text[place]
-        let length = min(length(startingWith: first), text.count - place)
+    /// The scalar value at a position in valid UTF-8, and its length in bytes. Never reads past the end.
+    static func scalar(in text: Span<UInt8>, at position: Int) -> (value: UInt32, length: Int) {
+        let first = text[position]
+        let length = min(length(startingWith: first), text.count - position)
         switch length {
         case 1: return (UInt32(first), 1)
-        case 2: return (UInt32(first & 0x1F) << 6 | low(text[place + 1]), 2)
-        case 3: return (UInt32(first & 0x0F) << 12 | low(text[place + 1]) << 6 | low(text[place + 2]), 3)
+        case 2: return (UInt32(first & 0x1F) << 6 | low(text[position + 1]), 2)
+        case 3: return (UInt32(first & 0x0F) << 12 | low(text[position + 1]) << 6 | low(text[position + 2]), 3)
         default:
-            let high = UInt32(first & 0x07) << 18 | low(text[place + 1]) << 12
-            return (high | low(text[place + 2]) << 6 | low(text[place + 3]), 4)
+            let high = UInt32(first & 0x07) << 18 | low(text[position + 1]) << 12
+            return (high | low(text[position + 2]) << 6 | low(text[position + 3]), 4)
         }
     }
 
-    /// The start of the character before `place` in valid UTF-8; `place` must be above 0.
-    static func start(before place: Int, in text: Span<UInt8>) -> Int {
-        var start = place - 1
+    /// The start of the character before `position` in valid UTF-8; `position` must be above 0.
+    static func start(before position: Int, in text: Span<UInt8>) -> Int {
+        var start = position - 1
         while start > 0, text[start] & 0xC0 == 0x80 { start -= 1 }
         return start
     }

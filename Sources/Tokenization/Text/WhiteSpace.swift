@@ -1,4 +1,4 @@
-/// The characters that are white space, which libraries do not agree on.
+/// White space characters. Libraries define them differently.
 enum WhiteSpace: Sendable {
     /// `\s` of regular expressions: the Unicode property White_Space.
     case unicode
@@ -16,9 +16,9 @@ enum WhiteSpace: Sendable {
         }
     }
 
-    /// The end of the white space that starts at `place`.
-    func end(from place: Int, in text: Span<UInt8>, limit: Int) -> Int {
-        var end = place
+    /// The end of the white space that starts at `position`.
+    func end(from position: Int, in text: Span<UInt8>, limit: Int) -> Int {
+        var end = position
         while end < limit {
             let (value, length) = UTF8Scalars.scalar(in: text, at: end)
             guard contains(value) else { break }
@@ -27,9 +27,9 @@ enum WhiteSpace: Sendable {
         return end
     }
 
-    /// The start of the white space that ends at `place`, not before `limit`.
-    func start(before place: Int, in text: Span<UInt8>, limit: Int) -> Int {
-        var start = place
+    /// The start of the white space that ends at `position`, not before `limit`.
+    func start(before position: Int, in text: Span<UInt8>, limit: Int) -> Int {
+        var start = position
         while start > limit {
             let candidate = UTF8Scalars.start(before: start, in: text)
             guard contains(UTF8Scalars.scalar(in: text, at: candidate).value) else { break }

@@ -1,6 +1,6 @@
 /// The alphabet of byte-level BPE: a printable character for each byte (`bytes_to_unicode` of GPT-2).
 ///
-/// Bytes that are printable in Latin-1 stand for themselves; the others take the characters from U+0100 on, in order.
+/// Bytes that are printable in Latin-1 keep their character. The others get the characters from U+0100, in order.
 enum ByteAlphabet {
     /// The scalar value of each byte's character.
     static let scalars: [UInt32] = {
@@ -23,8 +23,8 @@ enum ByteAlphabet {
 
     /// Appends the characters of bytes to `text`, in UTF-8.
     static func encode(_ bytes: Span<UInt8>, into text: inout [UInt8]) {
-        for place in bytes.indices {
-            let scalar = scalars[Int(bytes[place])]
+        for position in bytes.indices {
+            let scalar = scalars[Int(bytes[position])]
             // All are below U+0800.
             if scalar < 0x80 {
                 text.append(UInt8(scalar))
@@ -35,16 +35,16 @@ enum ByteAlphabet {
         }
     }
 
-    /// The bytes that a token stands for. A token with a character outside the alphabet stands for its own UTF-8.
+    /// The bytes of a token. The bytes of a token with a character outside the alphabet are its own UTF-8.
     static func decode(_ token: Span<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(token.count)
-        var place = 0
-        while place < token.count {
-            let (value, length) = UTF8Scalars.scalar(in: token, at: place)
+        var position = 0
+        while position < token.count {
+            let (value, length) = UTF8Scalars.scalar(in: token, at: position)
             guard value < 0x144, let byte = bytes[Int(value)] else { return token.indices.map { token[$0] } }
             decoded.append(byte)
-            place += length
+            position += length
         }
         return decoded
     }

@@ -3,15 +3,15 @@ import Tensors
 
 /// The model of a `tokenizer.json`: byte-pair encoding as the `tokenizers` library does it (models/bpe).
 struct BytePairModel: Sendable {
-    /// What the words of a text are made of before merging.
+    /// The units of a word before merging.
     enum Units: Sendable {
-        /// The bytes, each under its character of `ByteAlphabet`.
+        /// Bytes, each as its character in `ByteAlphabet`.
         case bytes
-        /// The characters.
+        /// Characters.
         case characters
     }
 
-    /// Switches of the model.
+    /// Options of the model.
     struct Options: Sendable {
         var unknown: TokenID?
         var fusesUnknown = false
@@ -23,18 +23,18 @@ struct BytePairModel: Sendable {
     let options: Options
     private let merger: BytePairMerger
     private let characters: CharacterSymbols
-    /// The tokens of bytes such as `<0x0A>`, where the vocabulary has them.
+    /// The token of each byte, such as `<0x0A>`; nil if the vocabulary does not have it.
     private let byteTokens: [Symbol?]
-    /// The token or tokens that each byte begins as, in byte-level models.
+    /// The initial symbol of each byte, in byte-level models.
     private let byteSymbols: [Symbol]
-    /// The tokens, where whole words are tokens without regard to merges.
+    /// The tokens, if a word that is a token is not merged (`ignore_merges`).
     private let words: TokenTable?
 
     /// Creates the model.
     ///
     /// - Parameters:
-    ///   - vocabulary: The tokens; the findable ones are the model's own vocabulary.
-    ///   - merges: Pairs of ids and what they make, the best first.
+    ///   - vocabulary: All tokens. Those of the model can be found, added tokens cannot.
+    ///   - merges: The merges, by rank.
     init(vocabulary: TokenTable, merges: [ListedMerge], units: Units, options: Options) {
         self.units = units
         self.options = options
@@ -60,18 +60,18 @@ struct BytePairModel: Sendable {
             let first = vocabulary.withString(Int(merge.right)) { UTF8Scalars.scalar(in: $0, at: 0).value }
             bridges.insert(characters.symbol(of: last), characters.symbol(of: first))
         }
-        // Tokens of bytes and the unknown token are symbols of several characters: where merges use them, their first
-        // and last characters say nothing of what can be joined.
+        // Byte tokens and the unknown token are initial symbols of several characters. If merges use them, words cannot
+        // be cut by the tokens' first and last characters.
         merger = BytePairMerger(merges: .listed(MergeTable(merges)), bridges: canCut ? bridges : nil)
     }
 
-    /// Encodes one word, the result of pre-tokenization, of valid UTF-8.
+    /// Encodes one word of valid UTF-8, as pre-tokenization makes it.
     func encode(_ word: Span<UInt8>, scratch: inout BytePairScratch, into ids: inout [TokenID]) {
         if let words, let id = number(of: word, in: words, &scratch) {
             ids.append(TokenID(rawValue: Int32(id)))
             return
         }
-        // Taken out and put back, so that nothing is copied and no access overlaps another.
+        // Swapped out and back, so that nothing is copied and accesses do not overlap.
         var symbols: [Symbol] = []
         var merged: [Symbol] = []
         swap(&symbols, &scratch.symbols)
@@ -98,26 +98,26 @@ struct BytePairModel: Sendable {
 
     private func appendBytes(of word: Span<UInt8>, to symbols: inout [Symbol]) {
         var unknownIsDue = false
-        for place in word.indices {
-            append(byteSymbols[Int(word[place])], unknownIsDue: &unknownIsDue, to: &symbols)
+        for position in word.indices {
+            append(byteSymbols[Int(word[position])], unknownIsDue: &unknownIsDue, to: &symbols)
         }
         if unknownIsDue, let unknown = options.unknown { symbols.append(Symbol(unknown.rawValue)) }
     }
 
     private func appendCharacters(of word: Span<UInt8>, to symbols: inout [Symbol]) {
         var unknownIsDue = false
-        var place = 0
-        while place < word.count {
-            let (value, length) = UTF8Scalars.scalar(in: word, at: place)
+        var position = 0
+        while position < word.count {
+            let (value, length) = UTF8Scalars.scalar(in: word, at: position)
             append(characters.symbol(of: value), unknownIsDue: &unknownIsDue, to: &symbols)
-            place += length
+            position += length
         }
         if unknownIsDue, let unknown = options.unknown { symbols.append(Symbol(unknown.rawValue)) }
     }
 
-    /// Appends a character's token, or its bytes' tokens, or the unknown token, or nothing, by the rules of
-    /// `merge_word`: the unknown token waits for the next character that has a token, and with `fuse_unk` one serves a
-    /// whole run.
+    /// Appends the token of a character, or the tokens of its bytes, or the unknown token, or nothing, by the rules of
+    /// `merge_word`. The unknown token is delayed until the next character that has a token. With `fuse_unk` a run of
+    /// unknown characters has one.
     private func append(_ symbol: Symbol, unknownIsDue: inout Bool, to symbols: inout [Symbol]) {
         if symbol < BytePairMerger.character {
             if unknownIsDue, let unknown = options.unknown { symbols.append(Symbol(unknown.rawValue)) }
@@ -140,7 +140,7 @@ struct BytePairModel: Sendable {
     }
 }
 
-/// Memory that one call of `BytePairModel.encode` after the other uses.
+/// Scratch memory for calls of `BytePairModel.encode`.
 struct BytePairScratch {
     fileprivate var symbols: [Symbol] = []
     fileprivate var merged: [Symbol] = []

@@ -2,7 +2,7 @@ import Storage
 import Tensors
 
 /// Reads the components of a tokenizer.json around the model. A component or option that is not implemented is an error
-/// that names it: an approximation would give wrong ids without a word.
+/// that names it, because an approximation would silently give wrong ids.
 enum ComponentReader {
     /// `normalizer`.
     static func normalizer(_ value: JSONValue?) throws -> [TextNormalizer.Step] {
@@ -17,7 +17,9 @@ enum ComponentReader {
         case "Sequence": return try component.list("normalizers").flatMap { try normalizer($0) }
         case "Prepend":
             let prefix = Array(try component.string("prepend").utf8)
-            guard prefix.count <= TokenizerLimits.pieceByteCount else { throw component.unsupported("so long a text") }
+            guard prefix.count <= TokenizerLimits.pieceByteCount else {
+                throw component.unsupported("a text of \(prefix.count) bytes")
+            }
             return [.prepend(prefix)]
         case "Replace":
             let (pattern, content) = try component.replacement()
@@ -26,7 +28,7 @@ enum ComponentReader {
         }
     }
 
-    /// `pre_tokenizer`: its steps, and whether the words then go through the byte alphabet.
+    /// `pre_tokenizer`: its steps, and whether the model is byte-level.
     static func preTokenizer(_ value: JSONValue?) throws -> (steps: [PreTokenizer.Step], isByteLevel: Bool) {
         guard let component = try component(value, "pre_tokenizer") else { return ([], false) }
         let (steps, isByteLevel) = try preTokenizerSteps(component)
@@ -41,9 +43,9 @@ enum ComponentReader {
         case "Sequence":
             var steps: [PreTokenizer.Step] = []
             var isByteLevel = false
-            for part in try component.list("pretokenizers") {
-                guard !isByteLevel else { throw component.unsupported("a component behind ByteLevel") }
-                let (more, isLast) = try preTokenizer(part)
+            for element in try component.list("pretokenizers") {
+                guard !isByteLevel else { throw component.unsupported("a component after ByteLevel") }
+                let (more, isLast) = try preTokenizer(element)
                 steps += more
                 isByteLevel = isLast
             }
@@ -67,7 +69,7 @@ enum ComponentReader {
         guard let pattern = SplitPattern(expression: expression) else {
             throw component.unsupported("the pattern \(expression)")
         }
-        // The known patterns leave nothing between their matches, so Isolated and inverted Removed are the same.
+        // The matches of the known patterns cover the whole text, so Isolated and inverted Removed are the same.
         let behavior = try component.string("behavior")
         let isInverted = try component.flag("invert", default: false)
         guard behavior == "Isolated" || behavior == "Removed" && isInverted else {
@@ -81,7 +83,7 @@ enum ComponentReader {
         guard let first = replacement.first, UTF8Scalars.length(startingWith: first) == replacement.count else {
             throw component.invalid("a replacement that is not one character")
         }
-        // Files of before 2024 say add_prefix_space, later ones prepend_scheme.
+        // Files from before 2024 have add_prefix_space, later ones prepend_scheme.
         var prefix: PreTokenizer.Metaspace.Prefix =
             try component.flag("add_prefix_space", default: true) ? .always : .never
         if let scheme = component.object["prepend_scheme"], scheme != .null {
@@ -94,17 +96,17 @@ enum ComponentReader {
             replacement: replacement, prefix: prefix, splits: try component.flag("split", default: true))
     }
 
-    /// `post_processor`: what it puts around a single text.
+    /// `post_processor`: the ids that it puts around a single text.
     static func postProcessor(_ value: JSONValue?, vocabularyCount: Int) throws -> TokenizerJSON.Template {
         guard let component = try component(value, "post_processor") else { return TokenizerJSON.Template() }
         switch component.type {
         case "Sequence":
-            return try component.list("processors").reduce(into: TokenizerJSON.Template()) { whole, part in
-                let outer = try postProcessor(part, vocabularyCount: vocabularyCount)
+            return try component.list("processors").reduce(into: TokenizerJSON.Template()) { whole, element in
+                let outer = try postProcessor(element, vocabularyCount: vocabularyCount)
                 whole.prefix = outer.prefix + whole.prefix
                 whole.suffix += outer.suffix
                 guard whole.prefix.count + whole.suffix.count <= TokenizerLimits.templateCount else {
-                    throw component.unsupported("so many ids")
+                    throw component.unsupported("more than \(TokenizerLimits.templateCount) ids")
                 }
             }
         case "ByteLevel": return TokenizerJSON.Template()
@@ -116,20 +118,20 @@ enum ComponentReader {
     private static func template(_ component: Component, _ vocabularyCount: Int) throws -> TokenizerJSON.Template {
         var template = TokenizerJSON.Template()
         var hasText = false
-        for part in try component.list("single") {
-            if part["Sequence"]?["id"]?.string == "A", !hasText {
+        for element in try component.list("single") {
+            if element["Sequence"]?["id"]?.string == "A", !hasText {
                 hasText = true
                 continue
             }
-            guard let name = part["SpecialToken"]?["id"]?.string,
+            guard let name = element["SpecialToken"]?["id"]?.string,
                 let numbers = component.object["special_tokens"]?[name]?["ids"]?.array
-            else { throw component.invalid("the part \(describe(part))") }
+            else { throw component.invalid("the element \(describe(element))") }
             for number in numbers {
                 guard let id = number.integer, id >= 0, id < vocabularyCount else {
                     throw component.invalid("the id \(describe(number)) for \"\(name)\"")
                 }
                 guard template.prefix.count + template.suffix.count < TokenizerLimits.templateCount else {
-                    throw component.unsupported("so many ids")
+                    throw component.unsupported("more than \(TokenizerLimits.templateCount) ids")
                 }
                 let token = TokenID(rawValue: Int32(id))
                 if hasText { template.suffix.append(token) } else { template.prefix.append(token) }
@@ -144,14 +146,14 @@ enum ComponentReader {
         guard let component = try component(value, "decoder") else { return .joinedBySpaces }
         guard component.type != "ByteLevel" else { return .byteLevel }
         var chain = DecoderChain()
-        let parts = component.type == "Sequence" ? try component.list("decoders") : [component.value]
-        if parts.count == 1, parts[0]["type"]?.string == "ByteLevel" { return .byteLevel }
-        try component.requireBound(parts.count, [])
-        for part in parts {
-            guard let part = try Self.component(part, "decoder") else { throw component.invalid("a part that is null") }
-            try append(part, to: &chain)
+        let elements = component.type == "Sequence" ? try component.list("decoders") : [component.value]
+        if elements.count == 1, elements[0]["type"]?.string == "ByteLevel" { return .byteLevel }
+        try component.requireBound(elements.count, [])
+        for element in elements {
+            guard let step = try Self.component(element, "decoder") else { throw component.invalid("a null element") }
+            try append(step, to: &chain)
         }
-        try component.requireBound(parts.count, chain.replacements.map(\.expansion))
+        try component.requireBound(elements.count, chain.replacements.map(\.expansion))
         return .chain(chain)
     }
 
@@ -180,7 +182,7 @@ enum ComponentReader {
         case "Fuse": step = .fuse
         default: throw component.unsupported()
         }
-        guard chain.append(step) else { throw component.unsupported("its place in the sequence") }
+        guard chain.append(step) else { throw component.unsupported("its position in the sequence") }
     }
 
     private static func component(_ value: JSONValue?, _ role: String) throws -> Component? {
@@ -215,7 +217,7 @@ private struct Component {
     }
 
     func string(_ key: String) throws -> String {
-        guard let text = object[key]?.string else { throw invalid("\(key) \(describe(object[key])), not a text") }
+        guard let text = object[key]?.string else { throw invalid("\(key) \(describe(object[key])), not a string") }
         return text
     }
 
@@ -224,24 +226,30 @@ private struct Component {
         return list
     }
 
-    /// A pattern that is plain text, and what replaces it.
+    /// A pattern that is plain text, and its replacement.
     func replacement() throws -> (pattern: [UInt8], content: [UInt8]) {
         guard let text = object["pattern"]?["String"]?.string else {
             throw unsupported("the pattern \(describe(object["pattern"]))")
         }
         let pattern = Array(text.utf8)
         guard !pattern.isEmpty else { throw invalid("an empty pattern") }
-        guard pattern.count <= TokenizerLimits.pieceByteCount else { throw unsupported("so long a pattern") }
+        guard pattern.count <= TokenizerLimits.pieceByteCount else {
+            throw unsupported("a pattern of \(pattern.count) bytes")
+        }
         return (pattern, Array(try string("content").utf8))
     }
 
-    /// Refuses components that would take very long or make texts very much longer.
+    /// Refuses components with too many steps, or whose replacements would lengthen texts too much.
     func requireBound(_ stepCount: Int, _ expansions: [Int]) throws {
-        guard stepCount <= TokenizerLimits.stepCount else { throw unsupported("so many steps") }
-        var whole = 1
+        guard stepCount <= TokenizerLimits.stepCount else {
+            throw unsupported("more than \(TokenizerLimits.stepCount) steps")
+        }
+        var product = 1
         for expansion in expansions {
-            guard expansion <= TokenizerLimits.expansion / whole else { throw unsupported("replacements that long") }
-            whole *= expansion
+            guard expansion <= TokenizerLimits.expansion / product else {
+                throw unsupported("replacements that make a text more than \(TokenizerLimits.expansion) times longer")
+            }
+            product *= expansion
         }
     }
 }

@@ -1,13 +1,13 @@
-/// The `normalizer` of a tokenizer.json: steps that change a text before it is cut.
+/// The `normalizer` of a tokenizer.json: steps that change a text before it is cut into words.
 struct TextNormalizer: Sendable {
     /// One step.
     enum Step: Sendable, Equatable {
-        /// Puts a text before every text that is not empty.
+        /// `Prepend`: puts a prefix before a text that is not empty.
         case prepend([UInt8])
-        /// Replaces each occurrence of a text.
+        /// `Replace`: replaces each occurrence of a pattern.
         case replace([UInt8], with: [UInt8])
 
-        /// How many times longer the step can make a text, rounded up.
+        /// The largest factor by which the step can lengthen a text, rounded up.
         var expansion: Int {
             guard case .replace(let pattern, let content) = self else { return 1 }
             return max(1, (content.count + pattern.count - 1) / max(1, pattern.count))
@@ -16,15 +16,15 @@ struct TextNormalizer: Sendable {
 
     let steps: [Step]
 
-    /// The same normalizer, but nothing is put before a text.
+    /// The same normalizer without `Prepend`.
     var withoutPrefix: TextNormalizer {
         TextNormalizer(steps: steps.filter { if case .prepend = $0 { false } else { true } })
     }
 
     /// Applies the steps in order.
-    func normalize(_ text: [UInt8]) -> [UInt8] { normalize(MarkedText(text, recogniseSpecial: false)).bytes }
+    func normalize(_ text: [UInt8]) -> [UInt8] { normalize(MarkedText(text, parseSpecial: false)).bytes }
 
-    /// The same for a text that remembers where special tokens are recognised.
+    /// Applies the steps in order, and keeps track of the ranges in which special tokens are parsed.
     func normalize(_ text: MarkedText) -> MarkedText {
         var text = text
         for step in steps {
@@ -36,33 +36,35 @@ struct TextNormalizer: Sendable {
         return text
     }
 
-    /// The text with each occurrence of `pattern`, from the left and without overlaps, replaced.
+    /// The text with each occurrence of `pattern` replaced, from left to right and without overlaps.
     static func replace(_ pattern: [UInt8], with content: [UInt8], in text: [UInt8]) -> [UInt8] {
         var marks: [Int] = []
         return replace(pattern, with: content, in: text, marks: &marks)
     }
 
-    /// The same, which also moves places in the text, in ascending order, to where they are afterwards; a place inside
-    /// of a replaced pattern moves to the end of what replaces it.
+    /// The text with each occurrence of `pattern` replaced.
+    ///
+    /// - Parameter marks: Positions in the text, ascending. They are updated: a mark inside an occurrence moves to the
+    ///   end of the replacement.
     static func replace(
         _ pattern: [UInt8], with content: [UInt8], in text: [UInt8], marks: inout [Int]
     ) -> [UInt8] {
         guard let first = pattern.first, text.contains(first) else { return text }
         var result: [UInt8] = []
         result.reserveCapacity(text.count + text.count / 2)
-        var place = 0
+        var position = 0
         var mark = 0
-        while place < text.count {
-            while mark < marks.count, marks[mark] <= place {
+        while position < text.count {
+            while mark < marks.count, marks[mark] <= position {
                 marks[mark] = result.count
                 mark += 1
             }
-            if text[place] == first, text[place...].starts(with: pattern) {
+            if text[position] == first, text[position...].starts(with: pattern) {
                 result.append(contentsOf: content)
-                place += pattern.count
+                position += pattern.count
             } else {
-                result.append(text[place])
-                place += 1
+                result.append(text[position])
+                position += 1
             }
         }
         for rest in mark..<marks.count { marks[rest] = result.count }

@@ -1,23 +1,23 @@
 import Storage
 
-/// The JSON of a tokenizer.json. The vocabulary and the merges, nearly all of it, are read straight into tables.
+/// The JSON of a tokenizer.json. The vocabulary and the merges, nearly all of the file, are read straight into tables.
 struct TokenizerDocument {
-    /// Everything else. `model.vocab` and `model.merges` are empty here where they are an object and a list.
+    /// Everything else. `model.vocab` and `model.merges` are replaced by an empty object and an empty list.
     private(set) var root = JSONObject()
-    /// `model.vocab`; nil when it is no object.
+    /// `model.vocab`; nil if it is not an object.
     private(set) var vocabulary: VocabularyMembers?
-    /// `model.merges` by places in the vocabulary, or what is wrong with it; nil when it is no list.
+    /// `model.merges`, by indices into the vocabulary, or the first error in it; nil if it is not a list.
     private(set) var merges: Result<[ListedMerge], PVITError>?
 
     /// Reads a file.
     ///
-    /// - Throws: `json.invalid` and `json.duplicate-key`; `tokenizer.invalid` when the text is no object.
+    /// - Throws: `json.invalid` and `json.duplicate-key`; `tokenizer.invalid` if the file is not an object.
     init(parsing bytes: [UInt8]) throws {
         var reader = JSONReader(bytes)
         guard reader.nextKind() == .object else {
             _ = try reader.readValue()
             try reader.finish()
-            throw PVITError.badTokenizer("tokenizer.json is no object")
+            throw PVITError.badTokenizer("tokenizer.json is not an object")
         }
         try reader.beginObject()
         var key: [UInt8] = []
@@ -64,7 +64,8 @@ struct TokenizerDocument {
         return model
     }
 
-    /// Reads the list of merges. What is no merge is only kept, so that malformed JSON behind it is found first.
+    /// Reads the list of merges. An invalid merge is returned, not thrown, so that malformed JSON after it is found
+    /// first.
     private static func readMerges(
         _ reader: inout JSONReader, _ tokens: TokenTable
     ) throws -> Result<[ListedMerge], PVITError> {
@@ -72,7 +73,7 @@ struct TokenizerDocument {
         merges.reserveCapacity(tokens.count)
         var text: [UInt8] = []
         var line = 0
-        // Training gives ids to tokens in the order in which it finds the merges that make them.
+        // Training numbers tokens in the order of the merges that make them.
         var guess = 0
         try reader.beginArray()
         while try reader.nextElement() {
@@ -100,12 +101,12 @@ struct TokenizerDocument {
         return .success(merges)
     }
 
-    /// Reads an entry of the list of merges.
+    /// Reads an entry in the list of merges.
     ///
-    /// - Parameter text: Becomes the text of both tokens together, or the entry itself when nil is returned and it is a
-    ///   string.
-    /// - Returns: Where in `text` the second token starts; nil when the entry is not two tokens, and the reader may be
-    ///   anywhere inside it then unless it is a string.
+    /// - Parameter text: Becomes the text of both tokens together. If the entry is a string and nil is returned, it
+    ///   becomes that string.
+    /// - Returns: The position in `text` where the second token starts; nil if the entry is not two tokens. After nil
+    ///   the reader may be anywhere inside the entry, unless the entry is a string.
     private static func readMerge(_ reader: inout JSONReader, into text: inout [UInt8]) throws -> Int? {
         text.removeAll(keepingCapacity: true)
         switch reader.nextKind() {
@@ -125,15 +126,16 @@ struct TokenizerDocument {
         }
     }
 
-    /// Takes the only space out of a text and returns its place; nil, and nothing else, when there is not exactly one.
+    /// Removes the only space from a text and returns its position. Returns nil and leaves the text if there is not
+    /// exactly one space.
     private static func removeSpace(from text: inout [UInt8]) -> Int? {
         var space: Int?
-        for place in text.indices where text[place] == 0x20 {
+        for position in text.indices where text[position] == 0x20 {
             guard space == nil else { return nil }
-            space = place
+            space = position
         }
         guard let space else { return nil }
-        for place in space + 1..<text.count { text[place - 1] = text[place] }
+        for position in space + 1..<text.count { text[position - 1] = text[position] }
         text.removeLast()
         return space
     }
@@ -143,7 +145,7 @@ struct TokenizerDocument {
         return nil
     }
 
-    /// Says what is wrong with the entry that comes next, and reads to the end of the list.
+    /// Returns the error in the next entry, and reads to the end of the list.
     private static func failure(
         _ reader: inout JSONReader, _ line: Int
     ) throws -> Result<[ListedMerge], PVITError> {
@@ -151,31 +153,31 @@ struct TokenizerDocument {
         while try reader.nextElement() { _ = try reader.readValue() }
         if let text = entry.string, text.utf8.count(where: { $0 == 0x20 }) != 1 {
             return .failure(
-                .badTokenizer("merge \(line), \"\(text)\", is not two tokens with a space between"))
+                .badTokenizer("merge \(line), \"\(text)\", is not two tokens separated by a space"))
         }
         let isPair = entry.array.map { $0.count == 2 && $0.allSatisfy { $0.string != nil } } ?? (entry.string != nil)
         return .failure(
             .badTokenizer(
                 isPair
-                    ? "merge \(line), \(describe(entry)), names a token that the vocabulary has not"
+                    ? "merge \(line), \(describe(entry)), names a token that is not in the vocabulary"
                     : "merge \(line), \(describe(entry)), is not a pair of tokens"))
     }
 }
 
-/// The members of `model.vocab` of a tokenizer.json in their order.
+/// The members of `model.vocab` of a tokenizer.json, in the order of the file.
 struct VocabularyMembers {
-    /// The tokens, numbered by their places.
+    /// The tokens.
     private(set) var keys: TokenTable
-    /// The id of each token; -1 for what can be none.
+    /// The id of each token; -1 for a value that cannot be an id.
     private(set) var ids: [Int32] = []
-    /// The first value that can be no id.
-    private(set) var firstOddValue: JSONValue?
+    /// The first value that cannot be an id.
+    private(set) var firstInvalidValue: JSONValue?
 
-    /// Reads the object that comes next.
+    /// Reads the next value, which is an object.
     ///
     /// - Throws: `json.invalid` and `json.duplicate-key`; `tokenizer.invalid` for too many members.
     init(_ reader: inout JSONReader, fileByteCount: Int) throws {
-        // A token and its merge take 36 bytes or so; the table grows where they take less.
+        // A token and its merge take about 36 bytes. If they take less, the table grows.
         let capacity = min(fileByteCount / 32, TokenizerLimits.vocabularyCount)
         keys = TokenTable(capacity: capacity)
         ids.reserveCapacity(capacity)
@@ -194,7 +196,7 @@ struct VocabularyMembers {
                 ids.append(Int32(id))
             } else {
                 ids.append(-1)
-                if firstOddValue == nil { firstOddValue = value }
+                if firstInvalidValue == nil { firstInvalidValue = value }
             }
         }
     }

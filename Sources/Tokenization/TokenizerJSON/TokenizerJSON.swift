@@ -1,19 +1,19 @@
 import Storage
 import Tensors
 
-/// A `tokenizer.json` of the `tokenizers` library, read and checked. What is not implemented is an error that names it.
+/// A `tokenizer.json` of the `tokenizers` library. A feature that is not implemented is an error that names it.
 struct TokenizerJSON: Sendable {
-    /// All tokens, numbered by id; those of the model are findable, those that were added are not.
+    /// All tokens, by id. Those of the model can be found, added tokens cannot.
     let vocabulary: TokenTable
     let model: BytePairModel
     let normalizer: TextNormalizer
     let preTokenizer: PreTokenizer
     let decoding: TokenDecoding
-    /// The ids before and behind an encoded text when the tokenizer's own additions are asked for.
+    /// The special tokens that the tokenizer puts around a text.
     let template: Template
     let addedTokens: [AddedToken]
 
-    /// Ids around a text.
+    /// The ids before and after a text.
     struct Template: Sendable, Equatable {
         var prefix: [TokenID] = []
         var suffix: [TokenID] = []
@@ -22,8 +22,8 @@ struct TokenizerJSON: Sendable {
     /// Reads a file.
     ///
     /// - Parameters:
-    ///   - moreTokens: Added tokens that other files name. They replace those of equal id and content.
-    ///   - addsPrefix: False drops the space that the normalizer or a `Metaspace` puts before texts.
+    ///   - moreTokens: Added tokens from other files. They replace tokens with the same id and content.
+    ///   - addsPrefix: Whether the normalizer or a `Metaspace` may put a space before texts.
     /// - Throws: `json.invalid`, `tokenizer.invalid` or `tokenizer.unsupported`.
     init(parsing bytes: [UInt8], moreTokens: [AddedToken], addsPrefix: Bool = true) throws {
         let document = try TokenizerDocument(parsing: bytes)
@@ -53,7 +53,7 @@ struct TokenizerJSON: Sendable {
 
     /// Encodes text without added tokens.
     ///
-    /// - Parameter isStart: Whether the text is the start of all that is encoded.
+    /// - Parameter isStart: Whether this is the start of the whole text.
     func encode(_ normalized: [UInt8], isStart: Bool, scratch: inout BytePairScratch, into ids: inout [TokenID]) {
         preTokenizer.forEachWord(of: normalized, isStart: isStart) { word in
             model.encode(word, scratch: &scratch, into: &ids)
@@ -63,7 +63,7 @@ struct TokenizerJSON: Sendable {
 
 /// Reads `model` of a tokenizer.json.
 enum VocabularyReader {
-    /// The tokens by id: the model's own and those that were added.
+    /// The tokens by id, of the model and added.
     ///
     /// - Returns: The tokens, and the id of each member of the vocabulary.
     static func read(
@@ -73,11 +73,11 @@ enum VocabularyReader {
             throw PVITError.unsupportedTokenizer("the model of tokenizer.json is \(describe(type)), not BPE")
         }
         guard let vocabulary = document.vocabulary else {
-            throw PVITError.badTokenizer("model.vocab of tokenizer.json is no object")
+            throw PVITError.badTokenizer("model.vocab of tokenizer.json is not an object")
         }
         let keys = vocabulary.keys
         guard keys.count > 0 else { throw PVITError.badTokenizer("model.vocab of tokenizer.json is empty") }
-        // No id can reach the number of all tokens, since ids have no holes.
+        // Ids have no gaps, so they are all below the number of tokens.
         let limit = keys.count + addedTokens.count
         guard limit <= TokenizerLimits.vocabularyCount else {
             throw PVITError.badTokenizer(
@@ -88,7 +88,7 @@ enum VocabularyReader {
         for (member, number) in vocabulary.ids.enumerated() {
             let id = Int(number)
             guard id >= 0, id < limit else {
-                let value = id < 0 ? vocabulary.firstOddValue : .integer(id)
+                let value = id < 0 ? vocabulary.firstInvalidValue : .integer(id)
                 throw PVITError.badTokenizer(
                     "the token \"\(text(member))\" has the id \(describe(value)) in a vocabulary of \(limit)")
             }
@@ -108,7 +108,7 @@ enum VocabularyReader {
     ///
     /// - Parameters:
     ///   - keys: The tokens of the model in the order of the file.
-    ///   - memberOfID: The place in the file of the token with each id, or -1.
+    ///   - memberOfID: The index in `keys` of the token with each id, or -1.
     private static func table(
         _ keys: TokenTable, _ memberOfID: [Int], _ addedTokens: [AddedToken]
     ) throws -> TokenTable {
@@ -120,8 +120,8 @@ enum VocabularyReader {
             let key = keys[memberOfID[id]]
             guard content.utf8.elementsEqual(key) else {
                 throw PVITError.badTokenizer(
-                    "the id \(id) is \"\(String(decoding: key, as: UTF8.self))\" in the vocabulary and \"\(content)\" "
-                        + "as added token")
+                    "the token \(id) is \"\(String(decoding: key, as: UTF8.self))\" in the vocabulary, but "
+                        + "\"\(content)\" in the added tokens")
             }
         }
         var order: [Int] = []
@@ -133,12 +133,12 @@ enum VocabularyReader {
             } else if let content = added[id] {
                 if let other = keys.number(of: content.utf8.span) {
                     throw PVITError.badTokenizer(
-                        "the added token \"\(content)\" has the id \(id) and, in the vocabulary, "
-                            + "\(memberOfID.firstIndex(of: other) ?? other)")
+                        "the added token \"\(content)\" has the id \(id), but "
+                            + "\(memberOfID.firstIndex(of: other) ?? other) in the vocabulary")
                 }
                 order.append(table.append(content.utf8.span))
             } else {
-                throw PVITError.badTokenizer("no token has the id \(id) although the ids reach \(last)")
+                throw PVITError.badTokenizer("no token has the id \(id), but the ids reach \(last)")
             }
         }
         return table.reordered(order)
@@ -149,7 +149,7 @@ enum VocabularyReader {
     /// - Parameter idOfMember: The id of each member of the vocabulary.
     static func merges(_ document: TokenizerDocument, _ idOfMember: [Int32]) throws -> [ListedMerge] {
         guard let merges = document.merges else {
-            throw PVITError.badTokenizer("model.merges of tokenizer.json is no list")
+            throw PVITError.badTokenizer("model.merges of tokenizer.json is not a list")
         }
         if idOfMember.indices.allSatisfy({ idOfMember[$0] == $0 }) { return try merges.get() }
         func id(_ member: Symbol) -> Symbol { Symbol(idOfMember[Int(member)]) }
@@ -158,7 +158,7 @@ enum VocabularyReader {
         }
     }
 
-    /// The switches of the model.
+    /// The options of the model.
     static func options(_ model: JSONObject, _ vocabulary: TokenTable) throws -> BytePairModel.Options {
         var options = BytePairModel.Options()
         for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
@@ -191,7 +191,7 @@ enum VocabularyReader {
     }
 }
 
-/// A JSON value for a message: its text, cut when long.
+/// A JSON value in a message: its text, truncated if it is long.
 func describe(_ value: JSONValue?) -> String {
     guard let value else { return "missing" }
     switch value {

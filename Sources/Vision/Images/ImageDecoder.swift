@@ -1,24 +1,24 @@
 import Storage
 
-/// Reads one format of image files: first what it is, then its pixels row by row.
+/// Reads image files of one format: the header, then the pixels row by row.
 protocol ImageDecoder {
-    /// What the file says of itself before its pixels.
+    /// Reads the header of a file.
     ///
-    /// - Parameter passed: As that of `decode`.
-    /// - Throws: `image.damaged`; sizes are not judged.
+    /// - Parameter passed: See `decode`.
+    /// - Throws: `image.damaged`. Sizes are not checked.
     static func header(of bytes: RawSpan, passed: (Int) -> Void) throws -> ImageHeader
 
     /// Decodes a whole file.
     ///
     /// - Parameters:
-    ///   - passed: Gets a number of bytes at the file's beginning that are not read again soon.
-    ///   - row: Gets the samples of each row, RGB, the top row first.
-    /// - Throws: `image.damaged`, and whatever `row` throws.
+    ///   - passed: Called with an offset in the file. The bytes before it are not needed again soon.
+    ///   - row: Called with the RGB samples of each row, from top to bottom.
+    /// - Throws: `image.damaged`, and the errors of `row`.
     static func decode(_ bytes: RawSpan, passed: (Int) -> Void, row: (Span<UInt8>) throws -> Void) throws
 }
 
 extension ImageFormat {
-    /// What reads files of this format; nil for those that are only known by name.
+    /// The decoder of this format; nil for formats that are only known by name.
     var decoder: (any ImageDecoder.Type)? {
         switch self {
         case .jpeg: JPEGDecoder.self
@@ -28,18 +28,18 @@ extension ImageFormat {
         }
     }
 
-    /// What decodes the content of a file.
+    /// The decoder for the content of a file.
     ///
-    /// - Throws: `image.format` when nothing does.
+    /// - Throws: `image.format` if there is none.
     static func decoder(of bytes: RawSpan) throws -> any ImageDecoder.Type {
         let head = try bytes.copyBytes(0..<min(bytes.byteCount, signatureByteCount))
         func unreadable(_ what: String) -> PVITError {
-            PVITError(.imageFormat, what, remedy: "JPEG, PNG and WebP images can be read; convert it to one of them")
+            PVITError(.imageFormat, what, remedy: "convert it to JPEG, PNG or WebP")
         }
         guard let format = ImageFormat(firstBytes: head) else {
-            throw unreadable(head.isEmpty ? "the file is empty" : "this is not an image of a known format")
+            throw unreadable(head.isEmpty ? "the file is empty" : "this is not an image in a known format")
         }
-        guard let decoder = format.decoder else { throw unreadable("this is a \(format) file") }
+        guard let decoder = format.decoder else { throw unreadable("\(format) files are not supported") }
         return decoder
     }
 }

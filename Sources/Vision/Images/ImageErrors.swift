@@ -1,16 +1,16 @@
 import Storage
 
-/// The ways in which an image can be refused.
+/// The errors of image files.
 extension PVITError.Code {
-    /// The file is not an image of a format that is read.
+    /// The file is not an image in a supported format.
     public static let imageFormat = Self("image.format", .badData)
     /// The file is truncated, or its content contradicts its format.
     public static let imageDamaged = Self("image.damaged", .badData)
-    /// The image has more pixels than are decoded, or more are asked for than are made.
+    /// The image, or the size to resize it to, exceeds the limits.
     public static let imageTooLarge = Self("image.too-large", .badData)
-    /// Decoding the image takes more memory than there is for it.
+    /// Decoding the image would exceed the memory limit.
     public static let imageMemory = Self("image.memory", .usage)
-    /// A width or height below one pixel, or a number of samples that they do not need.
+    /// A width or height is not positive, or does not match the number of samples.
     public static let imageSize = Self("image.size", .badData)
 }
 
@@ -18,6 +18,6 @@ extension PVITError {
     static func damagedImage(_ format: ImageFormat, _ reason: String) -> PVITError {
         PVITError(
             .imageDamaged, "the \(format) image cannot be decoded: \(reason)",
-            remedy: "copy or download it again, or save it anew with another program")
+            remedy: "copy or download it again, or save it again with another program")
     }
 }

@@ -1,17 +1,16 @@
 import Storage
 import SystemPackage
 
-/// A JPEG, PNG or WebP file, from which the pixels that Pillow's `Image.open(path).convert("RGB")` has are read row by
-/// row.
+/// A JPEG, PNG or WebP file, read row by row. Its pixels are those of Pillow's `Image.open(path).convert("RGB")`.
 ///
-/// The format is told by the content. Transparency is dropped, the orientation of EXIF, colour profiles and gamma are
-/// ignored. Of an animation it is the first frame.
+/// The format is recognized by the content. Transparency, EXIF orientation, color profiles and gamma are ignored. Of an
+/// animation, the first frame is read.
 public struct ImageFile: ~Copyable {
-    /// What the file says of itself.
+    /// The header of the file.
     public let header: ImageHeader
     private let file: MappedFile
 
-    /// How much of the file is used before its pages are given back.
+    /// The number of bytes to use before their pages are dropped.
     private static let stepByteCount = 1 << 20
 
     /// Opens a file and reads its header.
@@ -25,17 +24,18 @@ public struct ImageFile: ~Copyable {
         self.file = file
     }
 
-    /// Decodes the image. However many pixels it has, memory is taken for a few rows and `header.decodingByteCount`.
+    /// Decodes the image. This takes memory for a few rows and `header.decodingByteCount`.
     ///
-    /// - Parameter row: Gets the samples of each row, RGB, the top row first.
-    /// - Throws: `image.damaged`, and whatever `row` throws.
+    /// - Parameter row: Called with the RGB samples of each row, from top to bottom.
+    /// - Throws: `image.damaged`, and the errors of `row`.
     public func readRows(_ row: (Span<UInt8>) throws -> Void) throws {
         try Self.read(file) { bytes, passed in
             try ImageFormat.decoder(of: bytes).decode(bytes, passed: passed, row: row)
         }
     }
 
-    /// Lends the file's bytes to `body`, whose errors name the file. Pages that it has passed are given back.
+    /// Calls `body` with the file's bytes. Its errors name the file. Pages before the offset that it reports are
+    /// dropped.
     private static func read<Result>(
         _ file: borrowing MappedFile, _ body: (RawSpan, (Int) -> Void) throws -> Result
     ) throws -> Result {
@@ -43,7 +43,7 @@ public struct ImageFile: ~Copyable {
             return try file.withBytes(0..<file.byteCount) { bytes in
                 var dropped = 0
                 return try body(bytes) { position in
-                    // A reader may begin again.
+                    // The reader may have started again.
                     if position < dropped { dropped = 0 }
                     guard position - dropped >= stepByteCount else { return }
                     file.advise(.dontNeed, dropped..<position)

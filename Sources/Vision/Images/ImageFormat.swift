@@ -1,4 +1,4 @@
-/// What an image file is, by its first bytes. Names and extensions are not looked at: they are often wrong.
+/// The format of an image file, by its first bytes. File names are ignored because they are often wrong.
 enum ImageFormat: String, CaseIterable, CustomStringConvertible {
     case jpeg = "JPEG"
     case png = "PNG"
@@ -15,15 +15,15 @@ enum ImageFormat: String, CaseIterable, CustomStringConvertible {
     case portableAnymap = "PNM"
     case pdf = "PDF"
 
-    /// The name that people know it by.
+    /// The name in messages.
     var description: String { rawValue }
 
-    /// How many bytes at the start of a file are enough.
+    /// The number of bytes that identify a format.
     static let signatureByteCount = 12
 
-    /// Recognises the first bytes of a file, or is nil.
+    /// Recognises the first bytes of a file; nil for other formats.
     init?(firstBytes head: [UInt8]) {
-        func has(_ text: String, at place: Int = 0) -> Bool { head.dropFirst(place).starts(with: text.utf8) }
+        func has(_ text: String, at offset: Int = 0) -> Bool { head.dropFirst(offset).starts(with: text.utf8) }
         func has(_ bytes: [UInt8]) -> Bool { head.starts(with: bytes) }
         if has([0xFF, 0xD8, 0xFF]) {
             self = .jpeg

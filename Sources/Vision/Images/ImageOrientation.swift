@@ -1,23 +1,23 @@
-/// How a viewer turns an image before it shows it: EXIF's tag of this name, with its numbers.
+/// How a viewer turns an image to show it: the EXIF tag Orientation, with its numbers.
 public enum ImageOrientation: Int, Sendable, Hashable, CaseIterable {
-    /// As it is stored.
+    /// Shown as stored.
     case upright = 1
-    /// Left and right exchanged.
+    /// Left and right are exchanged.
     case mirrored = 2
-    /// Turned by half.
+    /// Turned by 180°.
     case upsideDown = 3
-    /// Top and bottom exchanged.
+    /// Top and bottom are exchanged.
     case flipped = 4
-    /// Columns shown as rows.
+    /// Columns become rows.
     case transposed = 5
-    /// Turned by a quarter, clockwise.
+    /// Turned by 90° clockwise.
     case turnedClockwise = 6
-    /// Columns shown as rows, from the last one to the first.
+    /// Columns become rows, in reverse order.
     case transverse = 7
-    /// Turned by a quarter, counterclockwise.
+    /// Turned by 90° counterclockwise.
     case turnedCounterclockwise = 8
 
-    /// What a viewer does, as in "a viewer shows it …".
+    /// How a viewer shows the image, as in "a viewer shows it …".
     public var description: String {
         switch self {
         case .upright: "as it is stored"
@@ -29,11 +29,6 @@ public enum ImageOrientation: Int, Sendable, Hashable, CaseIterable {
         case .transverse: "turned by 270° and mirrored"
         case .turnedCounterclockwise: "turned by 90° counterclockwise"
         }
-    }
-
-    /// The size that a viewer shows an image of this size in.
-    public func shownSize(of size: PixelSize) -> PixelSize {
-        rawValue < Self.transposed.rawValue ? size : PixelSize(width: size.height, height: size.width)
     }
 }
 

@@ -1,8 +1,8 @@
 import CImageDecoders
 import Storage
 
-/// Baseline, extended and progressive JPEG (ITU-T T.81) with 8 bits a sample: libjpeg-turbo's accurate integer
-/// transform and its smooth chroma upsampling.
+/// Decodes baseline, extended and progressive JPEG (ITU-T T.81) with 8 bits per sample, with libjpeg-turbo's accurate
+/// integer transform and smooth chroma upsampling.
 enum JPEGDecoder: ImageDecoder {
     static func header(of bytes: RawSpan, passed: (Int) -> Void) throws -> ImageHeader {
         let orientation = JPEGSegments.orientation(in: bytes)
@@ -15,7 +15,7 @@ enum JPEGDecoder: ImageDecoder {
         }
     }
 
-    /// Decodes a whole file. What follows the image is ignored.
+    /// Decodes a whole file. Bytes after the image are ignored.
     static func decode(_ bytes: RawSpan, passed: (Int) -> Void, row: (Span<UInt8>) throws -> Void) throws {
         try open(bytes) { jpeg, header in
             try check(pvit_jpeg_start(jpeg), jpeg)
@@ -42,13 +42,13 @@ enum JPEGDecoder: ImageDecoder {
     ) throws -> Result {
         try bytes.withUnsafeBytes { bytes in
             guard let jpeg = pvit_jpeg_open(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count) else {
-                throw PVITError(.internalDefect, "there is no memory for decoding a JPEG image")
+                throw PVITError(.internalDefect, "out of memory for decoding a JPEG image")
             }
             defer { pvit_jpeg_close(jpeg) }
             var header = pvit_jpeg_header()
             try check(pvit_jpeg_read_header(jpeg, &header), jpeg)
             guard [1, 3, 4].contains(header.channels) else {
-                throw PVITError.damagedImage(.jpeg, "it has \(header.channels) channels, where 1, 3 or 4 are possible")
+                throw PVITError.damagedImage(.jpeg, "it has \(header.channels) channels, not 1, 3 or 4")
             }
             return try body(jpeg, header)
         }
@@ -58,7 +58,8 @@ enum JPEGDecoder: ImageDecoder {
         guard isDone else { throw PVITError.damagedImage(.jpeg, String(cString: pvit_jpeg_message(jpeg))) }
     }
 
-    /// Cyan, magenta, yellow and key as Adobe stores them, inverted, become RGB as in Pillow: `(1 - ink) (1 - key)`.
+    /// Converts cyan, magenta, yellow and key, which Adobe stores inverted, to RGB as Pillow does: `(1 - ink) (1 -
+    /// key)`.
     private static func convert(_ inks: [UInt8], to row: inout [UInt8]) {
         for x in 0..<row.count / 3 {
             let light = Int(inks[4 * x + 3])

@@ -1,7 +1,7 @@
 import CImageDecoders
 import Storage
 
-/// PNG (ISO/IEC 15948) of every colour type and bit depth, interlaced or not.
+/// Decodes PNG (ISO/IEC 15948) of every color type and bit depth, interlaced or not.
 enum PNGDecoder: ImageDecoder {
     static func header(of bytes: RawSpan, passed: (Int) -> Void) throws -> ImageHeader {
         let chunks = PNGChunks(bytes, passed: passed)
@@ -14,8 +14,8 @@ enum PNGDecoder: ImageDecoder {
         }
     }
 
-    /// Decodes a whole file. What may be missing or wrong is what Pillow does not need: the checksums of chunks of
-    /// pixels, and everything after the last pixel, but for the content of a chunk that has begun.
+    /// Decodes a whole file. Damage that Pillow does not notice is ignored: wrong checksums of IDAT chunks, and missing
+    /// bytes after the last pixel, unless a chunk's content is truncated.
     static func decode(_ bytes: RawSpan, passed: (Int) -> Void, row: (Span<UInt8>) throws -> Void) throws {
         if let type = PNGChunks(bytes, passed: passed).incompleteType {
             throw PVITError.damagedImage(.png, "The file ends inside the chunk \(type)")
@@ -24,13 +24,13 @@ enum PNGDecoder: ImageDecoder {
             var passes: Int32 = 0
             try check(pvit_png_start(png, &passes), png)
             let (width, height) = (Int(header.width) * 3, Int(header.height))
-            // Passes of an interlaced image complete each other's rows.
+            // Each pass of an interlaced image adds pixels to the rows.
             var samples = [UInt8](repeating: 0, count: passes > 1 ? width * height : width)
             for _ in 0..<passes {
                 for y in 0..<height {
                     try samples.withUnsafeMutableBufferPointer { samples in
-                        let place = passes > 1 ? y * width : 0
-                        try check(pvit_png_read_row(png, samples.baseAddress.map { $0 + place }), png)
+                        let offset = passes > 1 ? y * width : 0
+                        try check(pvit_png_read_row(png, samples.baseAddress.map { $0 + offset }), png)
                     }
                     if passes == 1 { try row(samples.span) }
                     passed(pvit_png_position(png))
@@ -46,7 +46,7 @@ enum PNGDecoder: ImageDecoder {
     ) throws -> Result {
         try bytes.withUnsafeBytes { bytes in
             guard let png = pvit_png_open(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count) else {
-                throw PVITError(.internalDefect, "there is no memory for decoding a PNG image")
+                throw PVITError(.internalDefect, "out of memory for decoding a PNG image")
             }
             defer { pvit_png_close(png) }
             var header = pvit_png_header()

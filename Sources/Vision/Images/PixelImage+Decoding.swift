@@ -1,7 +1,7 @@
 import SystemPackage
 
 extension PixelImage {
-    /// Decodes all of an image file; see ``ImageFile``.
+    /// Decodes an image file; see ``ImageFile``.
     ///
     /// - Throws: `image.format`, `image.damaged`, `image.too-large`; `file.not-found`, `file.unreadable`.
     public init(contentsOf path: FilePath) throws {
@@ -19,13 +19,13 @@ extension PixelImage {
         }
     }
 
-    /// An image of the rows that `read` gives, which are as many as the image has.
+    /// Creates an image from all rows, which `read` provides.
     private init(size: PixelSize, read: ((Span<UInt8>) throws -> Void) throws -> Void) throws {
         try self.init(size: size) { (pixels: UnsafeMutableBufferPointer<UInt8>) in
-            var place = 0
+            var offset = 0
             try read { row in
                 row.withUnsafeBufferPointer { row in
-                    place = pixels[place...].update(fromContentsOf: row)
+                    offset = pixels[offset...].update(fromContentsOf: row)
                 }
             }
         }

@@ -9,9 +9,9 @@ extension PixelImage {
                 for channel in 0..<3 {
                     let (mean, deviation) = (statistics.mean[channel], statistics.standardDeviation[channel])
                     let levels = (0...255).map { (Float($0) / 255 - mean) / deviation }
-                    for place in 0..<planeCount {
+                    for pixel in 0..<planeCount {
                         planes.initializeElement(
-                            at: channel * planeCount + place, to: levels[Int(pixels[3 * place + channel])])
+                            at: channel * planeCount + pixel, to: levels[Int(pixels[3 * pixel + channel])])
                     }
                 }
             }

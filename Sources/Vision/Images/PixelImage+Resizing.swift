@@ -1,9 +1,9 @@
 import Architectures
 
 extension PixelImage {
-    /// The image in another size; see ``RowResampler``.
+    /// Resizes the image; see ``RowResampler``.
     ///
-    /// - Throws: `image.size` when a side is not positive, `image.too-large` when there would be too many pixels.
+    /// - Throws: `image.size` if a side is not positive, `image.too-large` if there would be too many pixels.
     public func resized(to newSize: PixelSize, filter: ResamplingFilter) throws -> PixelImage {
         if newSize == size { return self }
         let resampler = try RowResampler(from: size, to: newSize, filter: filter)

@@ -14,19 +14,19 @@ public struct PixelImage: Sendable, Hashable {
 
     /// Creates an image from samples `[height, width, 3]`.
     ///
-    /// - Throws: `image.size` when a side is not positive or `pixels` is not that many samples, `image.too-large`.
+    /// - Throws: `image.size` if a side is not positive or the number of samples is wrong, `image.too-large`.
     public init(size: PixelSize, pixels: [UInt8]) throws {
         try size.checkLimits()
         guard pixels.count == size.width * size.height * 3 else {
-            throw PVITError(.imageSize, "\(pixels.count) samples are no RGB image of \(size) pixels")
+            throw PVITError(.imageSize, "\(pixels.count) samples are not an RGB image of \(size) pixels")
         }
         self.size = size
         self.pixels = pixels
     }
 
-    /// Creates an image whose samples `[height, width, 3]` are all set by `body`.
+    /// Creates an image. `body` sets all of its samples, `[height, width, 3]`.
     ///
-    /// - Throws: `image.size`, `image.too-large`, and whatever `body` throws.
+    /// - Throws: `image.size`, `image.too-large`, and the errors of `body`.
     init(size: PixelSize, _ body: (UnsafeMutableBufferPointer<UInt8>) throws -> Void) throws {
         try size.checkLimits()
         self.size = size

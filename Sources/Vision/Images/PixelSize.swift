@@ -1,15 +1,15 @@
 import Storage
 
-/// The extent of an image in pixels.
+/// The size of an image in pixels.
 public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
     /// The number of columns.
     public var width: Int
     /// The number of rows.
     public var height: Int
 
-    /// The longest side that an image may have: what JPEG can express.
+    /// The longest side of an image, which is the limit of JPEG.
     public static let maximumSide = 65_535
-    /// The most pixels that an image may have, 2^30 / 6: where Pillow refuses an image as a decompression bomb.
+    /// The largest number of pixels in an image, 2^30 / 6, which is Pillow's limit against decompression bombs.
     public static let maximumPixelCount = 178_956_970
 
     /// Creates a size.
@@ -18,12 +18,12 @@ public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
         self.height = height
     }
 
-    /// The size with the same proportions whose shorter side is `shortest`, or less where the longer one would exceed
+    /// The size with the same proportions whose shorter side is `shortest`, or less if the longer one would exceed
     /// `longest`.
     ///
-    /// Sides are rounded as Detectron2's `ResizeShortestEdge` does it, half upwards, and are at least 1.
+    /// Sides are rounded half up, as in Detectron2's `ResizeShortestEdge`, and are at least 1.
     ///
-    /// - Throws: `image.size` when a number is not positive, `image.too-large` when this size is.
+    /// - Throws: `image.size` if a number is not positive, `image.too-large` if this size exceeds the limits.
     public func fitting(shortestEdge shortest: Int, longestEdge longest: Int) throws -> PixelSize {
         try checkLimits()
         try PixelSize(width: longest, height: shortest).checkLimits()
@@ -38,9 +38,9 @@ public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
         return PixelSize(width: max(Int(fitted.width + 0.5), 1), height: max(Int(fitted.height + 0.5), 1))
     }
 
-    /// Throws when there can be no image of this size.
+    /// Throws unless an image can have this size.
     ///
-    /// - Throws: `image.size` when a side is below 1, `image.too-large` when the size exceeds the limits.
+    /// - Throws: `image.size` if a side is below 1, `image.too-large` if the size exceeds the limits.
     func checkLimits() throws {
         guard width > 0, height > 0 else {
             throw PVITError(.imageSize, "an image cannot have \(self) pixels")
@@ -48,11 +48,12 @@ public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
         guard max(width, height) <= Self.maximumSide, width * height <= Self.maximumPixelCount else {
             throw PVITError(
                 .imageTooLarge, "an image of \(self) pixels is too large",
-                remedy: "reduce it to at most \(Self.maximumSide) pixels a side and \(Self.maximumPixelCount) in all")
+                remedy:
+                    "reduce it to at most \(Self.maximumSide) pixels per side and \(Self.maximumPixelCount) in total")
         }
     }
 
-    /// The number of samples of an RGB image; `Int.max` for sizes that no image has.
+    /// The number of samples of an RGB image; `Int.max` if it overflows.
     var sampleCount: Int {
         let (pixels, isTooLarge) = width.multipliedReportingOverflow(by: height)
         return isTooLarge || pixels > .max / 3 ? .max : pixels * 3

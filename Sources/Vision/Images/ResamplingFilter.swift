@@ -1,7 +1,7 @@
 import Architectures
 
 extension ResamplingFilter {
-    /// How far from its centre the filter reaches, in pixels of the coarser of both grids.
+    /// The radius of the filter, in pixels of the coarser of the two grids.
     var support: Double {
         switch self {
         case .bilinear: 1
@@ -9,7 +9,7 @@ extension ResamplingFilter {
         }
     }
 
-    /// The weight at a distance from the centre. Operations are in Pillow's order, so that results are the same.
+    /// The weight at a distance from the center. Operations are in Pillow's order, so that results are equal.
     func weight(at distance: Double) -> Double {
         let x = abs(distance)
         switch self {

@@ -1,30 +1,29 @@
 import Architectures
 
-/// Makes an image of another size from rows that come one after the other, the top row first: the same to the last bit
-/// as `Image.resize(size, filter)` of Pillow 9.4.
+/// Resizes an image that arrives row by row, from top to bottom. The result equals that of `Image.resize(size, filter)`
+/// of Pillow 9.4.
 ///
-/// The columns of a row are resampled when it comes, if it is needed, and rounded to 8 bits. As soon as all rows are
-/// there that a row of the result is made of, it is made; no more rows are kept than that takes. Later versions of
-/// Pillow take the faster order of both, which can change a sample by one.
+/// The columns of each row are resampled on arrival and rounded to 8 bits. A row of the result is computed as soon as
+/// all of its original rows have arrived, and only the rows that this needs are kept. Later versions of Pillow choose
+/// the faster order of both steps, which can change a sample by one.
 final class RowResampler {
     private let newSize: PixelSize
-    /// nil where the width stays.
+    /// nil if the width stays.
     private let columns: ResamplingWindows?
-    /// nil where the height stays.
+    /// nil if the height stays.
     private let rows: ResamplingWindows?
-    /// The rows that came last, their columns resampled: `[rows.capacity, newSize.width, 3]`, each at its number modulo
-    /// the capacity.
+    /// The latest rows, with resampled columns: `[rows.capacity, newSize.width, 3]`. Row `r` is at `r % capacity`.
     private var recent: [UInt8]
     private var sums: [Int32]
     private var result: [UInt8]
-    /// How many rows have come.
+    /// The number of rows that have arrived.
     private var count = 0
-    /// How many rows of the result are made.
-    private var madeCount = 0
+    /// The number of finished rows of the result.
+    private var finishedCount = 0
 
     private var rowLength: Int { newSize.width * 3 }
 
-    /// - Throws: `image.size` when a side is not positive, `image.too-large` when there would be too many pixels.
+    /// - Throws: `image.size` if a side is not positive, `image.too-large` if there would be too many pixels.
     init(from size: PixelSize, to newSize: PixelSize, filter: ResamplingFilter) throws {
         try size.checkLimits()
         try newSize.checkLimits()
@@ -42,21 +41,21 @@ final class RowResampler {
 
     /// Takes the next row, `[width, 3]`.
     func add(_ row: Span<UInt8>) {
-        let place = count
+        let number = count
         count += 1
         guard let rows else {
-            resampleColumns(of: row, into: &result, at: place * rowLength)
+            resampleColumns(of: row, into: &result, at: number * rowLength)
             return
         }
-        guard rows.span.contains(place) else { return }
-        resampleColumns(of: row, into: &recent, at: place % rows.capacity * rowLength)
-        while madeCount < rows.ranges.count, rows.ranges[madeCount].upperBound <= count {
-            resampleRows(rows, madeCount)
-            madeCount += 1
+        guard rows.span.contains(number) else { return }
+        resampleColumns(of: row, into: &recent, at: number % rows.capacity * rowLength)
+        while finishedCount < rows.ranges.count, rows.ranges[finishedCount].upperBound <= count {
+            resampleRows(rows, finishedCount)
+            finishedCount += 1
         }
     }
 
-    /// The image, after all rows.
+    /// The image, after all rows have been added.
     func image() throws -> PixelImage { try PixelImage(size: newSize, pixels: result) }
 
     private func resampleColumns(of row: Span<UInt8>, into result: inout [UInt8], at start: Int) {
@@ -68,7 +67,7 @@ final class RowResampler {
                 }
                 columns.ranges.withUnsafeBufferPointer { ranges in
                     columns.weights.withUnsafeBufferPointer { weights in
-                        var place = start
+                        var offset = start
                         for column in 0..<ranges.count {
                             var sample = ranges[column].lowerBound * 3
                             let first = column * columns.capacity
@@ -82,10 +81,10 @@ final class RowResampler {
                                 blue &+= Int32(row[sample + 2]) &* weight
                                 sample += 3
                             }
-                            result[place] = UInt8(clamping: red >> ResamplingWindows.fractionBits)
-                            result[place + 1] = UInt8(clamping: green >> ResamplingWindows.fractionBits)
-                            result[place + 2] = UInt8(clamping: blue >> ResamplingWindows.fractionBits)
-                            place += 3
+                            result[offset] = UInt8(clamping: red >> ResamplingWindows.fractionBits)
+                            result[offset + 1] = UInt8(clamping: green >> ResamplingWindows.fractionBits)
+                            result[offset + 2] = UInt8(clamping: blue >> ResamplingWindows.fractionBits)
+                            offset += 3
                         }
                     }
                 }
@@ -93,7 +92,7 @@ final class RowResampler {
         }
     }
 
-    /// Makes row number `row` of the result from the rows that are kept.
+    /// Computes a row of the result from the latest rows.
     private func resampleRows(_ rows: ResamplingWindows, _ row: Int) {
         let rowLength = rowLength
         sums.withUnsafeMutableBufferPointer { sums in

@@ -1,7 +1,7 @@
 import CWebP
 import Storage
 
-/// WebP (RFC 9649), lossy and lossless.
+/// Decodes WebP (RFC 9649), lossy and lossless.
 enum WebPDecoder: ImageDecoder {
     static func header(of bytes: RawSpan, passed: (Int) -> Void) throws -> ImageHeader {
         try open(bytes) { demuxer, size in
@@ -14,13 +14,13 @@ enum WebPDecoder: ImageDecoder {
             }
             return ImageHeader(
                 size: size, orientation: orientation,
-                decodingByteCount: size.sampleCount + ownByteCount(demuxer) + bytes.byteCount, kind: "a WebP")
+                decodingByteCount: size.sampleCount + libraryByteCount(demuxer) + bytes.byteCount, kind: "a WebP")
         }
     }
 
-    /// What the library takes for the first frame beside the pixels that it gives: all pixels with four channels when
-    /// they are compressed without loss, transparency as bytes, which may be compressed like that.
-    private static func ownByteCount(_ demuxer: OpaquePointer) -> Int {
+    /// The memory that the library needs for the first frame beside the result, in bytes: four channels of all pixels
+    /// for lossless images, and one byte per pixel for transparency, which may be losslessly compressed itself.
+    private static func libraryByteCount(_ demuxer: OpaquePointer) -> Int {
         var frame = WebPIterator()
         defer { WebPDemuxReleaseIterator(&frame) }
         var features = WebPBitstreamFeatures()
@@ -31,7 +31,7 @@ enum WebPDecoder: ImageDecoder {
         return Int(features.width) * Int(features.height) * (isLossless ? 4 : features.has_alpha != 0 ? 5 : 0)
     }
 
-    /// Decodes a whole file. Of an animation it is the first frame, on black where it does not cover the canvas.
+    /// Decodes a whole file. Of an animation, the first frame is decoded, on a black canvas.
     static func decode(_ bytes: RawSpan, passed: (Int) -> Void, row: (Span<UInt8>) throws -> Void) throws {
         try open(bytes) { demuxer, size in
             var frame = WebPIterator()
@@ -52,9 +52,9 @@ enum WebPDecoder: ImageDecoder {
             let image = try PixelImage(size: size) { pixels in
                 if columns.count < size.width || rows.count < size.height { pixels.update(repeating: 0) }
                 let first = (rows.lowerBound * size.width + columns.lowerBound) * 3
-                let place = UnsafeMutableBufferPointer(rebasing: pixels[first...])
+                let target = UnsafeMutableBufferPointer(rebasing: pixels[first...])
                 let result = WebPDecodeRGBInto(
-                    frame.fragment.bytes, frame.fragment.size, place.baseAddress, place.count, Int32(size.width * 3))
+                    frame.fragment.bytes, frame.fragment.size, target.baseAddress, target.count, Int32(size.width * 3))
                 guard result != nil else { throw PVITError.damagedImage(.webp, "its compressed data is not valid") }
             }
             for y in 0..<size.height {
@@ -63,7 +63,7 @@ enum WebPDecoder: ImageDecoder {
         }
     }
 
-    /// Finds the chunks.
+    /// Parses the chunks.
     private static func open<Result>(
         _ bytes: RawSpan, _ body: (OpaquePointer, PixelSize) throws -> Result
     ) throws -> Result {

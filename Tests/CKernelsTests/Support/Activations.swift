@@ -1,7 +1,7 @@
 import CKernels
 import TestSupport
 
-/// Random vectors as the integers that weights of some format are multiplied by.
+/// Random vectors, quantized for weights of some format.
 struct Activations {
     let columns: Int
     let tokens: Int
@@ -53,13 +53,13 @@ struct Activations {
             sums: wide.sums.pointer + token * columns / 32)
     }
 
-    /// What one code of `column` of a token stands for.
+    /// The value of one code unit in `column` of a token.
     func scale(token: Int, column: Int, for format: QuantizedMatrix.Format) -> Double {
         let place = (token * columns + column) / 32
         return Double(format == .q4 ? narrow.scales.pointer[place] : wide.scales.pointer[place])
     }
 
-    /// The activations that the codes of a token stand for.
+    /// The decoded activations of a token.
     func values(token: Int, for format: QuantizedMatrix.Format) -> [Double] {
         (0..<columns).map {
             let place = token * columns + $0

@@ -1,4 +1,4 @@
-/// Where two sequences of floats first differ in a bit, or nil. Any NaN equals any other.
+/// The index of the first float that differs in a bit, or nil. All NaNs are equal.
 func firstDifference(_ a: [Float], _ b: [Float]) -> String? {
     guard a.count == b.count else { return "counts \(a.count) and \(b.count)" }
     for index in a.indices where a[index].bitPattern != b[index].bitPattern && !(a[index].isNaN && b[index].isNaN) {
@@ -7,7 +7,7 @@ func firstDifference(_ a: [Float], _ b: [Float]) -> String? {
     return nil
 }
 
-/// The largest distance of `actual` from `exact`, relative to `magnitude` (what was added up, without signs).
+/// The largest distance of `actual` from `exact`, relative to `magnitude`, the sum of absolute values.
 func largestError(_ actual: [Float], exact: [Double], magnitude: [Double]) -> Double {
     var largest = 0.0
     for index in actual.indices {

@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// Elements that end exactly where an inaccessible page begins: touching anything past the end is a fault.
+/// Elements that end at an inaccessible page, so that an access past the end is a fault.
 final class GuardedBuffer<Element: BitwiseCopyable> {
     let pointer: UnsafeMutablePointer<Element>
     let count: Int

@@ -1,11 +1,11 @@
 import Foundation
 import Testing
 
-/// A Python interpreter with numpy, for results of other people's arithmetic.
+/// A Python interpreter with numpy, for independent results.
 enum PythonReference {
     static var isAvailable: Bool { ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] != nil }
 
-    /// What the program writes to its standard output when it is given `input`.
+    /// The standard output of the program for `input`.
     static func run(_ program: String, input: [UInt8]) throws -> [UInt8] {
         let interpreter = try #require(ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"])
         let file = FileManager.default.temporaryDirectory.appending(path: "pvit-kernels-\(UUID().uuidString)")
@@ -24,7 +24,7 @@ enum PythonReference {
     }
 }
 
-/// The bytes of numbers, and back.
+/// Conversions between numbers and bytes.
 func bytes<Element: BitwiseCopyable>(of elements: [Element]) -> [UInt8] { elements.withUnsafeBytes(Array.init) }
 
 func elements<Element: BitwiseCopyable>(_ type: Element.Type, of bytes: [UInt8]) -> [Element] {

@@ -1,7 +1,7 @@
 import CKernels
 import TestSupport
 
-/// Groups of random q4 or q8 weights, and what they mean.
+/// Groups of random q4 or q8 weights, encoded and decoded.
 struct QuantizedMatrix {
     enum Format: CaseIterable { case q4, q8 }
 
@@ -11,7 +11,7 @@ struct QuantizedMatrix {
     let bytes: GuardedBuffer<UInt8>
     let tileScale: Float = 0.37
 
-    /// - Parameter extreme: Scales of every size, zeros included, in place of similar ones.
+    /// - Parameter extreme: Whether to use scales of every size and zeros, instead of similar ones.
     init(_ format: Format, groups: Int, columns: Int, extreme: Bool = false, random: inout RepeatableRandom) {
         self.format = format
         self.groups = groups
@@ -52,7 +52,7 @@ struct QuantizedMatrix {
     var groupBytes: Int { columns * (format == .q4 ? 9 : 17) }
     var rows: Int { groups * 16 }
 
-    /// The weight that a value of 1 stands for, in each block of a row.
+    /// The weight of a value of 1, in each block of a row.
     func blockScales(row: Int) -> [Double] {
         let group = bytes.pointer + row / 16 * groupBytes
         return stride(from: 0, to: columns, by: format == .q4 ? 16 : 32).map { column in

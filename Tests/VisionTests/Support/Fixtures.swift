@@ -4,9 +4,9 @@ import SystemPackage
 import Testing
 import Vision
 
-/// Images that Pillow 9.4.0 decoded and resized, and what it made of them.
+/// Images and the results of decoding and resizing them with Pillow 9.4.0.
 ///
-/// `decode` has small files of many formats, `photos` a few photographs, `resize` arrays before and after
+/// `decode` has small files of many formats, `photos` has photographs, `resize` has arrays before and after
 /// `Image.resize`.
 enum Fixtures {
     static func path(_ name: String) throws -> FilePath {

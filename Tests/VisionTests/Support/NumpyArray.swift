@@ -1,7 +1,7 @@
 import Testing
 import Vision
 
-/// Numbers from an `.npy` file of version 1.0, float32 or uint8.
+/// The numbers in an `.npy` file of version 1.0, float32 or uint8.
 struct NumpyArray {
     let shape: [Int]
     let values: [Float]

@@ -1,8 +1,8 @@
-/// A PNG file, chunk by chunk, right or wrong.
+/// Writes a PNG file chunk by chunk. It need not be valid.
 struct PNGBytes {
     private(set) var bytes: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
 
-    /// Adds a chunk with a checksum, which may be a wrong one.
+    /// Adds a chunk with a checksum, which may be wrong.
     mutating func add(_ type: String, _ content: [UInt8], checksumOff: UInt32 = 0, length: UInt32? = nil) {
         let body = Array(type.utf8) + content
         bytes += Self.number(length ?? UInt32(content.count)) + body + Self.number(Self.checksum(body) ^ checksumOff)
@@ -15,7 +15,7 @@ struct PNGBytes {
         add("IHDR", Self.number(width) + Self.number(height) + [depth, colorType, 0, 0, interlacing])
     }
 
-    /// Content in a zlib stream that does not compress.
+    /// Content in an uncompressed zlib stream.
     static func stored(_ content: [UInt8]) -> [UInt8] {
         let count = UInt16(content.count)
         var sums = (UInt32(1), UInt32(0))

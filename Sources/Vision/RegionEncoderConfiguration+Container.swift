@@ -1,0 +1,11 @@
+import Architectures
+import Container
+
+extension RegionEncoderConfiguration {
+    /// Reads the configuration in a container's metadata. Without one, the sizes are PVIT's.
+    ///
+    /// - Throws: `vision.config`.
+    public init(in container: Container) throws {
+        try self.init(parsing: container.metadata[Self.metadataKey]?.object ?? [:])
+    }
+}
