@@ -8,26 +8,26 @@ import Tensors
 /// `pvit merge`: base + delta as a Hugging Face folder.
 struct Merge: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Add a delta to its base and write the model as a Hugging Face folder (safetensors).",
+        abstract: "Add a delta to its base and write the result as a Hugging Face folder (safetensors).",
         discussion: """
-            Numbers are added as the authors' own script adds them, so the result is theirs bit for bit: base and delta \
-            are cast to float16, added, and rounded to float16, whatever their types. The tensors are read, added and \
-            written in pieces: memory does not grow with the model.
+            The result equals that of the authors' own script, bit for bit: base and delta are cast to float16, added, and \
+            rounded to float16, whatever their types. Tensors are processed in ranges of rows, so memory does not grow with \
+            the model.
 
             Example:
               pvit merge llama-7b pvit-delta --output pvit-7b
             """)
 
-    @Argument(help: "The base: a Hugging Face folder or a .safetensors file.")
+    @Argument(help: ArgumentHelp("The base: \(checkpointFormats), or a .pvq file."))
     var base: FilePath
 
-    @Argument(help: "The delta: a Hugging Face folder or a .safetensors file.")
+    @Argument(help: "The delta, in any of these formats.")
     var delta: FilePath
 
     @Option(name: .shortAndLong, help: "The folder to write; it must not exist or must be empty.")
     var output: FilePath
 
-    @Option(parsing: .unconditional, help: "Start another file when one would grow past this size.")
+    @Option(parsing: .unconditional, help: "Start another file when one would exceed this size.")
     var shardSize = ByteCount(rawValue: 5_000_000_000)
 
     @OptionGroup var threads: ThreadOptions
@@ -47,22 +47,22 @@ struct Delta: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Subtract a base from a fine-tuned model: the inverse of merge.",
         discussion: """
-            Base and target are cast to float16, in which the delta will be added.
+            Base and target are cast to float16, because merge adds in float16.
 
             Example:
               pvit delta llama-7b my-pvit-7b --output my-delta
             """)
 
-    @Argument(help: "The base: a Hugging Face folder or a .safetensors file.")
+    @Argument(help: ArgumentHelp("The base: \(checkpointFormats), or a .pvq file."))
     var base: FilePath
 
-    @Argument(help: "The fine-tuned model.")
+    @Argument(help: "The fine-tuned model, in any of these formats.")
     var target: FilePath
 
     @Option(name: .shortAndLong, help: "The folder to write; it must not exist or must be empty.")
     var output: FilePath
 
-    @Option(parsing: .unconditional, help: "Start another file when one would grow past this size.")
+    @Option(parsing: .unconditional, help: "Start another file when one would exceed this size.")
     var shardSize = ByteCount(rawValue: 5_000_000_000)
 
     @OptionGroup var threads: ThreadOptions
@@ -90,33 +90,34 @@ func writeFolder(
 }
 
 extension DeltaMerge.Result {
-    /// What a user should know of the sum or difference, a line each.
+    /// Notes on the sum or difference, one line each.
     var summary: [String] {
         var lines: [String] = []
         for (tensor, baseRows) in extended {
             lines.append(
-                "\(tensor.name): the base has \(baseRows) of \(tensor.shape.rows) rows; the others are the delta's")
+                "\(tensor.name): the base has \(baseRows) of \(tensor.shape.rows) rows; the others are copied from the delta")
         }
         if !passedThrough.isEmpty {
-            lines.append("only the delta has, passed through: \(passedThrough.map(\.rawValue).joined(separator: ", "))")
+            lines.append("copied, because the base lacks them: \(passedThrough.map(\.rawValue).joined(separator: ", "))")
         }
         if !cast.base.isEmpty || !cast.other.isEmpty {
             lines.append(
-                "cast to float16 first, as PVIT's own script does: \(cast.base.count) tensors of the base, "
+                "cast to float16, as PVIT's own script does: \(cast.base.count) tensors of the base, "
                     + "\(cast.other.count) of the other model")
         }
         if let replacedByTying {
             lines.append(
-                "\(replacedByTying) of the base is not used: the configuration ties the output layer to the embeddings")
+                "\(replacedByTying) of the base is not used, because the configuration ties the output layer to the embeddings"
+                )
         }
         if let outdatedVocabularySize {
-            lines.append("vocab_size in config.json corrected: it was \(outdatedVocabularySize)")
+            lines.append("corrected vocab_size in config.json, which was \(outdatedVocabularySize)")
         }
         return lines
     }
 }
 
-/// Runs long work with a progress line and with Ctrl-C turned into its cancellation.
+/// Runs long work with a progress line. Ctrl-C cancels it.
 func withProgress<Result>(
     _ label: String, _ display: OutputOptions, _ work: (WorkMonitor) throws -> Result
 ) throws -> Result {

@@ -2,9 +2,9 @@ import CheckpointTestSupport
 import Foundation
 import SystemPackage
 
-/// The built `pvit`, run as a user would.
+/// Runs the built `pvit` as a user would.
 enum CommandLineRunner {
-    /// What a finished run left.
+    /// The result of a finished run.
     struct Outcome {
         /// The exit status, or the number of the signal that ended the program.
         let status: Int32
@@ -13,7 +13,7 @@ enum CommandLineRunner {
         /// Whether a signal, such as that of a trap, ended the program.
         let wasSignalled: Bool
 
-        /// Whether the program ended as it does for bad input: with this status and one line that says why.
+        /// Whether the program ended with this status and one line of error.
         func isOneLineError(_ status: Int32) -> Bool {
             !wasSignalled && self.status == status && errors.hasPrefix("pvit: error: ")
                 && errors.filter { $0 == "\n" }.count == 1
@@ -43,17 +43,17 @@ enum CommandLineRunner {
         return try running.outcome
     }
 
-    /// A run that may not have ended.
+    /// A run that may not have ended yet.
     struct Running {
         let process: Process
         fileprivate let folder: TemporaryFolder
 
-        /// What it has written until now.
+        /// The output written so far.
         var partialOutput: String {
             get throws { try String(contentsOfFile: folder.path.appending("output").string, encoding: .utf8) }
         }
 
-        /// What it left, once it has ended.
+        /// The result of the run, after it has ended.
         var outcome: Outcome {
             get throws {
                 Outcome(
@@ -82,7 +82,7 @@ enum CommandLineRunner {
         process.standardInput = stream("input", input)
         process.standardOutput = stream("output")
         process.standardError = stream("errors")
-        // Threads of the tests may block signals, and a program inherits that; a user's shell blocks none.
+        // Threads of the tests may block signals, which a child inherits. A user's shell blocks none.
         var none = sigset_t()
         var blocked = sigset_t()
         sigemptyset(&none)

@@ -3,7 +3,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-@Suite("Evaluating models from the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Evaluation on the command line", .enabled(if: GeneratedFixtures.arePresent))
 struct EvaluateTests {
     private static let comparison = """
         import json, sys, numpy as np
@@ -16,7 +16,7 @@ struct EvaluateTests {
         """
 
     @Test(
-        "logits are the reference's within 2e-4",
+        "logits agree with the reference within 2e-4",
         .enabled(if: Python.isPresent), arguments: [("gqa-text", "gqa-f32.pvq"), ("base-text", "base-f16.pvq")])
     func logits(golden: String, model: String) throws {
         struct Comparison: Decodable {
@@ -67,7 +67,7 @@ struct EvaluateTests {
         #expect(q8.bits_per_weight <= 8.5 && q4.bits_per_weight <= 4.5)
     }
 
-    @Test("perplexity is that of the windows' second halves")
+    @Test("perplexity scores the second half of each window")
     func perplexity() throws {
         struct Perplexity: Decodable {
             let perplexity: Double
@@ -83,7 +83,7 @@ struct EvaluateTests {
         #expect(result.perplexity > 1)
     }
 
-    @Test("one scored token has no error, and a note says that it tells little")
+    @Test("one scored token has no standard error, which a note explains")
     func oneToken() throws {
         let arguments = [
             "evaluate", "perplexity", try Models.path("gqa-q8.pvq"), "--text",

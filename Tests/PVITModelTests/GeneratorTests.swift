@@ -72,7 +72,7 @@ enum ModelFile {
 
 @Suite("Generating text", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
 struct GeneratorTests {
-    /// What the original code made of a prompt.
+    /// The original code's continuation of a prompt.
     struct Golden {
         let prompt: String
         let tokens: [TokenID]
@@ -101,7 +101,7 @@ struct GeneratorTests {
     }
 
     @Test(
-        "texts continue as with the original code, from prompt to streamed text",
+        "text, tokens and stream are those of the original code",
         arguments: [("base-text", "mini-llama-base-st"), ("gqa-text", "mini-llama-gqa"), ("pvit-text", "mini-pvit")])
     func goldens(_ text: String, _ checkpoint: String) throws {
         let golden = try Golden(text)
@@ -120,7 +120,7 @@ struct GeneratorTests {
         #expect(result.decodedTokenCount == 23)
     }
 
-    @Test("PVIT's own conversation is recognised without a template")
+    @Test("PVIT's conversation needs no template in the container")
     func pvitConversation() throws {
         let golden = try Golden("pvit-text")
         let generator = try generator("mini-pvit")
@@ -129,7 +129,7 @@ struct GeneratorTests {
         #expect(try generator.answer(messages, GenerationOptions(maximumTokens: 24)).text == golden.text)
     }
 
-    @Test("a second turn computes only what is new, and answers as without the first")
+    @Test("a second turn computes only the new tokens and gives the same answer")
     func prefixReuse() throws {
         let first = [ChatMessage(.user, "What floats?")]
         let options = GenerationOptions(maximumTokens: 8)
@@ -143,13 +143,13 @@ struct GeneratorTests {
         let fresh = try self.generator("mini-pvit").answer(second, options)
         #expect(fresh.reusedTokenCount == 0)
         #expect(fresh.tokens == continued.tokens)
-        // The same question again reads its last token only.
+        // The same conversation again reads only its last token.
         let again = try generator.answer(second, options)
         #expect(again.reusedTokenCount == again.promptTokenCount - 1)
         #expect(again.tokens == fresh.tokens)
     }
 
-    @Test("stop texts, end tokens, length and context end an answer, each with its reason")
+    @Test("a stop text, EOS, the length and the context each end an answer with their reason")
     func stopReasons() throws {
         let golden = try Golden("base-text")
         let name = "mini-llama-base-st"
@@ -163,7 +163,7 @@ struct GeneratorTests {
             "model.generation_config": ["eos_token_id": [3, .integer(Int(golden.continuation[3].rawValue))]]
         ]
         let ended = try generator(name, metadata: ending).generate(golden.tokens, GenerationOptions(maximumTokens: 24))
-        #expect(ended.stopReason == .endOfText)
+        #expect(ended.stopReason == .eos)
         #expect(ended.tokens == Array(golden.continuation[...3]))
         #expect(golden.text.hasPrefix(ended.text))
         #expect(ended.text == plain.model.tokenizer.decode(golden.continuation[..<3]))
@@ -172,7 +172,7 @@ struct GeneratorTests {
         #expect(none.stopReason == .length)
         #expect(none.tokens.isEmpty && none.text.isEmpty)
 
-        // The last token that is drawn needs no place of its own.
+        // The token drawn last needs no position in the cache.
         let full = try generator(name, context: golden.tokens.count + 4).generate(golden.tokens)
         #expect(full.stopReason == .context)
         #expect(full.tokens == Array(golden.continuation[..<5]))
@@ -182,7 +182,7 @@ struct GeneratorTests {
         #expect(error?.code == .contextFull)
     }
 
-    @Test("what is thrown while an answer is streamed ends it, and the next answer is sound")
+    @Test("an error thrown while an answer is emitted ends it, and the next answer is correct")
     func interruption() throws {
         struct Interruption: Error {}
         let golden = try Golden("base-text")
@@ -194,7 +194,7 @@ struct GeneratorTests {
         #expect(result.tokens == golden.continuation)
     }
 
-    @Test("a model without a template answers raw prompts only")
+    @Test("a model without a template rejects conversations and names --raw")
     func noTemplate() throws {
         let generator = try generator("mini-llama-gqa")
         let error = #expect(throws: PVITError.self) { try generator.answer([ChatMessage(.user, "Hello")]) }
@@ -202,7 +202,7 @@ struct GeneratorTests {
         #expect(error?.remedy?.contains("--raw") == true)
     }
 
-    @Test("files that hold no whole model are refused")
+    @Test("an incomplete model is refused")
     func notAModel() throws {
         let engine = try ComputeEngine(threadCount: 1)
         let name = "mini-llama-gqa"
@@ -220,7 +220,7 @@ struct GeneratorTests {
         #expect(missing?.tensor == "model.layers.3.input_layernorm.weight")
     }
 
-    @Test("windows for measuring begin with the token that the tokenizer adds")
+    @Test("evaluation windows begin with BOS")
     func windows() throws {
         let model = try generator("mini-llama-base-st").model
         let text = String(repeating: "Water rises and falls. ", count: 12)
