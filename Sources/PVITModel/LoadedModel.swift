@@ -108,10 +108,11 @@ public final class LoadedModel {
         }
         throw PVITError(
             .modelToken,
-            "the text contains the token \"\(piece)\", number \(token), but the model has embeddings for only \(rows) tokens",
+            "the text has the token \"\(piece)\", number \(token), but the model has embeddings for only \(rows) "
+                + "tokens",
             remedy: tokenizer.tokensBeforeText.contains(token)
-                ? "the tokenizer puts it before every text: set \"add_bos_token\": false in tokenizer_config.json and convert "
-                    + "the model again" : "remove it from the text")
+                ? "the tokenizer adds it to every text: set \"add_bos_token\": false in tokenizer_config.json and "
+                    + "convert the model again" : "remove it from the text")
     }
 
     private static func endTokens(
@@ -137,8 +138,8 @@ public final class LoadedModel {
         throw PVITError(
             .chatTemplate, "the model has no chat template",
             remedy:
-                "choose one with --chat-template NAME|FILE (\(BuiltInTemplate.names), or a Jinja file), or use --raw to "
-                    + "continue a text without a template")
+                "choose one with --chat-template NAME|FILE (\(BuiltInTemplate.names), or a Jinja file), or "
+                + "use --raw to continue a text without a template")
     }
 
     private static func tokenNames(_ metadata: JSONObject, _ tokenizer: Tokenizer) -> [String: String] {

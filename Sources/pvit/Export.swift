@@ -9,10 +9,10 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Export a model for other programs: as a GGUF file, or as a Hugging Face folder (safetensors).",
         discussion: """
-            If the name of the output ends in .gguf, this writes a GGUF file for llama.cpp, with configuration, tokenizer \
-            and chat template. The format cannot hold PVIT's projections, so these are left out. Any other output becomes a \
-            folder with safetensors files. The towers of a .pvq file are not exported: other programs read them from their \
-            own checkpoints.
+            If the name of the output ends in .gguf, this writes a GGUF file for llama.cpp, with configuration, \
+            tokenizer and chat template. The format cannot hold PVIT's projections, so these are left out. Any other \
+            output becomes a folder with safetensors files. The towers of a .pvq file are not exported: other programs \
+            read them from their own checkpoints.
 
             Examples:
               pvit export model.pvq --output model.gguf --type q8_0
@@ -26,8 +26,9 @@ struct Export: ParsableCommand {
     var output: FilePath
 
     @Option(
-        help: "The type of the weights; by default f16 in a GGUF file and the source's own types in a folder. A folder takes f32, f16 and bf16."
-    )
+        help: ArgumentHelp(
+            "The type of the weights: in a folder f32, f16 or bf16, by default the source's own types; in a GGUF file "
+                + "also q8_0, q4_0 or q4_1, by default f16."))
     var type: GGUFWeightType?
 
     @Option(parsing: .unconditional, help: "Start another safetensors file when one would exceed this size.")

@@ -8,14 +8,14 @@ import Vision
 struct ImageOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The image to ask about: JPEG, PNG or WebP. <image> in the prompt stands for it; without that, the image goes "
-                + "before the first message.", valueName: "file"))
+            "The image to ask about: JPEG, PNG or WebP. <image> in the prompt stands for it; without that, the image "
+                + "goes before the first message.", valueName: "file"))
     var image: [FilePath] = []
 
     @Option(
         help: ArgumentHelp(
-            "A region of the image, which the prompt mentions as {NAME}: left, upper, right and lower edge. Whole numbers "
-                + "are pixels, numbers with a decimal point are fractions of the image. Can be repeated.",
+            "A region of the image, which the prompt mentions as {NAME}: left, upper, right and lower edge. Whole "
+                + "numbers are pixels, numbers with a decimal point are fractions of the image. Can be repeated.",
             valueName: "name=x1,y1,x2,y2"))
     var region: [String] = []
 
@@ -97,7 +97,8 @@ struct Picture {
     /// The note for an image that viewers rotate or mirror; nil for others.
     var orientationNote: String? {
         guard image.orientation != .upright else { return nil }
-        return "viewers show \(path.readable) \(image.orientation) because of its EXIF orientation, which is ignored: the "
+        return
+            "viewers show \(path.readable) \(image.orientation) because of its EXIF orientation, which is ignored: the "
             + "model reads the image, and regions refer to it, as stored (\(image.size) pixels)"
     }
 }

@@ -10,9 +10,9 @@ struct Merge: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Add a delta to its base and write the result as a Hugging Face folder (safetensors).",
         discussion: """
-            The result equals that of the authors' own script, bit for bit: base and delta are cast to float16, added, and \
-            rounded to float16, whatever their types. Tensors are processed in ranges of rows, so memory does not grow with \
-            the model.
+            The result equals that of the authors' own script, bit for bit: base and delta are cast to float16, added, \
+            and rounded to float16, whatever their types. Tensors are processed in ranges of rows, so memory does not \
+            grow with the model.
 
             Example:
               pvit merge llama-7b pvit-delta --output pvit-7b
@@ -95,10 +95,11 @@ extension DeltaMerge.Result {
         var lines: [String] = []
         for (tensor, baseRows) in extended {
             lines.append(
-                "\(tensor.name): the base has \(baseRows) of \(tensor.shape.rows) rows; the others are copied from the delta")
+                "\(tensor.name): the base has \(baseRows) of \(tensor.shape.rows) rows; the others are the delta's")
         }
         if !passedThrough.isEmpty {
-            lines.append("copied, because the base lacks them: \(passedThrough.map(\.rawValue).joined(separator: ", "))")
+            lines.append(
+                "copied, because the base lacks them: \(passedThrough.map(\.rawValue).joined(separator: ", "))")
         }
         if !cast.base.isEmpty || !cast.other.isEmpty {
             lines.append(
@@ -107,8 +108,7 @@ extension DeltaMerge.Result {
         }
         if let replacedByTying {
             lines.append(
-                "\(replacedByTying) of the base is not used, because the configuration ties the output layer to the embeddings"
-                )
+                "\(replacedByTying) of the base is not used, because config.json ties output layer and embeddings")
         }
         if let outdatedVocabularySize {
             lines.append("corrected vocab_size in config.json, which was \(outdatedVocabularySize)")

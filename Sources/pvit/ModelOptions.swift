@@ -43,8 +43,8 @@ struct MemoryOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Keep the whole process within this much memory, such as 2GiB. Weights that do not fit are streamed for each "
-                + "token. By default, the limit is the free memory of the machine or the limit of the control group.",
+            "Keep the whole process within this much memory, such as 2GiB. Weights that do not fit are streamed for "
+                + "each token. By default, the limit is the machine's free memory or the control group's limit.",
             valueName: "size"))
     var memory: ByteCount?
 
@@ -101,12 +101,14 @@ struct SamplingArguments: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Draw only from the most likely tokens that together reach this probability.", valueName: "p"))
+        help: ArgumentHelp(
+            "Draw only from the most likely tokens that together reach this probability.", valueName: "p"))
     var topP = 1.0
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Draw only from tokens with at least this share of the largest probability.", valueName: "p"))
+        help: ArgumentHelp("Draw only from tokens with at least this share of the largest probability.", valueName: "p")
+    )
     var minP = 0.0
 
     @Option(

@@ -15,8 +15,8 @@ struct Quantize: ParsableCommand {
             Embeddings and output layer become q8 if the type is q4 or q8. Norms and projectors keep their own types. \
             --override changes the type of single tensors.
 
-            A PVIT model needs two towers to read images: a CLIP vision tower and a RegionCLIP encoder. Their matrices and \
-            convolutions become f16, or f32 with --type f32. If SOURCE is a .pvq file, its towers are copied; \
+            A PVIT model needs two towers to read images: a CLIP vision tower and a RegionCLIP encoder. Their matrices \
+            and convolutions become f16, or f32 with --type f32. If SOURCE is a .pvq file, its towers are copied; \
             --vision-tower and --region-encoder add or replace them.
 
             Examples:

@@ -12,22 +12,23 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answer a prompt, or hold a conversation.",
         discussion: """
-            The prompt goes through the model's chat template. With --raw, it is the text to continue, and special tokens in \
-            it are parsed. Without a prompt, run holds a conversation on a terminal (/help lists its commands); otherwise it \
-            reads the prompt from standard input, as it does if the prompt is -. Write a prompt that begins with - after --.
+            The prompt goes through the model's chat template. With --raw, it is the text to continue, and special \
+            tokens in it are parsed. Without a prompt, run holds a conversation on a terminal (/help lists its \
+            commands); otherwise it reads the prompt from standard input, as it does if the prompt is -. Write a \
+            prompt that begins with - after --.
 
-            Text that is piped in, or redirected from a file, is appended to the prompt after an empty line. Standard input \
-            is ignored if it is a socket, or a file that was partly read before (as in a shell loop). --no-stdin or \
-            < /dev/null ignores it always.
+            Text that is piped in, or redirected from a file, is appended to the prompt after an empty line. Standard \
+            input is ignored if it is a socket, or a file that was partly read before (as in a shell loop). --no-stdin \
+            or < /dev/null ignores it always.
 
-            --image gives a PVIT model an image to read. --region names a region of it, which the prompt mentions as {NAME}. \
-            The model reads it as <Region><L…><L…><L…><L…></Region>, with edges in thousandths; a prompt may also contain \
-            that itself. Further prompts about the same image do not encode it again.
+            --image gives a PVIT model an image to read. --region names a region of it, which the prompt mentions as \
+            {NAME}. The model reads it as <Region><L…><L…><L…><L…></Region>, with edges in thousandths; a prompt may \
+            also contain that itself. Further prompts about the same image do not encode it again.
 
             Examples:
               pvit run pvit.pvq --image dogs.jpg "What is in the picture?"
               pvit run pvit.pvq --image dogs.jpg --region left=20,80,310,366 "What is the dog in {left} doing?"
-              pvit run pvit.pvq --image dogs.jpg --region a=0.1,0.2,0.5,0.9 --region b=0.5,0.2,0.9,0.9 "Compare {a} and {b}."
+              pvit run pvit.pvq --image dogs.jpg --region a=0.1,0.2,0.5,0.9 --region b=0.5,0.2,0.9,0.9 "{a} or {b}?"
               pvit run smollm2.pvq "What is the capital of France?"
               pvit run smollm2.pvq --raw "Once upon a time" --max-tokens 100 --temperature 0.8 --seed 7
               pvit run smollm2.pvq "Name three rivers." --json
@@ -69,16 +70,16 @@ struct Run: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What to do when the context is full: stop ends the answer; slide drops the oldest tokens, except instructions "
-                + "and image, and goes on.",
+            "What to do when the context is full: stop ends the answer; slide drops the oldest tokens, except "
+                + "instructions and image, and goes on.",
             valueName: "stop|slide"))
     var overflow: ContextOverflow = .stop
 
     @Option(
         defaultAsFlag: 16, parsing: .next,
         help: ArgumentHelp(
-            "Guess up to n tokens (by default 16) from repetitions in the text and check them in one pass. The answer is "
-                + "the same, but faster where it quotes.",
+            "Guess up to n tokens (by default 16) from repetitions in the text and check them in one pass. The answer "
+                + "is the same, but faster where it quotes.",
             valueName: "n"))
     var speculate: Int?
 
@@ -93,8 +94,8 @@ struct Run: ParsableCommand {
 
     @Flag(
         help: ArgumentHelp(
-            "Parse special tokens, such as <|im_end|>, in prompt and instructions. By default they are plain text there, "
-                + "and only those of the template are parsed."))
+            "Parse special tokens, such as <|im_end|>, in prompt and instructions. By default they are plain text "
+                + "there, and only those of the template are parsed."))
     var parseSpecial = false
 
     @Flag(help: "Print the text that the model would read, and do not answer.")
@@ -108,8 +109,8 @@ struct Run: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Keep the messages that you write in this file, so that the arrow keys recall them in the next conversation. By "
-                + "default nothing is kept.", valueName: "file"))
+            "Keep the messages that you write in this file, so that the arrow keys recall them in the next "
+                + "conversation. By default nothing is kept.", valueName: "file"))
     var history: FilePath?
 
     @OptionGroup var sampling: SamplingArguments
@@ -289,7 +290,7 @@ extension GenerationResult {
         switch stopReason {
         case .length where tokens.count > 0:
             ["the answer was cut after \(tokens.count) token\(tokens.count == 1 ? "" : "s") because of --max-tokens"]
-            case .context: ["the answer ends here because the context is full: try --overflow slide, or a longer --context"]
+        case .context: ["the answer ends here because the context is full: try --overflow slide, or a longer --context"]
         default: []
         }
     }

@@ -12,11 +12,12 @@ struct Tokenize: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the tokens of a text.",
         discussion: """
-            As in run --raw, special tokens in the text are parsed unless --plain is given, and BOS is added unless the text \
-            begins with it. If TEXT is -, the text is read from standard input.
+            As in run --raw, special tokens in the text are parsed unless --plain is given, and BOS is added unless \
+            the text begins with it. If TEXT is -, the text is read from standard input.
 
-            Text is shown in quotation marks, with escapes as in Swift (\\n, \\u{200b}); bytes that are not a whole character \
-            are shown as <0xE2>; special tokens have no quotation marks. Tokens without an embedding are marked.
+            Text is shown in quotation marks, with escapes as in Swift (\\n, \\u{200b}); bytes that are not a whole \
+            character are shown as <0xE2>; special tokens have no quotation marks. Tokens without an embedding are \
+            marked.
 
             Examples:
               pvit tokenize smollm2.pvq "Hello, world"

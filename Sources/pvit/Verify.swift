@@ -8,8 +8,8 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check every byte of a .pvq file.",
         discussion: """
-            This checks the structure, the checksum of every tile, the padding, and the digests of every tensor and of the \
-            model.
+            This checks the structure, the checksum of every tile, the padding, and the digests of every tensor and of \
+            the model.
 
             Example:
               pvit verify pvit.pvq

@@ -238,13 +238,15 @@ struct ConversationTests {
         let image = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures/images/0024.jpg").string
         let terminal = try start(model: "pvit-f32.pvq")
         for (line, answer) in [
-            ("/hel", "did you mean /help?"), ("/HELP", "/region NAME=x1,y1,x2,y2"), ("/region a=1,2,3,4", "regions need an image"),
+            ("/hel", "did you mean /help?"), ("/HELP", "/region NAME=x1,y1,x2,y2"),
+            ("/region a=1,2,3,4", "regions need an image"),
             ("/image absent.jpg", "absent.jpg"), ("/image \(other)", "JPEG"), ("/image", "there is no image"),
             ("/image \(image)", "281 × 179"), ("/region a=1,2,3,4000", "beyond"), ("/region a b", "no name"),
             ("/region a=1,2,100,90", "regions: a=1,2,100,90"), ("/region b=", "there is no region b"),
             ("/region a=", "there are no regions"), ("/image clear", "there is no image"),
             ("/system", "no instructions"),
-            ("/system Be brief.", "changed the instructions"), ("/system", "Be brief."), ("//hi", "was cut after 2 tokens"),
+            ("/system Be brief.", "changed the instructions"), ("/system", "Be brief."),
+            ("//hi", "was cut after 2 tokens"),
             ("/stats", "ended by length"), ("/save \(other)", "not a conversation"), ("/load \(other)", "/save wrote"),
             ("/save", "takes a file name"), ("/save \(saved)", "2 messages"), ("/reset", "new conversation"),
             ("/undo", "no message"), ("/system clear", "removed the instructions"), ("/load \(saved)", "2 messages"),

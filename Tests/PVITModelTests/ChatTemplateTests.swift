@@ -134,7 +134,9 @@ struct ChatTemplateTests {
             ChatMessage(.system, "Rules."), ChatMessage(.user, "One?"), ChatMessage(.assistant, "Two."),
             ChatMessage(.user, "Three?"),
         ]).text
-        let positions = try ["Rules.", "One?", "Two.", "Three?"].map { try #require(text.firstRange(of: $0)).lowerBound }
+        let positions = try ["Rules.", "One?", "Two.", "Three?"].map {
+            try #require(text.firstRange(of: $0)).lowerBound
+        }
         #expect(positions == positions.sorted())
         #expect(chat.stopTexts.count == 1 || builtIn == .alpaca)
     }

@@ -51,7 +51,9 @@ struct HostileTemplateTests {
         "{% set n = namespace(x=[]) %}{% for i in range(90000) %}{% set n.x = \(link) %}{% endfor %}"
     }
 
-    @Test("a template that would not end, or not fit into memory, gives an error that names the limit", arguments: templates)
+    @Test(
+        "a template that would not end, or not fit into memory, gives an error that names the limit",
+        arguments: templates)
     func limits(_ template: String, limit: String) {
         let error = #expect(throws: PVITError.self) { try JinjaTemplate(template).render([:], work: 1_000_000) }
         #expect(error?.code == .chatTemplate)

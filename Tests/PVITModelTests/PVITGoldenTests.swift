@@ -20,7 +20,8 @@ struct PVITGoldenTests {
     }
 
     @Test(
-        "prompts, logits and answers are those of the original code, with images and regions", arguments: PVITCase.names)
+        "prompts, logits and answers are those of the original code, with images and regions", arguments: PVITCase.names
+    )
     func answers(name: String) throws {
         let golden = try PVITCase(name)
         let generator = try PVITFile.generator()
@@ -44,7 +45,9 @@ struct PVITGoldenTests {
         #expect(result.promptTokenCount == golden.tokens.count && result.cutTokenCount == 0)
     }
 
-    @Test("the decoder's input embeddings are those of the original code", arguments: ["0001-two-regions", "0024-multi-turn"])
+    @Test(
+        "the decoder's input embeddings are those of the original code",
+        arguments: ["0001-two-regions", "0024-multi-turn"])
     func embeddings(name: String) throws {
         let golden = try PVITCase(name)
         let model = try PVITFile.model()

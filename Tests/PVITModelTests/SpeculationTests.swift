@@ -26,7 +26,8 @@ struct SpeculationTests {
     ]
 
     @Test(
-        "guessing changes neither tokens nor text nor stop reason", arguments: ["mini-llama-base-st", "mini-llama-gqa"],
+        "guessing changes neither tokens nor text nor stop reason",
+        arguments: ["mini-llama-base-st", "mini-llama-gqa"],
         samplings)
     func sameAnswer(_ name: String, _ sampling: SamplingOptions) throws {
         let plain = try generator(name)

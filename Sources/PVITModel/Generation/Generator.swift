@@ -20,7 +20,8 @@ public final class Generator {
     /// Creates a generator and allocates its KV cache.
     ///
     /// - Parameters:
-    ///   - contextLength: The maximum number of positions. nil takes the memory plan's, or the length that the model was
+    ///   - contextLength: The maximum number of positions. nil takes the memory plan's, or the length that the model
+    ///     was
     ///     trained for.
     ///   - storage: The type of keys and values. nil takes the memory plan's, or `f16`.
     /// - Throws: `model.cache` if a context of that length is not possible.
@@ -161,8 +162,8 @@ public final class Generator {
         return (common, timings)
     }
 
-    /// Reads the last token and a draft of those that may follow. Draws the next token, and further ones as long as they
-    /// match the draft.
+    /// Reads the last token and a draft of those that may follow. Draws the next token, and further ones as long as
+    /// they match the draft.
     private func decode(_ answer: inout Answer, _ speculation: inout Speculation?) throws {
         let room = min(answer.remaining - 1, cache.capacity - cache.count - 1)
         let draft = speculation?.draft(after: answer.history, room: room) ?? []

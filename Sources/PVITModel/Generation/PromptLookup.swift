@@ -20,7 +20,8 @@ struct PromptLookup {
     private static let candidates = 64
     private static let longestMatch = 64
 
-    /// Returns up to `count` tokens that may come next, or none if the last two tokens have not occurred together before.
+    /// Returns up to `count` tokens that may come next, or none if the last two tokens have not occurred together
+    /// before.
     ///
     /// - Parameter text: The whole text. It must begin with the text of the previous call.
     mutating func continuation(of text: [TokenID], count: Int) -> [TokenID] {
@@ -52,7 +53,8 @@ struct PromptLookup {
                 earlier.append(nil)
                 continue
             }
-            earlier.append(latest.updateValue(position, forKey: Pair(first: text[position - 2], second: text[position - 1])))
+            earlier.append(
+                latest.updateValue(position, forKey: Pair(first: text[position - 2], second: text[position - 1])))
         }
     }
 

@@ -4,7 +4,7 @@ import Storage
 enum JinjaError {
     private static let remedy =
         "choose another template with --chat-template NAME|FILE, or use --raw to continue a text without a template"
-        /// The maximum length of a message, because a template can raise one of any length.
+    /// The maximum length of a message, because a template can raise one of any length.
     private static let maximumLength = 400
 
     static func syntax(_ problem: String) -> PVITError {

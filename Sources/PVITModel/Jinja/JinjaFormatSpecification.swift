@@ -39,7 +39,9 @@ struct JinjaFormatSpecification {
         width = try Self.number(&rest) ?? 0
         grouping = take([",", "_"])
         if take(["."]) != nil {
-            guard let digits = try Self.number(&rest) else { throw JinjaError.runtime("a format has no precision after '.'") }
+            guard let digits = try Self.number(&rest) else {
+                throw JinjaError.runtime("a format has no precision after '.'")
+            }
             precision = digits
         }
         type = rest.popFirst()?.scalar

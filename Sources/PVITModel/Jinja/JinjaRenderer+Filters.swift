@@ -107,7 +107,9 @@ extension JinjaRenderer {
             guard precision < 0 else { return .float(Double(number.decimal(digits: precision)) ?? number) }
             throw JinjaError.runtime("round with a negative precision is not supported for fractions")
         case "ceil", "floor":
-            guard precision >= 0 else { throw JinjaError.runtime("round with a negative precision is not supported with '\(method)'") }
+            guard precision >= 0 else {
+                throw JinjaError.runtime("round with a negative precision is not supported with '\(method)'")
+            }
             guard precision <= 18 else { throw JinjaError.runtime("round takes at most 18 digits with '\(method)'") }
             let power = (0..<precision).reduce(1.0) { result, _ in result * 10 }
             let scaled = (number * power).rounded(method == "ceil" ? .up : .down)

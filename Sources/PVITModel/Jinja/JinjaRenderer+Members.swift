@@ -51,7 +51,8 @@ extension JinjaRenderer {
         }
         switch value {
         case .list(let list) where list.isSequence: return position(list.elements.count).map { list.elements[$0] }
-        case .string(let text): return position(text.count).map { .string(JinjaString(CollectionOfOne(text.scalars[$0]))) }
+        case .string(let text):
+            return position(text.count).map { .string(JinjaString(CollectionOfOne(text.scalars[$0]))) }
         case .range(let range): return position(range.count).map { .integer(range.start + $0 * range.step) }
         default: return nil
         }

@@ -99,7 +99,8 @@ extension JinjaRenderer {
         return .iterator(try JinjaIterator(try groups.map { try list($0) }))
     }
 
-    /// The sort key of an element: itself or a member. Strings are compared without regard to case unless `isSensitive`.
+    /// The sort key of an element: itself or a member. Strings are compared without regard to case unless
+    /// `isSensitive`.
     func sortKey(_ path: JinjaValue?, of element: JinjaValue, isSensitive: Bool) throws -> JinjaValue {
         let key = path.orNone.isNone ? element : try member(path.orNone, of: element)
         guard !isSensitive, case .string(let text) = key else { return key }

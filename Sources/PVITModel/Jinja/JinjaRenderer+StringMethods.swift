@@ -135,7 +135,9 @@ extension JinjaRenderer {
     }
 
     /// The slice of a text between the optional second and third argument.
-    private func searchedSlice(_ text: JinjaString, _ bound: [JinjaValue?]) throws -> (ArraySlice<PromptScalar>, start: Int)? {
+    private func searchedSlice(_ text: JinjaString, _ bound: [JinjaValue?]) throws -> (
+        ArraySlice<PromptScalar>, start: Int
+    )? {
         func index(_ value: JinjaValue?, _ fallback: Int) throws -> Int {
             guard let value, !value.isNone else { return fallback }
             let number = try integer(value, for: "a slice of a string")

@@ -50,7 +50,9 @@ public struct ModelPrompt: Sendable {
         if let image {
             let digest = image.digest
             for (patch, position) in (shown.image ?? 0..<0).enumerated() { positions[position] = .patch(patch, digest) }
-            for (region, position) in zip(prompt.regions, shown.regions) { positions[position] = .region(region, digest) }
+            for (region, position) in zip(prompt.regions, shown.regions) {
+                positions[position] = .region(region, digest)
+            }
             // `<im_end>` belongs to the image.
             if let patches = shown.image { fixedCount = max(fixedCount, min(patches.upperBound + 1, positions.count)) }
         }
@@ -92,7 +94,8 @@ public struct ModelPrompt: Sendable {
         guard let firstNeededRegion, (fixedCount..<fixedCount + count).contains(firstNeededRegion) else { return }
         throw PVITError(
             .promptTooLong,
-            "the prompt has \(tokens.count) tokens, and dropping the oldest \(count) would drop a region of the last message",
+            "the prompt has \(tokens.count) tokens, and dropping the oldest \(count) would drop a region of the last "
+                + "message",
             remedy: "ask about fewer regions at a time, or use a longer context")
     }
 
@@ -128,8 +131,8 @@ public struct PromptRoom: Sendable, Hashable {
         self.mayCut = mayCut && overflow == .stop
     }
 
-    /// The room beside an answer with these options. Like PVIT's worker, it keeps 256 tokens free by default, and at most
-    /// 1024.
+    /// The room beside an answer with these options. Like PVIT's worker, it keeps 256 tokens free by default, and at
+    /// most 1024.
     init(contextLength: Int, _ options: GenerationOptions) {
         self.init(
             contextLength: contextLength, answerCount: min(max(options.maximumTokens ?? 256, 0), 1024),
@@ -140,9 +143,9 @@ public struct PromptRoom: Sendable, Hashable {
 extension LoadedModel {
     /// Renders a conversation through the chat template and tokenizes it.
     ///
-    /// `<image>` in a message stands for the image. If no message has it, the image goes before the user's first message,
-    /// as in PVIT's training. Regions are written `<Region><L…><L…><L…><L…></Region>`: the left, upper, right and lower
-    /// edge, in thousandths of the image.
+    /// `<image>` in a message stands for the image. If no message has it, the image goes before the user's first
+    /// message, as in PVIT's training. Regions are written `<Region><L…><L…><L…><L…></Region>`: the left, upper, right
+    /// and lower edge, in thousandths of the image.
     ///
     /// - Parameters:
     ///   - messages: The conversation.
@@ -191,7 +194,7 @@ extension LoadedModel {
             if image != nil { _ = try requireVision() }
             let tokens =
                 addBOS
-                    ? tokenizer.encode(prompt: text.segments)
+                ? tokenizer.encode(prompt: text.segments)
                 : tokenizer.encode(segments: text.segments, addBeginning: false)
             try check(tokens)
             return ModelPrompt(tokens, fixedCount: fixedCount(of: tokens, instructions))

@@ -37,8 +37,8 @@ struct PromptPositions: Sendable, Hashable {
             throw PVITError(
                 .promptRegion, "the text has <Region> or </Region> that do not enclose four locations",
                 remedy:
-                    "write <Region><L100><L250><L900><L975></Region>: the left, upper, right and lower edge in thousandths, "
-                    + "with at most 4 digits each")
+                    "write <Region><L100><L250><L900><L975></Region>: the left, upper, right and lower edge in "
+                    + "thousandths, with at most 4 digits each")
         }
         for region in prompt.regions { try region.check() }
     }

@@ -27,7 +27,8 @@ public final class PVITVision {
     /// The images encoded last, the latest at the end.
     private var recent: [ImageEncoding] = []
 
-    /// The number of images whose encoding is kept for further requests. RN50x4's features of an image take 20 to 30 MB.
+    /// The number of images whose encoding is kept for further requests. RN50x4's features of an image take 20 to 30
+    /// MB.
     private static let recentCount = 2
     /// The memory limit for the embeddings of a prompt's regions, in all steps of their computation.
     private static let regionByteCount = 128 << 20

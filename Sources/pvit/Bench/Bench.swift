@@ -9,18 +9,18 @@ import SystemPackage
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Measure how fast a model reads prompts (prefill) and generates tokens (decode), beside the machine's limits.",
+            "Measure how fast a model reads prompts (prefill) and generates tokens (decode), and the machine's limits.",
         discussion: """
-            Each figure is the median of several runs; a first run does not count. The spread is the difference between the \
-            slowest and the fastest run, relative to the median. Weight GB/s is the rate at which layers and output layer \
-            read their weights.
+            Each figure is the median of several runs; a first run does not count. The spread is the difference \
+            between the slowest and the fastest run, relative to the median. Weight GB/s is the rate at which layers \
+            and output layer read their weights.
 
-            The limit is the speed at which the machine, with the same threads, could read every byte of the weights from \
-            memory once in each pass, or do all multiplications of 4-bit and 8-bit weights with its fastest instruction for \
-            bytes, whichever is slower. The rows "read" and "dot" show both.
+            The limit is the speed at which the machine, with the same threads, could read every byte of the weights \
+            from memory once in each pass, or do all multiplications of 4-bit and 8-bit weights with its fastest \
+            instruction for bytes, whichever is slower. The rows "read" and "dot" show both.
 
-            --kernels measures single kernels instead, on one thread, for each instruction set that the machine has. It needs \
-            no model.
+            --kernels measures single kernels instead, on one thread, for each instruction set that the machine has. \
+            It needs no model.
 
             Examples:
               pvit bench smollm2.pvq --prompt-tokens 128,512 --threads 1,2

@@ -10,7 +10,8 @@ struct MachineLimits {
     let bytesPerSecond: Double
     let operationsPerSecond: Double
 
-    /// Measures the limits. With a small memory budget, part of the data stays in the cache and the read rate is too high.
+    /// Measures the limits. With a small memory budget, part of the data stays in the cache and the read rate is too
+    /// high.
     init(of engine: ComputeEngine, within budget: ByteCount?, _ clock: Stopwatch) throws {
         let probe = MachineProbe(engine: engine, budget: budget)
         var (bytes, operations) = (0.0, 0.0)

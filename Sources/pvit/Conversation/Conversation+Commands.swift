@@ -18,7 +18,7 @@ extension Conversation {
         case .reset:
             state.messages = []
             display.note("started a new conversation")
-            case .slide:
+        case .slide:
             state.options.overflow = .slide
             display.note(
                 "from now on, the oldest tokens are dropped when the context is full, except instructions and image")
@@ -137,7 +137,8 @@ extension Conversation {
         ])
         table.add([
             "answer", "\(result.tokens.count)",
-            "tokens, \(result.decodeTokensPerSecond.formatted(decimals: 1)) tokens/s, ended by \(result.stopReason.rawValue)",
+            "tokens, \(result.decodeTokensPerSecond.formatted(decimals: 1)) tokens/s, "
+                + "ended by \(result.stopReason.rawValue)",
         ])
         let vision = result.visionTimings.total.seconds
         if vision > 0 { table.add(["image", vision.formatted(decimals: 2), "seconds"]) }

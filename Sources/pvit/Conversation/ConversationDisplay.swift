@@ -1,7 +1,8 @@
 import ArgumentParser
 import Storage
 
-/// The output of a conversation. Answers go to standard output; everything else goes to the terminal, on separate lines.
+/// The output of a conversation. Answers go to standard output; everything else goes to the terminal, on separate
+/// lines.
 final class ConversationDisplay {
     let screen: TerminalScreen
     /// Whether the last line on the terminal is not ended yet.

@@ -1,8 +1,8 @@
 import Storage
 import SystemPackage
 
-/// A file of answers to FineEval's questions, as JSON lines. Each answer is written at once, so an interrupted run can be
-/// resumed.
+/// A file of answers to FineEval's questions, as JSON lines. Each answer is written at once, so an interrupted run can
+/// be resumed.
 struct AnswerFile: ~Copyable {
     /// The number of answers in the file at the start.
     let count: Int
@@ -21,8 +21,8 @@ struct AnswerFile: ~Copyable {
     ///
     /// A run that was killed may leave an incomplete last line.
     ///
-    /// - Throws: `fineeval.answers` if a line is not an answer to one of the questions, or an incomplete last line is not
-    ///   the beginning of one; `file.*`.
+    /// - Throws: `fineeval.answers` if a line is not an answer to one of the questions, or an incomplete last line is
+    ///   not the beginning of one; `file.*`.
     init(path: FilePath, questions: FineEvalQuestions) throws {
         guard try !OutputPlace(path).isStream else {
             throw PVITError(

@@ -13,9 +13,9 @@ struct EvaluateFineEval: ParsableCommand {
         discussion: """
             A question is a line such as {"image": "0000.jpg", "instruction": "What is in \
             <Region><L204><L469><L810><L960></Region>?"}. Its answer repeats both and adds "output". Several questions \
-            are answered in a batch; the answers do not depend on that. Each answer is written at once, and at the end they are \
-            sorted into the order of the questions. To resume an interrupted run, run the same command again. A question that \
-            cannot be answered is reported and skipped; the next run tries it again.
+            are answered in a batch; the answers do not depend on that. Each answer is written at once, and at the end \
+            they are sorted into the order of the questions. To resume an interrupted run, run the same command again. \
+            A question that cannot be answered is reported and skipped; the next run tries it again.
 
             Example:
               pvit evaluate fineeval pvit.pvq --questions instructions.jsonl --images images --output answers.jsonl

@@ -17,7 +17,7 @@ struct EvaluateLogits: ParsableCommand {
 
             Examples:
               pvit evaluate logits model.pvq --prompt "Once upon a time" --output logits.npy
-              pvit evaluate logits pvit.pvq --prompt "USER: <image> What is this? ASSISTANT:" --image dog.jpg --output logits.npy
+              pvit evaluate logits pvit.pvq --image dog.jpg --prompt "USER: <image> Who? ASSISTANT:" --output logits.npy
             """)
 
     @OptionGroup var model: ModelOptions

@@ -16,7 +16,8 @@ struct FineEvalQuestions {
 
     /// Reads a file of JSON lines. Empty lines are skipped.
     ///
-    /// - Throws: The errors of reading; `text.encoding` for UTF-16 and UTF-32; `fineeval.question` if there are no lines.
+    /// - Throws: The errors of reading; `text.encoding` for UTF-16 and UTF-32; `fineeval.question` if there are no
+    ///   lines.
     init(path: FilePath) throws {
         let file = try MappedFile(path: path)
         let bytes = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }

@@ -15,8 +15,8 @@ struct Inspect: ParsableCommand {
         abstract: "Describe a model file or folder: architecture, sizes, types, quantization errors, origin.",
         discussion: """
             Reads .pvq containers, Hugging Face and Meta LLaMA folders, and safetensors, PyTorch and GGUF files. Tells \
-            whether the model can run, and if not, why: for example because tensors are missing, or because it is a delta \
-            that needs its base.
+            whether the model can run, and if not, why: for example because tensors are missing, or because it is a \
+            delta that needs its base.
 
             Examples:
               pvit inspect pvit.pvq

@@ -58,7 +58,8 @@ extension ModelReport {
         }
         return table(
             [
-                ("component", false), ("encoding", false), ("parameters", true), ("bits/weight", true), ("stored", true),
+                ("component", false), ("encoding", false), ("parameters", true), ("bits/weight", true),
+                ("stored", true),
                 ("relative RMSE", true), ("", false),
             ], rows)
     }

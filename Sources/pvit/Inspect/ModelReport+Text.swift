@@ -21,7 +21,8 @@ extension ModelReport {
 
     private var componentTable: String {
         var table = TextTable([
-            ("component", .left), ("tensors", .right), ("parameters", .right), ("encoding", .left), ("bits/weight", .right),
+            ("component", .left), ("tensors", .right), ("parameters", .right), ("encoding", .left),
+            ("bits/weight", .right),
             ("stored", .right), ("of raw", .right), ("relative RMSE", .right),
         ])
         for (component, total) in components { table.add(Self.cells(component.rawValue, total)) }

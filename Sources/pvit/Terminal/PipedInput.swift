@@ -3,8 +3,8 @@ import Storage
 
 /// Decides whether the text on standard input belongs to a prompt that was given as an argument.
 ///
-/// It does in `cat notes | pvit run MODEL "Summarise"` and `pvit run MODEL "Summarise" < notes`. It does not if standard
-/// input is meant for others: the input of a shell loop around the program, or a connection that stays open.
+/// It does in `cat notes | pvit run MODEL "Summarise"` and `pvit run MODEL "Summarise" < notes`. It does not if
+/// standard input is meant for others: the input of a shell loop around the program, or a connection that stays open.
 enum PipedInput {
     private enum Kind {
         /// A terminal, a device such as /dev/null, or nothing.
@@ -38,8 +38,9 @@ enum PipedInput {
         let bytes = try readStandardInput()
         guard !bytes.isEmpty else { return nil }
         note(
-            "standard input (\(ByteCount(rawValue: UInt64(bytes.count)))) is appended to the prompt; --no-stdin ignores it"
-            )
+            "standard input (\(ByteCount(rawValue: UInt64(bytes.count)))) is appended to the prompt; --no-stdin "
+                + "ignores it"
+        )
         return text(of: bytes)
     }
 
