@@ -3,7 +3,7 @@ import Storage
 /// A Jinja template that turns a conversation into the text that the model was trained on.
 public struct ChatTemplate: Sendable {
     /// Families of templates, each with its own way to end a turn. A template need not belong to one.
-    public enum Family: String, Sendable, Hashable, CaseIterable {
+    private enum Family: CaseIterable {
         /// `<|im_start|>role … <|im_end|>`
         case chatML
         /// `USER: … ASSISTANT: …`
@@ -16,7 +16,7 @@ public struct ChatTemplate: Sendable {
         case alpaca
 
         /// Strings that every template of the family contains.
-        fileprivate var markers: [String] {
+        var markers: [String] {
             switch self {
             case .chatML: ["<|im_start|>", "<|im_end|>"]
             case .vicuna: ["USER: ", "ASSISTANT:"]
@@ -27,7 +27,7 @@ public struct ChatTemplate: Sendable {
         }
 
         /// Strings that end the model's turn, besides EOS. Most are special tokens.
-        fileprivate var turnEnds: [String] {
+        var turnEnds: [String] {
             switch self {
             case .chatML: ["<|im_end|>"]
             case .vicuna: ["</s>"]
@@ -38,8 +38,6 @@ public struct ChatTemplate: Sendable {
         }
     }
 
-    /// The family, recognised by the strings that the template contains.
-    public let family: Family?
     /// Strings that end the model's turn, whether the model spells them or draws them as a single token. EOS ends it
     /// too.
     public let stopTexts: [String]
@@ -59,7 +57,6 @@ public struct ChatTemplate: Sendable {
     public init(_ text: String, tokens: [String: String]) throws {
         let family = Family.allCases.first { $0.markers.allSatisfy(text.contains) }
         let template = try JinjaTemplate(text)
-        self.family = family
         self.template = template
         self.tokens = tokens
         let familyEnds = family?.turnEnds ?? []

@@ -17,11 +17,4 @@ extension LoadedModel {
         try file.header.checkDecoding(in: memoryPlan?.decodingByteCount)
         return try (forRegions ? preparation : preparation.withoutRegions).prepare(file)
     }
-
-    /// Scales decoded pixels for the model.
-    ///
-    /// - Throws: `model.no-vision`.
-    public func image(_ pixels: PixelImage) throws -> PreparedImage {
-        try requireVision().preparation.prepare(pixels)
-    }
 }

@@ -1,6 +1,7 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import Testing
 
 /// Runs the built `pvit` as a user would.
 enum CommandLineRunner {
@@ -32,6 +33,15 @@ enum CommandLineRunner {
         let running = try start(arguments, input: input, environment: environment)
         running.process.waitUntilExit()
         return try running.outcome
+    }
+
+    /// Runs `pvit`, expects success, and decodes its output as JSON.
+    static func decode<Value: Decodable>(
+        _ type: Value.Type = Value.self, from arguments: [String], environment: [String: String] = [:]
+    ) throws -> Value {
+        let outcome = try run(arguments, environment: environment)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return try JSONDecoder().decode(type, from: Data(outcome.output.utf8))
     }
 
     /// Runs a shell script, in which `$PVIT` is the program, and waits for it.

@@ -79,8 +79,7 @@ struct ConvertTests {
             }
             let tensors: [Tensor]
         }
-        let json = try CommandLineRunner.run(["inspect", output, "--tensors", "--json"]).output
-        let listing = try JSONDecoder().decode(Listing.self, from: Data(json.utf8))
+        let listing = try CommandLineRunner.decode(Listing.self, from: ["inspect", output, "--tensors", "--json"])
         let encodings = Dictionary(uniqueKeysWithValues: listing.tensors.map { ($0.name, $0.encoding) })
         #expect(encodings["model.layers.0.mlp.up_proj.weight"] == "q8")
         #expect(encodings["model.layers.0.self_attn.v_proj.weight"] == "f32")

@@ -52,12 +52,10 @@ struct EvaluateTests {
         }
         func divergence(_ model: String) throws -> Divergence {
             let text = CommandLineRunner.packageRoot.appending("LICENSE").string
-            let outcome = try CommandLineRunner.run([
+            return try CommandLineRunner.decode(from: [
                 "evaluate", "divergence", Models.path(model), "--reference", Models.path("gqa-f32.pvq"), "--text", text,
                 "--context", "32", "--windows", "2", "--json",
             ])
-            #expect(outcome.status == 0, "\(outcome.errors)")
-            return try JSONDecoder().decode(Divergence.self, from: Data(outcome.output.utf8))
         }
         let same = try divergence("gqa-f32.pvq")
         #expect(same.mean_kl < 1e-9 && same.top1_agreement == 1 && same.tokens == 30)
@@ -74,11 +72,13 @@ struct EvaluateTests {
             let tokens: Int
             let windows: Int
         }
-        let outcome = try CommandLineRunner.run([
-            "evaluate", "perplexity", Models.path("gqa-q8.pvq"), "--text",
-            CommandLineRunner.packageRoot.appending("LICENSE").string, "--context", "64", "--windows", "3", "--json",
-        ])
-        let result = try JSONDecoder().decode(Perplexity.self, from: Data(outcome.output.utf8))
+        let result = try CommandLineRunner.decode(
+            Perplexity.self,
+            from: [
+                "evaluate", "perplexity", Models.path("gqa-q8.pvq"), "--text",
+                CommandLineRunner.packageRoot.appending("LICENSE").string, "--context", "64", "--windows", "3",
+                "--json",
+            ])
         #expect(result.windows == 3 && result.tokens == 3 * 31)
         #expect(result.perplexity > 1)
     }

@@ -17,9 +17,7 @@ struct RunTests {
     }
 
     private func answer(_ arguments: [String], environment: [String: String] = [:]) throws -> Answer {
-        let outcome = try CommandLineRunner.run(["run"] + arguments + ["--json"], environment: environment)
-        #expect(outcome.status == 0, "\(outcome.errors)")
-        return try JSONDecoder().decode(Answer.self, from: Data(outcome.output.utf8))
+        try CommandLineRunner.decode(from: ["run"] + arguments + ["--json"], environment: environment)
     }
 
     @Test("an f32 container continues a prompt as the reference does, with scalar and with fast kernels")
@@ -133,8 +131,8 @@ struct RunTests {
     func tokenize() throws {
         struct Tokens: Decodable { let ids: [Int] }
         let golden = try GoldenText("gqa-text")
-        let outcome = try CommandLineRunner.run(["tokenize", Models.path("gqa-q8.pvq"), golden.prompt, "--json"])
-        let tokens = try JSONDecoder().decode(Tokens.self, from: Data(outcome.output.utf8))
+        let tokens = try CommandLineRunner.decode(
+            Tokens.self, from: ["tokenize", Models.path("gqa-q8.pvq"), golden.prompt, "--json"])
         #expect(tokens.ids == golden.inputIDs)
     }
 
@@ -163,8 +161,7 @@ struct RunTests {
             let texts: [String?]
             let special: [Bool]
         }
-        let json = try CommandLineRunner.run(["tokenize", model, "Hi é", "--json"])
-        let tokens = try JSONDecoder().decode(Tokens.self, from: Data(json.output.utf8))
+        let tokens = try CommandLineRunner.decode(Tokens.self, from: ["tokenize", model, "Hi é", "--json"])
         #expect(tokens.pieces.count == tokens.ids.count && tokens.pieces[1] == "▁Hi")
         #expect(tokens.texts == ["<s>", " Hi", " é"] && tokens.special == [true, false, false])
     }
@@ -208,9 +205,7 @@ struct RunTests {
     }
 
     private func figures(_ options: [String]) throws -> [Figure] {
-        let outcome = try CommandLineRunner.run(["bench"] + options + ["--json"])
-        #expect(outcome.status == 0, "\(outcome.errors)")
-        return try JSONDecoder().decode([Figure].self, from: Data(outcome.output.utf8))
+        try CommandLineRunner.decode(from: ["bench"] + options + ["--json"])
     }
 
     @Test("bench prints a figure for each test, length and number of threads, with its share of the machine's limit")

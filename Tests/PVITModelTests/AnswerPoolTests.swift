@@ -21,9 +21,7 @@ struct AnswerPoolTests {
             sampling: SamplingOptions(temperature: number % 3 == 0 ? 0 : 1, seed: UInt64(number)))
     }
 
-    private func model() throws -> LoadedModel {
-        try LoadedModel(opening: ModelFile.path("mini-pvit"), engine: ComputeEngine(threadCount: 2))
-    }
+    private func model() throws -> LoadedModel { try ModelFile.model("mini-pvit") }
 
     private func ask(_ pool: AnswerPool, _ messages: [String]) throws -> [(number: Int, answer: PoolAnswer)] {
         var results: [(number: Int, answer: PoolAnswer)] = []

@@ -79,7 +79,6 @@ struct ChatTemplateTests {
             "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, "
             + "detailed, and polite answers to the user's questions."
         let chat = try ChatTemplate(BuiltInTemplate.vicuna.text, tokens: Self.tokens)
-        #expect(chat.family == .vicuna)
         #expect(
             try chat.render([ChatMessage(.user, "Describe the water cycle in one sentence.")]).text
                 == "<s>\(system) USER: Describe the water cycle in one sentence. ASSISTANT:")
@@ -117,7 +116,6 @@ struct ChatTemplateTests {
         for (end, template) in ends {
             let chat = try ChatTemplate(template, tokens: Self.tokens)
             #expect(chat.stopTexts == [end])
-            #expect(chat.family == nil)
         }
         for template in [
             "{% for m in messages %}{{ m.content }}\n{% endfor %}", "{{ raise_exception('no') }}",

@@ -105,7 +105,7 @@ struct PVITConversationTests {
             // The image and its marks take 258 positions, each region three.
             let many = try #require(throws: PVITError.self) { try answer(48, overflow) }
             #expect(many.code == .promptTooLong && many.what.contains("48 regions"))
-            #expect(many.what.contains("room for 47"))
+            #expect(many.what.contains("room for only 47"))
             // The regions alone fit, but not with the text around them.
             let few = try #require(throws: PVITError.self) { try answer(46, overflow) }
             #expect(few.code == .promptTooLong)
@@ -155,8 +155,7 @@ struct PVITConversationTests {
         #expect(try visionOnly.input(for: visionOnly.prompt(ofRaw: "<image>", image: image)).input.count == 259)
         let noRegions = error(visionOnly, "<image> \(Self.region)")
         #expect(noRegions?.code == .modelNoVision && noRegions?.remedy?.contains("--region-encoder") == true)
-        let engine = try ComputeEngine(threadCount: 1)
-        let llama = try LoadedModel(opening: ModelFile.path("mini-llama-base-st"), engine: engine)
+        let llama = try ModelFile.model("mini-llama-base-st")
         #expect(error(llama, "<image>")?.code == .modelNoVision)
         // Without an image, PVIT's special tokens are ordinary text there.
         #expect(try llama.prompt(ofRaw: "<image> \(Self.region)").tokens.count > 10)

@@ -12,9 +12,8 @@ import Tokenization
 @Suite("Raw prompts", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
 struct RawPromptTests {
     private func generator(_ metadata: JSONObject = [:]) throws -> Generator {
-        let model = try LoadedModel(
-            opening: ModelFile.path("mini-llama-base-st", metadata: metadata), engine: ComputeEngine(threadCount: 2))
-        return try Generator(model, contextLength: 128, storage: .f32)
+        try Generator(
+            ModelFile.model("mini-llama-base-st", metadata: metadata), contextLength: 128, storage: .f32)
     }
 
     @Test("prompt + answer is the decoded text of all tokens, whether streamed, guessed or stopped")

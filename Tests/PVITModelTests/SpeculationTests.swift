@@ -11,8 +11,7 @@ import Tokenization
 @Suite("Speculation and sliding contexts", .enabled(if: GeneratedFixtures.arePresent))
 struct SpeculationTests {
     private func generator(_ name: String, context: Int = 256) throws -> Generator {
-        let model = try LoadedModel(opening: ModelFile.path(name), engine: ComputeEngine(threadCount: 2))
-        return try Generator(model, contextLength: context)
+        try Generator(ModelFile.model(name), contextLength: context)
     }
 
     /// A text with repetitions. A model with random weights repeats it no more than any other text.

@@ -33,16 +33,6 @@ public final class Generator {
             capacity: contextLength ?? plan?.contextLength ?? configuration.maximumPositions)
     }
 
-    /// Tokenizes a text with special tokens parsed, after BOS if the model has one.
-    public func tokens(ofRaw text: String) -> [TokenID] {
-        model.tokenizer.encode(prompt: text)
-    }
-
-    /// Tokenizes a conversation in the model's chat template.
-    ///
-    /// - Throws: `chat.template` if the model has no template.
-    public func tokens(of messages: [ChatMessage]) throws -> [TokenID] { try model.prompt(of: messages).tokens }
-
     /// Answers a conversation, which may be about an image. The answer ends where the template ends a turn. A further
     /// request about the same image does not encode it again.
     ///
@@ -69,27 +59,20 @@ public final class Generator {
             continuesText: true, emit)
     }
 
-    /// Answers a prompt that is already tokenized.
-    ///
-    /// - Parameters:
-    ///   - prompt: At least one token.
-    ///   - emit: Receives the answer in chunks of whole characters. If it throws, the answer ends.
-    /// - Throws: `model.context-full` if the prompt does not fit, `model.token`, and errors of model and sampler.
-    public func generate(
-        _ prompt: [TokenID], _ options: GenerationOptions = GenerationOptions(),
-        emit: (String) throws -> Void = { _ in }
-    ) throws -> GenerationResult {
-        try model.check(prompt)
-        return try generate(
-            ModelPrompt(prompt, fixedCount: model.bosCount(of: prompt)), options, ends: model.endTokens, emit)
-    }
-
     /// The room for a prompt.
     private func room(for options: GenerationOptions) -> PromptRoom {
         PromptRoom(contextLength: contextLength, options)
     }
 
-    private func generate(
+    /// Answers a prompt.
+    ///
+    /// - Parameters:
+    ///   - prompt: At least one token.
+    ///   - ends: The tokens that end the answer.
+    ///   - continuesText: Whether the answer continues the text of the prompt (see `Answer`).
+    ///   - emit: Receives the answer in chunks of whole characters. If it throws, the answer ends.
+    /// - Throws: `model.context-full` if the prompt does not fit, and errors of model and sampler.
+    func generate(
         _ prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false,
         _ emit: (String) throws -> Void
     ) throws -> GenerationResult {

@@ -12,8 +12,6 @@ import Vision
 public final class PVITVision {
     /// The number of patches in an image, which is the number of tokens that it takes.
     public let patchCount: Int
-    /// Whether there is a region encoder.
-    public let seesRegions: Bool
     /// How to scale an image for the encoders.
     public let preparation: ImagePreparation
     /// The maximum number of regions in one prompt.
@@ -64,7 +62,6 @@ public final class PVITVision {
         } else {
             (regionProjection, boxProjection) = (nil, nil)
         }
-        seesRegions = regionProjection != nil
         preparation = ImagePreparation(clip, regions: regions)
         // Features, projected features, embeddings of the boxes, their sum, and the decoder's input.
         let numberCount = (regionProjection?.inputs ?? 0) * 2 + hiddenSize * 4

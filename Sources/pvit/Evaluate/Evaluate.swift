@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import LanguageModel
 import Storage
 import SystemPackage
 
@@ -12,7 +13,7 @@ struct Evaluate: ParsableCommand {
         ])
 }
 
-/// The text to evaluate on, and its windows.
+/// The text to evaluate on, its windows, and the options that evaluations on a text share.
 struct TextOptions: ParsableArguments {
     @Option(help: "The text to evaluate on.")
     var text: FilePath
@@ -24,6 +25,14 @@ struct TextOptions: ParsableArguments {
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Evaluate only the first n windows.", valueName: "n"))
     var windows: Int?
+
+    @Option(help: "The type of the KV cache: f32, f16 or q8.")
+    var kvCache: KVCache.Storage = .f16
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var display: OutputOptions
 
     /// The number of tokens in a pass. Short windows share a pass.
     static let batchSize = 1024

@@ -23,30 +23,22 @@ struct EvaluateDivergence: ParsableCommand {
 
     @OptionGroup var text: TextOptions
 
-    @Option(help: "The type of the KV cache: f32, f16 or q8.")
-    var kvCache: KVCache.Storage = .f16
-
-    @Flag(help: "Print JSON.")
-    var json = false
-
-    @OptionGroup var display: OutputOptions
-
     func run() throws {
         // Each model gets half of the memory.
         let half = model.memory.memory.map { ByteCount(rawValue: $0.rawValue / 2) }
         let request = MemoryRequest(
-            limit: half, contextLength: text.context, cacheStorage: kvCache, sequenceCount: text.windowsTogether,
+            limit: half, contextLength: text.context, cacheStorage: text.kvCache, sequenceCount: text.windowsTogether,
             batchSize: TextOptions.batchSize)
         let loaded = try model.load(model.file, request)
         let other = try model.load(reference, request)
-        if !display.quiet { noteContext(text.context, of: loaded.llama.configuration, other.llama.configuration) }
+        if !text.display.quiet { noteContext(text.context, of: loaded.llama.configuration, other.llama.configuration) }
         try loaded.checkSameVocabulary(as: other)
         let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
-        let result = try withWindowProgress(windows, display) { progress in
-            try loaded.llama.divergence(from: other.llama, over: windows, storage: kvCache, progress: progress)
+        let result = try withWindowProgress(windows, text.display) { progress in
+            try loaded.llama.divergence(from: other.llama, over: windows, storage: text.kvCache, progress: progress)
         }
         let bits = try linearBitsPerWeight(of: loaded.container)
-        if json {
+        if text.json {
             try StandardOutput.write(json: [
                 "perplexity": .number(result.perplexity),
                 "reference_perplexity": .number(result.referencePerplexity),

@@ -18,24 +18,16 @@ struct EvaluatePerplexity: ParsableCommand {
     @OptionGroup var model: ModelOptions
     @OptionGroup var text: TextOptions
 
-    @Option(help: "The type of the KV cache: f32, f16 or q8.")
-    var kvCache: KVCache.Storage = .f16
-
-    @Flag(help: "Print JSON.")
-    var json = false
-
-    @OptionGroup var display: OutputOptions
-
     func run() throws {
         let loaded = try model.load(
-            context: text.context, cacheStorage: kvCache, sequenceCount: text.windowsTogether,
+            context: text.context, cacheStorage: text.kvCache, sequenceCount: text.windowsTogether,
             batchSize: TextOptions.batchSize)
-        if !display.quiet { noteContext(text.context, of: loaded.llama.configuration) }
+        if !text.display.quiet { noteContext(text.context, of: loaded.llama.configuration) }
         let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
-        let result = try withWindowProgress(windows, display) { progress in
-            try loaded.llama.perplexity(over: windows, storage: kvCache, progress: progress)
+        let result = try withWindowProgress(windows, text.display) { progress in
+            try loaded.llama.perplexity(over: windows, storage: text.kvCache, progress: progress)
         }
-        if json {
+        if text.json {
             try StandardOutput.write(json: [
                 "perplexity": .number(result.perplexity),
                 "standard_error": result.standardError.map { .number($0) } ?? .null,
@@ -48,7 +40,7 @@ struct EvaluatePerplexity: ParsableCommand {
             try StandardOutput.write("perplexity \(result.perplexity.formatted(decimals: 4))\(error) over \(count)\n")
         }
         if result.standardError == nil {
-            display.note(
+            text.display.note(
                 "note: one scored token says little about a model and gives no standard error: use more windows, or a "
                     + "longer context")
         }
