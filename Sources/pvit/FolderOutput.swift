@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Conversion
+import Storage
 import SystemPackage
 import Tensors
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Conversion
-import Storage
 import SystemPackage
 
 /// `pvit merge`: base + delta as a Hugging Face folder.

@@ -4,6 +4,7 @@ import Compute
 import Container
 import Conversion
 import PVITModel
+import Storage
 import Synchronization
 import SystemPackage
 import Tensors
