@@ -1,6 +1,6 @@
-/// Templates for models that bring none along, by the names of their families.
+/// Chat templates for models that have none of their own, by family.
 public enum BuiltInTemplate: String, Sendable, CaseIterable {
-    /// FastChat's, LLaVA's and PVIT's conversation `vicuna_v1_1`.
+    /// `vicuna_v1_1`, the conversation of FastChat, LLaVA and PVIT.
     case vicuna
     case chatml
     case llama2
@@ -11,10 +11,10 @@ public enum BuiltInTemplate: String, Sendable, CaseIterable {
     case gemma
     case phi3
 
-    /// All names, for messages.
+    /// The names of all templates, for help and error messages.
     public static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 
-    /// The template in Jinja.
+    /// The Jinja template.
     public var text: String {
         switch self {
         case .vicuna:

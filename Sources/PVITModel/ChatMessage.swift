@@ -1,18 +1,18 @@
-/// One turn of a conversation.
+/// A message of a conversation.
 public struct ChatMessage: Sendable, Hashable {
-    /// Who speaks.
+    /// Who wrote a message.
     public enum Role: String, Sendable, Hashable {
-        /// Instructions for the whole conversation; only the first message may have it.
+        /// Instructions for the whole conversation. Only the first message may have this role.
         case system
-        /// The person who asks.
+        /// The person.
         case user
         /// The model.
         case assistant
     }
 
-    /// Who speaks.
+    /// Who wrote the message.
     public var role: Role
-    /// What is said.
+    /// The text.
     public var content: String
 
     /// Creates a message.

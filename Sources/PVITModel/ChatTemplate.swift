@@ -1,9 +1,9 @@
 import Storage
 
-/// How a model was trained to see a conversation: a Jinja template, the checkpoint's own or another one.
+/// A Jinja template that turns a conversation into the text that the model was trained on.
 public struct ChatTemplate: Sendable {
-    /// Families of templates that have texts of their own to end a turn. A template needs none.
-    public enum Family: String, Sendable, Hashable, CaseIterable {
+    /// Families of templates, each with its own way to end a turn. A template need not belong to one.
+    private enum Family: CaseIterable {
         /// `<|im_start|>role … <|im_end|>`
         case chatML
         /// `USER: … ASSISTANT: …`
@@ -15,8 +15,8 @@ public struct ChatTemplate: Sendable {
         /// `### Instruction: … ### Response:`
         case alpaca
 
-        /// What a template of the family has in its text.
-        fileprivate var markers: [String] {
+        /// Strings that every template of the family contains.
+        var markers: [String] {
             switch self {
             case .chatML: ["<|im_start|>", "<|im_end|>"]
             case .vicuna: ["USER: ", "ASSISTANT:"]
@@ -26,8 +26,8 @@ public struct ChatTemplate: Sendable {
             }
         }
 
-        /// Texts that end the model's turn, besides the token that ends texts. Most are special tokens.
-        fileprivate var turnEnds: [String] {
+        /// Strings that end the model's turn, besides EOS. Most are special tokens.
+        var turnEnds: [String] {
             switch self {
             case .chatML: ["<|im_end|>"]
             case .vicuna: ["</s>"]
@@ -38,28 +38,25 @@ public struct ChatTemplate: Sendable {
         }
     }
 
-    /// The family, by what the text of the template has in it.
-    public let family: Family?
-    /// Texts that end the model's turn when it writes them or when they are a token that it chooses. The tokens that
-    /// end texts do so too.
+    /// Strings that end the model's turn, whether the model spells them or draws them as a single token. EOS ends it
+    /// too.
     public let stopTexts: [String]
 
-    /// The longest template, in bytes of UTF-8.
+    /// The maximum size of a template, in bytes of UTF-8.
     public static let maximumByteCount = JinjaBudget.templateByteCount
 
     private let template: JinjaTemplate
     private let tokens: [String: String]
 
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// - Parameters:
     ///   - text: The Jinja template.
-    ///   - tokens: The special tokens that it may name, such as `bos_token` and `eos_token`.
-    /// - Throws: `chat.template` when it is no Jinja template.
+    ///   - tokens: The special tokens that the template may refer to, such as `bos_token` and `eos_token`.
+    /// - Throws: `chat.template` if the text is not a Jinja template.
     public init(_ text: String, tokens: [String: String]) throws {
         let family = Family.allCases.first { $0.markers.allSatisfy(text.contains) }
         let template = try JinjaTemplate(text)
-        self.family = family
         self.template = template
         self.tokens = tokens
         let familyEnds = family?.turnEnds ?? []
@@ -67,10 +64,10 @@ public struct ChatTemplate: Sendable {
         stopTexts = familyEnds + [written].compactMap(\.self).filter { !familyEnds.contains($0) }
     }
 
-    /// The text that the model reads: the conversation so far and the beginning of its answer. Special tokens are
-    /// written out, the one that begins texts included where the template has it.
+    /// Renders the text that the model reads: the conversation so far and the beginning of the answer. Special tokens
+    /// are spelled out, including BOS if the template writes it.
     ///
-    /// - Throws: `chat.template` when the template does not allow such a conversation.
+    /// - Throws: `chat.template` if the template rejects the conversation.
     public func render(_ messages: [ChatMessage]) throws -> PromptText {
         PromptText(try Self.render(messages, template, tokens, addsPrompt: true).scalars)
     }
@@ -83,7 +80,7 @@ public struct ChatTemplate: Sendable {
         return try template.render(variables, messages: messages)
     }
 
-    /// What the template writes behind an answer; nil when it shows none.
+    /// The text that the template writes after an answer, or nil if it leaves the answer out.
     private static func textAfterAnswer(_ template: JinjaTemplate, _ tokens: [String: String]) -> String? {
         let answer = "Yes."
         let messages = [ChatMessage(.user, "Really?"), ChatMessage(.assistant, answer)]
@@ -93,7 +90,7 @@ public struct ChatTemplate: Sendable {
         return String(text.scalars[content.endIndex...])
     }
 
-    /// The tag that a text begins with, such as `<|end|>` or `</s>`, after white space.
+    /// The tag at the start of a text, such as `<|end|>` or `</s>`, skipping white space.
     private static func tag(in text: String) -> String? {
         let text = text.unicodeScalars.drop(while: \.isPythonSpace)
         guard text.first == "<", let end = text.firstIndex(of: ">") else { return nil }

@@ -4,18 +4,22 @@ import Tensors
 import Tokenization
 
 extension LoadedModel {
-    /// A text cut into windows for `Llama.perplexity` and `Llama.divergence`.
+    /// Tokenizes a text and cuts it into windows for `Llama.perplexity` and `Llama.divergence`.
     ///
-    /// - Parameter text: The bytes of the text; what is not UTF-8 is repaired as the tokenizer's library does.
-    /// - Throws: `evaluation.text` when it is too short; `model.token`.
+    /// - Parameters:
+    ///   - text: The bytes of the text. Bytes that are not UTF-8 are repaired as the tokenizer's library does.
+    ///   - context: The length of a window, in tokens.
+    /// - Throws: `evaluation.text` if the text is too short; `model.token`.
     public func windows(of text: [UInt8], context: Int) throws -> EvaluationWindows {
         let tokens = tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: false)
         try check(tokens)
-        // Only a tokenizer that begins texts with a token begins windows with it.
+        // Windows begin with BOS only if the tokenizer puts it before texts.
         return try EvaluationWindows(tokens, context: context, beginning: tokenizer.tokensBeforeText.first)
     }
 
-    /// Throws `evaluation.text` unless token ids mean the same to both models.
+    /// Checks that token ids mean the same to both models.
+    ///
+    /// - Throws: `evaluation.text` if they do not.
     public func checkSameVocabulary(as other: LoadedModel) throws {
         let count = tokenizer.vocabularySize
         let isSame =

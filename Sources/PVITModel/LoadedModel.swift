@@ -7,7 +7,7 @@ import SystemPackage
 import Tensors
 import Tokenization
 
-/// A model from a container: weights, tokenizer and template, ready to use.
+/// An open model: the weights, tokenizer and chat template of a container.
 public final class LoadedModel {
     /// The file.
     public let container: Container
@@ -15,30 +15,31 @@ public final class LoadedModel {
     public let llama: Llama
     /// The tokenizer.
     public let tokenizer: Tokenizer
-    /// The tokens that show images and regions, of a PVIT model.
+    /// The tokens that stand for images and regions; nil if this is not a PVIT model.
     public let pvitTokens: PVITTokens?
-    /// What sees images, of a PVIT model whose container has a vision tower.
+    /// The image encoders; nil unless this is a PVIT model whose container has a vision tower.
     public let vision: PVITVision?
-    /// The tokens that end a text, by the model's configurations and its tokenizer.
+    /// The EOS tokens: those of the model's configuration, its generation configuration and its tokenizer.
     public let endTokens: Set<TokenID>
-    /// How long opening took.
+    /// The time that opening took.
     public let loadTime: Duration
-    /// How memory is shared out; nil when the model was opened without a thought of it.
+    /// The memory plan; nil if the model was opened without a memory request.
     public let memoryPlan: MemoryPlan?
-    /// Whether special tokens that messages spell become what they spell. Text from strangers could give the model
-    /// orders that way, so by default only the template's own do.
-    public var recognisesSpecialInMessages = false
+    /// Whether special tokens are parsed in messages. By default only those that the template writes are, because
+    /// untrusted text could otherwise end a turn or forge one.
+    public var parsesSpecialTokensInMessages = false
     private var template: Result<ChatTemplate, any Error>
-    /// The special tokens by the names that templates have for them.
+    /// The special tokens, by the names of the template variables.
     private let tokenNames: [String: String]
 
     /// Opens a container.
     ///
     /// - Parameters:
-    ///   - engine: What computes.
-    ///   - memory: What the process may take in all; without it weights are used from the mapped file.
-    /// - Throws: What `Container`, `LlamaConfiguration`, `Llama` and `Tokenizer` throw; `model.config` when the
-    ///   container has no configuration; `memory.budget` when it cannot run in that memory.
+    ///   - path: The `.pvq` file.
+    ///   - engine: The engine to compute with.
+    ///   - memory: The memory that the process may use. nil uses the weights from the mapped file, without a plan.
+    /// - Throws: What `Container`, `LlamaConfiguration`, `Llama` and `Tokenizer` throw; `model.config` if the container
+    ///   has no configuration; `memory.budget` if the model cannot run in that memory.
     public init(opening path: FilePath, engine: ComputeEngine, memory: MemoryRequest? = nil) throws {
         let clock = ContinuousClock()
         let start = clock.now
@@ -59,7 +60,7 @@ public final class LoadedModel {
             self.pvitTokens = pvitTokens
             vision =
                 pvitTokens == nil
-                ? nil : try PVITVision(config, hidden: configuration.hiddenSize, in: container, engine: engine)
+                ? nil : try PVITVision(config, hiddenSize: configuration.hiddenSize, in: container, engine: engine)
             endTokens = Self.endTokens(tokenizer, configuration, metadata)
             let tokenNames = Self.tokenNames(metadata, tokenizer)
             self.tokenNames = tokenNames
@@ -71,21 +72,21 @@ public final class LoadedModel {
         loadTime = clock.now - start
     }
 
-    /// How conversations are put to the model.
+    /// The chat template.
     ///
-    /// - Throws: `chat.template` when the model has no template, or one that cannot be read.
+    /// - Throws: `chat.template` if the model has no template, or one that cannot be parsed.
     public var chatTemplate: ChatTemplate {
         get throws { try template.get() }
     }
 
-    /// Puts conversations to the model by another template than its own.
+    /// Replaces the model's chat template.
     ///
-    /// - Throws: `chat.template` when the text is no Jinja template.
+    /// - Throws: `chat.template` if the text is not a Jinja template.
     public func useChatTemplate(_ text: String) throws {
         template = .success(try ChatTemplate(text, tokens: tokenNames))
     }
 
-    /// How an answer in a conversation is made: it ends where the template ends a turn, too.
+    /// Adds the texts and tokens that end a turn of the chat template to options.
     ///
     /// - Throws: `chat.template`.
     func turn(_ options: GenerationOptions) throws -> (options: GenerationOptions, ends: Set<TokenID>) {
@@ -95,22 +96,23 @@ public final class LoadedModel {
         return (options, endTokens.union(stops.compactMap { tokenizer.id(ofAddedToken: $0) }))
     }
 
-    /// Checks that the model can read tokens: a tokenizer may have more of them than the embeddings have rows, such as
-    /// a `<pad>` that was only ever needed for training.
+    /// Checks that the model has an embedding of each token. A tokenizer may have more tokens than that, such as a
+    /// `<pad>` that was only used in training.
     ///
     /// - Throws: `model.token`.
     public func check(_ tokens: some Sequence<TokenID>) throws {
         let rows = llama.configuration.vocabularySize
         guard let token = tokens.first(where: { !(0..<rows).contains(Int($0.rawValue)) }) else { return }
         guard let piece = tokenizer.piece(of: token) else {
-            throw PVITError(.modelToken, "token \(token) is not in the vocabulary of \(rows)")
+            throw PVITError(.modelToken, "there is no token \(token): the vocabulary has \(rows) tokens")
         }
         throw PVITError(
             .modelToken,
-            "the text has the token \"\(piece)\", number \(token), but the model's embeddings have only \(rows) rows",
+            "the text has the token \"\(piece)\", number \(token), but the model has embeddings for only \(rows) "
+                + "tokens",
             remedy: tokenizer.tokensBeforeText.contains(token)
-                ? "the tokenizer puts it before every text; say \"add_bos_token\": false in tokenizer_config.json and convert "
-                    + "the model again" : "leave it out of the text")
+                ? "the tokenizer adds it to every text: set \"add_bos_token\": false in tokenizer_config.json and "
+                    + "convert the model again" : "remove it from the text")
     }
 
     private static func endTokens(
@@ -129,15 +131,15 @@ public final class LoadedModel {
         _ metadata: JSONObject, _ config: JSONObject, _ tokenNames: [String: String]
     ) throws -> ChatTemplate {
         if let text = metadata["chat.template"]?.string { return try ChatTemplate(text, tokens: tokenNames) }
-        // LLaVA's first family of checkpoints, PVIT among them, has its template in code only.
+        // The first LLaVA checkpoints, and PVIT, have their template only in code.
         if PVITConfiguration.isPVIT(config), config["mm_vision_tower"]?.string != nil {
             return try ChatTemplate(BuiltInTemplate.vicuna.text, tokens: tokenNames)
         }
         throw PVITError(
             .chatTemplate, "the model has no chat template",
             remedy:
-                "name one with --chat-template NAME|FILE (\(BuiltInTemplate.names), or a file in Jinja), or use --raw "
-                + "to give the model a text as it is")
+                "choose one with --chat-template NAME|FILE (\(BuiltInTemplate.names), or a Jinja file), or "
+                + "use --raw to continue a text without a template")
     }
 
     private static func tokenNames(_ metadata: JSONObject, _ tokenizer: Tokenizer) -> [String: String] {
@@ -157,7 +159,7 @@ public final class LoadedModel {
 }
 
 extension TokenizerFiles {
-    /// The tokenizer files that travel in a container.
+    /// The tokenizer files in a container.
     public init(of container: Container, _ metadata: JSONObject) throws {
         self.init(
             tokenizerJSON: try container.attachment("tokenizer.json"),

@@ -4,22 +4,24 @@ import LanguageModel
 import Storage
 import Vision
 
-/// What a program asks of the memory of a model that it opens.
+/// The memory that a program allows a model, and what it will use the model for.
 public struct MemoryRequest: Sendable, Hashable {
-    /// What the process may take in all: its own memory and the pages of mapped files that it keeps. nil takes what the
-    /// machine, or the control group, has.
+    /// The limit for the whole process: its anonymous memory and the resident pages of mapped files. nil uses the free
+    /// memory of the machine or of the control group.
     public var limit: ByteCount?
-    /// The most positions of a context; nil leaves it to the plan, which prefers as many as the model was trained for.
+    /// The maximum number of positions in a context. nil leaves it to the plan, which prefers the length that the model
+    /// was trained for.
     public var contextLength: Int?
-    /// How keys and values are stored; nil leaves it to the plan, which prefers `f16`.
+    /// The type of keys and values. nil leaves it to the plan, which prefers `f16`.
     public var cacheStorage: KVCache.Storage?
-    /// How many contexts there are at a time.
+    /// The number of contexts at a time.
     public var sequenceCount: Int
-    /// The most tokens that shall go through the layers together: more take less time for each, and more memory.
+    /// The maximum number of tokens in one pass through the layers. Larger batches take less time per token, and more
+    /// memory.
     public var batchSize: Int
-    /// Whether the model will be asked about images.
+    /// Whether the model will encode images.
     public var seesImages: Bool
-    /// The image that it will be asked about, as far as that is known.
+    /// The image, if it is known already.
     public var image: ImageHeader?
 
     /// Creates a request.
@@ -36,14 +38,14 @@ public struct MemoryRequest: Sendable, Hashable {
         self.image = image
     }
 
-    /// Shares memory out when all but the weights is in memory already.
+    /// Makes a memory plan. Call this when everything but the weights is in memory.
     ///
-    /// - Throws: `memory.budget` when the model cannot run in that memory; `image.memory` when it could if the image
-    ///   took less memory while it is decoded.
+    /// - Throws: `memory.budget` if the model cannot run in that memory; `image.memory` if it could, were it not for
+    ///   decoding the image.
     public func plan(
         for configuration: LlamaConfiguration, in container: Container, threadCount: Int
     ) throws -> MemoryPlan {
-        // What was read of the file so far can be read again.
+        // The pages read so far do not count: they can be read again.
         container.advise(.dontNeed, 0..<UInt64(container.byteCount))
         let encodingByteCount = seesImages ? try PVITVision.peakByteCount(in: container) : 0
         var request = MemoryPlan.Request(

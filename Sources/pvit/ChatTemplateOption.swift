@@ -3,9 +3,9 @@ import Storage
 import SystemPackage
 
 extension LoadedModel {
-    /// Uses the built-in template of a name, or the one in a file.
+    /// Uses the built-in template with this name, or else the template in this file.
     ///
-    /// - Throws: `chat.template`; `file.not-found` when there is neither, and errors of reading.
+    /// - Throws: `chat.template`; `file.not-found` if there is neither, and errors of reading.
     func useChatTemplate(namedOrIn name: String) throws {
         if let builtIn = BuiltInTemplate(rawValue: name.lowercased()) { return try useChatTemplate(builtIn.text) }
         let path = FilePath(name)
@@ -14,18 +14,18 @@ extension LoadedModel {
             guard file.byteCount <= ChatTemplate.maximumByteCount else {
                 throw PVITError(
                     .chatTemplate,
-                    "the file is longer than a chat template may be, \(ChatTemplate.maximumByteCount) bytes")
+                    "the file is too large for a chat template: the limit is \(ChatTemplate.maximumByteCount) bytes")
             }
             let bytes = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
             guard let text = String(validating: bytes, as: UTF8.self) else {
-                throw PVITError(.chatTemplate, "the chat template is not text in UTF-8")
+                throw PVITError(.chatTemplate, "the chat template is not UTF-8 text")
             }
             try useChatTemplate(text)
         } catch let error as PVITError {
             guard error.code == .fileNotFound else { throw error.located(file: path) }
             throw PVITError(
-                .fileNotFound, "there is no built-in chat template and no file of this name", file: path,
-                remedy: "built-in ones are \(BuiltInTemplate.names); a file has the template in Jinja")
+                .fileNotFound, "there is neither a built-in chat template nor a file of this name", file: path,
+                remedy: "name a Jinja file, or one of the built-in templates \(BuiltInTemplate.names)")
         }
     }
 }

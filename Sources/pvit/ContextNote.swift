@@ -1,7 +1,6 @@
 import Architectures
 
-/// Says on standard error what a user should know of texts of `length` tokens: that the models were trained for shorter
-/// ones.
+/// Notes on standard error if models were trained for texts shorter than `length` tokens.
 func noteContext(_ length: Int, of models: LlamaConfiguration...) {
     var notes: [String] = []
     for model in models {

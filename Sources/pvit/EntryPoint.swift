@@ -3,10 +3,10 @@ import Checkpoints
 import Glibc
 import Storage
 
-/// Runs the command line and turns what went wrong into one line on standard error and an exit status.
+/// Runs the command line. An error becomes one line on standard error and an exit status.
 @main
 enum EntryPoint {
-    /// The exit status of what a signal ends.
+    /// The exit status after a signal.
     private static let interrupted = 128 + SIGINT
 
     static func main() {
@@ -27,7 +27,7 @@ enum EntryPoint {
         }
     }
 
-    /// Ends the program with what ArgumentParser says: a wrong command line in one line, help and version as they are.
+    /// Ends the program with ArgumentParser's output: help and version as they are, a usage error on one line.
     private static func end(with error: any Error) -> Never {
         let status = PVITCommand.exitCode(for: error)
         if let usage = UsageError(error, arguments: ProgramArguments.all) {
@@ -35,7 +35,7 @@ enum EntryPoint {
             exit(PVITError.Category.usage.rawValue)
         }
         guard status != .success else { PVITCommand.exit(withError: error) }
-        // Bytes of arguments that a terminal would not show are escaped.
+        // Escape bytes of arguments that a terminal would not show.
         StandardError.write(PVITCommand.fullMessage(for: error).escapingFileNameBytes + "\n")
         exit(status.rawValue)
     }

@@ -7,28 +7,31 @@ import SystemPackage
 /// `pvit export`: a model as a GGUF file or a Hugging Face folder.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write a model for other programs: as a GGUF file, or as a Hugging Face folder (safetensors).",
+        abstract: "Export a model for other programs: as a GGUF file, or as a Hugging Face folder (safetensors).",
         discussion: """
-            An output whose name ends in .gguf becomes a GGUF file for llama.cpp, with configuration, tokenizer and \
-            conversation template; PVIT's projections have no place there and are left out. Any other output becomes a \
-            folder with safetensors files. Neither has the towers of a .pvq file: other programs take them from their own \
-            checkpoints.
+            If the name of the output ends in .gguf, this writes a GGUF file for llama.cpp, with configuration, \
+            tokenizer and chat template. The format cannot hold PVIT's projections, so these are left out. Any other \
+            output becomes a folder with safetensors files. The towers of a .pvq file are not exported: other programs \
+            read them from their own checkpoints.
 
             Examples:
               pvit export model.pvq --output model.gguf --type q8_0
               pvit export model.gguf --output folder --type f16
             """)
 
-    @Argument(help: "The model: a .pvq file, a Hugging Face folder, a .safetensors or a GGUF file.")
+    @Argument(help: ArgumentHelp("The model: \(checkpointFormats), or a .pvq file."))
     var source: FilePath
 
     @Option(name: .shortAndLong, help: "The .gguf file or the folder to write.")
     var output: FilePath
 
-    @Option(help: "The type of the weights; by default f16 in a GGUF file and the source's own in a folder.")
+    @Option(
+        help: ArgumentHelp(
+            "The type of the weights: in a folder f32, f16 or bf16, by default the source's own types; in a GGUF file "
+                + "also q8_0, q4_0 or q4_1, by default f16."))
     var type: GGUFWeightType?
 
-    @Option(parsing: .unconditional, help: "Start another safetensors file when one would grow past this size.")
+    @Option(parsing: .unconditional, help: "Start another safetensors file when one would exceed this size.")
     var shardSize = ByteCount(rawValue: 5_000_000_000)
 
     @OptionGroup var threads: ThreadOptions
@@ -38,7 +41,7 @@ struct Export: ParsableCommand {
 
     func validate() throws {
         if !isGGUF, let type, type.elementType == nil {
-            throw ValidationError("--type \(type.rawValue) is for GGUF files: end the name of the output in .gguf")
+            throw ValidationError("--type \(type.rawValue) is for GGUF files: give an output whose name ends in .gguf")
         }
     }
 
@@ -66,7 +69,7 @@ struct Export: ParsableCommand {
 extension GGUFWeightType: ExpressibleByArgument {}
 
 extension OutputOptions {
-    /// Says that towers do not go into the output.
+    /// Notes that towers are not exported.
     func noteLeftOut(_ towers: [Tower]) {
         guard !towers.isEmpty else { return }
         note("left out: the \(towers.map(\.kind.title).joined(separator: " and the "))")

@@ -4,24 +4,24 @@ import Storage
 import SystemPackage
 import Vision
 
-/// The image that a question is about, and its regions.
+/// The image of a prompt, and its regions.
 struct ImageOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The image to ask about: JPEG, PNG or WebP. <image> in the prompt is where it is shown; by default that is "
-                + "before the first question.", valueName: "file"))
+            "The image to ask about: JPEG, PNG or WebP. <image> in the prompt stands for it; without that, the image "
+                + "goes before the first message.", valueName: "file"))
     var image: [FilePath] = []
 
     @Option(
         help: ArgumentHelp(
-            "A region of the image, which {NAME} in the prompt stands for. Whole numbers are pixels, numbers with a "
-                + "decimal point fractions of the image: left, upper, right, lower edge. May be given several times.",
+            "A region of the image, which the prompt mentions as {NAME}: left, upper, right and lower edge. Whole "
+                + "numbers are pixels, numbers with a decimal point are fractions of the image. Can be repeated.",
             valueName: "name=x1,y1,x2,y2"))
     var region: [String] = []
 
     func validate() throws {
         guard image.count < 2 else {
-            throw ValidationError("one image at a time: --image is given \(image.count) times")
+            throw ValidationError("--image is given \(image.count) times, but only one image is possible")
         }
         guard region.isEmpty || !image.isEmpty else { throw ValidationError("--region needs --image") }
         do {
@@ -32,9 +32,9 @@ struct ImageOptions: ParsableArguments {
         }
     }
 
-    /// What the image's file says of itself, before a model is opened for it.
+    /// Reads the header of the image file. Called before a model is opened.
     ///
-    /// - Throws: The errors of reading it, and `prompt.region` for regions that are not inside of it.
+    /// - Throws: The errors of reading the file, and `prompt.region` for regions that reach beyond the image.
     func header() throws -> ImageHeader? {
         guard let path = image.first else { return nil }
         let header = try ImageFile(path: path).header
@@ -46,8 +46,10 @@ struct ImageOptions: ParsableArguments {
 
     /// Reads the image.
     ///
-    /// - Parameter prompt: The only text that asks about it; nil when there may be others.
-    /// - Throws: `model.no-vision`, the errors of decoding it, and `prompt.region` for regions that are not inside of
+    /// - Parameters:
+    ///   - model: The model to scale the image for.
+    ///   - prompt: The only prompt about the image; nil if there may be others.
+    /// - Throws: `model.no-vision`, the errors of decoding the image, and `prompt.region` for regions that reach beyond
     ///   it.
     func load(for model: LoadedModel, prompt: String? = nil) throws -> Picture? {
         guard let path = image.first, try header() != nil else { return nil }
@@ -58,15 +60,16 @@ struct ImageOptions: ParsableArguments {
     }
 }
 
-/// An image that was read, with names for its regions.
+/// An image with named regions.
 struct Picture {
     let path: FilePath
     let image: PreparedImage
     let regions: [NamedRegion]
 
-    /// A prompt with the regions in the place of their names.
+    /// Replaces the names of regions in a prompt by the regions.
     ///
-    /// - Throws: `prompt.region` for a region that the prompt does not mention, unless it need not.
+    /// - Parameter mustUseAll: Whether the prompt must mention every region.
+    /// - Throws: `prompt.region` if it does not.
     func prompt(_ text: String, mustUseAll: Bool) throws -> String {
         let (result, unused) = try NamedRegion.insert(
             regions, into: text, size: image.size, orientation: image.orientation)
@@ -78,7 +81,7 @@ struct Picture {
         return result
     }
 
-    /// The image for a program.
+    /// The image as JSON.
     var json: JSONValue {
         [
             "path": .string(path.readable), "width": .integer(image.size.width), "height": .integer(image.size.height),
@@ -86,15 +89,16 @@ struct Picture {
         ]
     }
 
-    /// Says when a viewer shows the image in another way than the model sees it.
+    /// Notes on standard error if viewers show the image in another orientation than the model reads it in.
     func noteOrientation() {
         if let orientationNote { StandardError.write("note: \(orientationNote)\n") }
     }
 
-    /// What a person should know of an image that a viewer turns; nil for others.
+    /// The note for an image that viewers rotate or mirror; nil for others.
     var orientationNote: String? {
         guard image.orientation != .upright else { return nil }
-        return "a viewer shows \(path.readable) \(image.orientation), as its EXIF says; the model sees it, and regions "
-            + "count, as it is stored: \(image.size) pixels"
+        return
+            "viewers show \(path.readable) \(image.orientation) because of its EXIF orientation, which is ignored: the "
+            + "model reads the image, and regions refer to it, as stored (\(image.size) pixels)"
     }
 }

@@ -2,14 +2,14 @@ import LanguageModel
 import Storage
 
 extension MemoryPlan {
-    /// The parts and what each takes, for people.
+    /// The items of the plan and their sizes.
     var table: TextTable {
         var table = TextTable([("memory", .left), ("size", .right), ("", .left)])
-        for part in parts { table.add([part.name, ByteCount(part.byteCount).description, part.note]) }
+        for item in items { table.add([item.name, ByteCount(item.byteCount).description, item.note]) }
         return table
     }
 
-    /// The same for programs.
+    /// The plan as JSON.
     var json: JSONValue {
         var object: JSONObject = [
             "limit_bytes": limit.map { .integer(Int(clamping: $0.rawValue)) } ?? .null,
@@ -31,13 +31,13 @@ extension MemoryPlan {
         return .object(object)
     }
 
-    private var parts: [(name: String, byteCount: Int, note: String)] {
+    private var items: [(name: String, byteCount: Int, note: String)] {
         let rest = [
-            ("keys and values", cacheByteCount, "\(contextLength) positions in \(cacheStorage)"),
+            ("KV cache", cacheByteCount, "\(contextLength) positions in \(cacheStorage)"),
             ("activations", activationByteCount, "\(batchSize) tokens at a time"),
             ("program", programByteCount, "with libraries and tokenizer"),
         ]
-        let vision = visionByteCount > 0 ? [("images", visionByteCount, "before keys and values")] : []
+        let vision = visionByteCount > 0 ? [("images", visionByteCount, "before the KV cache fills")] : []
         let limit = self.limit.map { [("limit", Int(clamping: $0.rawValue), "")] } ?? []
         switch weights {
         case .mapped: return limit + [("weights", weightByteCount, "in the mapped file")] + rest + vision
@@ -45,8 +45,8 @@ extension MemoryPlan {
             let weights = [
                 ("weights kept", stream.pinnedByteCount, "of \(ByteCount(weightByteCount))"),
                 (
-                    "weights on the way", stream.windowByteCount,
-                    "\(ByteCount(stream.streamedByteCount)) read for each pass"
+                    "stream buffers", stream.windowByteCount,
+                    "\(ByteCount(stream.streamedByteCount)) read in each pass"
                 ),
             ]
             return limit + weights + rest + vision

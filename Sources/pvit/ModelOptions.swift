@@ -7,7 +7,7 @@ import Storage
 import SystemPackage
 import Vision
 
-/// Which model to run, and on what.
+/// The model to run, and the threads and memory to run it with.
 struct ModelOptions: ParsableArguments {
     @Argument(help: "The model: a .pvq file.")
     var file: FilePath
@@ -28,7 +28,7 @@ struct ModelOptions: ParsableArguments {
         return try load(file, request)
     }
 
-    /// Opens another model on the same terms.
+    /// Opens another model with the same threads.
     func load(_ path: FilePath, _ request: MemoryRequest) throws -> LoadedModel {
         let model = try withContainer(at: path) {
             try LoadedModel(opening: path, engine: makeEngine(threadCount: threads.count), memory: request)
@@ -38,84 +38,87 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
-/// How much memory to use.
+/// The memory to use.
 struct MemoryOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Stay within this much memory, such as 2GiB: weights that do not fit are read again for each token. By "
-                + "default what the machine, or the control group, has.",
+            "Keep the whole process within this much memory, such as 2GiB. Weights that do not fit are streamed for "
+                + "each token. By default, the limit is the machine's free memory or the control group's limit.",
             valueName: "size"))
     var memory: ByteCount?
 
-    @Flag(help: "Tell how memory is shared out.")
+    @Flag(help: "Print the memory plan.")
     var verbose = false
 
-    /// Tells what the user wants to know of a model's memory, and what was changed to fit into it.
+    /// Prints the memory plan if the user wants it, and notes if the context was shortened to fit.
     func report(_ plan: MemoryPlan) {
         if verbose { StandardError.write(plan.table.text) }
         if memory != nil, !verbose, plan.isContextShortened {
             StandardError.write(
-                "note: to stay within \(plan.limit.map { "\($0)" } ?? "memory") the context has \(plan.contextLength) "
-                    + "positions, fewer than the model was trained for\n")
+                "note: to stay within \(plan.limit.map { "\($0)" } ?? "memory"), the context is shortened to "
+                    + "\(plan.contextLength) positions, fewer than the model was trained for\n")
         }
     }
 }
 
-/// What computes, on the instruction set that the environment variable PVIT_KERNELS names, or on the best there is.
-/// Once `Interruption.watch` was called, Ctrl-C ends whatever it is computing. `ReadingProgress` is kept up to date
-/// meanwhile.
+/// Creates a compute engine for the instruction set in the environment variable PVIT_KERNELS, or for the best that the
+/// processor has.
+///
+/// The engine updates `PrefillProgress` while it computes. After `Interruption.watch`, Ctrl-C interrupts it.
 func makeEngine(threadCount: Int) throws -> ComputeEngine {
     guard let name = getenv("PVIT_KERNELS").map({ String(cString: $0) }), !name.isEmpty else {
-        return try ComputeEngine(threadCount: threadCount, checkpoint: checkpoint)
+        return try ComputeEngine(threadCount: threadCount, checkpoint: afterEachLoop)
     }
     guard let set = InstructionSet(rawValue: name) else {
         let names = InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")
-        throw ValidationError("PVIT_KERNELS is \"\(name)\"; it takes one of \(names)")
+        throw ValidationError("PVIT_KERNELS is \"\(name)\", but it takes one of \(names)")
     }
     return try ComputeEngine(
-        threadCount: threadCount, instructionSet: set, checkpoint: checkpoint)
+        threadCount: threadCount, instructionSet: set, checkpoint: afterEachLoop)
 }
 
-@Sendable private func checkpoint() throws {
+@Sendable private func afterEachLoop() throws {
     try Interruption.check()
-    ReadingProgress.tick()
+    PrefillProgress.tick()
 }
 
 extension KVCache.Storage: ExpressibleByArgument {}
 
 extension ContextOverflow: ExpressibleByArgument {}
 
-/// How the next token is drawn.
+/// How to draw the next token.
 struct SamplingArguments: ParsableArguments {
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("0 always takes the most likely token; higher is more varied.", valueName: "t"))
+        help: ArgumentHelp("0 always takes the most likely token; higher values vary more.", valueName: "t"))
     var temperature = 0.0
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Draw from the k most likely tokens only; 0 is all.", valueName: "k"))
+        help: ArgumentHelp("Draw only from the k most likely tokens; 0 draws from all.", valueName: "k"))
     var topK = 0
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Draw from the most likely tokens that together reach this probability.", valueName: "p"))
+        help: ArgumentHelp(
+            "Draw only from the most likely tokens that together reach this probability.", valueName: "p"))
     var topP = 1.0
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Draw from tokens with at least this share of the largest probability.", valueName: "p"))
+        help: ArgumentHelp("Draw only from tokens with at least this share of the largest probability.", valueName: "p")
+    )
     var minP = 0.0
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Make tokens that occurred less likely; 1 changes nothing.", valueName: "factor"))
+        help: ArgumentHelp("Make tokens that have occurred less likely; 1 changes nothing.", valueName: "factor"))
     var repetitionPenalty = 1.0
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("What the random choice depends on; by default another one each time.", valueName: "n"))
+        help: ArgumentHelp("The seed of the random numbers; by default a different one each time.", valueName: "n"))
     var seed: UInt64?
 
     func validate() throws {

@@ -13,7 +13,7 @@ struct NumpyWriter: ~Copyable {
     init(path: FilePath, rows: Int, columns: Int) throws {
         var file = try OutputFile(path: path)
         let description = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
-        // The length of magic, version, header length and header is a multiple of 64.
+        // Magic, version, header length and header together take a multiple of 64 bytes.
         let padding = (64 - (10 + description.utf8.count + 1) % 64) % 64
         let header = description + String(repeating: " ", count: padding) + "\n"
         var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0]
@@ -26,18 +26,18 @@ struct NumpyWriter: ~Copyable {
 
     /// Appends rows, densely packed.
     ///
-    /// - Throws: `file.write-failed`, or `internal.defect` when these are not whole rows or too many.
+    /// - Throws: `file.write-failed`; `internal.defect` if these are not whole rows, or too many.
     mutating func append(_ values: Span<Float>) throws {
         guard values.count % columns == 0, values.count / columns <= rowsLeft else {
-            throw PVITError(.internalDefect, "\(values.count) numbers do not continue a matrix of \(columns) columns")
+            throw PVITError(.internalDefect, "\(values.count) numbers are not rows of a matrix of \(columns) columns")
         }
         rowsLeft -= values.count / columns
         try file.append(values.bytes)
     }
 
-    /// Puts the file in place.
+    /// Finishes the file.
     ///
-    /// - Throws: `file.write-failed`, or `internal.defect` when rows are missing.
+    /// - Throws: `file.write-failed`; `internal.defect` if rows are missing.
     consuming func commit() throws {
         guard rowsLeft == 0 else { throw PVITError(.internalDefect, "\(rowsLeft) rows were not written") }
         try file.commit()

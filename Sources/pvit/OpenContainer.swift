@@ -5,9 +5,9 @@ import Conversion
 import Storage
 import SystemPackage
 
-/// Does something with a container. For a checkpoint in its place the error says what it is and how it becomes one.
+/// Opens a container with `use`. If the path is a checkpoint instead, the error tells what it is and how to convert it.
 ///
-/// - Throws: `container.checkpoint`, the errors of checkpoints that cannot be converted, and whatever `use` throws.
+/// - Throws: `container.checkpoint`, the errors of checkpoints that cannot be converted, and what `use` throws.
 func withContainer<Result>(at path: FilePath, _ use: () throws -> Result) throws -> Result {
     if isFolder(path) { throw checkpointInPlaceOfContainer(path) }
     do {
@@ -17,7 +17,7 @@ func withContainer<Result>(at path: FilePath, _ use: () throws -> Result) throws
     }
 }
 
-/// The error for something that is no container: what it is, and the command that makes a container of it.
+/// The error for something that is not a container: what it is, and the command that converts it.
 private func checkpointInPlaceOfContainer(_ path: FilePath) -> any Error {
     let checkpoint: Checkpoint
     do {
@@ -25,16 +25,16 @@ private func checkpointInPlaceOfContainer(_ path: FilePath) -> any Error {
     } catch let error as PVITError where error.code == .formatUnknown {
         return PVITError(
             .checkpointInPlaceOfContainer,
-            "this is not a .pvq container, and \(isFolder(path) ? "the folder holds no model" : "no checkpoint either")",
+            "this is neither a .pvq container nor \(isFolder(path) ? "a folder with a model" : "a checkpoint")",
             file: path, remedy: "give a .pvq file that `pvit quantize` made")
     } catch { return error }
     return PVITError(
         .checkpointInPlaceOfContainer,
         "this is a \(kind(of: checkpoint).title) (\(checkpoint.format)), not a .pvq container", file: path,
-        remedy: "make one of it: \(quantizeCommand(for: checkpoint))")
+        remedy: "convert it: \(quantizeCommand(for: checkpoint))")
 }
 
-/// What a checkpoint is, for people, and the arguments of `quantize` in front of its path.
+/// What a checkpoint is, and the arguments of `quantize` that go before its path.
 private func kind(of checkpoint: Checkpoint) -> (title: String, arguments: String) {
     switch try? Tower.recognise(checkpoint)?.kind {
     case .vision: ("vision tower", "MODEL --vision-tower ")
@@ -44,7 +44,7 @@ private func kind(of checkpoint: Checkpoint) -> (title: String, arguments: Strin
     }
 }
 
-/// The command that makes a container of a checkpoint; of a single shard that of its folder.
+/// The command that converts a checkpoint. For a shard, it converts the whole folder.
 private func quantizeCommand(for checkpoint: Checkpoint) -> String {
     var path = checkpoint.path
     if !isFolder(path), let whole = try? CheckpointSource.open(path.parentFolder), whole.sourceFiles.count > 1,
@@ -59,7 +59,7 @@ private func quantizeCommand(for checkpoint: Checkpoint) -> String {
 }
 
 extension String {
-    /// The text as one word of a shell's command line.
+    /// The text quoted as one word for a shell.
     var quotedForShell: String {
         let plain = utf8.allSatisfy { byte in
             switch byte {
@@ -76,6 +76,6 @@ extension String {
 }
 
 extension PVITError.Code {
-    /// A checkpoint, or something else, was given where a container is needed.
+    /// A checkpoint, or something else, was given instead of a container.
     static let checkpointInPlaceOfContainer = Self("container.checkpoint", .badData)
 }

@@ -5,7 +5,7 @@ import SystemPackage
 import Tensors
 
 extension FilePath: @retroactive ExpressibleByArgument {
-    /// A path as the shell gives it.
+    /// Creates a path from an argument, which may contain bytes that are not UTF-8.
     public init?(argument: String) {
         guard !argument.isEmpty else { return nil }
         self.init(text: argument)
@@ -16,18 +16,18 @@ extension FilePath: @retroactive ExpressibleByArgument {
 }
 
 extension ByteCount: ExpressibleByArgument {
-    /// A size such as `2GiB`.
+    /// Parses a size such as `2GiB`.
     public init?(argument: String) { self.init(parsing: argument) }
 }
 
 extension TensorEncoding: ExpressibleByArgument {
-    /// One of the encodings that weights can be stored in.
+    /// Parses one of the encodings for weights.
     public init?(argument: String) {
         self.init(argument)
         guard Self.weightEncodings.contains(self) else { return nil }
     }
 
-    /// What weights can be stored in, smallest first.
+    /// The encodings for weights, smallest first.
     static let weightEncodings: [TensorEncoding] = [.q4, .q8, .plain(.f16), .plain(.bf16), .plain(.f32)]
 
     /// The names for help and completion.
@@ -37,12 +37,15 @@ extension TensorEncoding: ExpressibleByArgument {
     public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 }
 
-/// How many threads to use.
+/// The formats that checkpoints can have, for help texts.
+let checkpointFormats = "a Hugging Face or Meta LLaMA folder, a safetensors, PyTorch or GGUF file"
+
+/// The number of threads to use.
 struct ThreadOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Threads to compute with; by default one for each processor that the program may use.", valueName: "n"))
+            "The number of threads; by default one for each processor that the program may use.", valueName: "n"))
     var threads: Int?
 
     func validate() throws {
@@ -55,18 +58,18 @@ struct ThreadOptions: ParsableArguments {
     var count: Int { threads ?? MachineProcessors.available }
 }
 
-/// What to show while working.
+/// What to print while working.
 struct OutputOptions: ParsableArguments {
-    @Flag(name: .shortAndLong, help: "Show no progress and no notes.")
+    @Flag(name: .shortAndLong, help: "Print no progress and no notes.")
     var quiet = false
 
-    /// Writes a line about the work to standard error, unless the user wants none.
+    /// Writes a note to standard error, unless `--quiet` is given.
     func note(_ text: String) {
         if !quiet { StandardError.write(text + "\n") }
     }
 }
 
-/// Whole numbers from 0 to a million, divided by commas.
+/// Whole numbers from 0 to a million, separated by commas.
 struct NumberList: ExpressibleByArgument {
     static let range = 0...1_000_000
 
@@ -75,9 +78,9 @@ struct NumberList: ExpressibleByArgument {
     init(_ values: [Int]) { self.values = values }
 
     init?(argument: String) {
-        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-        values = parts.compactMap { Int($0) }.filter(Self.range.contains)
-        guard values.count == parts.count else { return nil }
+        let fields = argument.split(separator: ",", omittingEmptySubsequences: false)
+        values = fields.compactMap { Int($0) }.filter(Self.range.contains)
+        guard values.count == fields.count else { return nil }
     }
 
     var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }

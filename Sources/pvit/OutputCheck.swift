@@ -3,12 +3,12 @@ import Storage
 import SystemPackage
 
 extension FilePath {
-    /// Throws unless this may be written by a command that reads these files. Asked before any work.
+    /// Checks that a command that reads these inputs may write to this path. Called before any work.
     ///
     /// - Parameters:
-    ///   - checkpoints: Models in files or folders; nil where an option is not given.
-    ///   - files: Other files.
-    /// - Throws: `file.output-is-input`, or `file.cannot-create` for what no output can be.
+    ///   - checkpoints: The input models, files or folders. nil for an option that is not given.
+    ///   - files: Other input files.
+    /// - Throws: `file.output-is-input`; `file.cannot-create` if the path cannot be an output.
     func requireApart(fromCheckpoints checkpoints: FilePath?..., files: [FilePath?] = []) throws {
         var inputs = InputFiles()
         for case let path? in checkpoints { inputs.add(checkpoint: path) }

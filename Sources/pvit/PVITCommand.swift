@@ -6,7 +6,7 @@ struct PVITCommand: ParsableCommand {
         commandName: "pvit",
         abstract: "Merge, quantize and run PVIT and LLaMA models on an ordinary computer.",
         discussion: """
-            A model goes from checkpoints to text in two steps:
+            From checkpoints to answers in two steps:
 
               pvit quantize llama-7b --delta pvit-delta --type q4 --output pvit.pvq
               pvit run pvit.pvq "What is the capital of France?"

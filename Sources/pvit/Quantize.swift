@@ -9,14 +9,15 @@ import Tensors
 /// `pvit quantize`: a checkpoint, or the sum of a base and a delta, as a container.
 struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Turn a checkpoint into a .pvq container, in one pass.",
+        abstract: "Convert a checkpoint to a .pvq container, reading it once.",
         discussion: """
-            With --delta, base and delta are added while they are read. The linear matrices get the type; embeddings and \
-            output get q8 when the type is q4 or q8; norms and projectors keep their own type. --override changes that by name.
+            With --delta, the delta is added while base and delta are read. --type is the type of the linear matrices. \
+            Embeddings and output layer become q8 if the type is q4 or q8. Norms and projectors keep their own types. \
+            --override changes the type of single tensors.
 
-            A PVIT model needs two towers to see: --vision-tower, the folder of a CLIP, and --region-encoder, the file of a \
-            RegionCLIP. Their matrices and convolutions become f16, or f32 with --type f32. Towers of a SOURCE that is a .pvq \
-            file travel along; these options add or replace them.
+            A PVIT model needs two towers to read images: a CLIP vision tower and a RegionCLIP encoder. Their matrices \
+            and convolutions become f16, or f32 with --type f32. If SOURCE is a .pvq file, its towers are copied; \
+            --vision-tower and --region-encoder add or replace them.
 
             Examples:
               pvit quantize llama-7b --delta pvit-delta --vision-tower clip-vit-large-patch14 \
@@ -25,19 +26,22 @@ struct Quantize: ParsableCommand {
               pvit quantize smollm2 --type q4 --override 'model.embed_tokens.*=f16' --output smollm2.pvq
             """)
 
-    @Argument(help: "The checkpoint: a Hugging Face folder or a .safetensors file.")
+    @Argument(help: ArgumentHelp("The checkpoint: \(checkpointFormats), or a .pvq file."))
     var source: FilePath
 
     @Option(name: .shortAndLong, help: "The container to write.")
     var output: FilePath
 
-    @Option(help: "A delta to add to the checkpoint.")
+    @Option(help: "A delta to add to the checkpoint, in any of these formats.")
     var delta: FilePath?
 
-    @Option(help: ArgumentHelp("The folder of the CLIP whose vision half sees images.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp(
+            "The CLIP whose vision model reads images: usually a Hugging Face folder.", valueName: "checkpoint"))
     var visionTower: FilePath?
 
-    @Option(help: ArgumentHelp("The checkpoint of the RegionCLIP that sees regions.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The RegionCLIP that reads regions: usually a .pth file.", valueName: "checkpoint"))
     var regionEncoder: FilePath?
 
     @Option(help: "The type of the linear matrices: q4, q8, f16, bf16 or f32.")
@@ -45,16 +49,17 @@ struct Quantize: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The type of the tensors whose name fits a pattern (* and ?); the last that fits counts.",
+            "Override the type of tensors by name pattern (* and ?). Can be repeated; the last match wins.",
             valueName: "pattern=type"))
     var override: [String] = []
 
-    @Option(help: "fast: what each token needs is stored as kernels read it; small: everything is compressed.")
+    @Option(
+        help: "fast stores the weights that every token needs as the kernels read them; small compresses everything.")
     var profile: QuantizeOptions.Profile = .fast
 
     @Option(
         help: ArgumentHelp(
-            "A text that the model reads while it is encoded, to tell which weights matter; without it, random tokens do.",
+            "A text to measure the importance of weights with. Without it, random tokens are used.",
             valueName: "file"))
     var calibration: FilePath?
 
@@ -74,7 +79,7 @@ struct Quantize: ParsableCommand {
             checkpoint = merged.checkpoint
         }
         let towers = try towers()
-        // Said now, not when the model is run for the first time.
+        // Fail now, not when the model is run for the first time.
         try RunCheck.require(checkpoint, towers: towers)
         let start = ContinuousClock.now
         let report = try withProgress("quantizing", display) { monitor in
@@ -82,7 +87,7 @@ struct Quantize: ParsableCommand {
         }
         if !report.plan.keptFloat.isEmpty {
             let names = report.plan.keptFloat.map(\.rawValue).listed()
-            display.note("stay float, for their rows are not a multiple of 32: \(names)")
+            display.note("kept in float, because their row length is not a multiple of 32: \(names)")
         }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         display.note(
@@ -90,7 +95,7 @@ struct Quantize: ParsableCommand {
                 + "model digest \(report.digest)")
     }
 
-    /// The towers of the source, replaced by those that options name.
+    /// The towers of the source, replaced by those given as options.
     private func towers() throws -> [Tower] {
         var towers = Dictionary(try Tower.all(inContainer: source).map { ($0.kind, $0) }) { $1 }
         if let visionTower { towers[.vision] = try Tower.vision(opening: visionTower) }

@@ -7,27 +7,28 @@ import SystemPackage
 import Tensors
 import Vision
 
-/// `pvit run`: an answer to a prompt, or a conversation.
+/// `pvit run`: answers a prompt, or holds a conversation.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answer a prompt, or hold a conversation.",
         discussion: """
-            The prompt goes through the model's own chat template; with --raw it is the text to continue, special tokens \
-            recognised. Without a prompt, or with - as prompt, it is read from standard input; on a terminal that is a \
-            conversation, in which /help shows what can be done. A prompt that begins with - comes after --.
+            The prompt goes through the model's chat template. With --raw, it is the text to continue, and special \
+            tokens in it are parsed. Without a prompt, run holds a conversation on a terminal (/help lists its \
+            commands); otherwise it reads the prompt from standard input, as it does if the prompt is -. Write a \
+            prompt that begins with - after --.
 
-            A text that is piped in, or redirected from a file, joins a prompt: the prompt, an empty line, the text. \
-            A file that was read in part already (as by a shell's loop) and a socket are left alone; --no-stdin leaves \
-            everything alone, as < /dev/null does.
+            Text that is piped in, or redirected from a file, is appended to the prompt after an empty line. Standard \
+            input is ignored if it is a socket, or a file that was partly read before (as in a shell loop). --no-stdin \
+            or < /dev/null ignores it always.
 
-            With --image a PVIT model is asked about an image. A region of it is named by --region and mentioned as {NAME}; \
-            the model reads <Region><L…><L…><L…><L…></Region>, the edges in thousandths, which a prompt may have itself. \
-            Further questions about the image do not look at it again.
+            --image gives a PVIT model an image to read. --region names a region of it, which the prompt mentions as \
+            {NAME}. The model reads it as <Region><L…><L…><L…><L…></Region>, with edges in thousandths; a prompt may \
+            also contain that itself. Further prompts about the same image do not encode it again.
 
             Examples:
               pvit run pvit.pvq --image dogs.jpg "What is in the picture?"
               pvit run pvit.pvq --image dogs.jpg --region left=20,80,310,366 "What is the dog in {left} doing?"
-              pvit run pvit.pvq --image dogs.jpg --region a=0.1,0.2,0.5,0.9 --region b=0.5,0.2,0.9,0.9 "Compare {a} and {b}."
+              pvit run pvit.pvq --image dogs.jpg --region a=0.1,0.2,0.5,0.9 --region b=0.5,0.2,0.9,0.9 "{a} or {b}?"
               pvit run smollm2.pvq "What is the capital of France?"
               pvit run smollm2.pvq --raw "Once upon a time" --max-tokens 100 --temperature 0.8 --seed 7
               pvit run smollm2.pvq "Name three rivers." --json
@@ -44,7 +45,8 @@ struct Run: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The most tokens to make; by default until the context is full.", valueName: "n"))
+        help: ArgumentHelp(
+            "The maximum number of tokens to generate; by default until the context is full.", valueName: "n"))
     var maxTokens: Int?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Instructions for the whole conversation.", valueName: "text"))
@@ -52,64 +54,63 @@ struct Run: ParsableCommand {
 
     @Option(
         parsing: .unconditionalSingleValue,
-        help: ArgumentHelp("End the answer before this text; may be given several times.", valueName: "text"))
+        help: ArgumentHelp("End the answer before this text. Can be repeated.", valueName: "text"))
     var stop: [String] = []
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Room for prompt and answer together, in tokens; by default what the model was trained for.",
+            "The context length for prompt and answer together, in tokens; by default what the model was trained for.",
             valueName: "n"))
     var context: Int?
 
     @Option(
-        help: "How keys and values are kept: f32, f16 or q8; by default f16, or q8 where --memory makes it necessary.")
+        help: "The type of the KV cache: f32, f16 or q8; by default f16, or q8 if memory is short.")
     var kvCache: KVCache.Storage?
 
     @Option(
         help: ArgumentHelp(
-            "When prompt and answer do not fit the context: stop, or slide, which drops the oldest part but for "
-                + "instructions and image, says so, and goes on until the answer ends.",
+            "What to do when the context is full: stop ends the answer; slide drops the oldest tokens, except "
+                + "instructions and image, and goes on.",
             valueName: "stop|slide"))
     var overflow: ContextOverflow = .stop
 
     @Option(
         defaultAsFlag: 16, parsing: .next,
         help: ArgumentHelp(
-            "Guess up to n tokens (16 without a number) from repetitions in the text and read them on trial: the same "
-                + "answer, sooner where it quotes.",
+            "Guess up to n tokens (by default 16) from repetitions in the text and check them in one pass. The answer "
+                + "is the same, but faster where it quotes.",
             valueName: "n"))
     var speculate: Int?
 
-    @Flag(help: "Give the model the prompt as it is, without its chat template.")
+    @Flag(help: "Continue the prompt as text, without the chat template.")
     var raw = false
 
     @Option(
         help: ArgumentHelp(
-            "Put the conversation to the model by another chat template than its own: \(BuiltInTemplate.names), or a "
-                + "file in Jinja.",
+            "Use this chat template instead of the model's own: \(BuiltInTemplate.names), or a Jinja file.",
             valueName: "name|file"))
     var chatTemplate: String?
 
     @Flag(
         help: ArgumentHelp(
-            "Let special tokens that prompt and instructions spell, such as <|im_end|>, become what they spell; by "
-                + "default they are plain text, and only the template's own control the model."))
+            "Parse special tokens, such as <|im_end|>, in prompt and instructions. By default they are plain text "
+                + "there, and only those of the template are parsed."))
     var parseSpecial = false
 
-    @Flag(help: "Print what the model would read, as text, and answer nothing.")
+    @Flag(help: "Print the text that the model would read, and do not answer.")
     var showPrompt = false
 
     @Flag(help: "Print one JSON object with text, tokens, stop reason and timings.")
     var json = false
 
-    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Whether piped text joins the prompt."))
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Append piped text to the prompt, or ignore it."))
     var stdin = true
 
     @Option(
         help: ArgumentHelp(
-            "Keep the questions of a conversation in this file, for the arrow keys of the next one. By default nothing "
-                + "is kept.", valueName: "file"))
+            "Keep the messages that you write in this file, so that the arrow keys recall them in the next "
+                + "conversation. By default nothing is kept.", valueName: "file"))
     var history: FilePath?
 
     @OptionGroup var sampling: SamplingArguments
@@ -117,41 +118,41 @@ struct Run: ParsableCommand {
     func validate() throws {
         if let maxTokens, maxTokens < 0 { throw ValidationError("--max-tokens takes 0 or more") }
         if history != nil, prompt != nil || json {
-            throw ValidationError("--history is for a conversation, which has no PROMPT and no --json")
+            throw ValidationError("--history is for conversations, which take no PROMPT and no --json")
         }
         if !stdin, prompt == nil || prompt == "-" {
-            throw ValidationError("--no-stdin needs a PROMPT, as it would come from standard input")
+            throw ValidationError("--no-stdin needs a PROMPT, because otherwise the prompt is read from standard input")
         }
         if let speculate, !(1...64).contains(speculate) {
-            throw ValidationError("--speculate takes a number from 1 to 64, or none")
+            throw ValidationError("--speculate takes a number from 1 to 64, or no number")
         }
         if let context, !(1...1 << 30).contains(context) {
             throw ValidationError("--context takes a number from 1 to \(1 << 30)")
         }
-        if raw, system != nil { throw ValidationError("--system is part of a chat template, and --raw uses none") }
+        if raw, system != nil { throw ValidationError("--system needs a chat template, and --raw uses none") }
         if raw, chatTemplate != nil {
-            throw ValidationError("--chat-template is not for --raw, which uses no template")
+            throw ValidationError("--chat-template and --raw exclude each other: --raw uses no template")
         }
         if raw, parseSpecial {
-            throw ValidationError("--raw recognises special tokens anyway: leave out --parse-special")
+            throw ValidationError("--raw always parses special tokens: leave out --parse-special")
         }
-        if stop.contains("") { throw ValidationError("--stop takes a text") }
+        if stop.contains("") { throw ValidationError("--stop takes a text that is not empty") }
     }
 
     func run() throws {
         let isConversation = prompt == nil && isatty(STDIN_FILENO) == 1 && !json && !showPrompt
         if history != nil, !isConversation {
-            throw ValidationError("--history is for a conversation, which takes place on a terminal")
+            throw ValidationError("--history is for conversations, and these need a terminal")
         }
-        // What is wrong with standard input is told before a model is opened.
+        // Read standard input first, so that its errors are reported before the model is opened.
         let text = isConversation ? "" : try promptText()
         let loaded = try model.load(
             context: context, cacheStorage: kvCache, seesImages: isConversation, image: imageOptions.header())
         if let chatTemplate { try loaded.useChatTemplate(namedOrIn: chatTemplate) }
-        loaded.recognisesSpecialInMessages = parseSpecial
+        loaded.parsesSpecialTokensInMessages = parseSpecial
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
-        generator.reading = ReadingProgress.update
-        defer { ReadingProgress.finish() }
+        generator.onPrefill = PrefillProgress.update
+        defer { PrefillProgress.finish() }
         noteContext(generator.contextLength, of: loaded.llama.configuration)
         if isConversation {
             var options = options
@@ -166,42 +167,42 @@ struct Run: ParsableCommand {
         }
         let picture = try imageOptions.load(for: loaded, prompt: (instructions ?? "") + text)
         if !json { picture?.noteOrientation() }
-        let question = try picture?.prompt(text, mustUseAll: true) ?? text
-        if showPrompt { return try show(question, loaded, showsImage: picture != nil) }
-        try answer(question, generator, picture)
+        let prompt = try picture?.prompt(text, mustUseAll: true) ?? text
+        if showPrompt { return try show(prompt, loaded, showsImage: picture != nil) }
+        try answer(prompt, generator, picture)
     }
 
     private func answer(_ text: String, _ generator: Generator, _ picture: Picture?) throws {
         Interruption.watch()
         let result = try generator.respond(
             to: text, image: picture?.image, system: instructions, isRaw: raw, options: options
-        ) { part in
-            ReadingProgress.finish()
+        ) { chunk in
+            PrefillProgress.finish()
             try Interruption.check()
-            if !json { try StandardOutput.write(part) }
+            if !json { try StandardOutput.write(chunk) }
         }
-        ReadingProgress.finish()
+        PrefillProgress.finish()
         if json {
             try StandardOutput.write(json: result.json(of: generator.model, picture: picture))
         } else {
             try StandardOutput.write("\n")
         }
-        // A program finds why the answer ended in the JSON.
+        // With --json, the stop reason tells why the answer ended.
         for note in result.losses + (json ? [] : result.ending) { StandardError.write("note: \(note)\n") }
     }
 
-    /// What is asked: the prompt, and what is piped into the program.
+    /// The prompt, with the text that is piped in.
     private func promptText() throws -> String {
         guard let prompt, prompt != "-" else { return try PipedInput.prompt() }
-        let question = prompt.repairingFileNameBytes
-        guard stdin, let text = try PipedInput.textBesidePrompt() else { return question }
-        return question.isEmpty ? text : "\(question)\n\n\(text)"
+        let request = prompt.repairingFileNameBytes
+        guard stdin, let text = try PipedInput.textBesidePrompt() else { return request }
+        return request.isEmpty ? text : "\(request)\n\n\(text)"
     }
 
-    /// What `--system` says.
+    /// The instructions of `--system`.
     private var instructions: String? { system?.repairingFileNameBytes }
 
-    /// Prints what the model would read.
+    /// Prints the text that the model would read.
     private func show(_ prompt: String, _ model: LoadedModel, showsImage: Bool) throws {
         let text =
             try raw
@@ -221,7 +222,7 @@ struct Run: ParsableCommand {
     }
 }
 
-/// The conversation of one prompt.
+/// The conversation that consists of one prompt.
 private func messages(_ prompt: String, system: String?) -> [ChatMessage] {
     (system.map { [ChatMessage(.system, $0)] } ?? []) + [ChatMessage(.user, prompt)]
 }
@@ -238,7 +239,7 @@ extension Generator {
 }
 
 extension GenerationResult {
-    /// The answer and how it came about, for a program.
+    /// The answer and its statistics as JSON.
     func json(of model: LoadedModel, picture: Picture?) -> JSONValue {
         var object: JSONObject = [
             "text": .string(text),
@@ -272,24 +273,24 @@ extension GenerationResult {
         return .object(object)
     }
 
-    /// What of the text was left out to make room.
+    /// Notes on tokens that were cut or dropped to make room.
     var losses: [String] {
         var notes: [String] = []
         if cutTokenCount > 0 {
-            notes.append("the first \(cutTokenCount) tokens of the prompt were cut off to make room for the answer")
+            notes.append("the first \(cutTokenCount) tokens of the prompt were cut to make room for the answer")
         }
         if droppedTokenCount > 0 {
-            notes.append("the oldest \(droppedTokenCount) tokens were dropped, as the context was full")
+            notes.append("the oldest \(droppedTokenCount) tokens were dropped because the context was full")
         }
         return notes
     }
 
-    /// Why the answer ends before the model ended it.
+    /// A note if the answer was ended before the model ended it.
     var ending: [String] {
         switch stopReason {
         case .length where tokens.count > 0:
-            ["the answer was cut after \(tokens.count) token\(tokens.count == 1 ? "" : "s"), as --max-tokens says"]
-        case .context: ["the context is full, so the answer ends here: --overflow slide goes on, --context makes room"]
+            ["the answer was cut after \(tokens.count) token\(tokens.count == 1 ? "" : "s") because of --max-tokens"]
+        case .context: ["the answer ends here because the context is full: try --overflow slide, or a longer --context"]
         default: []
         }
     }

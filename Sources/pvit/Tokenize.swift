@@ -7,16 +7,17 @@ import SystemPackage
 import Tensors
 import Tokenization
 
-/// `pvit tokenize`: a text as the tokens of a model.
+/// `pvit tokenize`: shows how a model tokenizes a text.
 struct Tokenize: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the tokens of a text.",
         discussion: """
-            Special tokens in the text are recognised unless --plain is given, and the token that begins a text is put before \
-            it unless it is there already, as with run --raw. A TEXT of - is read from standard input.
+            As in run --raw, special tokens in the text are parsed unless --plain is given, and BOS is added unless \
+            the text begins with it. If TEXT is -, the text is read from standard input.
 
-            Text is shown in quotation marks, with escapes as in Swift (\\n, \\u{200b}); bytes that are only a part of a \
-            character as <0xE2>; special tokens without quotation marks. Tokens that the model has no embedding of are marked.
+            Text is shown in quotation marks, with escapes as in Swift (\\n, \\u{200b}); bytes that are not a whole \
+            character are shown as <0xE2>; special tokens have no quotation marks. Tokens without an embedding are \
+            marked.
 
             Examples:
               pvit tokenize smollm2.pvq "Hello, world"
@@ -29,13 +30,13 @@ struct Tokenize: ParsableCommand {
     @Argument(help: "The text, or - for standard input.")
     var text: String
 
-    @Flag(help: "Take special tokens in the text as ordinary text.")
+    @Flag(help: "Do not parse special tokens: take them as plain text.")
     var plain = false
 
-    @Flag(help: "Leave out the token that begins a text.")
+    @Flag(help: "Do not add BOS.")
     var noBeginning = false
 
-    @Flag(help: "Print JSON: ids, pieces as the vocabulary spells them, and texts (null for parts of characters).")
+    @Flag(help: "Print JSON: ids, pieces as the vocabulary spells them, and texts (null for incomplete characters).")
     var json = false
 
     func run() throws {

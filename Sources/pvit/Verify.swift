@@ -8,13 +8,14 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check every byte of a .pvq file.",
         discussion: """
-            Checks the structure, the checksum of every tile, the padding, and the digest of every tensor and of the model.
+            This checks the structure, the checksum of every tile, the padding, and the digests of every tensor and of \
+            the model.
 
             Example:
               pvit verify pvit.pvq
             """)
 
-    @Argument(help: "The file.")
+    @Argument(help: "The .pvq file.")
     var file: FilePath
 
     @OptionGroup var display: OutputOptions

@@ -3,9 +3,9 @@ import Foundation
 import SystemPackage
 import Testing
 
-@Suite("Models that cannot run, and contexts that they were not made for", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Models that cannot run, and contexts beyond the trained length", .enabled(if: GeneratedFixtures.arePresent))
 struct ArchitectureTests {
-    /// A small model whose configuration has other members.
+    /// A small model with changes to its configuration.
     private func model(_ changes: [String: Any], in folder: TemporaryFolder) throws -> String {
         let source = GeneratedFixtures.path("mini-llama-gqa")
         let path = folder.path.appending("model")
@@ -23,7 +23,7 @@ struct ArchitectureTests {
         return path.string
     }
 
-    @Test("quantize refuses what cannot run before it writes, and inspect says so")
+    @Test("quantize refuses a model that cannot run before it writes, and inspect tells why")
     func refused() throws {
         let folder = try TemporaryFolder()
         let model = try model(["rope_scaling": ["type": "yarn", "factor": 4.0]], in: folder)
@@ -41,7 +41,7 @@ struct ArchitectureTests {
         #expect(container.output.contains(#""cannot_run": null"#))
     }
 
-    @Test("a context beyond a sliding window or the trained length gives one note, in run, bench and evaluate")
+    @Test("a context beyond the sliding window or the trained length gives one note in run, bench and evaluate")
     func notes() throws {
         let folder = try TemporaryFolder()
         let source = try model(["sliding_window": 16, "max_position_embeddings": 64], in: folder)

@@ -3,9 +3,9 @@ import Foundation
 import SystemPackage
 import Testing
 
-@Suite("Measuring the speed of models", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Benchmarks on the command line", .enabled(if: GeneratedFixtures.arePresent))
 struct BenchTests {
-    @Test("a model without a tokenizer can be measured")
+    @Test("bench needs no tokenizer")
     func withoutTokenizer() throws {
         let folder = try TemporaryFolder()
         for name in ["config.json", "model.safetensors"] {

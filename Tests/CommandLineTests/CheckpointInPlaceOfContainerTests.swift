@@ -3,11 +3,11 @@ import Foundation
 import SystemPackage
 import Testing
 
-@Suite("Checkpoints and texts that are not what a command takes", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Inputs of the wrong kind", .enabled(if: GeneratedFixtures.arePresent))
 struct CheckpointInPlaceOfContainerTests {
     private let model = GeneratedFixtures.path("mini-llama-gqa").string
 
-    @Test("a checkpoint in place of a container is told with the command that makes one of it")
+    @Test("the error for a checkpoint instead of a container gives the command that converts it")
     func everyCommand() throws {
         let commands = [
             ["run", model, "Hi"], ["tokenize", model, "Hi"], ["verify", model], ["bench", model, "--runs", "1"],
@@ -21,7 +21,7 @@ struct CheckpointInPlaceOfContainerTests {
         }
     }
 
-    @Test("files of every format, deltas, names with spaces and adapters are told for what they are")
+    @Test("the error tells the format of every kind of file, and adapters and deltas apart from models")
     func everyKind() throws {
         let folder = try TemporaryFolder()
         let gguf = folder.path.appending("a model.gguf").string
@@ -34,15 +34,15 @@ struct CheckpointInPlaceOfContainerTests {
         for (path, words) in [
             (gguf, "(GGUF), not a .pvq container"), (gguf, "pvit quantize '\(gguf)' --output 'a model.pvq'"),
             (delta, "pvit quantize BASE --delta \(delta) --output mini-pvit-delta-st.pvq"),
-            (text, "not a .pvq container"),
-            (adapter.string, "LoRA adapter"), (empty.string, "no model"), (regions, "(PyTorch)"),
+            (text, "neither a .pvq container"),
+            (adapter.string, "LoRA adapter"), (empty.string, "nor a folder with a model"), (regions, "(PyTorch)"),
         ] {
             let outcome = try CommandLineRunner.run(["run", path, "Hi"])
             #expect(outcome.isOneLineError(65) && outcome.errors.contains(words), "\(path): \(outcome.errors)")
         }
     }
 
-    @Test("texts in UTF-16 are told in one line wherever a text is read")
+    @Test("UTF-16 is a one-line error wherever a text is read")
     func utf16() throws {
         let folder = try TemporaryFolder()
         let text = #"{"image": "a.png", "instruction": "What is this?"}"#
@@ -63,7 +63,7 @@ struct CheckpointInPlaceOfContainerTests {
         }
     }
 
-    @Test("inspect tells an adapter for what it is")
+    @Test("inspect recognises an adapter")
     func inspectAdapter() throws {
         let folder = try TemporaryFolder()
         try folder.write("adapter_config.json", #"{"peft_type": "LORA"}"#)

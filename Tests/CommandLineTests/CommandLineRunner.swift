@@ -1,10 +1,11 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import Testing
 
-/// The built `pvit`, run as a user would.
+/// Runs the built `pvit` as a user would.
 enum CommandLineRunner {
-    /// What a finished run left.
+    /// The result of a finished run.
     struct Outcome {
         /// The exit status, or the number of the signal that ended the program.
         let status: Int32
@@ -13,7 +14,7 @@ enum CommandLineRunner {
         /// Whether a signal, such as that of a trap, ended the program.
         let wasSignalled: Bool
 
-        /// Whether the program ended as it does for bad input: with this status and one line that says why.
+        /// Whether the program ended with this status and one line of error.
         func isOneLineError(_ status: Int32) -> Bool {
             !wasSignalled && self.status == status && errors.hasPrefix("pvit: error: ")
                 && errors.filter { $0 == "\n" }.count == 1
@@ -34,6 +35,15 @@ enum CommandLineRunner {
         return try running.outcome
     }
 
+    /// Runs `pvit`, expects success, and decodes its output as JSON.
+    static func decode<Value: Decodable>(
+        _ type: Value.Type = Value.self, from arguments: [String], environment: [String: String] = [:]
+    ) throws -> Value {
+        let outcome = try run(arguments, environment: environment)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return try JSONDecoder().decode(type, from: Data(outcome.output.utf8))
+    }
+
     /// Runs a shell script, in which `$PVIT` is the program, and waits for it.
     static func runShell(_ script: String, in folder: FilePath) throws -> Outcome {
         let running = try start(
@@ -43,17 +53,17 @@ enum CommandLineRunner {
         return try running.outcome
     }
 
-    /// A run that may not have ended.
+    /// A run that may not have ended yet.
     struct Running {
         let process: Process
         fileprivate let folder: TemporaryFolder
 
-        /// What it has written until now.
+        /// The output written so far.
         var partialOutput: String {
             get throws { try String(contentsOfFile: folder.path.appending("output").string, encoding: .utf8) }
         }
 
-        /// What it left, once it has ended.
+        /// The result of the run, after it has ended.
         var outcome: Outcome {
             get throws {
                 Outcome(
@@ -82,7 +92,7 @@ enum CommandLineRunner {
         process.standardInput = stream("input", input)
         process.standardOutput = stream("output")
         process.standardError = stream("errors")
-        // Threads of the tests may block signals, and a program inherits that; a user's shell blocks none.
+        // Threads of the tests may block signals, which a child inherits. A user's shell blocks none.
         var none = sigset_t()
         var blocked = sigset_t()
         sigemptyset(&none)

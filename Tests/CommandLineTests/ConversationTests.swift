@@ -3,8 +3,8 @@ import Foundation
 import SystemPackage
 import Testing
 
-/// Conversations on a pseudo-terminal. What the program understood is read from the file that it keeps questions in.
-@Suite("Holding a conversation on a terminal", .enabled(if: GeneratedFixtures.arePresent))
+/// Conversations on a pseudo-terminal. The history file tells which messages the program received.
+@Suite("Conversations on a terminal", .enabled(if: GeneratedFixtures.arePresent))
 struct ConversationTests {
     private let folder: TemporaryFolder
     private var history: String { folder.path.appending("history").string }
@@ -18,12 +18,12 @@ struct ConversationTests {
         let terminal = try PseudoTerminal(
             ["run", Models.path(model), "--max-tokens", "2", "--history", history] + options,
             environment: environment, redirectsOutput: redirectsOutput)
-        try terminal.expect("/help shows")
+        try terminal.expect("/help lists")
         return terminal
     }
 
-    /// The questions that the program understood.
-    private func questions() throws -> [String] {
+    /// The messages that the program received.
+    private func messages() throws -> [String] {
         let lines = try String(contentsOfFile: history, encoding: .utf8).split(separator: "\n").dropFirst()
         return lines.map {
             $0.replacingOccurrences(of: "\\n", with: "\n").replacingOccurrences(of: "\\\\", with: "\\")
@@ -36,14 +36,14 @@ struct ConversationTests {
         #expect(terminal.isAsBefore)
     }
 
-    @Test("keys edit a line, in any script and in the C locale, and the arrow keys bring earlier lines back")
+    @Test("keys edit a line, in any script and in the C locale, and the arrow keys recall earlier lines")
     func editing() throws {
         let terminal = try start()
-        // Each line asks for a command that there is none of, so that no answer is waited for.
+        // Each line is an unknown command, so that there is no answer to wait for.
         for keys in [
             "/ ac\u{1B}[Db", "b \u{1}/ \u{5}c", "/ one two\u{17}three", "/ wörld\u{7F}\u{7F}k",
             "/ 日本語\u{7F}\u{1B}[D\u{7F}x",
-            // A letter and its accent are two characters of Unicode, and one of a reader.
+            // A letter and its accent are two code points, but one character to the user.
             "/ e\u{301}e\u{301}\u{7F}z", "abc\u{15}/ new", "x\u{1B}[H/ -\u{1B}[F+",
             "/ cd\u{1B}[D\u{1B}[D\u{1B}[3~",
         ] {
@@ -54,13 +54,13 @@ struct ConversationTests {
         try terminal.expect("there is no command")
         try leave(terminal)
         #expect(
-            try questions() == [
+            try messages() == [
                 "/ abc", "/ b c", "/ one three", "/ wörk", "/ x本", "/ e\u{301}z", "/ new", "/ -x+", "/ d", "/ d!",
                 "/exit",
             ])
     }
 
-    @Test("a pasted text is one message, whatever its length and lines, and is sent by Enter alone")
+    @Test("a pasted text of any length and number of lines is one message, and only Enter sends it")
     func pasting() throws {
         let terminal = try start(["--context", "64"], environment: ["NO_COLOR": "1"])
         let lines = "first line\n\nthird \\ line\twith a tab: żółw 亀"
@@ -78,27 +78,27 @@ struct ConversationTests {
         }
         try terminal.expect("a single line")
         try terminal.expect("> ")
-        // What was pasted comes back with its line.
+        // The history recalls the line with its pasted text.
         try terminal.type("\u{1B}[A\u{1B}[A again\r")
         try terminal.expect("> ")
         try leave(terminal)
         #expect(
-            try questions() == [
+            try messages() == [
                 "Explain: \(lines) Thanks.", long, longLines, "a single line", longLines + " again", "/exit",
             ])
     }
 
-    @Test("a long line that is typed at once is not cut")
+    @Test("a long line that arrives at once is not cut")
     func longLine() throws {
         let terminal = try start(["--context", "64"])
         let line = String(repeating: "0123456789 ", count: 500)
         try terminal.type(line + "\r")
         try terminal.expect("was not sent")
         try leave(terminal)
-        #expect(try questions() == [line, "/exit"])
+        #expect(try messages() == [line, "/exit"])
     }
 
-    @Test("a message of several lines is typed with \\ at their ends or between quotation marks")
+    @Test("a message of several lines is typed with \\ at line ends, or between quotation marks")
     func severalLines() throws {
         let terminal = try start()
         try terminal.type("one\\\rtwo\\\rthree\r")
@@ -106,10 +106,10 @@ struct ConversationTests {
         try terminal.type("\"\"\"\r/not a command\r\rsecond\r\"\"\"\r")
         try terminal.expect("was cut after 2 tokens")
         try leave(terminal)
-        #expect(try questions() == ["one\ntwo\nthree", "/not a command\n\nsecond", "/exit"])
+        #expect(try messages() == ["one\ntwo\nthree", "/not a command\n\nsecond", "/exit"])
     }
 
-    @Test("the history of earlier conversations is there, and a file of another kind is not touched")
+    @Test("the history of earlier conversations is kept, and a file of another kind is not changed")
     func keptHistory() throws {
         for _ in 0..<2 {
             let terminal = try start()
@@ -123,11 +123,11 @@ struct ConversationTests {
         try "my notes\n".write(toFile: foreign, atomically: false, encoding: .utf8)
         let refused = try PseudoTerminal(["run", Models.path("pvit-blind.pvq"), "--history", foreign])
         #expect(try refused.status() == 64)
-        #expect(refused.hasShown("no history of questions") && refused.isAsBefore)
+        #expect(refused.hasShown("not a history of messages") && refused.isAsBefore)
         #expect(try String(contentsOfFile: foreign, encoding: .utf8) == "my notes\n")
     }
 
-    @Test("a full context is told, refuses what does not fit, and goes on when there is room again")
+    @Test("a full context is reported, rejects messages that do not fit, and continues when there is room again")
     func context() throws {
         let terminal = try start(["--context", "72", "--max-tokens", "200"])
         try terminal.type("Tell me a long story.\r")
@@ -135,19 +135,19 @@ struct ConversationTests {
         try terminal.type("And then?\r")
         try terminal.expect("do not fit the context of 72, so the message was not sent")
         try terminal.type("/undo\r")
-        try terminal.expect("taken back: Tell me a long story.")
+        try terminal.expect("undone: Tell me a long story.")
         try terminal.type("/undo\r")
-        try terminal.expect("no question to take back")
+        try terminal.expect("no message to undo")
         try terminal.type("Hello\r")
         try terminal.expect("is full")
         try terminal.type("/slide\r")
-        try terminal.expect("oldest part is dropped")
+        try terminal.expect("oldest tokens are dropped")
         try terminal.type("And then?\r")
         try terminal.expect("tokens were dropped")
         try leave(terminal)
     }
 
-    @Test("Ctrl-C stops an answer that has begun, and what was said stays")
+    @Test("Ctrl-C stops an answer and keeps what was generated")
     func stoppedAnswer() throws {
         let saved = folder.path.appending("saved.json").string
         let terminal = try start(["--max-tokens", "100000", "--context", "100000"])
@@ -163,7 +163,7 @@ struct ConversationTests {
         #expect(text.contains("Tell me everything.") && text.contains("assistant"))
     }
 
-    @Test("a signal that ends the program leaves the terminal as it was, also after a stop")
+    @Test("a signal that ends the program restores the terminal, even after a stop")
     func ended() throws {
         let terminal = try start()
         terminal.signal(SIGSTOP)
@@ -176,27 +176,27 @@ struct ConversationTests {
         #expect(terminal.isAsBefore)
     }
 
-    @Test("Ctrl-C clears a line, and leaves when it is pressed twice at an empty one")
+    @Test("Ctrl-C clears a line, and leaves if it is pressed twice at an empty one")
     func interrupting() throws {
         let terminal = try start()
-        try terminal.type("half a question\u{3}")
+        try terminal.type("half a message\u{3}")
         try terminal.expect("^C\r\n")
         try terminal.type("/stats\r")
         try terminal.expect("there is no answer yet")
         try terminal.type("\u{3}")
-        try terminal.expect("Ctrl-C again leaves")
+        try terminal.expect("press Ctrl-C again to leave")
         try terminal.type("\u{3}")
         #expect(try terminal.status() == 130)
         #expect(terminal.isAsBefore)
-        #expect(try questions() == ["/stats"])
+        #expect(try messages() == ["/stats"])
     }
 
-    @Test("Ctrl-Z gives the terminal back while the program is stopped, and the line is still there afterwards")
+    @Test("Ctrl-Z restores the terminal while the program is stopped, and keeps the line")
     func stopping() throws {
         let terminal = try start()
         try terminal.type("/unfini")
         try terminal.expect("/unfini")
-        // An orphaned group is not stopped by the key, so the signal is sent.
+        // The key does not stop an orphaned process group, so send the signal.
         terminal.signal(SIGTSTP)
         try terminal.type("shed\r")
         try terminal.expect("no command /unfinished")
@@ -208,7 +208,7 @@ struct ConversationTests {
         #expect(terminal.isAsBefore)
     }
 
-    @Test("a redirected standard output gets answers alone, and colours are for terminals that want them")
+    @Test("a redirected standard output receives only answers, and colours are used only where wanted")
     func redirected() throws {
         let plain = try start()
         try plain.type("Hello\r")
@@ -230,7 +230,7 @@ struct ConversationTests {
         #expect(!dumb.hasShown("\u{1B}"))
     }
 
-    @Test("commands change what the conversation is about, and a slip is a line")
+    @Test("commands change the conversation, and a mistake is one line")
     func commands() throws {
         let saved = folder.path.appending("saved.json").string
         let other = folder.path.appending("other.txt").string
@@ -238,29 +238,31 @@ struct ConversationTests {
         let image = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures/images/0024.jpg").string
         let terminal = try start(model: "pvit-f32.pvq")
         for (line, answer) in [
-            ("/hel", "did you mean /help?"), ("/HELP", "/region NAME=x1,y1,x2,y2"), ("/region a=1,2,3,4", "no image"),
+            ("/hel", "did you mean /help?"), ("/HELP", "/region NAME=x1,y1,x2,y2"),
+            ("/region a=1,2,3,4", "regions need an image"),
             ("/image absent.jpg", "absent.jpg"), ("/image \(other)", "JPEG"), ("/image", "there is no image"),
             ("/image \(image)", "281 × 179"), ("/region a=1,2,3,4000", "beyond"), ("/region a b", "no name"),
             ("/region a=1,2,100,90", "regions: a=1,2,100,90"), ("/region b=", "there is no region b"),
             ("/region a=", "there are no regions"), ("/image clear", "there is no image"),
             ("/system", "no instructions"),
-            ("/system Be brief.", "are changed"), ("/system", "Be brief."), ("//hi", "was cut after 2 tokens"),
-            ("/stats", "ended by length"), ("/save \(other)", "something else"), ("/load \(other)", "/save wrote"),
-            ("/save", "takes the name"), ("/save \(saved)", "2 messages"), ("/reset", "new conversation"),
-            ("/undo", "no question"), ("/system clear", "any more"), ("/load \(saved)", "2 messages"),
-            ("/system", "Be brief."), ("<image> here", "no image"), ("/undo", "taken back: /hi"),
+            ("/system Be brief.", "changed the instructions"), ("/system", "Be brief."),
+            ("//hi", "was cut after 2 tokens"),
+            ("/stats", "ended by length"), ("/save \(other)", "not a conversation"), ("/load \(other)", "/save wrote"),
+            ("/save", "takes a file name"), ("/save \(saved)", "2 messages"), ("/reset", "new conversation"),
+            ("/undo", "no message"), ("/system clear", "removed the instructions"), ("/load \(saved)", "2 messages"),
+            ("/system", "Be brief."), ("<image> here", "no image"), ("/undo", "undone: /hi"),
         ] {
             try terminal.type("\(line)\r")
             try terminal.expect(answer)
         }
-        // Tab completes commands, and names of files after those that take one.
+        // Tab completes commands, and file names after commands that take one.
         try terminal.type("/lo\t\(folder.path.string)/sav\t\r")
         try terminal.expect("2 messages")
         try leave(terminal)
         #expect(try String(contentsOfFile: other, encoding: .utf8) == "text")
     }
 
-    @Test("a model without a chat template says so before the conversation")
+    @Test("without a chat template, run fails before the conversation begins")
     func noTemplate() throws {
         let terminal = try PseudoTerminal(["run", Models.path("gqa-q8.pvq")])
         #expect(try terminal.status() == 65)

@@ -3,12 +3,12 @@ import Foundation
 import SystemPackage
 import Testing
 
-@Suite("Converting from the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Conversion on the command line", .enabled(if: GeneratedFixtures.arePresent))
 struct ConvertTests {
     private let base = GeneratedFixtures.path("mini-llama-base-st").string
     private let delta = GeneratedFixtures.path("mini-pvit-delta-st").string
 
-    @Test("the same inputs give the same bytes, whatever the number of threads", arguments: ["q4", "q8", "f16"])
+    @Test("the number of threads does not change the bytes of the output", arguments: ["q4", "q8", "f16"])
     func determinism(type: String) throws {
         let folder = try TemporaryFolder()
         let files = try ["1", "2", "5"].map { threads in
@@ -22,8 +22,8 @@ struct ConvertTests {
         #expect(files[0] == files[1] && files[0] == files[2])
     }
 
-    @Test("merging in one pass gives the container of the merged folder")
-    func onePass() throws {
+    @Test("quantizing with --delta gives the same container as merging first")
+    func withDelta() throws {
         let folder = try TemporaryFolder()
         let merged = folder.path.appending("merged").string
         #expect(try CommandLineRunner.run(["merge", base, delta, "--output", merged]).status == 0)
@@ -38,7 +38,7 @@ struct ConvertTests {
         #expect(digests[0] == digests[1])
     }
 
-    @Test("inspect tells the format, the parts and the origin, of a folder and of a container")
+    @Test("inspect shows the format, the components and the origin of a folder and of a container")
     func inspect() throws {
         let folder = try CommandLineRunner.run(["inspect", base])
         #expect(folder.output.contains("2 safetensors shards") && folder.output.contains("4 layers, hidden 256"))
@@ -50,7 +50,7 @@ struct ConvertTests {
         #expect(delta.output.contains("delta"))
     }
 
-    @Test("inspect shows the numbers of one tensor, and writes a page")
+    @Test("inspect shows statistics of one tensor, and writes an HTML page")
     func tensor() throws {
         let folder = try TemporaryFolder()
         let page = folder.path.appending("report.html").string
@@ -63,7 +63,7 @@ struct ConvertTests {
         #expect(absent.isOneLineError(65))
     }
 
-    @Test("overrides set the type of the tensors they fit, and one that fits none is refused")
+    @Test("overrides set the type of matching tensors, and one without a match is refused")
     func overrides() throws {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("model.pvq").string
@@ -79,8 +79,7 @@ struct ConvertTests {
             }
             let tensors: [Tensor]
         }
-        let json = try CommandLineRunner.run(["inspect", output, "--tensors", "--json"]).output
-        let listing = try JSONDecoder().decode(Listing.self, from: Data(json.utf8))
+        let listing = try CommandLineRunner.decode(Listing.self, from: ["inspect", output, "--tensors", "--json"])
         let encodings = Dictionary(uniqueKeysWithValues: listing.tensors.map { ($0.name, $0.encoding) })
         #expect(encodings["model.layers.0.mlp.up_proj.weight"] == "q8")
         #expect(encodings["model.layers.0.self_attn.v_proj.weight"] == "f32")
@@ -92,7 +91,7 @@ struct ConvertTests {
         #expect(unused.isOneLineError(64), "\(unused.errors)")
     }
 
-    @Test("errors have the status that scripts can rely on")
+    @Test("errors have the documented exit statuses")
     func statuses() throws {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("model.pvq").string

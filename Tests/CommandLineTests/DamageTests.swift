@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Damaged files and failing disks", .enabled(if: GeneratedFixtures.arePresent))
 struct DamageTests {
-    @Test("a truncated container gives one line and status 65, wherever it is cut")
+    @Test("a truncated container gives a one-line error and status 65, wherever it is cut")
     func truncated() throws {
         let folder = try TemporaryFolder()
         let bytes = try Models.bytes("gqa-q4.pvq")
@@ -21,16 +21,16 @@ struct DamageTests {
         }
     }
 
-    @Test("a flipped bit in a tile is named by verify, and run makes no token from it")
+    @Test("verify names the tensor with a flipped bit, and run generates nothing from it")
     func flipped() throws {
         let folder = try TemporaryFolder()
         var bytes = try Models.bytes("gqa-q4.pvq")
         let path = folder.path.appending("flipped.pvq").string
         let listing = try CommandLineRunner.run(["inspect", Models.path("gqa-q4.pvq"), "--tensors", "--json"])
         #expect(listing.output.contains("model.layers.1.mlp.down_proj.weight"))
-        // Tensors lie in the order of a forward pass, so the middle of the file is in some layer.
-        let place = bytes.count / 2
-        bytes[place] ^= 0x10
+        // Tensors are stored in the order of a forward pass, so the middle of the file is in some layer.
+        let offset = bytes.count / 2
+        bytes[offset] ^= 0x10
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         let verified = try CommandLineRunner.run(["verify", path])
         #expect(verified.isOneLineError(65) && verified.errors.contains("tensor model."), "\(verified.errors)")
@@ -40,7 +40,7 @@ struct DamageTests {
     }
 
     @Test(
-        "a killed quantize leaves nothing under the name, and an earlier file as it was", arguments: [SIGKILL, SIGTERM])
+        "a killed quantize leaves no partial file, and an earlier file unchanged", arguments: [SIGKILL, SIGTERM])
     func killed(signal: Int32) throws {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("model.pvq")
@@ -55,7 +55,7 @@ struct DamageTests {
             running.process.waitUntilExit()
             let content = try Data(contentsOf: URL(fileURLWithPath: output.string))
             if running.process.terminationReason == .exit, running.process.terminationStatus == 0 {
-                #expect(content.count > 1000, "it was done before the signal came")
+                #expect(content.count > 1000, "it finished before the signal")
                 try Data("earlier".utf8).write(to: URL(fileURLWithPath: output.string))
             } else {
                 #expect(content == Data("earlier".utf8))
@@ -66,7 +66,7 @@ struct DamageTests {
     }
 
     @Test(
-        "a source that is cut while it is read gives one line and status 74 or 65, and no output",
+        "a source that is truncated while it is read gives a one-line error, status 74 or 65, and no output",
         arguments: [
             ("mini-llama-base-st", "model-00002-of-00002.safetensors"),
             ("mini-llama-base", "pytorch_model-00002-of-00002.bin"), ("mini-llama-meta", "consolidated.00.pth"),
@@ -92,10 +92,10 @@ struct DamageTests {
         #expect(outcomes.contains { $0 != 0 })
     }
 
-    @Test("a flipped bit in a PyTorch archive is refused by every command that converts it, and no output is left")
+    @Test("every converting command refuses a PyTorch archive with a flipped bit and leaves no output")
     func flippedArchive() throws {
         let folder = try TemporaryFolder()
-        /// A copy of a fixture with one bit flipped in the middle of a file, which is inside of a large matrix.
+        /// A copy of a fixture with one bit flipped in the middle of a file, which is inside a large matrix.
         func damaged(_ name: String, _ file: String) throws -> String {
             let copy = folder.path.appending(name)
             try FileManager.default.copyItem(atPath: GeneratedFixtures.path(name).string, toPath: copy.string)
@@ -133,14 +133,14 @@ struct DamageTests {
             ])
     }
 
-    @Test("a container that is cut while it answers ends with status 74, and the answer with it")
+    @Test("truncating a container while it runs ends the answer with status 74")
     func cutWhileRunning() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("model.pvq").string
         try Data(Models.bytes("gqa-q4.pvq")).write(to: URL(fileURLWithPath: path))
         let running = try CommandLineRunner.start(
             ["run", path, "--raw", "Once upon a time", "--temperature", "1", "--seed", "1", "--max-tokens", "2000"])
-        // It has made tokens, so that it is past every check of the file.
+        // Wait for the first output: then all checks of opening are done.
         while running.process.isRunning, try running.partialOutput.isEmpty { Thread.sleep(forTimeInterval: 0.01) }
         #expect(truncate(path, 8192) == 0)
         running.process.waitUntilExit()
@@ -149,7 +149,7 @@ struct DamageTests {
         #expect(outcome.errors.contains("was cut from") && outcome.errors.contains("tensor "), "\(outcome.errors)")
     }
 
-    @Test("a killed merge leaves no folder under the name")
+    @Test("a killed merge leaves no output folder")
     func killedMerge() throws {
         for delay in [0.02, 0.1, 0.2] {
             let folder = try TemporaryFolder()
@@ -167,7 +167,7 @@ struct DamageTests {
         }
     }
 
-    @Test("a full disk is said, and leaves what was there", .enabled(if: SmallDisk.isPossible))
+    @Test("a full disk gives an error and leaves existing files unchanged", .enabled(if: SmallDisk.isPossible))
     func fullDisk() throws {
         let disk = try SmallDisk(byteCount: 4 << 20)
         let output = disk.path.appending("model.pvq")

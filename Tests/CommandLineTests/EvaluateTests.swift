@@ -3,7 +3,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-@Suite("Evaluating models from the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Evaluation on the command line", .enabled(if: GeneratedFixtures.arePresent))
 struct EvaluateTests {
     private static let comparison = """
         import json, sys, numpy as np
@@ -16,7 +16,7 @@ struct EvaluateTests {
         """
 
     @Test(
-        "logits are the reference's within 2e-4",
+        "logits agree with the reference within 2e-4",
         .enabled(if: Python.isPresent), arguments: [("gqa-text", "gqa-f32.pvq"), ("base-text", "base-f16.pvq")])
     func logits(golden: String, model: String) throws {
         struct Comparison: Decodable {
@@ -52,12 +52,10 @@ struct EvaluateTests {
         }
         func divergence(_ model: String) throws -> Divergence {
             let text = CommandLineRunner.packageRoot.appending("LICENSE").string
-            let outcome = try CommandLineRunner.run([
+            return try CommandLineRunner.decode(from: [
                 "evaluate", "divergence", Models.path(model), "--reference", Models.path("gqa-f32.pvq"), "--text", text,
                 "--context", "32", "--windows", "2", "--json",
             ])
-            #expect(outcome.status == 0, "\(outcome.errors)")
-            return try JSONDecoder().decode(Divergence.self, from: Data(outcome.output.utf8))
         }
         let same = try divergence("gqa-f32.pvq")
         #expect(same.mean_kl < 1e-9 && same.top1_agreement == 1 && same.tokens == 30)
@@ -67,23 +65,25 @@ struct EvaluateTests {
         #expect(q8.bits_per_weight <= 8.5 && q4.bits_per_weight <= 4.5)
     }
 
-    @Test("perplexity is that of the windows' second halves")
+    @Test("perplexity scores the second half of each window")
     func perplexity() throws {
         struct Perplexity: Decodable {
             let perplexity: Double
             let tokens: Int
             let windows: Int
         }
-        let outcome = try CommandLineRunner.run([
-            "evaluate", "perplexity", Models.path("gqa-q8.pvq"), "--text",
-            CommandLineRunner.packageRoot.appending("LICENSE").string, "--context", "64", "--windows", "3", "--json",
-        ])
-        let result = try JSONDecoder().decode(Perplexity.self, from: Data(outcome.output.utf8))
+        let result = try CommandLineRunner.decode(
+            Perplexity.self,
+            from: [
+                "evaluate", "perplexity", Models.path("gqa-q8.pvq"), "--text",
+                CommandLineRunner.packageRoot.appending("LICENSE").string, "--context", "64", "--windows", "3",
+                "--json",
+            ])
         #expect(result.windows == 3 && result.tokens == 3 * 31)
         #expect(result.perplexity > 1)
     }
 
-    @Test("one scored token has no error, and a note says that it tells little")
+    @Test("one scored token has no standard error, which a note explains")
     func oneToken() throws {
         let arguments = [
             "evaluate", "perplexity", try Models.path("gqa-q8.pvq"), "--text",

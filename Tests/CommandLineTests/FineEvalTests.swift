@@ -3,7 +3,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-@Suite("FineEval from the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("FineEval on the command line", .enabled(if: GeneratedFixtures.arePresent))
 struct FineEvalTests {
     private static let images = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures/images").string
     private static let questions = [
@@ -43,7 +43,7 @@ struct FineEvalTests {
 
     private func write(_ text: String) throws { try Data(text.utf8).write(to: URL(fileURLWithPath: output)) }
 
-    @Test("answers are lines in the order of the questions, and are those of run")
+    @Test("answers are in the order of the questions, and equal those of run")
     func answers() throws {
         struct Line: Decodable {
             let image: String
@@ -63,7 +63,7 @@ struct FineEvalTests {
         #expect(single.output == lines[0].output + "\n")
     }
 
-    @Test("how many questions are answered together changes nothing", arguments: [1, 2, 8])
+    @Test("the size of the batch does not change the answers", arguments: [1, 2, 8])
     func together(count: Int) throws {
         let questions =
             Self.questions + [
@@ -90,14 +90,14 @@ struct FineEvalTests {
                 #expect(try String(contentsOfFile: output, encoding: .utf8) == text)
             }
         }
-        // A last answer that only lacks the end of its line counts.
+        // A last answer that lacks only the line end counts.
         for cut in [1, 3] {
             try write(String(text.dropLast(cut)))
             let outcome = try run(Self.questions)
             #expect(outcome.status == 0 && outcome.errors.contains("\(cut == 1 ? 4 : 3) of 4 questions"))
             #expect(try String(contentsOfFile: output, encoding: .utf8) == text)
         }
-        // Answers that are there are not computed again.
+        // Existing answers are not computed again.
         let edited = try JSONSerialization.data(withJSONObject: [
             "image": "0024.jpg", "instruction": "Why?", "output": "by hand",
         ])
@@ -106,7 +106,7 @@ struct FineEvalTests {
         #expect(try written.map { $0.contains("by hand") } == [false, false, true, false])
     }
 
-    @Test("bad questions are told and passed over, and answered in their place when they are mended")
+    @Test("bad questions are reported and skipped, and answered in order after they are fixed")
     func failures() throws {
         var questions = Self.questions
         questions[0] = #"{"image": "absent.jpg", "instruction": "Who?"}"#
@@ -117,7 +117,7 @@ struct FineEvalTests {
         let outcome = try run(questions)
         #expect(outcome.status == 65 && !outcome.wasSignalled)
         let errors = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("pvit: question") }
-        let words = ["absent.jpg", "not in the folder", "wrong order", "no JSON", "\"instruction\""]
+        let words = ["absent.jpg", "outside the folder", "wrong order", "not JSON", "\"instruction\""]
         #expect(errors.count == words.count && zip(errors, words).allSatisfy { $0.contains($1) }, "\(errors)")
         #expect(outcome.errors.contains("5 of 8 questions were not answered"))
         let partial = try written
@@ -126,7 +126,7 @@ struct FineEvalTests {
         #expect(try written.count == 4 && Array(written[1...]) == partial)
     }
 
-    @Test("a file that holds something else is not touched")
+    @Test("a file with other content is not changed")
     func otherFile() throws {
         let answer = #"{"image":"0024.jpg","instruction":"Who?","output":"a"}"# + "\n"
         let foreign = #"{"image": "x", "instruction": "y", "output": "z"}"#
@@ -140,7 +140,7 @@ struct FineEvalTests {
             #expect(try run(Self.questions).isOneLineError(65))
             #expect(try String(contentsOfFile: output, encoding: .utf8) == text)
         }
-        // What is refused for another reason leaves nothing.
+        // An error in the questions creates no output either.
         try FileManager.default.removeItem(atPath: output)
         #expect(try run([" "]).isOneLineError(65))
         #expect(!FileManager.default.fileExists(atPath: output))

@@ -3,7 +3,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-@Suite("Asking about images from the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Images on the command line", .enabled(if: GeneratedFixtures.arePresent))
 struct ImageTests {
     private static let fixtures = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures")
     private static let images = fixtures.appending("images").string
@@ -38,26 +38,24 @@ struct ImageTests {
     }
 
     private func answer(_ arguments: [String]) throws -> Answer {
-        let outcome = try CommandLineRunner.run(
-            ["run", Models.path("pvit-f32.pvq"), "--kv-cache", "f32", "--json"] + arguments)
-        #expect(outcome.status == 0, "\(outcome.errors)")
-        return try JSONDecoder().decode(Answer.self, from: Data(outcome.output.utf8))
+        try CommandLineRunner.decode(
+            from: ["run", Models.path("pvit-f32.pvq"), "--kv-cache", "f32", "--json"] + arguments)
     }
 
-    @Test("a question with regions is answered as by the original, whichever way the regions are given")
+    @Test("a prompt with regions is answered as by the original code, however the regions are given")
     func regions() throws {
         let golden = try Golden("0001-two-regions")
         let arguments = ["--image", Self.image("0001"), "--max-tokens", "24"]
         // The image is 600 × 346.
         let named = "For the person at {one} and {two}, who is more likely to win?"
-        for question in [
+        for prompt in [
             [golden.turns[0]], [String(golden.turns[0].dropFirst("<image>\n".count))], ["--raw", golden.prompt],
             [named, "--region", "one=0.47,0.262,0.571,0.894", "--region", "two=0.032,0.351,0.204,0.958"],
         ] {
-            let answer = try answer(arguments + question)
+            let answer = try answer(arguments + prompt)
             #expect(answer.tokens == golden.greedy_ids)
-            // A raw text and what continues it are one text, so the space between them belongs to the answer.
-            #expect(answer.text == (question[0] == "--raw" ? " " : "") + golden.decoded)
+            // With --raw, the space before the first word belongs to the answer.
+            #expect(answer.text == (prompt[0] == "--raw" ? " " : "") + golden.decoded)
             #expect(answer.prompt_tokens == golden.n_input_ids)
             #expect(answer.regions == [[470, 262, 571, 894], [32, 351, 204, 958]])
             #expect(answer.image.width == 600 && answer.image.height == 346)
@@ -70,7 +68,7 @@ struct ImageTests {
         #expect(try answer(arguments + ["What is it?", "--max-tokens", "1"]).timings["region_s"] == 0)
     }
 
-    @Test("logits of a prompt with an image are the reference's", .enabled(if: Python.isPresent))
+    @Test("logits of a prompt with an image agree with the reference", .enabled(if: Python.isPresent))
     func logits() throws {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("logits.npy").string
@@ -93,9 +91,9 @@ struct ImageTests {
     }
 
     @Test(
-        "what cannot be meant is refused with a line that says why",
+        "wrong images and regions give a one-line error that tells why",
         arguments: [
-            (["--image", "0024", "--image", "0001", "x"], 64, "one image at a time"),
+            (["--image", "0024", "--image", "0001", "x"], 64, "only one image"),
             (["--region", "a=1,2,3,4", "{a}"], 64, "--region needs --image"),
             (["--image", "0024", "--region", "a=1,2,3", "{a}"], 64, "3 numbers"),
             (["--image", "0024", "--region", "1,2,3,4", "{a}"], 64, "no name"),
@@ -118,8 +116,8 @@ struct ImageTests {
         ])
     func refusals(arguments: [String], status: Int32, words: String) throws {
         var arguments = arguments
-        for place in arguments.indices.dropFirst() where arguments[place - 1] == "--image" {
-            arguments[place] = Self.image(arguments[place])
+        for index in arguments.indices.dropFirst() where arguments[index - 1] == "--image" {
+            arguments[index] = Self.image(arguments[index])
         }
         let outcome = try CommandLineRunner.run(
             ["run", Models.path("pvit-f32.pvq"), "--max-tokens", "1"] + arguments)
@@ -127,7 +125,7 @@ struct ImageTests {
         #expect(outcome.errors.contains(words), "\(outcome.errors)")
     }
 
-    @Test("the wish to stop ends the encoding of an image and the reading of a prompt")
+    @Test("SIGTERM interrupts encoding an image and reading a prompt")
     func interrupted() throws {
         let many = String(repeating: "and then the dog ran after the cat ", count: 150)
         for arguments in [["--image", Self.image("0001"), "See <Region><L0><L0><L900><L900></Region>."], [many]] {
@@ -141,20 +139,20 @@ struct ImageTests {
         }
     }
 
-    /// Whether a process has a handler for a signal: from then on the signal asks it to stop, and does not end it.
+    /// Whether a process has installed a handler for a signal, so that the signal does not kill it.
     private func catches(_ signal: Int32, _ process: Int32) -> Bool {
         let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
         let mask = status.split(separator: "\n").first { $0.hasPrefix("SigCgt:") }?.split(separator: "\t").last
         return mask.flatMap { UInt64($0, radix: 16) }.map { $0 >> (UInt64(signal) - 1) & 1 == 1 } ?? false
     }
 
-    @Test("models and files that cannot see say so")
+    @Test("a model that cannot read images, and a file that is not an image, give an error")
     func blind() throws {
         let arguments = ["x", "--image", Self.image("0024"), "--max-tokens", "1"]
         let noTowers = try CommandLineRunner.run(["run", Models.path("pvit-blind.pvq")] + arguments)
         #expect(noTowers.isOneLineError(64) && noTowers.errors.contains("--vision-tower"))
         let llama = try CommandLineRunner.run(["run", Models.path("base-f16.pvq"), "--raw"] + arguments)
-        #expect(llama.isOneLineError(64) && llama.errors.contains("cannot see"))
+        #expect(llama.isOneLineError(64) && llama.errors.contains("cannot read images"))
         let text = try CommandLineRunner.run(["run", Models.path("pvit-blind.pvq"), "Hello", "--max-tokens", "1"])
         #expect(text.status == 0)
         let notImage = try CommandLineRunner.run(
@@ -162,7 +160,7 @@ struct ImageTests {
         #expect(notImage.isOneLineError(65) && notImage.errors.contains("JPEG"))
     }
 
-    @Test("towers that the options name are checked before anything is written")
+    @Test("towers are checked before anything is written")
     func towers() throws {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("model.pvq").string
@@ -180,7 +178,7 @@ struct ImageTests {
         }
     }
 
-    @Test("inspect knows towers, by themselves and in a container, and export leaves them out")
+    @Test("inspect shows towers, as files and in a container, and export leaves them out")
     func inspect() throws {
         let folder = try TemporaryFolder()
         let clip = try CommandLineRunner.run(["inspect", GeneratedFixtures.path("mini-clip").string])

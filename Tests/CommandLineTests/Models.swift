@@ -2,12 +2,12 @@ import CheckpointTestSupport
 import Foundation
 import SystemPackage
 
-/// Containers made once from the generated checkpoints, by the command line itself.
+/// Containers made from the generated checkpoints, once for all tests, with `pvit quantize`.
 final class Models: Sendable {
-    /// The folder with them; it is removed when the tests end.
+    /// The folder of the containers. It is removed when the tests end.
     private let folder: TemporaryFolder
 
-    /// The models of this run of the tests.
+    /// The models of this test run.
     static let shared = Result { try Models() }
 
     private init() throws {
@@ -45,7 +45,7 @@ final class Models: Sendable {
     }
 }
 
-/// The reference's numbers on a prompt for a text model.
+/// The reference's results for a prompt to a text model.
 struct GoldenText: Decodable {
     let prompt: String
     let inputIDs: [Int]

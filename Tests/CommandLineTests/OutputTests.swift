@@ -101,7 +101,7 @@ struct OutputTests {
     }
 
     @Test(
-        "the current folder and the root of a disk are filled, and stay what they are",
+        "the current folder and a mount point can be outputs of export",
         .enabled(if: SmallDisk.isPossible))
     func filledFolders() throws {
         let model = try Models.path("gqa-q4.pvq")
@@ -118,7 +118,7 @@ struct OutputTests {
         #expect(!lines.contains { $0.hasSuffix(".partial") } && lines.suffix(2) == ["73", "73"])
     }
 
-    @Test("names that are not UTF-8 work as arguments, in folders and in outputs")
+    @Test("file names that are not UTF-8 work as arguments, in folders and as outputs")
     func fileNames() throws {
         let outcome = try CommandLineRunner.runShell(
             #"""
@@ -138,7 +138,7 @@ struct OutputTests {
         #expect(outcome.errors.contains(#"there is no such file (file m\xFF\xC3/\x80)"#))
     }
 
-    @Test("without /proc the program works", .enabled(if: SmallDisk.isPossible))
+    @Test("the program works without /proc", .enabled(if: SmallDisk.isPossible))
     func withoutProc() throws {
         let model = try Models.path("gqa-q4.pvq")
         let commands = """

@@ -2,9 +2,9 @@ import CheckpointTestSupport
 import Foundation
 import SystemPackage
 
-/// `pvit` on a terminal of its own, as a person at a keyboard uses it.
+/// Runs `pvit` on a pseudo-terminal, as a user at a keyboard would.
 final class PseudoTerminal {
-    /// What did not happen.
+    /// An expectation that failed.
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }
@@ -18,12 +18,12 @@ final class PseudoTerminal {
     private let folder: TemporaryFolder
     private let process: pid_t
     private var hasEnded = false
-    /// All that was shown.
+    /// Everything that was shown.
     var shown: String { String(decoding: bytes, as: UTF8.self) }
     private var bytes: [UInt8] = []
-    /// How much of it `expect` has passed.
+    /// The number of bytes that `expect` has searched.
     private var position = 0
-    /// How long something may take that should happen at once, in seconds: far longer than any machine needs.
+    /// The timeout for things that should happen at once, in seconds. It is far longer than any machine needs.
     private static let patience = 120.0
 
     /// Starts the program.
@@ -37,7 +37,7 @@ final class PseudoTerminal {
         keyboard = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
         var (lock, number): (Int32, Int32) = (0, 0)
         guard keyboard >= 0, ioctl(keyboard, Self.setLock, &lock) == 0, ioctl(keyboard, Self.getNumber, &number) == 0
-        else { throw Failure(description: "there is no pseudo-terminal") }
+        else { throw Failure(description: "no pseudo-terminal is available") }
         let terminal = "/dev/pts/\(number)"
         var size = winsize(ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0)
         _ = ioctl(keyboard, UInt(TIOCSWINSZ), &size)
@@ -45,7 +45,7 @@ final class PseudoTerminal {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        // The first terminal that the leader of a session opens becomes the one that controls it.
+        // The first terminal that a session leader opens becomes its controlling terminal.
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, terminal, O_RDWR, 0)
         if redirectsOutput {
             let output = folder.path.appending("output").string
@@ -82,7 +82,7 @@ final class PseudoTerminal {
         close(keyboard)
     }
 
-    /// What went to standard output when that is a file.
+    /// The content of standard output, if it is redirected to a file.
     var output: String {
         get throws { try String(contentsOfFile: folder.path.appending("output").string, encoding: .utf8) }
     }
@@ -91,10 +91,10 @@ final class PseudoTerminal {
     func type(_ text: String) throws {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
-            // What is not read here stops the program, and then nobody reads what is typed.
+            // Read the program's output too. Otherwise it would block, and not read what is typed.
             var state = pollfd(fd: keyboard, events: Int16(POLLIN | POLLOUT), revents: 0)
             guard poll(&state, 1, Int32(Self.patience * 1000)) > 0 else {
-                throw Failure(description: "nobody reads what is typed")
+                throw Failure(description: "the program does not read what is typed")
             }
             if state.revents & Int16(POLLIN) != 0 { guard read() else { break } }
             guard state.revents & Int16(POLLOUT) != 0 else { continue }
@@ -104,12 +104,12 @@ final class PseudoTerminal {
         }
     }
 
-    /// Pastes text, as terminals do that mark it.
+    /// Pastes text with the marks that terminals put around it.
     func paste(_ text: String) throws {
         try type("\u{1B}[200~" + text.replacingOccurrences(of: "\n", with: "\r") + "\u{1B}[201~")
     }
 
-    /// Waits until a text is shown after the one that was waited for last.
+    /// Waits until a text is shown, after the text of the previous call.
     func expect(_ text: String) throws {
         let wanted = Array(text.utf8)
         let end = Date(timeIntervalSinceNow: Self.patience)
@@ -138,7 +138,7 @@ final class PseudoTerminal {
         _ = ioctl(keyboard, UInt(TIOCSWINSZ), &size)
     }
 
-    /// Whether the terminal shows what is typed and gives it out in lines, as it does before and after the program.
+    /// Whether the terminal echoes input and delivers it in lines, as before the program started.
     var isAsBefore: Bool {
         var settings = termios()
         tcgetattr(keyboard, &settings)
@@ -146,7 +146,7 @@ final class PseudoTerminal {
         return settings.c_lflag & flags == flags
     }
 
-    /// Whether the program is stopped, as by Ctrl-Z.
+    /// Waits until the program is stopped, as by Ctrl-Z. Returns false if it ended instead.
     func waitUntilStopped() -> Bool {
         var status: Int32 = 0
         while waitpid(process, &status, WUNTRACED) < 0, errno == EINTR {}
@@ -154,7 +154,7 @@ final class PseudoTerminal {
         return !hasEnded
     }
 
-    /// Waits for the end; the exit status, or 128 and the number of the signal that ended the program.
+    /// Waits for the program to end. Returns its exit status, or 128 + the number of the signal that ended it.
     func status() throws -> Int32 {
         let end = Date(timeIntervalSinceNow: Self.patience)
         while read(), end.timeIntervalSinceNow > 0 {}
@@ -164,13 +164,13 @@ final class PseudoTerminal {
         return status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
     }
 
-    /// Takes in more of what is shown; false at the end.
+    /// Reads more of the program's output. Returns false at the end.
     private func read() -> Bool {
         var state = pollfd(fd: keyboard, events: Int16(POLLIN), revents: 0)
         guard poll(&state, 1, Int32(Self.patience * 1000)) > 0 else { return false }
         var buffer = [UInt8](repeating: 0, count: 65536)
         let count = Foundation.read(keyboard, &buffer, buffer.count)
-        // A terminal that nobody has open any more gives EIO.
+        // Reading fails with EIO when no process has the terminal open.
         guard count > 0 else { return false }
         bytes += buffer[..<count]
         return true

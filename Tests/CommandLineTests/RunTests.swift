@@ -3,7 +3,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-@Suite("Running models from the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Running models on the command line", .enabled(if: GeneratedFixtures.arePresent))
 struct RunTests {
     private struct Answer: Decodable {
         let text: String
@@ -17,12 +17,10 @@ struct RunTests {
     }
 
     private func answer(_ arguments: [String], environment: [String: String] = [:]) throws -> Answer {
-        let outcome = try CommandLineRunner.run(["run"] + arguments + ["--json"], environment: environment)
-        #expect(outcome.status == 0, "\(outcome.errors)")
-        return try JSONDecoder().decode(Answer.self, from: Data(outcome.output.utf8))
+        try CommandLineRunner.decode(from: ["run"] + arguments + ["--json"], environment: environment)
     }
 
-    @Test("an f32 container continues a prompt as the reference does, with every set of kernels")
+    @Test("an f32 container continues a prompt as the reference does, with scalar and with fast kernels")
     func greedy() throws {
         let golden = try GoldenText("gqa-text")
         for kernels in ["scalar", ""] {
@@ -40,7 +38,9 @@ struct RunTests {
         }
     }
 
-    @Test("streamed text is the text of the JSON, and threads change nothing", arguments: ["gqa-q4.pvq", "gqa-q8.pvq"])
+    @Test(
+        "streamed text equals the text in the JSON, whatever the number of threads",
+        arguments: ["gqa-q4.pvq", "gqa-q8.pvq"])
     func streamed(model: String) throws {
         let arguments = [try Models.path(model), "Once upon a time", "--raw", "--max-tokens", "16"]
         let streamed = try CommandLineRunner.run(["run"] + arguments + ["--threads", "1"])
@@ -48,7 +48,7 @@ struct RunTests {
         #expect(streamed.output == answer.text + "\n")
     }
 
-    @Test("a seed makes drawing repeatable")
+    @Test("a seed makes sampling repeatable")
     func seed() throws {
         let arguments = [
             try Models.path("gqa-q8.pvq"), "Once", "--raw", "--max-tokens", "8", "--temperature", "1.5", "--seed",
@@ -58,19 +58,19 @@ struct RunTests {
         #expect(try answer(arguments + ["8"]).tokens != first.tokens)
     }
 
-    @Test("a stop text ends the answer and is not part of it")
+    @Test("a stop text ends the answer and is not included in it")
     func stop() throws {
         let golden = try GoldenText("gqa-text")
         let arguments = [try Models.path("gqa-f32.pvq"), golden.prompt, "--raw", "--max-tokens", "24"]
         let whole = try answer(arguments).text
-        let place = whole.index(whole.startIndex, offsetBy: whole.count / 2)
-        let stop = String(whole[place...].prefix(3))
+        let index = whole.index(whole.startIndex, offsetBy: whole.count / 2)
+        let stop = String(whole[index...].prefix(3))
         let cut = try answer(arguments + ["--stop", stop])
         #expect(cut.stop_reason == "stop")
         #expect(cut.text == String(whole.prefix(upTo: try #require(whole.firstRange(of: stop)).lowerBound)))
     }
 
-    @Test("guessing ahead gives the same answer, sampled or not", arguments: ["base-f16.pvq", "gqa-q4.pvq"])
+    @Test("--speculate does not change the answer, greedy or sampled", arguments: ["base-f16.pvq", "gqa-q4.pvq"])
     func speculate(model: String) throws {
         let prompt = String(repeating: "Row, row, row your boat. ", count: 4)
         for sampling in [
@@ -93,7 +93,7 @@ struct RunTests {
         }
     }
 
-    @Test("a context that slides says so, in the JSON and beside it")
+    @Test("a sliding context is reported in the JSON and in a note")
     func slide() throws {
         let arguments = [
             try Models.path("gqa-q8.pvq"), "Once upon a time", "--raw", "--max-tokens", "60", "--context", "32",
@@ -109,7 +109,7 @@ struct RunTests {
         #expect(try CommandLineRunner.run(["run"] + arguments + ["--overflow", "wrap"]).status == 64)
     }
 
-    @Test("a prompt is read from standard input when none is given")
+    @Test("without a prompt, it is read from standard input")
     func standardInput() throws {
         let model = try Models.path("gqa-q8.pvq")
         let given = try CommandLineRunner.run(["run", model, "Once upon a time", "--raw", "--max-tokens", "4"])
@@ -118,7 +118,7 @@ struct RunTests {
         #expect(piped.output == given.output)
     }
 
-    @Test("a model without a chat template points to --raw, and a full context says so")
+    @Test("a missing chat template and a full context are one-line errors")
     func refused() throws {
         let model = try Models.path("gqa-q8.pvq")
         let template = try CommandLineRunner.run(["run", model, "Hello"])
@@ -127,16 +127,16 @@ struct RunTests {
         #expect(full.isOneLineError(64), "\(full.errors)")
     }
 
-    @Test("tokens of the command line are those of the reference")
+    @Test("tokenize gives the tokens of the reference")
     func tokenize() throws {
         struct Tokens: Decodable { let ids: [Int] }
         let golden = try GoldenText("gqa-text")
-        let outcome = try CommandLineRunner.run(["tokenize", Models.path("gqa-q8.pvq"), golden.prompt, "--json"])
-        let tokens = try JSONDecoder().decode(Tokens.self, from: Data(outcome.output.utf8))
+        let tokens = try CommandLineRunner.decode(
+            Tokens.self, from: ["tokenize", Models.path("gqa-q8.pvq"), golden.prompt, "--json"])
         #expect(tokens.ids == golden.inputIDs)
     }
 
-    @Test("tokens are shown so that each can be told from every other")
+    @Test("every token is shown unambiguously")
     func readableTokens() throws {
         let model = try Models.path("gqa-q8.pvq")
         let outcome = try CommandLineRunner.run(["tokenize", model, "<s>Hi  \n\u{200B}\"\u{1F680}"])
@@ -161,13 +161,12 @@ struct RunTests {
             let texts: [String?]
             let special: [Bool]
         }
-        let json = try CommandLineRunner.run(["tokenize", model, "Hi é", "--json"])
-        let tokens = try JSONDecoder().decode(Tokens.self, from: Data(json.output.utf8))
+        let tokens = try CommandLineRunner.decode(Tokens.self, from: ["tokenize", model, "Hi é", "--json"])
         #expect(tokens.pieces.count == tokens.ids.count && tokens.pieces[1] == "▁Hi")
         #expect(tokens.texts == ["<s>", " Hi", " é"] && tokens.special == [true, false, false])
     }
 
-    @Test("a tokenizer with more tokens than the model: only a text that has one of them is an error")
+    @Test("a token without an embedding is an error only in a text that contains it")
     func moreTokens() throws {
         let folder = try TemporaryFolder()
         for name in ["config.json", "model.safetensors", "tokenizer.model", "tokenizer_config.json"] {
@@ -206,12 +205,10 @@ struct RunTests {
     }
 
     private func figures(_ options: [String]) throws -> [Figure] {
-        let outcome = try CommandLineRunner.run(["bench"] + options + ["--json"])
-        #expect(outcome.status == 0, "\(outcome.errors)")
-        return try JSONDecoder().decode([Figure].self, from: Data(outcome.output.utf8))
+        try CommandLineRunner.decode(from: ["bench"] + options + ["--json"])
     }
 
-    @Test("bench prints a figure for each test, length and number of threads, and its share of the machine's limit")
+    @Test("bench prints a figure for each test, length and number of threads, with its share of the machine's limit")
     func bench() throws {
         let figures = try figures([
             Models.path("gqa-q4.pvq"), "--prompt-tokens", "8,16", "--generate-tokens", "2", "--threads", "1,2",
@@ -230,7 +227,7 @@ struct RunTests {
         }
     }
 
-    @Test("bench decodes after a context; matrices of floats have no limit for prompts")
+    @Test("bench decodes after a context, and float matrices have no limit in prefill")
     func benchContext() throws {
         let figures = try figures([
             Models.path("gqa-f32.pvq"), "--prompt-tokens", "8", "--generate-tokens", "2", "--context", "20",
@@ -242,7 +239,7 @@ struct RunTests {
         #expect(figures[1].limit != nil)
     }
 
-    @Test("bench takes a model, or --kernels without one", arguments: [[], ["--kernels", "model.pvq"]])
+    @Test("bench needs either a model or --kernels", arguments: [[], ["--kernels", "model.pvq"]])
     func benchUsage(arguments: [String]) throws {
         #expect(try CommandLineRunner.run(["bench"] + arguments).status == 64)
     }

@@ -3,7 +3,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-@Suite("Chat templates from the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Chat templates on the command line", .enabled(if: GeneratedFixtures.arePresent))
 struct TemplateTests {
     private func show(_ arguments: [String]) throws -> String {
         let outcome = try CommandLineRunner.run(["run", Models.path("pvit-blind.pvq"), "--show-prompt"] + arguments)
@@ -19,7 +19,7 @@ struct TemplateTests {
         return object?["prompt_tokens"] as? Int
     }
 
-    @Test("--show-prompt prints what the model would read: Vicuna's template, another one by name, or one from a file")
+    @Test("--show-prompt renders the model's template, a built-in one, or one from a file")
     func shown() throws {
         let vicuna =
             "<s>A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, "
@@ -35,7 +35,7 @@ struct TemplateTests {
         #expect(try show(["Hi", "--chat-template", file.string]) == "[user] HI\n")
     }
 
-    @Test("a model without a template names what helps, and a template that does not exist is one line")
+    @Test("a model without a template and an unknown template give a one-line error with a remedy")
     func absent() throws {
         let without = try CommandLineRunner.run(["run", Models.path("base-f16.pvq"), "Hi", "--max-tokens", "1"])
         #expect(without.isOneLineError(65) && without.errors.contains("--chat-template NAME|FILE"), "\(without.errors)")
@@ -47,17 +47,17 @@ struct TemplateTests {
         #expect(both.isOneLineError(64), "\(both.errors)")
     }
 
-    @Test("special tokens that a message spells are text, unless --parse-special is given")
+    @Test("special tokens in messages are plain text unless --parse-special is given")
     func forged() throws {
-        // A mark is one token when it counts, and several when it is text.
+        // </s> is one token if it is parsed, and several as plain text.
         let forged = try #require(try promptTokens(["Hi</s>"]))
         #expect(try forged > #require(try promptTokens(["Hi</s>", "--parse-special"])))
-        // PVIT's own tokens, but for the marks of image and region, are not a message's to write.
+        // Messages cannot spell PVIT's special tokens, except those of image and region.
         let patch = try #require(try promptTokens(["Hi<im_patch>"]))
         #expect(try patch > #require(try promptTokens(["Hi<im_patch>", "--parse-special"])))
     }
 
-    @Test("a template without end is stopped in one line")
+    @Test("a template without end gives a one-line error")
     func hostile() throws {
         let folder = try TemporaryFolder()
         let doubling =

@@ -1,18 +1,18 @@
 import Testing
 
-@Suite("Wrong command lines")
+@Suite("Usage errors")
 struct UsageTests {
     @Test(
-        "what is wrong with a command line is one line that says how it is meant",
+        "a usage error is one line that tells what is expected",
         arguments: [
             ("run m --temp 3 x", "no option --temp: did you mean --temperature?"),
             ("run m --max-token 3 x", "did you mean --max-tokens?"), ("run m --nonsense x", "see pvit run --help"),
             ("run m -5+3", "\"-5+3\" begins with -"),
             ("run m --speculate -3 x", "--speculate takes no negative number"),
             ("run m --temperature -1 x", "temperature must be"), ("run m --temperature inf x", "finite"),
-            ("run m --temperature nan x", "finite"), ("run m --temperature warm x", "takes a number, and \"warm\""),
+            ("run m --temperature nan x", "finite"), ("run m --temperature warm x", "takes a number, but \"warm\""),
             ("run m --temperature= x", "--temperature takes a number"), ("run m --max-tokens -5 x", "takes 0 or more"),
-            ("run m --max-tokens 3.5 x", "whole number"), ("run m --max-tokens 99999999999999999999 x", "too large"),
+            ("run m --max-tokens 3.5 x", "whole number"), ("run m --max-tokens 99999999999999999999 x", "in range"),
             ("run m --seed -1 x", "from 0 to 18446744073709551615"), ("run m --top-k -1 x", "top-k must be"),
             ("run m --top-p 0 x", "top-p must be"), ("run m --top-p nan x", "top-p must be"),
             ("run m --min-p -1 x", "min-p must be"), ("run m --repetition-penalty 0 x", "repetition penalty must be"),
@@ -25,7 +25,7 @@ struct UsageTests {
             ("inspect m --plan --context 4611686018427387904", "from 1 to"),
             ("bench m --generate-tokens 9223372036854775807", "from 0 to 1000000"),
             ("bench m --context -1", "from 0 to 1000000"), ("bench m --runs -1", "from 1 to 1000"),
-            ("bench m --prompt-tokens 1,-2", "divided by commas"), ("bench m --threads 0", "from 1 to 256"),
+            ("bench m --prompt-tokens 1,-2", "separated by commas"), ("bench m --threads 0", "from 1 to 256"),
             ("export m --output e --shard-size -1", "a size such as"),
             ("evaluate perplexity m --text t --context -1", "takes 4 or more"),
             ("evaluate perplexity m --text t --windows -1", "takes 1 or more"),
@@ -37,7 +37,7 @@ struct UsageTests {
         #expect(outcome.isOneLineError(64) && outcome.errors.contains(words), "\(outcome.errors)")
     }
 
-    @Test("help is no error")
+    @Test("help succeeds")
     func help() throws {
         for arguments in [["--help"], ["help", "run"], ["run", "--help"]] {
             let outcome = try CommandLineRunner.run(arguments)

@@ -31,7 +31,7 @@ struct ChatTemplateTests {
         }
     }
 
-    /// The text with dates of today for the formats in braces.
+    /// Replaces date formats in braces by today's date.
     private static func dated(_ text: String) throws -> String {
         var text = text
         for format in ["%d %b %Y", "%Y-%m-%d", "%B %d, %Y"] where text.contains("{\(format)}") {
@@ -41,7 +41,7 @@ struct ChatTemplateTests {
         return text
     }
 
-    @Test("templates of every form give the texts that transformers gives")
+    @Test("templates of every form render as in transformers")
     func rendering() throws {
         let expected = try Self.expected()
         #expect(expected.members.count >= 46)
@@ -62,7 +62,7 @@ struct ChatTemplateTests {
         }
     }
 
-    @Test("SmolLM2 is told who it is unless the conversation says otherwise")
+    @Test("SmolLM2's template adds its own instructions unless the conversation has some")
     func smolLM2() throws {
         let chat = try ChatTemplate(
             Self.template("chatML-smollm2"), tokens: ["bos_token": "<|im_start|>", "eos_token": "<|im_end|>"])
@@ -79,7 +79,6 @@ struct ChatTemplateTests {
             "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, "
             + "detailed, and polite answers to the user's questions."
         let chat = try ChatTemplate(BuiltInTemplate.vicuna.text, tokens: Self.tokens)
-        #expect(chat.family == .vicuna)
         #expect(
             try chat.render([ChatMessage(.user, "Describe the water cycle in one sentence.")]).text
                 == "<s>\(system) USER: Describe the water cycle in one sentence. ASSISTANT:")
@@ -90,14 +89,14 @@ struct ChatTemplateTests {
     }
 
     @Test(
-        "a text that is no template is an error that says what else to do", arguments: ["{% if %}", "{{ a", "{% x %}"])
+        "a text that is not a template gives an error with a remedy", arguments: ["{% if %}", "{{ a", "{% x %}"])
     func unreadable(_ text: String) {
         let error = #expect(throws: PVITError.self) { try ChatTemplate(text, tokens: [:]) }
         #expect(error?.code == .chatTemplate)
         #expect(error?.remedy?.contains("--raw") == true && error?.remedy?.contains("--chat-template") == true)
     }
 
-    @Test("a template that refuses a conversation is an error with its words")
+    @Test("a template that rejects a conversation gives an error with its message")
     func refusal() throws {
         let chat = try ChatTemplate(Self.template("llama2"), tokens: ["bos_token": "", "eos_token": ""])
         let error = #expect(throws: PVITError.self) {
@@ -106,7 +105,7 @@ struct ChatTemplateTests {
         #expect(error?.what.contains("user and assistant must take turns") == true)
     }
 
-    @Test("what a template writes behind an answer ends it, whatever its family")
+    @Test("the tag that a template writes after an answer ends the answer, whatever its family")
     func turnEnds() throws {
         let ends = [
             "<|end|>": "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content | trim }}<|end|>\n{% endfor %}",
@@ -117,7 +116,6 @@ struct ChatTemplateTests {
         for (end, template) in ends {
             let chat = try ChatTemplate(template, tokens: Self.tokens)
             #expect(chat.stopTexts == [end])
-            #expect(chat.family == nil)
         }
         for template in [
             "{% for m in messages %}{{ m.content }}\n{% endfor %}", "{{ raise_exception('no') }}",
@@ -127,19 +125,21 @@ struct ChatTemplateTests {
         }
     }
 
-    @Test("built-in templates hold a conversation", arguments: BuiltInTemplate.allCases)
+    @Test("built-in templates render a conversation in order", arguments: BuiltInTemplate.allCases)
     func builtIn(_ builtIn: BuiltInTemplate) throws {
         let chat = try ChatTemplate(builtIn.text, tokens: Self.tokens)
         let text = try chat.render([
             ChatMessage(.system, "Rules."), ChatMessage(.user, "One?"), ChatMessage(.assistant, "Two."),
             ChatMessage(.user, "Three?"),
         ]).text
-        let places = try ["Rules.", "One?", "Two.", "Three?"].map { try #require(text.firstRange(of: $0)).lowerBound }
-        #expect(places == places.sorted())
+        let positions = try ["Rules.", "One?", "Two.", "Three?"].map {
+            try #require(text.firstRange(of: $0)).lowerBound
+        }
+        #expect(positions == positions.sorted())
         #expect(chat.stopTexts.count == 1 || builtIn == .alpaca)
     }
 
-    @Test("what messages say is told from what the template writes, through whatever is done with it")
+    @Test("code points keep their origin, message or template, through every operation")
     func origins() throws {
         func contents(_ template: String, _ content: String) throws -> String {
             let chat = try ChatTemplate(template, tokens: Self.tokens)
@@ -169,7 +169,7 @@ struct ChatTemplateTests {
 }
 
 extension ChatTemplate {
-    /// The conversation of one message, with brackets around what comes from it.
+    /// Renders a conversation of one message, with brackets around what comes from the message.
     fileprivate func marked(_ content: String) -> String {
         let text = try? render([ChatMessage(.user, content)])
         return (text?.segments ?? []).map { $0.parsesSpecial ? $0.text : "[\($0.text)]" }.joined()

@@ -2,77 +2,18 @@ import Architectures
 import Checkpoints
 import CheckpointTestSupport
 import Compute
-import Container
-import Conversion
 import Foundation
 import LanguageModel
 import Storage
-import Synchronization
-import SystemPackage
 import Tensors
 import Testing
 import Tokenization
 
 @testable import PVITModel
 
-/// Containers of generated checkpoints with their tokenizers, written once for all tests.
-enum ModelFile {
-    private static let files = Mutex<[String: (folder: TemporaryFolder, path: FilePath)]>([:])
-
-    static func path(_ name: String, metadata changes: JSONObject = [:]) throws -> FilePath {
-        try files.withLock { files in
-            let key = name + String(decoding: JSONValue.object(changes).encoded(), as: UTF8.self)
-            if let file = files[key] { return file.path }
-            let folder = try TemporaryFolder()
-            let path = folder.path.appending("model.pvq")
-            try write(try checkpoint(name), to: path, changes)
-            files[key] = (folder, path)
-            return path
-        }
-    }
-
-    static func checkpoint(_ name: String) throws -> Checkpoint {
-        if name != "mini-pvit" { return try CheckpointSource.open(GeneratedFixtures.path(name)) }
-        return try DeltaMerge.merge(
-            base: checkpoint("mini-llama-base-st"), delta: checkpoint("mini-pvit-delta-st")
-        ).checkpoint
-    }
-
-    private static func write(_ checkpoint: Checkpoint, to path: FilePath, _ changes: JSONObject) throws {
-        var writer = try ContainerWriter(path: path)
-        for tensor in checkpoint.weights.tensors {
-            let bytes = try checkpoint.weights.bytes(ofRows: 0..<tensor.shape.rows, of: tensor)
-            let encoding = TensorEncoding.plain(tensor.elementType)
-            let layout = try TileLayout(encoding: encoding, shape: tensor.shape)
-            try writer.beginTensor(tensor.name, encoding: encoding, shape: tensor.shape)
-            for tile in 0..<layout.tileCount {
-                let start = layout.rows(ofTile: tile).lowerBound * tensor.bytesPerRow
-                let content = bytes.span.bytes.extracting(start..<start + layout.byteCount(ofTile: tile))
-                try writer.append(
-                    TileEncoder.encode(content, encoding: encoding, compression: .none), content: content)
-            }
-            try writer.endTensor()
-        }
-        let folder = GeneratedFixtures.path(
-            checkpoint.config?["model_type"]?.string == "llava"
-                ? "mini-pvit-delta-st" : checkpoint.path.lastComponent?.string ?? "")
-        try writer.addAttachment("tokenizer.model", bytes: contents(of: folder.appending("tokenizer.model")))
-        var metadata: JSONObject = ["model.config": .object(checkpoint.config ?? [:])]
-        let files = [
-            ("tokenizer.config", "tokenizer_config.json"), ("tokenizer.special_tokens_map", "special_tokens_map.json"),
-            ("tokenizer.added_tokens", "added_tokens.json"),
-        ]
-        for (key, file) in files {
-            metadata[key] = (try? contents(of: folder.appending(file))).flatMap { try? JSONValue(parsing: $0) }
-        }
-        for member in changes.members { metadata[member.key] = member.value }
-        _ = try writer.finish(metadata: metadata)
-    }
-}
-
 @Suite("Generating text", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
 struct GeneratorTests {
-    /// What the original code made of a prompt.
+    /// The original code's continuation of a prompt.
     struct Golden {
         let prompt: String
         let tokens: [TokenID]
@@ -95,13 +36,11 @@ struct GeneratorTests {
     private func generator(
         _ name: String, context: Int = 256, metadata: JSONObject = [:]
     ) throws -> Generator {
-        let model = try LoadedModel(
-            opening: ModelFile.path(name, metadata: metadata), engine: ComputeEngine(threadCount: 2))
-        return try Generator(model, contextLength: context, storage: .f32)
+        try Generator(ModelFile.model(name, metadata: metadata), contextLength: context, storage: .f32)
     }
 
     @Test(
-        "texts continue as with the original code, from prompt to streamed text",
+        "text, tokens and stream are those of the original code",
         arguments: [("base-text", "mini-llama-base-st"), ("gqa-text", "mini-llama-gqa"), ("pvit-text", "mini-pvit")])
     func goldens(_ text: String, _ checkpoint: String) throws {
         let golden = try Golden(text)
@@ -120,16 +59,16 @@ struct GeneratorTests {
         #expect(result.decodedTokenCount == 23)
     }
 
-    @Test("PVIT's own conversation is recognised without a template")
+    @Test("PVIT's conversation needs no template in the container")
     func pvitConversation() throws {
         let golden = try Golden("pvit-text")
         let generator = try generator("mini-pvit")
         let messages = [ChatMessage(.user, "Describe the water cycle in one sentence.")]
-        #expect(try generator.tokens(of: messages) == golden.tokens)
+        #expect(try generator.model.prompt(of: messages).tokens == golden.tokens)
         #expect(try generator.answer(messages, GenerationOptions(maximumTokens: 24)).text == golden.text)
     }
 
-    @Test("a second turn computes only what is new, and answers as without the first")
+    @Test("a second turn computes only the new tokens and gives the same answer")
     func prefixReuse() throws {
         let first = [ChatMessage(.user, "What floats?")]
         let options = GenerationOptions(maximumTokens: 8)
@@ -143,13 +82,13 @@ struct GeneratorTests {
         let fresh = try self.generator("mini-pvit").answer(second, options)
         #expect(fresh.reusedTokenCount == 0)
         #expect(fresh.tokens == continued.tokens)
-        // The same question again reads its last token only.
+        // The same conversation again reads only its last token.
         let again = try generator.answer(second, options)
         #expect(again.reusedTokenCount == again.promptTokenCount - 1)
         #expect(again.tokens == fresh.tokens)
     }
 
-    @Test("stop texts, end tokens, length and context end an answer, each with its reason")
+    @Test("a stop text, EOS, the length and the context each end an answer with their reason")
     func stopReasons() throws {
         let golden = try Golden("base-text")
         let name = "mini-llama-base-st"
@@ -163,7 +102,7 @@ struct GeneratorTests {
             "model.generation_config": ["eos_token_id": [3, .integer(Int(golden.continuation[3].rawValue))]]
         ]
         let ended = try generator(name, metadata: ending).generate(golden.tokens, GenerationOptions(maximumTokens: 24))
-        #expect(ended.stopReason == .endOfText)
+        #expect(ended.stopReason == .eos)
         #expect(ended.tokens == Array(golden.continuation[...3]))
         #expect(golden.text.hasPrefix(ended.text))
         #expect(ended.text == plain.model.tokenizer.decode(golden.continuation[..<3]))
@@ -172,7 +111,7 @@ struct GeneratorTests {
         #expect(none.stopReason == .length)
         #expect(none.tokens.isEmpty && none.text.isEmpty)
 
-        // The last token that is drawn needs no place of its own.
+        // The token drawn last needs no position in the cache.
         let full = try generator(name, context: golden.tokens.count + 4).generate(golden.tokens)
         #expect(full.stopReason == .context)
         #expect(full.tokens == Array(golden.continuation[..<5]))
@@ -182,7 +121,7 @@ struct GeneratorTests {
         #expect(error?.code == .contextFull)
     }
 
-    @Test("what is thrown while an answer is streamed ends it, and the next answer is sound")
+    @Test("an error thrown while an answer is emitted ends it, and the next answer is correct")
     func interruption() throws {
         struct Interruption: Error {}
         let golden = try Golden("base-text")
@@ -194,7 +133,7 @@ struct GeneratorTests {
         #expect(result.tokens == golden.continuation)
     }
 
-    @Test("a model without a template answers raw prompts only")
+    @Test("a model without a template rejects conversations and names --raw")
     func noTemplate() throws {
         let generator = try generator("mini-llama-gqa")
         let error = #expect(throws: PVITError.self) { try generator.answer([ChatMessage(.user, "Hello")]) }
@@ -202,7 +141,7 @@ struct GeneratorTests {
         #expect(error?.remedy?.contains("--raw") == true)
     }
 
-    @Test("files that hold no whole model are refused")
+    @Test("an incomplete model is refused")
     func notAModel() throws {
         let engine = try ComputeEngine(threadCount: 1)
         let name = "mini-llama-gqa"
@@ -220,7 +159,7 @@ struct GeneratorTests {
         #expect(missing?.tensor == "model.layers.3.input_layernorm.weight")
     }
 
-    @Test("windows for measuring begin with the token that the tokenizer adds")
+    @Test("evaluation windows begin with BOS")
     func windows() throws {
         let model = try generator("mini-llama-base-st").model
         let text = String(repeating: "Water rises and falls. ", count: 12)

@@ -8,7 +8,7 @@ import Testing
 struct HostileTemplateTests {
     private static func repeated(_ text: String, _ count: Int) -> String { String(repeating: text, count: count) }
 
-    /// What is repeated, with what goes around it.
+    /// Templates that exceed a limit, with words of the error.
     static let templates: [(String, limit: String)] = [
         ("{{ 1" + repeated("+1", 12_000) + " }}", "nests more than 200 deep"),
         ("{{ " + repeated("[", 90_000) + repeated("]", 90_000) + " }}", "nests more than 200 deep"),
@@ -26,8 +26,8 @@ struct HostileTemplateTests {
         (shared + "{{ n.x == n.y }}", "steps"), (shared + "{{ n.x }}", "steps"),
         (shared + "{{ n.x | tojson }}", "steps"),
         (chain("[n.x]"), "nest more than 200 deep"), (chain("{'a': n.x}"), "nest more than 200 deep"),
-        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "call themselves more than 1000 deep"),
-        ("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "call themselves more than 1000 deep"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recurse more than 1000 deep"),
+        ("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "recurse more than 1000 deep"),
         ("{{ range(10**18) }}", "more than 100000 numbers"),
         ("{% for x in range(100000) %}{% for y in range(100000) %}{% endfor %}{% endfor %}", "steps"),
         ("{{ 'x' * 10**9 }}", "steps"), ("{{ [1] * 10**18 }}", "steps"), ("{{ 'a'.center(10**12) }}", "steps"),
@@ -51,7 +51,9 @@ struct HostileTemplateTests {
         "{% set n = namespace(x=[]) %}{% for i in range(90000) %}{% set n.x = \(link) %}{% endfor %}"
     }
 
-    @Test("what would not come to an end, or not fit, is an error that names the limit", arguments: templates)
+    @Test(
+        "a template that would not end, or not fit into memory, gives an error that names the limit",
+        arguments: templates)
     func limits(_ template: String, limit: String) {
         let error = #expect(throws: PVITError.self) { try JinjaTemplate(template).render([:], work: 1_000_000) }
         #expect(error?.code == .chatTemplate)
@@ -59,7 +61,7 @@ struct HostileTemplateTests {
     }
 
     @Test(
-        "long chains of values that hold each other are let go of without deep recursion",
+        "long chains of references are released without deep recursion",
         arguments: [
             "{% set n.x = namespace(y=n.x) %}",
             "{% set o = n.x %}{% macro m() %}{{ o }}{% endmacro %}{% set n.x = m %}",
@@ -71,7 +73,7 @@ struct HostileTemplateTests {
     }
 
     @Test(
-        "what is malformed or not supported is an error",
+        "anything malformed or unsupported gives an error",
         arguments: [
             "{{", "{{ a", "{% if a %}", "{% endif %}", "{% for x in %}{% endfor %}", "{% for in list %}{% endfor %}",
             "{% set x %}", "{{ 'a }}", "{{ a b }}", "{{ a. }}", "{{ a[ }}", "{{ (a }}", "{% else %}", "{#",
@@ -89,7 +91,7 @@ struct HostileTemplateTests {
         #expect(error?.code == .chatTemplate)
     }
 
-    @Test("damaged templates render or are errors")
+    @Test("damaged templates render or give an error")
     func mutations() throws {
         let names = try ChatTemplateTests.expected().members.map(\.key)
         let conversations = try ChatTemplateTests.conversations()

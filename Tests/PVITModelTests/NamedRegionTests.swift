@@ -3,7 +3,7 @@ import Storage
 import Testing
 import Vision
 
-@Suite("Regions with names")
+@Suite("Named regions")
 struct NamedRegionTests {
     private let size = PixelSize(width: 200, height: 100)
 
@@ -11,7 +11,7 @@ struct NamedRegionTests {
     private static let second = "<Region><L500><L500><L1000><L1000></Region>"
 
     @Test(
-        "names in braces are replaced wherever they are, and nothing else",
+        "names in braces are replaced wherever they occur, and nothing else is",
         arguments: [
             ("{a} and {b}, {a}", "\(first) and \(second), \(first)", []), ("{a}{a}{b}", first + first + second, []),
             ("none", "none", ["a", "b"]), ("{{a}} {b", "{\(first)} {b", ["b"]), ("{a{b}", "{a\(second)", ["a"]),
@@ -23,7 +23,7 @@ struct NamedRegionTests {
         #expect(result.text == expected && result.unused == unused)
     }
 
-    @Test("an endless text with many names is read once")
+    @Test("a long text with many names takes linear time")
     func many() throws {
         let regions = try (0..<2000).map { try NamedRegion(parsing: "region\($0)=0,0,100,50") }
         let text = String(repeating: "{region7} { ", count: 2000)
@@ -31,7 +31,7 @@ struct NamedRegionTests {
         #expect(result.unused.count == 1999 && !result.text.contains("region"))
     }
 
-    @Test("a region beyond the image is told the size as it is stored")
+    @Test("the error for a region beyond the image gives the stored size")
     func beyond() throws {
         let region = try NamedRegion(parsing: "a=0,0,90,190")
         let error = try #require(throws: PVITError.self) { try region.location(in: size) }
@@ -39,7 +39,7 @@ struct NamedRegionTests {
         let turned = try #require(throws: PVITError.self) {
             try region.location(in: size, orientation: .turnedCounterclockwise)
         }
-        let words = "200 × 100 pixels as it is stored (a viewer shows it turned by 90° counterclockwise)"
+        let words = "200 × 100 pixels as stored (a viewer shows it turned by 90° counterclockwise)"
         #expect(turned.what.contains(words))
     }
 }

@@ -13,7 +13,7 @@ import Vision
 
 @testable import PVITModel
 
-/// A conversation about an image that the original code answered, with the numbers that it computed on the way.
+/// A conversation about an image that the original code answered, with its intermediate results.
 struct PVITCase {
     static let names = [
         "0001-two-regions", "0007-one-region-progressive", "0012-no-region-444", "0024-multi-turn",
@@ -22,12 +22,12 @@ struct PVITCase {
 
     let name: String
     let messages: [ChatMessage]
-    /// The whole text, without the token that begins it.
+    /// The whole text, without BOS.
     let prompt: String
     let tokens: [TokenID]
     let continuation: [TokenID]
     let decoded: String
-    /// The distance between the two largest logits at each step: below 1e-3 another choice is legitimate.
+    /// The distance between the two largest logits at each step. Below 1e-3, another choice is legitimate.
     let gaps: [Double]
     private let imageName: String?
 
@@ -37,8 +37,8 @@ struct PVITCase {
             (json[key]?.array ?? []).compactMap { $0.integer.flatMap { TokenID(exactly: $0) } }
         }
         self.name = name
-        messages = (json["turns"]?.array ?? []).enumerated().map { place, turn in
-            ChatMessage(place % 2 == 0 ? .user : .assistant, turn.string ?? "")
+        messages = (json["turns"]?.array ?? []).enumerated().map { index, turn in
+            ChatMessage(index % 2 == 0 ? .user : .assistant, turn.string ?? "")
         }
         prompt = try #require(json["prompt"]?.string)
         self.tokens = tokens("input_ids")
@@ -49,17 +49,17 @@ struct PVITCase {
         try #require(!self.tokens.isEmpty && continuation.count == 24 && gaps.count == 24)
     }
 
-    /// Where the image's JPEG file is.
+    /// The path of the image's JPEG file.
     var imagePath: FilePath? {
         get throws { try imageName.map { try Self.file("images/\($0)") } }
     }
 
-    /// The image, from its JPEG file.
+    /// The image, decoded by our own decoder.
     func image() throws -> PixelImage? {
         try imagePath.map { try PixelImage(contentsOf: $0) }
     }
 
-    /// The pixels that the original code decoded the file to; nil where they are not among the fixtures.
+    /// The pixels that the original code decoded; nil if they are not among the fixtures.
     func decodedImage() throws -> PixelImage? {
         guard let imageName, let number = imageName.split(separator: ".").first else { return nil }
         let path = try Self.file("images/\(number).ppm")
@@ -84,21 +84,21 @@ extension PixelImage {
     /// Reads a binary PPM file of 8 bits without comments.
     init(portablePixmap bytes: [UInt8]) throws {
         var words: [String] = []
-        var place = 0
+        var index = 0
         while words.count < 4 {
-            let word = bytes[place...].prefix { $0 > 0x20 }
+            let word = bytes[index...].prefix { $0 > 0x20 }
             words.append(String(decoding: word, as: UTF8.self))
-            place += word.count + 1
+            index += word.count + 1
         }
         try #require(words[0] == "P6" && words[3] == "255")
         let size = PixelSize(width: try #require(Int(words[1])), height: try #require(Int(words[2])))
-        try self.init(size: size, pixels: Array(bytes[place...]))
+        try self.init(size: size, pixels: Array(bytes[index...]))
     }
 }
 
 /// Containers of the generated PVIT model with its towers, written once for all tests.
 enum PVITFile {
-    /// What a container has.
+    /// The towers in a container.
     enum Towers: Hashable {
         case none
         case visionOnly

@@ -20,11 +20,12 @@ struct PVITGoldenTests {
     }
 
     @Test(
-        "prompts, logits and answers are those of the original, image and regions included", arguments: PVITCase.names)
+        "prompts, logits and answers are those of the original code, with images and regions", arguments: PVITCase.names
+    )
     func answers(name: String) throws {
         let golden = try PVITCase(name)
         let generator = try PVITFile.generator()
-        // Where the original's pixels are not at hand, those of our own decoder.
+        // If the original's pixels are not among the fixtures, use our own decoder's.
         let image = try (golden.decodedImage() ?? golden.image()).map { try generator.model.image($0) }
         let prompt = try generator.model.prompt(of: golden.messages, image: image)
         #expect(prompt.tokens == golden.tokens)
@@ -44,21 +45,23 @@ struct PVITGoldenTests {
         #expect(result.promptTokenCount == golden.tokens.count && result.cutTokenCount == 0)
     }
 
-    @Test("what the decoder reads is what the original reads", arguments: ["0001-two-regions", "0024-multi-turn"])
+    @Test(
+        "the decoder's input embeddings are those of the original code",
+        arguments: ["0001-two-regions", "0024-multi-turn"])
     func embeddings(name: String) throws {
         let golden = try PVITCase(name)
         let model = try PVITFile.model()
         let image = try golden.decodedImage().map { try model.image($0) }
         let prompt = try model.prompt(of: golden.messages, image: image)
         guard case .embeddings(let embeddings) = try model.input(for: prompt).input else {
-            Issue.record("an image is shown by embeddings")
+            Issue.record("the input of an image is embeddings")
             return
         }
         let distance = largestDistance(embeddings.values, try golden.numbers("inputs_embeds"))
         #expect(distance < 5e-5, "\(distance)")
     }
 
-    @Test("JPEG files have the pixels, and so the logits, of the original", arguments: PVITCase.names.dropLast())
+    @Test("JPEG files give the pixels and logits of the original code", arguments: PVITCase.names.dropLast())
     func files(name: String) throws {
         let golden = try PVITCase(name)
         let model = try PVITFile.model()
@@ -73,7 +76,7 @@ struct PVITGoldenTests {
         #expect(distance < 2e-4, "\(distance)")
     }
 
-    @Test("boxes lie in the scaled image where the original puts them")
+    @Test("boxes in the scaled image are those of the original code")
     func boxes() throws {
         let json = try JSONValue(parsing: contents(of: PVITCase.file("box_transform.json")))
         let records = try #require(json["records"]?.array)
@@ -88,13 +91,13 @@ struct PVITGoldenTests {
             #expect([scaled.width, scaled.height] == (record["resized_wh"]?.array ?? []).compactMap(\.integer))
             let boxes = rows(record, "boxes_resized_float32")
             let fractions = rows(record, "boxes_fraction_float32_into_bbox_fc")
-            for (place, tokens) in rows(record, "location_tokens").map({ $0.map { Int($0) } }).enumerated() {
+            for (index, tokens) in rows(record, "location_tokens").map({ $0.map { Int($0) } }).enumerated() {
                 let region = RegionLocation(left: tokens[0], top: tokens[1], right: tokens[2], bottom: tokens[3])
                 let geometry = RegionGeometry(region, size: size, scaledSize: scaled)
                 let box = [geometry.box.left, geometry.box.top, geometry.box.right, geometry.box.bottom]
                 for edge in 0..<4 {
-                    #expect(abs(Double(box[edge]) - boxes[place][edge]) <= 1e-4)
-                    #expect(abs(Double(geometry.fractions[edge]) - fractions[place][edge]) <= 1e-6)
+                    #expect(abs(Double(box[edge]) - boxes[index][edge]) <= 1e-4)
+                    #expect(abs(Double(geometry.fractions[edge]) - fractions[index][edge]) <= 1e-6)
                 }
             }
         }

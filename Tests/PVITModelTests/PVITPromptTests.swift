@@ -25,15 +25,15 @@ struct PVITPromptTests {
 
     private func prompt(_ text: String, images: Int = 1) throws -> PVITPrompt {
         try PVITPrompt(
-            PromptText(text), imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(), addSpecial: true)
+            PromptText(text), imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(), addBOS: true)
     }
 
-    private func places(_ text: String, images: Int = 1) throws -> PromptPlaces {
+    private func positions(_ text: String, images: Int = 1) throws -> PromptPositions {
         let special = try #require(PVITTokens(of: Self.tokenizer.get()))
-        return try PromptPlaces(of: prompt(text, images: images), patchCount: 256, special)
+        return try PromptPositions(of: prompt(text, images: images), patchCount: 256, special)
     }
 
-    /// A list of ids in which a pair is an id and how often it is repeated.
+    /// Expands a list of ids in which a pair is an id and the number of its repetitions.
     private func tokens(_ runs: [JSONValue]) throws -> [TokenID] {
         try runs.flatMap { run in
             let (id, count) = (run.array?[0].integer ?? run.integer, run.array?[1].integer ?? 1)
@@ -41,7 +41,7 @@ struct PVITPromptTests {
         }
     }
 
-    @Test("conversations give the text, ids and boxes of PVIT's worker, or its error")
+    @Test("conversations give the same text, ids and boxes as PVIT's worker, or an error where it gives one")
     func goldens() throws {
         let url = try #require(Bundle.module.url(forResource: "Fixtures/prompts", withExtension: "json"))
         let records = try #require(try JSONValue(parsing: Array(Data(contentsOf: url)))["records"]?.array)
@@ -60,16 +60,16 @@ struct PVITPromptTests {
                 #expect(error?.code == .promptImages)
                 continue
             }
-            // What PVIT's worker takes for tokens in messages is text here, but for images and regions.
+            // PVIT's worker parses special tokens in messages; here only those of images and regions are.
             let forged = ["<s>", "</s>", "<unk>", "<im_patch>", "<im_start>", "<im_end>"]
             let isPlain = !turns.contains { turn in forged.contains { turn.contains($0) } }
-            for (text, addsBeginning) in [
+            for (text, addsBOS) in [
                 (PromptText(text), false), (PromptText(String(text.dropFirst(3))), true),
-                (isPlain ? rendered : rendered.recognisingAll, false),
+                (isPlain ? rendered : rendered.parsingSpecialTokens, false),
             ] {
                 let prompt = try PVITPrompt(
                     text, imageCount: images, patchCount: 256, tokenizer: Self.tokenizer.get(),
-                    addSpecial: addsBeginning)
+                    addBOS: addsBOS)
                 #expect(try prompt.tokens == tokens(#require(record["ids_rle"]?.array)), "\(text.text)")
                 let boxes = (record["boxes_normalized"]?.array ?? []).map { ($0.array ?? []).compactMap(\.double) }
                 let ours = prompt.regions.map { region in
@@ -102,22 +102,22 @@ struct PVITPromptTests {
         #expect(locations("<<Region><L1><L23><L456><L7></Region>\u{301}") == expected)
     }
 
-    @Test("the image and each region have their places behind their tags")
-    func places() throws {
+    @Test("the image and each region have their positions after their tags")
+    func positionsOfTags() throws {
         let text = "<image>\nIs <Region><L1><L2><L3><L4></Region> or <Region><L5><L6><L70><L80></Region> red?"
-        let (prompt, places) = (try prompt(text), try places(text))
-        let image = try #require(places.image)
+        let (prompt, shown) = (try prompt(text), try positions(text))
+        let image = try #require(shown.image)
         #expect(image.count == 256 && prompt.tokens[image].allSatisfy { $0.rawValue == 32000 })
         #expect(
             prompt.tokens[image.lowerBound - 1].rawValue == 32001 && prompt.tokens[image.upperBound].rawValue == 32002)
-        #expect(places.regions.map { prompt.tokens[$0 - 1].rawValue } == [32003, 32003])
-        #expect(places.regions.map { prompt.tokens[$0].rawValue } == [32000, 32000])
-        let plain = try self.places("No picture.", images: 0)
+        #expect(shown.regions.map { prompt.tokens[$0 - 1].rawValue } == [32003, 32003])
+        #expect(shown.regions.map { prompt.tokens[$0].rawValue } == [32000, 32000])
+        let plain = try positions("No picture.", images: 0)
         #expect(plain.image == nil && plain.regions.isEmpty)
     }
 
     @Test(
-        "regions that PVIT's code takes and a person cannot mean are errors",
+        "regions that PVIT's code accepts but that make no sense are errors",
         arguments: [
             ("<image> <Region><L0><L0><L1001><L9></Region>", "beyond"),
             ("<image> <Region><L9><L0><L1><L9></Region>", "wrong order"),
@@ -130,25 +130,25 @@ struct PVITPromptTests {
             ("<image> <Region> and <Region><L1><L2><L3><L4></Region>", "four locations"),
         ])
     func badRegions(text: String, words: String) {
-        let error = #expect(throws: PVITError.self) { try places(text) }
+        let error = #expect(throws: PVITError.self) { try positions(text) }
         #expect(error?.code == .promptRegion && error?.what.contains(words) == true, "\(error?.what ?? "")")
     }
 
-    @Test("images and their marks must agree, and regions need an image")
+    @Test("there must be one <image> for each image, and regions need an image")
     func counts() throws {
         for (text, images) in [("<image><image>", 1), ("none", 1), ("<image>", 0), ("<image>", 2)] {
             let error = #expect(throws: PVITError.self) { try prompt(text, images: images) }
             #expect(error?.code == .promptImages)
         }
         for (text, images) in [("<image> <im_start>", 1), ("<im_end>", 0), ("<im_start><im_end>", 0)] {
-            let error = #expect(throws: PVITError.self) { try places(text, images: images) }
+            let error = #expect(throws: PVITError.self) { try positions(text, images: images) }
             #expect(error?.code == .promptImages)
         }
-        let error = #expect(throws: PVITError.self) { try places("<Region><L1><L2><L3><L4></Region>", images: 0) }
+        let error = #expect(throws: PVITError.self) { try positions("<Region><L1><L2><L3><L4></Region>", images: 0) }
         #expect(error?.code == .promptRegion && error?.what.contains("no image") == true)
     }
 
-    @Test("a text that is too long loses its beginning, but never a part of what it shows")
+    @Test("a text that is too long loses its beginning, but never cuts into an image or a region")
     func cutting() throws {
         let special = try #require(PVITTokens(of: Self.tokenizer.get()))
         let whole = try prompt(String(repeating: "word ", count: 100) + "<image> <Region><L1><L2><L3><L4></Region>")

@@ -13,7 +13,7 @@ struct PromptLookupTests {
         return lookup.continuation(of: text, count: count)
     }
 
-    @Test("what followed the last tokens before comes again")
+    @Test("the guess is what followed the last tokens before")
     func followed() {
         #expect(guess([1, 2, 3, 4, 5, 1, 2], 3) == [3, 4, 5])
         #expect(guess([1, 2, 3, 4, 5, 1, 2], 1) == [3])
@@ -21,29 +21,29 @@ struct PromptLookupTests {
         for nothing in [[], [1], [1, 2], [1, 2, 3, 2, 4]] as [[TokenID]] { #expect(guess(nothing, 4) == []) }
     }
 
-    @Test("the place with the longest match counts, and the latest of equal ones")
+    @Test("the longest match wins, and of equal ones the latest")
     func longest() {
         #expect(guess([7, 8, 2, 3, 40, 9, 8, 2, 3, 50, 6, 8, 2, 3], 1) == [50])
         #expect(guess([7, 8, 2, 3, 40, 9, 0, 2, 3, 50, 6, 8, 2, 3], 1) == [40])
     }
 
-    @Test("a period goes on for as long as is asked")
+    @Test("a period is continued to any length")
     func period() {
         #expect(guess([9, 1, 2, 3, 1, 2, 3], 8) == [1, 2, 3, 1, 2, 3, 1, 2])
         #expect(guess([5, 5, 5], 4) == [5, 5, 5, 5])
     }
 
-    @Test("a text that grows is looked up as a whole one is")
+    @Test("indexing a growing text gives the same guesses as indexing it whole")
     func growing() {
         var lookup = PromptLookup()
         let text = (0..<400).map { TokenID(rawValue: Int32($0 * $0 % 7 + $0 / 50)) }
         for end in stride(from: 0, through: text.count, by: 3) {
-            let part = Array(text[..<end])
-            #expect(lookup.continuation(of: part, count: 5) == guess(part, 5))
+            let prefix = Array(text[..<end])
+            #expect(lookup.continuation(of: prefix, count: 5) == guess(prefix, 5))
         }
     }
 
-    @Test("drafts grow while they come whole, shrink when they fail, and then stay out for longer and longer")
+    @Test("drafts grow while they are accepted, shrink when they fail, and then pause for longer and longer")
     func lengths() {
         var speculation = Speculation(limit: 16)
         let text = [TokenID](repeating: 3, count: 5)
@@ -71,7 +71,7 @@ struct PromptLookupTests {
         #expect(speculation.draft(after: text, room: 0).isEmpty)
     }
 
-    @Test("a draft that came in part is followed by one that is a token longer than that part")
+    @Test("after a draft that was accepted in part, the next one is a token longer than the accepted tokens")
     func partial() {
         var speculation = Speculation(limit: 8)
         let text = [TokenID](repeating: 3, count: 5)
@@ -81,9 +81,9 @@ struct PromptLookupTests {
     }
 }
 
-@Suite("Contexts that slide")
+@Suite("Sliding contexts")
 struct ContextWindowTests {
-    @Test("nothing is dropped of what fits, and halves of what is not fixed of what does not")
+    @Test("a text that fits is kept whole, and a longer one loses half of the space that is not fixed at a time")
     func dropping() throws {
         let window = try ContextWindow(capacity: 100, fixedCount: 20)
         #expect([0, 20, 100].map(window.droppedCount(of:)) == [0, 0, 0])
@@ -94,7 +94,7 @@ struct ContextWindowTests {
         }
     }
 
-    @Test("what is fixed must leave room for two positions")
+    @Test("the fixed positions must leave room for two others")
     func noRoom() throws {
         #expect(try ContextWindow(capacity: 10, fixedCount: 8).droppedCount(of: 11) == 1)
         let error = #expect(throws: PVITError.self) { _ = try ContextWindow(capacity: 10, fixedCount: 9) }

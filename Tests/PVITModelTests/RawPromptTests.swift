@@ -12,12 +12,11 @@ import Tokenization
 @Suite("Raw prompts", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
 struct RawPromptTests {
     private func generator(_ metadata: JSONObject = [:]) throws -> Generator {
-        let model = try LoadedModel(
-            opening: ModelFile.path("mini-llama-base-st", metadata: metadata), engine: ComputeEngine(threadCount: 2))
-        return try Generator(model, contextLength: 128, storage: .f32)
+        try Generator(
+            ModelFile.model("mini-llama-base-st", metadata: metadata), contextLength: 128, storage: .f32)
     }
 
-    @Test("prompt and answer together are the text of their tokens, streamed, guessed or stopped")
+    @Test("prompt + answer is the decoded text of all tokens, whether streamed, guessed or stopped")
     func joined() throws {
         let generator = try generator()
         let tokenizer = generator.model.tokenizer
@@ -40,15 +39,15 @@ struct RawPromptTests {
         #expect(spaces > 0)
     }
 
-    @Test("a prompt that begins with the token that begins texts has it once")
-    func oneBeginning() throws {
+    @Test("a prompt that begins with BOS has it only once")
+    func oneBOS() throws {
         let generator = try generator()
         let plain = try generator.model.prompt(ofRaw: "Water rises")
         #expect(plain.tokens.prefix(2).first == 1 && plain.tokens[1] != 1)
         #expect(try generator.model.prompt(ofRaw: "<s> Water rises").tokens.prefix(2) != [1, 1])
     }
 
-    @Test("a model whose tokenizer has more tokens than its embeddings have rows runs")
+    @Test("a model runs although its tokenizer has more tokens than its embeddings")
     func moreTokens() throws {
         let files: JSONObject = [
             "tokenizer.added_tokens": ["<pad>": 32000, "<extra>": 32001],
@@ -69,18 +68,18 @@ struct RawPromptTests {
             try error { _ = try generator.generate([1, 32000]) },
             try error { _ = try model.prompt(ofRaw: "a <pad> b") },
         ] {
-            #expect(message.contains("\"<pad>\"") && message.contains("32000 rows"))
+            #expect(message.contains("\"<pad>\"") && message.contains("only 32000 tokens"))
         }
         let text = Array(String(repeating: "rises and <extra> falls ", count: 20).utf8)
         #expect(try error { _ = try model.windows(of: text, context: 16) }.contains("<extra>"))
-        // A special token in a text that is measured is only text.
+        // In an evaluation text, a special token is plain text.
         #expect(
             try model.windows(of: Array(String(repeating: "<pad> ", count: 20).utf8), context: 16).windows.count > 1)
         #expect(try error { try model.check([32002]) }.contains("32002"))
     }
 
-    @Test("where every text begins with a token without embeddings, the error says how to do without it")
-    func beginningWithoutRow() throws {
+    @Test("if BOS has no embedding, the error tells how to disable it")
+    func bosWithoutEmbedding() throws {
         let generator = try generator([
             "tokenizer.added_tokens": ["<bos>": 32000],
             "tokenizer.special_tokens_map": [:],
@@ -92,7 +91,7 @@ struct RawPromptTests {
         #expect(error?.code == .modelToken && error?.remedy?.contains("add_bos_token") == true)
     }
 
-    @Test("tokens that the model may draw beyond those of the tokenizer are passed over in texts")
+    @Test("tokens that the tokenizer does not know are skipped when decoding")
     func fewerTokens() throws {
         let tokenizer = try generator().model.tokenizer
         #expect(tokenizer.decode([450, 32000, 450]) == "The The" && tokenizer.piece(of: 32000) == nil)

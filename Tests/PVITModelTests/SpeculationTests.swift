@@ -8,25 +8,25 @@ import Tokenization
 
 @testable import PVITModel
 
-@Suite("Answers that are guessed ahead, and contexts that slide", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Speculation and sliding contexts", .enabled(if: GeneratedFixtures.arePresent))
 struct SpeculationTests {
     private func generator(_ name: String, context: Int = 256) throws -> Generator {
-        let model = try LoadedModel(opening: ModelFile.path(name), engine: ComputeEngine(threadCount: 2))
-        return try Generator(model, contextLength: context)
+        try Generator(ModelFile.model(name), contextLength: context)
     }
 
-    /// A text with repetitions, which a model of random weights repeats as little as any other.
+    /// A text with repetitions. A model with random weights repeats it no more than any other text.
     private static let prompt: [TokenID] = [1] + (0..<60).map { TokenID(rawValue: Int32(300 + $0 * $0 % 11)) }
 
     static let samplings = [
         SamplingOptions(), SamplingOptions(temperature: 0.8, topK: 3, seed: 5),
         SamplingOptions(temperature: 1.2, topP: 0.9, repetitionPenalty: 1.1, seed: 6),
-        // Every token is as likely as it was before: the guesses come about.
+        // Rewards repetition, so that guesses are accepted.
         SamplingOptions(temperature: 0, repetitionPenalty: 0.05),
     ]
 
     @Test(
-        "guessing changes no token, no text and no reason", arguments: ["mini-llama-base-st", "mini-llama-gqa"],
+        "guessing changes neither tokens nor text nor stop reason",
+        arguments: ["mini-llama-base-st", "mini-llama-gqa"],
         samplings)
     func sameAnswer(_ name: String, _ sampling: SamplingOptions) throws {
         let plain = try generator(name)
@@ -47,7 +47,7 @@ struct SpeculationTests {
         }
     }
 
-    @Test("what repeats itself is guessed, up to the end of the context")
+    @Test("repetitions are guessed up to the end of the context")
     func accepted() throws {
         let options = GenerationOptions(sampling: Self.samplings[3], speculation: 16)
         let result = try generator("mini-llama-gqa", context: 200).generate(Self.prompt, options)
@@ -63,7 +63,7 @@ struct SpeculationTests {
         #expect(cut.text == expected.text && cut.tokens == expected.tokens && cut.stopReason == .stop)
     }
 
-    @Test("an answer after a guessed one, or after one that was interrupted, is sound")
+    @Test("an answer after a guessed or an interrupted one is correct")
     func afterwards() throws {
         struct Interruption: Error {}
         let generator = try generator("mini-llama-gqa")
@@ -72,11 +72,11 @@ struct SpeculationTests {
         let next = Self.prompt + first.tokens.dropLast(3) + [9, 10]
         let continued = try generator.generate(next, options)
         #expect(continued.reusedTokenCount == next.count - 2)
-        var parts = 0
+        var chunks = 0
         #expect(throws: Interruption.self) {
             try generator.generate(Self.prompt, options) { _ in
-                parts += 1
-                if parts == 3 { throw Interruption() }
+                chunks += 1
+                if chunks == 3 { throw Interruption() }
             }
         }
         let again = try generator.generate(next, options)
@@ -84,21 +84,21 @@ struct SpeculationTests {
         #expect(try self.generator("mini-llama-gqa").generate(next, options).tokens == continued.tokens)
     }
 
-    @Test("a full context slides: every token is what the model says after what is kept", arguments: [nil, 8])
+    @Test("in a sliding context, every token is the model's continuation of what is kept", arguments: [nil, 8])
     func slide(speculation: Int?) throws {
         let name = "mini-llama-base-st"
         let options = GenerationOptions(maximumTokens: 70, speculation: speculation, overflow: .slide)
         let prompt = Array(Self.prompt[..<20])
         let result = try generator(name, context: 32).generate(prompt, options)
         #expect(result.tokens.count == 70 && result.stopReason == .length)
-        // The first token stays, and 15 of the others go at a time.
+        // The first token stays, and 15 of the others are dropped at a time.
         #expect(result.droppedTokenCount == 60)
         let window = try ContextWindow(capacity: 32, fixedCount: 1)
         let fresh = try generator(name, context: 32)
         let all = prompt + result.tokens
         for (made, token) in result.tokens.enumerated() {
             let count = prompt.count + made
-            // A token is drawn after those that were in the context then.
+            // The tokens that were in the context when this one was drawn.
             let dropped = window.droppedCount(of: count)
             let kept = [all[0]] + all[(1 + dropped)..<count]
             let next = try fresh.generate(kept, GenerationOptions(maximumTokens: 1))
@@ -106,14 +106,14 @@ struct SpeculationTests {
         }
     }
 
-    @Test("a prompt that does not fit slides too, and a longer one after it reuses what is kept")
+    @Test("a prompt that does not fit slides as well, and a longer one reuses what was kept")
     func longPrompt() throws {
         let generator = try generator("mini-llama-gqa", context: 40)
         let options = GenerationOptions(maximumTokens: 5, overflow: .slide)
         let error = #expect(throws: PVITError.self) { try generator.generate(Self.prompt) }
         #expect(error?.code == .contextFull)
-        let beginning = generator.model.beginningCount(of: Self.prompt)
-        let window = try ContextWindow(capacity: 40, fixedCount: beginning)
+        let bos = generator.model.bosCount(of: Self.prompt)
+        let window = try ContextWindow(capacity: 40, fixedCount: bos)
         let result = try generator.generate(Self.prompt, options)
         #expect(result.droppedTokenCount == window.droppedCount(of: Self.prompt.count + 4))
         let longer = Self.prompt + result.tokens
@@ -122,7 +122,7 @@ struct SpeculationTests {
         #expect(try self.generator("mini-llama-gqa", context: 40).generate(longer, options).tokens == continued.tokens)
     }
 
-    @Test("instructions stay when a conversation slides")
+    @Test("a sliding conversation keeps its instructions")
     func instructions() throws {
         let generator = try generator("mini-pvit", context: 120)
         let messages = [
@@ -133,7 +133,7 @@ struct SpeculationTests {
         #expect(text.contains("Be brief.") && !text.contains("Why"))
         let result = try generator.answer(messages, GenerationOptions(maximumTokens: 4, overflow: .slide))
         #expect(result.droppedTokenCount > 0 && result.cutTokenCount == 0)
-        // Half of what is not fixed was dropped at a time.
+        // Half of the space that is not fixed is dropped at a time.
         #expect(result.droppedTokenCount % ((120 - prompt.fixedCount) / 2) == 0)
     }
 }

@@ -4,48 +4,48 @@ import Testing
 
 @Suite("Stop texts")
 struct StopMatcherTests {
-    private func stream(_ parts: [String], _ stops: [String]) -> (given: [String], stopped: Bool) {
+    private func stream(_ chunks: [String], _ stops: [String]) -> (emitted: [String], stopped: Bool) {
         var matcher = StopMatcher(stops)
-        var given: [String] = []
-        for part in parts where !matcher.hasStopped { given.append(matcher.append(part)) }
-        given.append(matcher.finish())
-        return (given, matcher.hasStopped)
+        var emitted: [String] = []
+        for chunk in chunks where !matcher.hasStopped { emitted.append(matcher.append(chunk)) }
+        emitted.append(matcher.finish())
+        return (emitted, matcher.hasStopped)
     }
 
-    @Test("a stop text that is split over parts is never given out")
+    @Test("a stop text that is split over chunks is never emitted")
     func split() {
-        let (given, stopped) = stream(["Hello ##", "# Ins", "truction: more"], ["### Instruction:"])
-        #expect(given == ["Hello ", "", "", ""])
+        let (emitted, stopped) = stream(["Hello ##", "# Ins", "truction: more"], ["### Instruction:"])
+        #expect(emitted == ["Hello ", "", "", ""])
         #expect(stopped)
     }
 
-    @Test("what turns out to be no stop text is given out, in order and as soon as it is certain")
+    @Test("text that turns out not to be a stop text is emitted in order, as soon as that is certain")
     func falseAlarm() {
-        let (given, stopped) = stream(["a<", "/", "b", "<", "/s"], ["</s>"])
-        #expect(given == ["a", "", "</b", "", "", "</s"])
+        let (emitted, stopped) = stream(["a<", "/", "b", "<", "/s"], ["</s>"])
+        #expect(emitted == ["a", "", "</b", "", "", "</s"])
         #expect(!stopped)
     }
 
     @Test("a match that overlaps a failed one is found")
     func overlap() {
-        #expect(stream(["aa", "ab!"], ["aab"]).given.joined() == "a")
+        #expect(stream(["aa", "ab!"], ["aab"]).emitted.joined() == "a")
         #expect(stream(["aaa", "b"], ["aab"]).stopped)
-        #expect(stream(["ababa", "c"], ["abac"]).given.joined() == "ab")
+        #expect(stream(["ababa", "c"], ["abac"]).emitted.joined() == "ab")
     }
 
-    @Test("of several texts the one that comes first ends the stream")
+    @Test("of several stop texts, the first to occur ends the stream")
     func several() {
-        let (given, stopped) = stream(["one two three"], ["three", "two", ""])
-        #expect(given.joined() == "one ")
+        let (emitted, stopped) = stream(["one two three"], ["three", "two", ""])
+        #expect(emitted.joined() == "one ")
         #expect(stopped)
-        #expect(stream(["abc"], ["bcd", "c"]).given.joined() == "ab")
+        #expect(stream(["abc"], ["bcd", "c"]).emitted.joined() == "ab")
         #expect(!stream(["anything", ""], []).stopped)
-        #expect(stream(["anything"], [""]).given == ["anything", ""])
+        #expect(stream(["anything"], [""]).emitted == ["anything", ""])
     }
 
-    @Test("characters of several bytes are not split")
+    @Test("multi-byte characters are not split")
     func characters() {
         // é and è begin with the same byte.
-        #expect(stream(["caf", "é", "!"], ["è"]).given == ["caf", "é", "!", ""])
+        #expect(stream(["caf", "é", "!"], ["è"]).emitted == ["caf", "é", "!", ""])
     }
 }

@@ -2,20 +2,19 @@ import LanguageModel
 import Tensors
 import Tokenization
 
-/// An answer in the making: which tokens were drawn, and whether it has ended. How they came about is its owner's
-/// business.
+/// An answer while it is generated: the tokens drawn so far, and whether it has ended. The owner runs the model.
 struct Answer {
-    /// What is answered.
+    /// The prompt.
     let prompt: ModelPrompt
-    /// The tokens of the prompt and those that were drawn.
+    /// The tokens of the prompt, followed by the tokens drawn.
     private(set) var history: [TokenID]
     /// Why the answer has ended, if it has.
     private(set) var reason: StopReason?
-    /// What was given out of the answer.
+    /// The text emitted so far.
     var text: String { stream.text }
-    /// The tokens that were drawn.
+    /// The tokens drawn.
     var tokens: ArraySlice<TokenID> { history[prompt.tokens.count...] }
-    /// How many more may be drawn.
+    /// The number of tokens that may still be drawn.
     var remaining: Int { limit - tokens.count }
 
     private var sampler: Sampler
@@ -24,9 +23,8 @@ struct Answer {
 
     /// - Parameters:
     ///   - ends: The tokens that end the answer.
-    ///   - continuesText: Whether the answer goes on with the text of the prompt, so that both together are what all
-    ///     tokens together spell; otherwise it is a text of its own, which begins without the space that a word begins
-    ///     with.
+    ///   - continuesText: Whether the answer continues the text of the prompt. If so, its first word keeps the space in
+    ///     front; otherwise the answer is a text of its own and the space is dropped.
     /// - Throws: `sampling.option`.
     init(
         to prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false,
@@ -41,7 +39,7 @@ struct Answer {
         if limit == 0 { reason = .length }
     }
 
-    /// Draws the next token, while the answer has not ended.
+    /// Draws the next token. The answer must not have ended.
     ///
     /// - Throws: `model.not-finite`.
     mutating func draw(_ logits: Span<Float>) throws -> TokenID {
@@ -51,10 +49,11 @@ struct Answer {
         return token
     }
 
-    /// Ends the answer for a reason that is not in its tokens.
+    /// Ends the answer for a reason other than its tokens.
     mutating func end(_ reason: StopReason) { self.reason = reason }
 
-    /// Gives out what has become certain of the text, all of it once the answer has ended.
+    /// Emits the text that is final: all of it if the answer has ended, otherwise without what may still become a stop
+    /// text or a whole character.
     mutating func flush(_ emit: (String) throws -> Void) throws {
         if reason == nil { try stream.flush(emit) } else { try stream.finish(emit) }
     }

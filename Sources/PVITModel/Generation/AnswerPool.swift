@@ -5,18 +5,18 @@ import Tensors
 import Tokenization
 import Vision
 
-/// A question to a pool, which may be about an image.
-public struct PoolQuestion {
-    /// What the answer is told apart by.
+/// A conversation for an `AnswerPool` to answer, which may be about an image.
+public struct PoolRequest {
+    /// Identifies the request in the results.
     public let number: Int
     /// The conversation.
     public let messages: [ChatMessage]
-    /// What it is about.
+    /// The image that the conversation is about.
     public let image: PreparedImage?
-    /// How it is answered. Answers end where the context is full, and nothing is guessed.
+    /// How to answer. A pool ignores `overflow` and `speculation`: an answer ends when the context is full.
     public let options: GenerationOptions
 
-    /// Creates a question.
+    /// Creates a request.
     public init(
         number: Int, messages: [ChatMessage], image: PreparedImage? = nil,
         options: GenerationOptions = GenerationOptions()
@@ -32,34 +32,36 @@ public struct PoolQuestion {
 public struct PoolAnswer: Sendable {
     /// The text.
     public let text: String
-    /// The tokens that were made, the one that ended the answer included.
+    /// The generated tokens, including the one that ended the answer.
     public let tokens: [TokenID]
-    /// How many tokens the model was given.
+    /// The number of tokens in the prompt.
     public let promptTokenCount: Int
-    /// How many of them it had read for another question.
+    /// The number of prompt tokens that were taken over from another request.
     public let reusedTokenCount: Int
     /// Why the answer ended.
     public let stopReason: StopReason
 }
 
-/// Answers many questions, several at a time: every pass over the weights reads a token of each answer, and the prompts
-/// of those that are new. An answer that ends makes room for the next question. Answers are those that `Generator`
-/// gives.
+/// Answers many requests in a batch of slots.
+///
+/// Each pass through the layers reads one token of every running answer and the prompts of new requests. When an answer
+/// ends, its slot takes the next request. The answers are the same as `Generator`'s.
 public final class AnswerPool {
     /// The model.
     public let model: LoadedModel
-    /// The most positions that a prompt and its answer take together.
+    /// The maximum number of positions for a prompt and its answer together.
     public let contextLength: Int
-    private var seats: [Seat]
+    private var slots: [Slot]
 
-    /// Makes room for questions.
+    /// Creates a pool and allocates its slots.
     ///
     /// - Parameters:
-    ///   - count: How many are answered at a time, at least 1.
-    ///   - contextLength: The most positions of each; nil for as many as the model's memory plan says, or the model was
-    ///     trained for.
-    ///   - storage: How keys and values are stored; nil for what the memory plan says, or `f16`.
-    /// - Throws: `model.cache` when such contexts are not possible.
+    ///   - count: The number of slots, at least 1.
+    ///   - contextLength: The maximum number of positions in a slot. nil takes the memory plan's, or the length that
+    ///     the
+    ///     model was trained for.
+    ///   - storage: The type of keys and values. nil takes the memory plan's, or `f16`.
+    /// - Throws: `model.cache` if contexts of that length are not possible.
     public init(
         _ model: LoadedModel, count: Int, contextLength: Int? = nil, storage: KVCache.Storage? = nil
     ) throws {
@@ -68,146 +70,152 @@ public final class AnswerPool {
         let storage = storage ?? plan?.cacheStorage ?? .f16
         self.model = model
         self.contextLength = capacity
-        seats = try (0..<max(count, 1)).map { _ in
-            Seat(LlamaSequence(try KVCache(for: configuration, storage: storage, capacity: capacity)))
+        slots = try (0..<max(count, 1)).map { _ in
+            Slot(LlamaSequence(try KVCache(for: configuration, storage: storage, capacity: capacity)))
         }
     }
 
-    /// Answers questions.
+    /// Answers requests until there are no more.
     ///
     /// - Parameters:
-    ///   - next: Gives the next question whenever there is room for one; nil when there are no more.
-    ///   - eachPass: Called before each pass over the weights; what it throws ends everything.
-    ///   - finish: Gets the number of a question and its answer, or why it has none. Answers come in the order in which
-    ///     they end.
+    ///   - next: Returns the next request, or nil if there are no more. Called whenever a slot is free.
+    ///   - eachPass: Called before each pass through the layers. If it throws, all answers are abandoned.
+    ///   - finish: Receives the number of a request and its answer, or the error that prevented one. Answers arrive in
+    ///     the order in which they end.
     /// - Throws: What `next`, `eachPass` and `finish` throw, and errors of the model.
     public func answer(
-        next: () throws -> PoolQuestion?, eachPass: () throws -> Void = {},
+        next: () throws -> PoolRequest?, eachPass: () throws -> Void = {},
         finish: (_ number: Int, Result<PoolAnswer, any Error>) throws -> Void
     ) throws {
-        defer { for index in seats.indices { seats[index].abandon() } }
-        var waiting: [Entrant] = []
-        var areMore = true
+        defer { for index in slots.indices { slots[index].abandon() } }
+        var waiting: [PendingRequest] = []
+        var hasMore = true
         while true {
-            while areMore, waiting.count < seats.count(where: \.isFree) {
-                guard let question = try next() else {
-                    areMore = false
+            while hasMore, waiting.count < slots.count(where: \.isFree) {
+                guard let request = try next() else {
+                    hasMore = false
                     break
                 }
-                switch Result(catching: { try entrant(question) }) {
-                case .success(let entrant): waiting.append(entrant)
-                case .failure(let error): try finish(question.number, .failure(error))
+                switch Result(catching: { try prepare(request) }) {
+                case .success(let prepared): waiting.append(prepared)
+                case .failure(let error): try finish(request.number, .failure(error))
                 }
             }
-            waiting = try seat(waiting)
+            waiting = try assign(waiting)
             let batch = try inputs(finish)
             guard !batch.isEmpty || !waiting.isEmpty else { return }
             try eachPass()
-            try model.llama.forward(batch.map { SequenceInput(seats[$0.seat].sequence, $0.input) }) {
-                try seats[batch[$0].seat].draw($2)
+            try model.llama.forward(batch.map { SequenceInput(slots[$0.slot].sequence, $0.input) }) {
+                try slots[batch[$0].slot].draw($2)
             }
-            for (seat, _) in batch {
-                seats[seat].confirm()
-                guard let (number, answer) = try seats[seat].leave() else { continue }
+            for (slot, _) in batch {
+                slots[slot].confirm()
+                guard let (number, answer) = try slots[slot].finish() else { continue }
                 try finish(number, .success(answer))
             }
         }
     }
 
-    /// What each question needs to draw its next token. Questions whose image or regions cannot be seen are given up.
+    /// The input that each running request needs to draw its next token. A request whose image or regions cannot be
+    /// encoded fails.
     private func inputs(
         _ finish: (_ number: Int, Result<PoolAnswer, any Error>) throws -> Void
-    ) throws -> [(seat: Int, input: LlamaInput)] {
-        var result: [(seat: Int, input: LlamaInput)] = []
-        for index in seats.indices {
-            guard let number = seats[index].number else { continue }
-            switch Result(catching: { try seats[index].input(model) }) {
+    ) throws -> [(slot: Int, input: LlamaInput)] {
+        var result: [(slot: Int, input: LlamaInput)] = []
+        for index in slots.indices {
+            guard let number = slots[index].number else { continue }
+            switch Result(catching: { try slots[index].input(model) }) {
             case .success(let input): result.append((index, input))
             case .failure(let error):
-                seats[index].abandon()
+                slots[index].abandon()
                 try finish(number, .failure(error))
             }
         }
         return result
     }
 
-    private func entrant(_ question: PoolQuestion) throws -> Entrant {
-        let room = PromptRoom(contextLength: contextLength, question.options)
-        let prompt = try model.prompt(of: question.messages, image: question.image, room: room)
+    private func prepare(_ request: PoolRequest) throws -> PendingRequest {
+        let room = PromptRoom(contextLength: contextLength, request.options)
+        let prompt = try model.prompt(of: request.messages, image: request.image, room: room)
         guard prompt.tokens.count <= contextLength else {
             throw PVITError.contextFull(
                 prompt.tokens.count, capacity: contextLength, modelLength: model.llama.configuration.maximumPositions)
         }
-        let turn = try model.turn(question.options)
-        return Entrant(
-            number: question.number, answer: try Answer(to: prompt, turn.options, ends: turn.ends, model.tokenizer))
+        let turn = try model.turn(request.options)
+        return PendingRequest(
+            number: request.number, answer: try Answer(to: prompt, turn.options, ends: turn.ends, model.tokenizer))
     }
 
-    /// Gives seats to those who wait, with what others have read of their prompts already. Who could have more from one
-    /// who is just being seated waits for the next pass; returns those.
-    private func seat(_ waiting: [Entrant]) throws -> [Entrant] {
-        var left: [Entrant] = []
-        var seated: [ModelPrompt] = []
-        for entrant in waiting {
-            let prompt = entrant.answer.prompt
-            let known = seats.map { $0.common(with: prompt) }
+    /// Assigns waiting requests to free slots, and copies the prefix that another slot has already read.
+    ///
+    /// A request waits for the next pass if it shares a longer prefix with one that was assigned just now.
+    ///
+    /// - Returns: The requests that still wait.
+    private func assign(_ waiting: [PendingRequest]) throws -> [PendingRequest] {
+        var left: [PendingRequest] = []
+        var assigned: [ModelPrompt] = []
+        for request in waiting {
+            let prompt = request.answer.prompt
+            let known = slots.map { $0.commonCount(with: prompt) }
             let best = known.indices.max { known[$0] < known[$1] } ?? 0
             guard
-                !seated.contains(where: { $0.commonCount(prompt) > known[best] }),
-                let free = seats.indices.filter({ seats[$0].isFree }).max(by: { known[$0] < known[$1] })
+                !assigned.contains(where: { $0.commonCount(with: prompt) > known[best] }),
+                let free = slots.indices.filter({ slots[$0].isFree }).max(by: { known[$0] < known[$1] })
             else {
-                left.append(entrant)
+                left.append(request)
                 continue
             }
-            let source = seats[best]
-            if known[best] > known[free] { try seats[free].copy(known[best], of: source) }
-            seats[free].take(entrant, known: max(known[best], known[free]))
-            seated.append(prompt)
+            let source = slots[best]
+            if known[best] > known[free] { try slots[free].copy(known[best], of: source) }
+            slots[free].start(request, known: max(known[best], known[free]))
+            assigned.append(prompt)
         }
         return left
     }
 }
 
-/// A question that waits for its turn.
-private struct Entrant {
+/// A request whose prompt has been tokenized, and the answer to it as far as it has come.
+private struct PendingRequest {
     let number: Int
     var answer: Answer
 }
 
-/// Where a question is answered: a sequence of the model, which outlives its questions.
-private struct Seat {
+/// A sequence of the model, which answers one request after another and keeps its cache between them.
+private struct Slot {
     let sequence: LlamaSequence
-    var isFree: Bool { occupant == nil }
-    /// The number of the question that is answered here.
-    var number: Int? { occupant?.number }
-    private var occupant: Entrant?
-    /// What the sequence's cache holds, and how much of that was there when the question came.
+    var isFree: Bool { request == nil }
+    /// The number of the request that is being answered.
+    var number: Int? { request?.number }
+    private var request: PendingRequest?
+    /// The content of the sequence's cache.
     private var cached: [ModelPrompt.Position] = []
+    /// The number of positions that were in the cache when the request came.
     private var reused = 0
 
     init(_ sequence: LlamaSequence) { self.sequence = sequence }
 
-    /// How much of a prompt the cache holds. The last token is always read: its logits are needed.
-    func common(with prompt: ModelPrompt) -> Int {
+    /// The number of positions of a prompt that the cache holds. The last token is always read again, because its
+    /// logits are needed.
+    func commonCount(with prompt: ModelPrompt) -> Int {
         zip(cached, prompt.positions.dropLast()).prefix { $0 == $1 }.count
     }
 
-    /// Takes over the beginning of another seat's cache.
-    mutating func copy(_ count: Int, of other: Seat) throws {
+    /// Copies the first `count` positions of another slot's cache.
+    mutating func copy(_ count: Int, of other: Slot) throws {
         try sequence.cache.copyPrefix(count, of: other.sequence.cache)
         cached = Array(other.cached.prefix(count))
     }
 
-    /// Lets a question in whose first `known` positions the cache holds.
-    mutating func take(_ entrant: Entrant, known: Int) {
+    /// Starts a request. The cache already holds its first `known` positions.
+    mutating func start(_ request: PendingRequest, known: Int) {
         truncate(to: known)
         reused = known
-        occupant = entrant
+        self.request = request
     }
 
-    /// What is to be read: the rest of the prompt, or the token that was drawn last.
+    /// The input of the next pass: the rest of the prompt, or the last token drawn.
     func input(_ model: LoadedModel) throws -> LlamaInput {
-        guard let answer = occupant?.answer else { return .tokens([]) }
+        guard let answer = request?.answer else { return .tokens([]) }
         if cached.count < answer.prompt.positions.count {
             return try model.input(for: answer.prompt, from: cached.count).input
         }
@@ -216,12 +224,12 @@ private struct Seat {
 
     /// Draws the next token.
     mutating func draw(_ logits: Span<Float>) throws {
-        if occupant?.answer.reason == nil { _ = try occupant?.answer.draw(logits) }
+        if request?.answer.reason == nil { _ = try request?.answer.draw(logits) }
     }
 
-    /// Counts on what was read. The token that was drawn then has not been.
+    /// Records that the pass succeeded, so the cache holds its input. The token just drawn is not in it yet.
     mutating func confirm() {
-        guard let answer = occupant?.answer else { return }
+        guard let answer = request?.answer else { return }
         if cached.count < answer.prompt.positions.count {
             cached = answer.prompt.positions
         } else {
@@ -229,24 +237,24 @@ private struct Seat {
         }
     }
 
-    /// Gives up the question, if there is one: what was read of it and not confirmed is not counted on.
+    /// Drops the request, if there is one, and the cached positions that were not confirmed.
     mutating func abandon() {
-        occupant = nil
+        request = nil
         truncate(to: cached.count)
     }
 
-    /// Frees the seat when the answer has ended.
-    mutating func leave() throws -> (number: Int, answer: PoolAnswer)? {
-        guard var entrant = occupant else { return nil }
-        if entrant.answer.reason == nil, sequence.cache.count == sequence.cache.capacity {
-            entrant.answer.end(.context)
+    /// Frees the slot if the answer has ended.
+    mutating func finish() throws -> (number: Int, answer: PoolAnswer)? {
+        guard var request else { return nil }
+        if request.answer.reason == nil, sequence.cache.count == sequence.cache.capacity {
+            request.answer.end(.context)
         }
-        guard let reason = entrant.answer.reason else { return nil }
-        try entrant.answer.flush { _ in }
-        occupant = nil
-        let answer = entrant.answer
+        guard let reason = request.answer.reason else { return nil }
+        try request.answer.flush { _ in }
+        self.request = nil
+        let answer = request.answer
         return (
-            entrant.number,
+            request.number,
             PoolAnswer(
                 text: answer.text, tokens: Array(answer.tokens), promptTokenCount: answer.prompt.tokens.count,
                 reusedTokenCount: reused, stopReason: reason)
@@ -260,8 +268,8 @@ private struct Seat {
 }
 
 extension ModelPrompt {
-    /// How many positions two prompts begin with in common.
-    fileprivate func commonCount(_ other: ModelPrompt) -> Int {
+    /// The number of positions at the start that two prompts have in common.
+    fileprivate func commonCount(with other: ModelPrompt) -> Int {
         zip(positions, other.positions).prefix { $0 == $1 }.count
     }
 }

@@ -1,9 +1,9 @@
 import Tensors
 import Tokenization
 
-/// The text of an answer while its tokens come.
+/// Decodes the tokens of an answer to text as they arrive.
 struct AnswerStream {
-    /// What was given out.
+    /// The text emitted so far.
     private(set) var text = ""
     private var decoder: StreamDecoder
     private var matcher: StopMatcher
@@ -11,34 +11,34 @@ struct AnswerStream {
     private let ends: Set<TokenID>
     private let stops: Set<TokenID>
 
-    /// - Parameter context: Tokens whose text the answer goes on with.
+    /// - Parameter context: Tokens whose text the answer continues.
     init(_ tokenizer: Tokenizer, ends: Set<TokenID>, stops: [String], context: [TokenID]) {
         decoder = tokenizer.makeStreamDecoder(skipSpecial: true)
         decoder.skip(context)
         matcher = StopMatcher(stops)
         self.ends = ends
-        // A stop text that is a special token is never seen as text.
+        // Special tokens are not decoded to text, so a stop text that is one is matched as a token.
         self.stops = Set(stops.compactMap { tokenizer.id(ofAddedToken: $0) })
     }
 
-    /// Takes a token; tells why the answer ends with it, if it does.
+    /// Appends a token. Returns the reason if the answer ends with it.
     mutating func append(_ token: TokenID) -> StopReason? {
-        if ends.contains(token) { return .endOfText }
+        if ends.contains(token) { return .eos }
         if stops.contains(token) { return .stop }
         waiting += matcher.append(decoder.append(token))
         return matcher.hasStopped ? .stop : nil
     }
 
-    /// Gives out what has become certain of the text.
+    /// Emits the text that is final.
     mutating func flush(_ emit: (String) throws -> Void) throws {
         guard !waiting.isEmpty else { return }
-        let part = waiting
+        let chunk = waiting
         waiting = ""
-        text += part
-        try emit(part)
+        text += chunk
+        try emit(chunk)
     }
 
-    /// Gives out the rest, as no more tokens come.
+    /// Emits the rest. No tokens may follow.
     mutating func finish(_ emit: (String) throws -> Void) throws {
         waiting += matcher.append(decoder.finish())
         waiting += matcher.finish()

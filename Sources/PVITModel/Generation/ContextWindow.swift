@@ -1,31 +1,33 @@
 import LanguageModel
 import Storage
 
-/// Which positions of a text that is longer than the context are kept: the first ones, and as many of the last ones as
-/// leave room. The others are dropped in steps of half of what is not fixed, so that a text that grows is seldom read
-/// again, and its window depends on its length alone.
+/// Decides which positions of a text are kept if it is longer than the context: the fixed ones at the start, and the
+/// most recent ones.
+///
+/// Positions are dropped in steps of half the space that is not fixed. A growing text is therefore seldom read again,
+/// and its window depends only on its length.
 struct ContextWindow {
-    /// The most positions that are kept.
+    /// The maximum number of positions that are kept.
     let capacity: Int
-    /// How many of the first positions always stay.
+    /// The number of positions at the start that are never dropped.
     let fixedCount: Int
     private let step: Int
 
-    /// - Throws: `model.context-full` when what always stays leaves no room.
+    /// - Throws: `model.context-full` if the fixed positions leave no room.
     init(capacity: Int, fixedCount: Int) throws {
         guard fixedCount + 2 <= capacity else {
             throw PVITError(
                 .contextFull,
-                "the \(fixedCount) positions that always stay (instructions and image) leave no room in the context of "
+                "instructions and image take \(fixedCount) positions, which leaves no room in the context of "
                     + "\(capacity)",
-                remedy: "ask for a longer context")
+                remedy: "use a longer context")
         }
         self.capacity = capacity
         self.fixedCount = fixedCount
         step = max((capacity - fixedCount) / 2, 1)
     }
 
-    /// How many positions after the first ones are dropped of a text of `count` positions.
+    /// The number of positions after the fixed ones that are dropped from a text of `count` positions.
     func droppedCount(of count: Int) -> Int {
         let excess = max(count - capacity, 0)
         return (excess + step - 1) / step * step

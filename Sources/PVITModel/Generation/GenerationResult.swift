@@ -3,22 +3,24 @@ import LanguageModel
 import Tensors
 import Tokenization
 
-/// How a text is continued.
+/// Options for generating an answer.
 public struct GenerationOptions: Sendable {
-    /// The most tokens that are made; nil for as many as fit the context.
+    /// The maximum number of tokens to generate. nil means until the context is full.
     public var maximumTokens: Int?
-    /// How tokens are drawn.
+    /// How to draw tokens.
     public var sampling: SamplingOptions
-    /// Texts that end the answer and are not part of it.
+    /// Texts that end the answer. They are not included in it.
     public var stops: [String]
-    /// The most tokens that are guessed from the text so far and read on trial; nil for none. The answer is the same.
+    /// The maximum number of tokens to guess ahead from the text so far (prompt lookup decoding), or nil for none. It
+    /// does not change the answer.
     public var speculation: Int?
-    /// What is done when prompt and answer do not fit the context.
+    /// What to do if prompt and answer do not fit the context.
     public var overflow: ContextOverflow
-    /// Whether a PVIT prompt that is too long may lose its beginning, as with PVIT's worker, and is no error.
+    /// Whether the beginning of a PVIT prompt may be cut if it is too long, as PVIT's worker does. Otherwise it is an
+    /// error.
     public var mayCutPrompt = true
 
-    /// Creates options; the defaults draw greedily until the model ends.
+    /// Creates options. The defaults decode greedily until the model ends the answer.
     public init(
         maximumTokens: Int? = nil, sampling: SamplingOptions = SamplingOptions(), stops: [String] = [],
         speculation: Int? = nil, overflow: ContextOverflow = .stop
@@ -31,67 +33,67 @@ public struct GenerationOptions: Sendable {
     }
 }
 
-/// What is done when prompt and answer do not fit the context.
+/// What to do if prompt and answer do not fit the context.
 public enum ContextOverflow: String, Sendable, Hashable, CaseIterable {
-    /// An answer ends where the context is full, and a prompt that does not fit is an error.
+    /// End the answer when the context is full. A prompt that does not fit is an error.
     case stop
-    /// The oldest part is dropped, but for instructions and image, and what stays is read again without it.
+    /// Drop the oldest tokens, but keep instructions and image, and read the remaining ones again.
     case slide
 }
 
 /// Why an answer ended.
 public enum StopReason: String, Sendable, Hashable {
-    /// The model chose a token that ends texts or turns.
-    case endOfText = "eos"
-    /// A stop text came.
+    /// The model drew EOS or a token that ends its turn.
+    case eos
+    /// The answer reached a stop text.
     case stop
-    /// The most tokens that were asked for were made.
+    /// The answer reached the maximum number of tokens.
     case length
     /// The context is full.
     case context
 }
 
-/// An answer and how it came about.
+/// An answer, with statistics.
 public struct GenerationResult: Sendable {
-    /// The answer, as it was streamed.
+    /// The answer, as it was emitted.
     public let text: String
-    /// The tokens that were made, the one that ended the answer included.
+    /// The generated tokens, including the one that ended the answer.
     public let tokens: [TokenID]
-    /// How many tokens the model was given.
+    /// The number of tokens in the prompt.
     public let promptTokenCount: Int
-    /// How many of them were in the cache already, from the conversation before.
+    /// The number of prompt tokens that were in the cache already, from the conversation so far.
     public let reusedTokenCount: Int
-    /// How many of them were read.
+    /// The number of prompt tokens that were read.
     public let prefilledTokenCount: Int
-    /// The regions that the prompt shows, in the order of the text.
+    /// The regions in the prompt, in the order of the text.
     public let regions: [RegionLocation]
-    /// How many tokens were cut off at the beginning of the prompt so that the answer has room.
+    /// The number of tokens cut from the start of the prompt to make room for the answer.
     public let cutTokenCount: Int
-    /// How many of the oldest tokens of prompt and answer were dropped to make room.
+    /// The number of the oldest tokens of prompt and answer that were dropped to make room.
     public let droppedTokenCount: Int
-    /// How many tokens were guessed.
+    /// The number of tokens that were guessed.
     public let draftedTokenCount: Int
-    /// How many of them came.
+    /// The number of guessed tokens that the model then drew.
     public let acceptedTokenCount: Int
     /// Why the answer ended.
     public let stopReason: StopReason
-    /// How long it took to look at the image.
+    /// The time to encode the image and its regions.
     public let visionTimings: VisionTimings
-    /// From then, or from the beginning, until the first token can be drawn.
+    /// The time from the start, encoding excluded, until the first token could be drawn.
     public let prefillTime: Duration
-    /// From there to the end.
+    /// The time from there to the end of the answer.
     public let decodeTime: Duration
-    /// How many tokens were drawn after the first one.
+    /// The number of tokens drawn after the first one.
     public let decodedTokenCount: Int
-    /// What reading weights cost in that time.
+    /// What streaming weights cost during decode.
     public let decodeStream: StreamStatistics
 
-    /// Prompt tokens that were computed for each second.
+    /// Prompt tokens read per second.
     public var prefillTokensPerSecond: Double {
         Self.rate(prefilledTokenCount, prefillTime)
     }
 
-    /// Tokens that were made for each second.
+    /// Tokens generated per second.
     public var decodeTokensPerSecond: Double { Self.rate(decodedTokenCount, decodeTime) }
 
     private static func rate(_ count: Int, _ time: Duration) -> Double {
@@ -101,7 +103,7 @@ public struct GenerationResult: Sendable {
 }
 
 extension Duration {
-    /// The length in seconds.
+    /// The duration in seconds.
     public var seconds: Double {
         Double(components.seconds) + Double(components.attoseconds) * 1e-18
     }

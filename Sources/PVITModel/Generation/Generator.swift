@@ -5,26 +5,26 @@ import Tensors
 import Tokenization
 import Vision
 
-/// Continues texts with a model, one after the other. What two consecutive prompts begin with in common is computed
-/// once.
+/// Answers requests one at a time. The prefix that a prompt shares with the text before it is not computed again.
 public final class Generator {
     /// The model.
     public let model: LoadedModel
-    /// The most positions that prompt and answer take together.
+    /// The maximum number of positions for prompt and answer together.
     public var contextLength: Int { cache.capacity }
-    /// Told how far the reading of a prompt is, before each step of it.
-    public var reading: (ReadingStep) -> Void = { _ in }
+    /// Called before each step of prefill.
+    public var onPrefill: (PrefillStep) -> Void = { _ in }
     private var cache: KVCache
-    /// What the cache holds.
+    /// The content of the cache.
     private var cached: [ModelPrompt.Position] = []
 
-    /// Makes room for a context.
+    /// Creates a generator and allocates its KV cache.
     ///
     /// - Parameters:
-    ///   - contextLength: The most positions; nil for as many as the model's memory plan says, or the model was trained
-    ///     for.
-    ///   - storage: How keys and values are stored; nil for what the memory plan says, or `f16`.
-    /// - Throws: `model.cache` when that context is not possible.
+    ///   - contextLength: The maximum number of positions. nil takes the memory plan's, or the length that the model
+    ///     was
+    ///     trained for.
+    ///   - storage: The type of keys and values. nil takes the memory plan's, or `f16`.
+    /// - Throws: `model.cache` if a context of that length is not possible.
     public init(_ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage? = nil) throws {
         self.model = model
         let (configuration, plan) = (model.llama.configuration, model.memoryPlan)
@@ -33,18 +33,8 @@ public final class Generator {
             capacity: contextLength ?? plan?.contextLength ?? configuration.maximumPositions)
     }
 
-    /// The tokens of a text as it is, special tokens recognised, with the token that begins texts if the model has one.
-    public func tokens(ofRaw text: String) -> [TokenID] {
-        model.tokenizer.encode(prompt: text)
-    }
-
-    /// The tokens of a conversation in the model's own template.
-    ///
-    /// - Throws: `chat.template` when the model has no template.
-    public func tokens(of messages: [ChatMessage]) throws -> [TokenID] { try model.prompt(of: messages).tokens }
-
-    /// Answers a conversation, which may be about an image: `generate` with its prompt, ending where the template ends
-    /// a turn. A second question about the same image does not encode it again.
+    /// Answers a conversation, which may be about an image. The answer ends where the template ends a turn. A further
+    /// request about the same image does not encode it again.
     ///
     /// - Throws: What `LoadedModel.prompt(of:image:room:)` and `generate` throw.
     public func answer(
@@ -56,8 +46,8 @@ public final class Generator {
         return try generate(prompt, turn.options, ends: turn.ends, emit)
     }
 
-    /// Continues a text as it is, in which `<image>` shows the image: text and answer together are what their tokens
-    /// spell together.
+    /// Continues a text without a chat template. `<image>` in the text stands for the image. The answer keeps the space
+    /// in front of its first word, so text + answer is the decoded text of all tokens.
     ///
     /// - Throws: What `LoadedModel.prompt(ofRaw:image:room:)` and `generate` throw.
     public func complete(
@@ -69,27 +59,20 @@ public final class Generator {
             continuesText: true, emit)
     }
 
-    /// Continues `prompt`, with an answer that is a text of its own.
-    ///
-    /// - Parameters:
-    ///   - prompt: At least one token.
-    ///   - emit: Gets the answer in parts, each of whole characters; what it throws ends the answer.
-    /// - Throws: `model.context-full` when the prompt leaves no room, `model.token`, and errors of model and sampler.
-    public func generate(
-        _ prompt: [TokenID], _ options: GenerationOptions = GenerationOptions(),
-        emit: (String) throws -> Void = { _ in }
-    ) throws -> GenerationResult {
-        try model.check(prompt)
-        return try generate(
-            ModelPrompt(prompt, fixedCount: model.beginningCount(of: prompt)), options, ends: model.endTokens, emit)
-    }
-
-    /// The room of a prompt.
+    /// The room for a prompt.
     private func room(for options: GenerationOptions) -> PromptRoom {
         PromptRoom(contextLength: contextLength, options)
     }
 
-    private func generate(
+    /// Answers a prompt.
+    ///
+    /// - Parameters:
+    ///   - prompt: At least one token.
+    ///   - ends: The tokens that end the answer.
+    ///   - continuesText: Whether the answer continues the text of the prompt (see `Answer`).
+    ///   - emit: Receives the answer in chunks of whole characters. If it throws, the answer ends.
+    /// - Throws: `model.context-full` if the prompt does not fit, and errors of model and sampler.
+    func generate(
         _ prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false,
         _ emit: (String) throws -> Void
     ) throws -> GenerationResult {
@@ -104,7 +87,7 @@ public final class Generator {
         var dropped = window?.droppedCount(of: prompt.tokens.count) ?? 0
         try prompt.checkDropping(dropped)
         let kept = prompt.dropping(dropped)
-        let read = try readPrompt(kept, &answer, tell: reading)
+        let read = try readPrompt(kept, &answer, report: onPrefill)
         let prefillEnd = clock.now
         let streamed = model.llama.streamStatistics
         try answer.flush(emit)
@@ -113,7 +96,7 @@ public final class Generator {
             if cache.count < cache.capacity {
                 try decode(&answer, &speculation)
             } else if let window {
-                // What stays is read as if nothing else had ever been there, the token that was drawn last included.
+                // The remaining text is read from scratch, including the token drawn last.
                 dropped = window.droppedCount(of: answer.history.count)
                 _ = try readPrompt(prompt.appending(answer.tokens).dropping(dropped), &answer)
             } else {
@@ -132,29 +115,29 @@ public final class Generator {
             decodeStream: model.llama.streamStatistics - streamed)
     }
 
-    /// Reads what the cache does not hold of a text, and draws the token that follows it.
+    /// Reads the rest of a prompt that the cache does not hold, and draws the token that follows.
     ///
-    /// - Parameter tell: Told how far it is; nobody is while an answer is being shown.
+    /// - Parameter report: Called before each step.
     private func readPrompt(
-        _ prompt: ModelPrompt, _ answer: inout Answer, tell: (ReadingStep) -> Void = { _ in }
+        _ prompt: ModelPrompt, _ answer: inout Answer, report: (PrefillStep) -> Void = { _ in }
     ) throws -> (reused: Int, vision: VisionTimings) {
-        // The last token is always read: its logits are needed.
+        // The last token is always read again, because its logits are needed.
         let common = zip(cached, prompt.positions.dropLast()).prefix { $0 == $1 }.count
         truncate(to: common)
         try cache.checkRoom(for: prompt.tokens.count - common)
-        // An image may have to be encoded, in memory that keys and values do not need yet.
+        // Encoding an image may use the memory that keys and values do not fill yet.
         if let plan = model.memoryPlan, plan.visionByteCount > 0 { cache.releaseUnfilled() }
-        if prompt.showsImage(from: common) { tell(.image) }
+        if prompt.showsImage(from: common) { report(.image) }
         let (input, timings) = try model.input(for: prompt, from: common)
-        tell(.tokens(0, of: input.count))
+        report(.tokens(0, of: input.count))
         do {
             try model.llama.forward(input, cache: &cache) { _, logits in
                 if answer.reason == nil { _ = try answer.draw(logits) }
             } read: {
-                tell(.tokens($0, of: input.count))
+                report(.tokens($0, of: input.count))
             }
         } catch {
-            // Parts of the prompt may have been read: they are not counted on.
+            // Some of the prompt may have been read. Forget it.
             truncate(to: common)
             throw error
         }
@@ -162,8 +145,8 @@ public final class Generator {
         return (common, timings)
     }
 
-    /// Reads the token that was drawn last, and on trial those that may follow it; draws the next one, and further ones
-    /// for as long as they are those that were read.
+    /// Reads the last token and a draft of those that may follow. Draws the next token, and further ones as long as
+    /// they match the draft.
     private func decode(_ answer: inout Answer, _ speculation: inout Speculation?) throws {
         let room = min(answer.remaining - 1, cache.capacity - cache.count - 1)
         let draft = speculation?.draft(after: answer.history, room: room) ?? []

@@ -1,33 +1,32 @@
 import Tensors
 import Tokenization
 
-/// Which tokens are read on trial together with the last one: a draft that costs little where guesses fail.
+/// Chooses the draft tokens to read together with the last one, and makes drafts shorter while guesses fail.
 struct Speculation {
-    /// How many tokens were guessed, and how many of them came.
+    /// The number of tokens guessed, and the number of them that the model then drew.
     private(set) var draftedCount = 0
     private(set) var acceptedCount = 0
 
     private var lookup = PromptLookup()
     private let limit: Int
-    /// How many tokens are guessed next: twice as many after a draft that came whole, half as many after one that
-    /// failed.
+    /// The length of the next draft. It doubles after a draft that was accepted whole and halves after one that failed.
     private var length: Int
-    /// How many passes go without a draft, and how many will when a draft of one token fails again.
+    /// The number of passes to go without a draft, and the number after the next failure of a one-token draft.
     private var pause = 0
     private var nextPause = 1
 
     private static let firstLength = 4
     private static let longestPause = 32
 
-    /// - Parameter limit: The most tokens of a draft, at least 1.
+    /// - Parameter limit: The maximum length of a draft, at least 1.
     init(limit: Int) {
         self.limit = max(limit, 1)
         length = min(Self.firstLength, self.limit)
     }
 
-    /// Tokens that may follow a text; often none.
+    /// Returns tokens that may follow a text, often none.
     ///
-    /// - Parameter room: The most that can be used.
+    /// - Parameter room: The maximum number of tokens that can be used.
     mutating func draft(after text: [TokenID], room: Int) -> [TokenID] {
         guard pause == 0 else {
             pause -= 1
@@ -36,7 +35,7 @@ struct Speculation {
         return lookup.continuation(of: text, count: min(length, room))
     }
 
-    /// Learns how many tokens of a draft came.
+    /// Records how many tokens of a draft were accepted.
     mutating func record(drafted: Int, accepted: Int) {
         guard drafted > 0 else { return }
         draftedCount += drafted

@@ -1,16 +1,16 @@
-/// Ends a stream where one of some texts is complete, and holds back what may be the beginning of one.
+/// Ends a stream at the first of several stop texts, and holds back what may be the beginning of one.
 struct StopMatcher: Sendable {
     private let stops: [[UInt8]]
     private var pending: [UInt8] = []
-    /// Whether one of the texts was found. The stream is over then.
+    /// Whether a stop text was found. The stream has then ended.
     private(set) var hasStopped = false
 
-    /// - Parameter stops: The texts; empty ones never match.
+    /// - Parameter stops: The stop texts. Empty ones never match.
     init(_ stops: [String]) {
         self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty }
     }
 
-    /// Takes the next part of the stream, and returns what is certain not to belong to a stop text.
+    /// Appends text to the stream. Returns the text that cannot belong to a stop text.
     mutating func append(_ text: String) -> String {
         guard !hasStopped else { return "" }
         pending += text.utf8
@@ -19,12 +19,12 @@ struct StopMatcher: Sendable {
             hasStopped = true
             return take(start)
         }
-        // The earliest place at which a stop text may still come to be: nothing from there on is given out.
+        // Hold back everything from the earliest index at which a stop text may begin.
         let held = pending.indices.first { start in stops.contains { $0.starts(with: pending[start...]) } }
         return take(held ?? pending.count)
     }
 
-    /// Returns what was held back, as the stream has ended.
+    /// Ends the stream. Returns the text that was held back.
     mutating func finish() -> String { hasStopped ? "" : take(pending.count) }
 
     private mutating func take(_ count: Int) -> String {

@@ -1,57 +1,57 @@
-/// A dictionary, in the order of insertion. Templates cannot change one.
+/// An immutable dictionary in insertion order.
 final class JinjaDictionary {
     typealias Entry = (key: JinjaValue, value: JinjaValue)
 
     let entries: [Entry]
     let depth: Int
-    private let places: [JinjaKey: Int]
+    private let indices: [JinjaKey: Int]
 
-    /// One without members.
+    /// Creates an empty dictionary.
     init() {
         entries = []
-        places = [:]
+        indices = [:]
         depth = 1
     }
 
-    /// - Throws: `chat.template` when a key is a list or a dictionary, and above the limit of depth.
+    /// - Throws: `chat.template` if a key is a list or a dictionary, or if the nesting is too deep.
     init(_ entries: [Entry]) throws {
         var kept: [Entry] = []
-        var places: [JinjaKey: Int] = [:]
+        var indices: [JinjaKey: Int] = [:]
         for entry in entries {
             let key = try JinjaKey(entry.key)
-            if let place = places[key] {
-                kept[place].value = entry.value
+            if let index = indices[key] {
+                kept[index].value = entry.value
             } else {
-                places[key] = kept.count
+                indices[key] = kept.count
                 kept.append(entry)
             }
         }
         depth = try jinjaDepth(of: kept.lazy.flatMap { [$0.key, $0.value] })
         self.entries = kept
-        self.places = places
+        self.indices = indices
     }
 
-    subscript(key: JinjaKey) -> JinjaValue? { places[key].map { entries[$0].value } }
+    subscript(key: JinjaKey) -> JinjaValue? { indices[key].map { entries[$0].value } }
 
     subscript(name: String) -> JinjaValue? { self[.string(JinjaString(name))] }
 
     var keys: [JinjaValue] { entries.map(\.key) }
 
-    /// The same with another or one more member.
+    /// The dictionary with a member added or replaced.
     func setting(_ name: String, _ value: JinjaValue) throws -> JinjaDictionary {
         try JinjaDictionary(entries + [(.text(name), value)])
     }
 }
 
 extension JinjaRenderer {
-    /// What a value is found by; long texts take time to be looked up.
+    /// The key of a value. Hashing a string costs its length.
     func key(_ value: JinjaValue) throws -> JinjaKey {
         if case .string(let text) = value { try budget.spend(text.count) }
         return try JinjaKey(value)
     }
 }
 
-/// What a key is found by: equal numbers are one key whatever their type.
+/// A hashable key. Equal numbers are the same key whatever their type, as in Python.
 indirect enum JinjaKey: Hashable {
     case undefined
     case none
@@ -63,7 +63,7 @@ indirect enum JinjaKey: Hashable {
     case object(ObjectIdentifier)
     case method(String, of: JinjaKey)
 
-    /// - Throws: `chat.template` for what Python cannot hash.
+    /// - Throws: `chat.template` for values that Python cannot hash.
     init(_ value: JinjaValue) throws {
         switch value {
         case .undefined: self = .undefined

@@ -1,18 +1,18 @@
 import Storage
 
-/// Ways in which a template cannot be rendered.
+/// Errors in parsing and rendering a template.
 enum JinjaError {
     private static let remedy =
-        "give another template with --chat-template NAME|FILE, or use --raw to give the model a text as it is"
-    /// A message that a template makes may be of any length.
+        "choose another template with --chat-template NAME|FILE, or use --raw to continue a text without a template"
+    /// The maximum length of a message, because a template can raise one of any length.
     private static let maximumLength = 400
 
-    static func syntax(_ what: String) -> PVITError {
-        PVITError(.chatTemplate, "the chat template cannot be read: \(shortened(what))", remedy: remedy)
+    static func syntax(_ problem: String) -> PVITError {
+        PVITError(.chatTemplate, "the chat template cannot be parsed: \(shortened(problem))", remedy: remedy)
     }
 
-    static func runtime(_ what: String) -> PVITError {
-        PVITError(.chatTemplate, "the chat template failed: \(shortened(what))", remedy: remedy)
+    static func runtime(_ problem: String) -> PVITError {
+        PVITError(.chatTemplate, "the chat template failed: \(shortened(problem))", remedy: remedy)
     }
 
     private static func shortened(_ text: String) -> String {
@@ -23,6 +23,6 @@ enum JinjaError {
 }
 
 extension PVITError.Code {
-    /// A chat template is absent, unknown or cannot be rendered.
+    /// A chat template is missing, unknown or cannot be rendered.
     public static let chatTemplate = Self("chat.template", .badData)
 }

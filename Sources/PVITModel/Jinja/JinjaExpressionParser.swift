@@ -1,21 +1,21 @@
-/// Reads expressions from the tokens of a tag, with Jinja's precedence: choice, or, and, not, comparison, sum,
-/// concatenation, product, power, sign, filters and tests, members and calls.
+/// Parses expressions from the tokens of a tag. From loosest to tightest, Jinja's precedence is: choice, or, and, not,
+/// comparison, sum, concatenation, product, power, sign, filters and tests, members and calls.
 struct JinjaExpressionParser {
     var tokens: JinjaTokenStream
-    /// The names that were read.
+    /// The names that occurred.
     private(set) var names: Set<String> = []
     private var depth = 0
 
     init(_ tokens: [JinjaToken]) { self.tokens = JinjaTokenStream(tokens) }
 
-    /// An expression that takes all tokens.
+    /// Parses all tokens as one expression.
     mutating func whole() throws -> JinjaExpression {
         let result = try tuple()
         try tokens.finish()
         return result
     }
 
-    /// An expression, or several with commas between them, which are a tuple.
+    /// Parses an expression, or several separated by commas, which make a tuple.
     mutating func tuple(
         withChoice: Bool = true, endsBefore name: String? = nil, inParentheses: Bool = false
     ) throws -> JinjaExpression {
@@ -57,7 +57,7 @@ struct JinjaExpressionParser {
         }
     }
 
-    /// An expression that ends before an `if`.
+    /// Parses an expression that ends before an `if`.
     mutating func withoutChoice() throws -> JinjaExpression { try disjunction() }
 
     private mutating func disjunction() throws -> JinjaExpression {
@@ -115,9 +115,9 @@ struct JinjaExpressionParser {
 
     private mutating func concatenation() throws -> JinjaExpression {
         let first = try product()
-        var parts = [first]
-        while tokens.take("~") { parts.append(try product()) }
-        return parts.count == 1 ? first : try JinjaExpression(.concatenation(parts))
+        var operands = [first]
+        while tokens.take("~") { operands.append(try product()) }
+        return operands.count == 1 ? first : try JinjaExpression(.concatenation(operands))
     }
 
     private mutating func product() throws -> JinjaExpression {
@@ -133,7 +133,7 @@ struct JinjaExpressionParser {
         while tokens.take("**") {
             let exponent = try signed(withFilters: true)
             if case .sign(let base, isNegative: true) = left.kind, case .literal = base.kind, !exponent.isConstant {
-                // Jinja writes the base as a negative number, and Python reads the sign as that of the power.
+                // Jinja writes the base as a negative number, but Python applies the sign after the power.
                 left = try JinjaExpression(
                     .sign(try JinjaExpression(.arithmetic(.power, base, exponent)), isNegative: true))
             } else {
@@ -169,7 +169,7 @@ struct JinjaExpressionParser {
         }
     }
 
-    /// A filter behind its `|`.
+    /// Parses a filter after its `|`.
     mutating func filter() throws -> JinjaAppliedFilter {
         let name = try dottedName()
         return JinjaAppliedFilter(
@@ -206,7 +206,7 @@ struct JinjaExpressionParser {
                 case .name(let name)?: value = try JinjaExpression(.attribute(value, name))
                 case .integer(let number)?:
                     value = try JinjaExpression(.item(value, try JinjaExpression(.literal(.integer(number)))))
-                default: throw JinjaError.syntax("a name is missing behind a '.'")
+                default: throw JinjaError.syntax("a name is missing after '.'")
                 }
             } else if tokens.take("[") {
                 value = try subscripted(value)

@@ -1,4 +1,4 @@
-/// How a value is written: Python's format specification,
+/// Python's format specification,
 /// `[[fill]align][sign][#][0][width][grouping][.precision][type]`.
 struct JinjaFormatSpecification {
     var fill = PromptScalar(" ")
@@ -10,12 +10,12 @@ struct JinjaFormatSpecification {
     var precision: Int?
     var type: Unicode.Scalar?
 
-    /// The widest field, which is far more than any template needs.
+    /// The maximum width of a field, far beyond what any template needs.
     private static let maximumWidth = 100_000
 
     init() {}
 
-    /// - Throws: `chat.template` when the text is no specification.
+    /// - Throws: `chat.template` if the text is not a format specification.
     init(_ text: JinjaString) throws {
         var rest = text.scalars[...]
         let alignments: [Unicode.Scalar] = ["<", ">", "^", "="]
@@ -39,7 +39,9 @@ struct JinjaFormatSpecification {
         width = try Self.number(&rest) ?? 0
         grouping = take([",", "_"])
         if take(["."]) != nil {
-            guard let digits = try Self.number(&rest) else { throw JinjaError.runtime("a format has no precision") }
+            guard let digits = try Self.number(&rest) else {
+                throw JinjaError.runtime("a format has no precision after '.'")
+            }
             precision = digits
         }
         type = rest.popFirst()?.scalar
@@ -56,7 +58,7 @@ struct JinjaFormatSpecification {
         return number
     }
 
-    /// The text in its field.
+    /// Pads the text to the width of the field.
     func padded(_ text: JinjaString, prefix: String = "", _ natural: Unicode.Scalar) -> JinjaString {
         let head = JinjaString(prefix).scalars
         let missing = max(width - text.count - head.count, 0)
@@ -75,25 +77,25 @@ struct JinjaFormatSpecification {
 
     func formatted(_ text: JinjaString) throws -> JinjaString {
         guard type == nil || type == "s", sign == "-", !isAlternate, grouping == nil, alignment != "=" else {
-            throw JinjaError.runtime("a format of numbers is used for a string")
+            throw JinjaError.runtime("a number format is used for a string")
         }
         return padded(precision.map { JinjaString(text.scalars.prefix($0)) } ?? text, "<")
     }
 
     func formatted(_ number: Int) throws -> JinjaString {
         if let type, "eEfFgG%".unicodeScalars.contains(type) { return try formatted(Double(number)) }
-        guard precision == nil else { throw JinjaError.runtime("a whole number is formatted with a precision") }
+        guard precision == nil else { throw JinjaError.runtime("a precision is not allowed for a whole number") }
         let radixes: [Unicode.Scalar: (Int, String)] = [
             "d": (10, ""), "n": (10, ""), "b": (2, "0b"), "o": (8, "0o"), "x": (16, "0x"), "X": (16, "0X"),
         ]
         if type == "c" {
             guard let scalar = UInt32(exactly: number).flatMap(Unicode.Scalar.init) else {
-                throw JinjaError.runtime("\(number) is no character")
+                throw JinjaError.runtime("\(number) is not a code point")
             }
             return padded(JinjaString(CollectionOfOne(PromptScalar(scalar))), "<")
         }
         guard let (radix, prefix) = radixes[type ?? "d"] else {
-            throw JinjaError.runtime("a format does not suit a whole number")
+            throw JinjaError.runtime("a format cannot be used with a whole number")
         }
         let digits = String(number.magnitude, radix: radix, uppercase: type == "X")
         return field(
@@ -121,7 +123,7 @@ struct JinjaFormatSpecification {
             case "%"?:
                 text = (magnitude * 100).printed("f", precision ?? 6, isAlternate: isAlternate) + "%"
             case nil: text = magnitude.shortText(digits: max(precision ?? 1, 1))
-            default: throw JinjaError.runtime("a format does not suit a number")
+            default: throw JinjaError.runtime("a format cannot be used with a number")
             }
         }
         let whole = text.prefix { $0.isNumber }
@@ -131,7 +133,7 @@ struct JinjaFormatSpecification {
             groupSize: 3)
     }
 
-    /// Digits in groups, and zeros before them that are grouped too.
+    /// Groups digits, and pads with zeros that are grouped as well.
     private func field(_ digits: String, _ tail: String, prefix: String, groupSize: Int) -> JinjaString {
         guard let grouping else { return padded(JinjaString(digits + tail), prefix: prefix, ">") }
         func grouped(_ digits: String) -> String {

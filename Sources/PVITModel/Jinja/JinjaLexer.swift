@@ -1,5 +1,5 @@
-/// A piece of a template: text as it is, or the tokens of a tag.
-enum JinjaPiece {
+/// A chunk of a template: literal text, or the tokens of a tag.
+enum JinjaChunk {
     case text(JinjaString)
     /// `{{ … }}`
     case output([JinjaToken])
@@ -7,9 +7,10 @@ enum JinjaPiece {
     case statement([JinjaToken])
 }
 
-/// Cuts a template into pieces, as Jinja does with `trim_blocks` and `lstrip_blocks`, which is how chat templates are
-/// rendered: a newline after a statement or comment vanishes, and so does the indentation before one; a `-` inside a
-/// tag removes all white space on its side.
+/// Cuts a template into chunks, as Jinja does with `trim_blocks` and `lstrip_blocks`.
+///
+/// `transformers` renders chat templates with these settings: the newline after a statement or comment is removed, and
+/// so is the indentation before it. A `-` inside a tag removes all white space on its side.
 struct JinjaLexer {
     private enum Kind {
         case output
@@ -26,22 +27,22 @@ struct JinjaLexer {
     }
 
     private let source: [Unicode.Scalar]
-    private var place = 0
-    private var pieces: [JinjaPiece] = []
-    /// Whether the current text begins a line: it is the first, or the tag before it took the newline.
+    private var position = 0
+    private var chunks: [JinjaChunk] = []
+    /// Whether the current text begins a line: it is the first, or the tag before it removed the newline.
     private var beginsLine = true
 
-    static func pieces(of template: String) throws -> [JinjaPiece] {
+    static func chunks(of template: String) throws -> [JinjaChunk] {
         var source = normalizingNewlines(template.unicodeScalars)
         if source.last == "\n" { source.removeLast() }
         var lexer = JinjaLexer(source: source)
         try lexer.run()
-        return lexer.pieces
+        return lexer.chunks
     }
 
     private init(source: [Unicode.Scalar]) { self.source = source }
 
-    /// `\r\n` and `\r` become `\n`.
+    /// Replaces `\r\n` and `\r` by `\n`.
     static func normalizingNewlines(_ scalars: some Sequence<Unicode.Scalar>) -> [Unicode.Scalar] {
         var result: [Unicode.Scalar] = []
         var wasReturn = false
@@ -54,28 +55,28 @@ struct JinjaLexer {
 
     private mutating func run() throws {
         while let (kind, begin) = nextTag() {
-            var text = source[place..<begin]
-            place = begin + 2
-            let mark = scalar(place)
-            if mark == "-" || mark == "+" { place += 1 }
+            var text = source[position..<begin]
+            position = begin + 2
+            let mark = scalar(position)
+            if mark == "-" || mark == "+" { position += 1 }
             Self.strip(&text, mark, isOutput: kind == .output, beginsLine: beginsLine)
             append(text)
             switch kind {
             case .comment: try skipComment()
-            case .output: pieces.append(.output(try tokens(until: kind)))
+            case .output: chunks.append(.output(try tokens(until: kind)))
             case .statement:
                 let tokens = try tokens(until: kind)
                 guard tokens.count == 1, tokens[0] == .name("raw") else {
-                    pieces.append(.statement(tokens))
+                    chunks.append(.statement(tokens))
                     continue
                 }
                 try readRaw()
             }
         }
-        append(source[place...])
+        append(source[position...])
     }
 
-    /// Removes the white space that a tag takes away before itself.
+    /// Removes the white space before a tag.
     private static func strip(
         _ text: inout ArraySlice<Unicode.Scalar>, _ mark: Unicode.Scalar?, isOutput: Bool, beginsLine: Bool
     ) {
@@ -89,13 +90,13 @@ struct JinjaLexer {
     }
 
     private mutating func append(_ text: ArraySlice<Unicode.Scalar>) {
-        if !text.isEmpty { pieces.append(.text(JinjaString(text.lazy.map { PromptScalar($0) }))) }
+        if !text.isEmpty { chunks.append(.text(JinjaString(text.lazy.map { PromptScalar($0) }))) }
     }
 
     private func scalar(_ index: Int) -> Unicode.Scalar? { index < source.count ? source[index] : nil }
 
     private func nextTag() -> (Kind, Int)? {
-        for index in place..<source.count where source[index] == "{" {
+        for index in position..<source.count where source[index] == "{" {
             switch scalar(index + 1) {
             case "{": return (.output, index)
             case "%": return (.statement, index)
@@ -111,32 +112,32 @@ struct JinjaLexer {
     }
 
     private mutating func skipComment() throws {
-        while place < source.count {
-            let mark = source[place]
-            if isEnd(.comment, place) { return finishTag(.comment, mark: nil) }
-            if mark == "-" || mark == "+", isEnd(.comment, place + 1) {
-                place += 1
+        while position < source.count {
+            let mark = source[position]
+            if isEnd(.comment, position) { return finishTag(.comment, mark: nil) }
+            if mark == "-" || mark == "+", isEnd(.comment, position + 1) {
+                position += 1
                 return finishTag(.comment, mark: mark)
             }
-            place += 1
+            position += 1
         }
         throw JinjaError.syntax("a comment is not closed")
     }
 
     private mutating func tokens(until kind: Kind) throws -> [JinjaToken] {
-        var reader = JinjaTokenReader(source, at: place)
+        var reader = JinjaTokenReader(source, at: position)
         var tokens: [JinjaToken] = []
         while true {
             reader.skipSpace()
-            place = reader.place
-            guard let first = scalar(place) else { throw JinjaError.syntax("a tag is not closed") }
+            position = reader.position
+            guard let first = scalar(position) else { throw JinjaError.syntax("a tag is not closed") }
             if reader.isBalanced {
-                if isEnd(kind, place) {
+                if isEnd(kind, position) {
                     finishTag(kind, mark: nil)
                     return tokens
                 }
-                if first == "-" || (first == "+" && kind == .statement), isEnd(kind, place + 1) {
-                    place += 1
+                if first == "-" || (first == "+" && kind == .statement), isEnd(kind, position + 1) {
+                    position += 1
                     finishTag(kind, mark: first)
                     return tokens
                 }
@@ -145,24 +146,24 @@ struct JinjaLexer {
         }
     }
 
-    /// Passes over the end of a tag, and the white space that it takes away behind itself.
+    /// Skips the end of a tag, and the white space that it removes after itself.
     private mutating func finishTag(_ kind: Kind, mark: Unicode.Scalar?) {
-        place += 2
+        position += 2
         beginsLine = false
         if mark == "-" {
-            while let space = scalar(place), space.isPythonSpace { place += 1 }
-        } else if kind != .output, mark == nil, scalar(place) == "\n" {
-            place += 1
+            while let space = scalar(position), space.isPythonSpace { position += 1 }
+        } else if kind != .output, mark == nil, scalar(position) == "\n" {
+            position += 1
             beginsLine = true
         }
     }
 
-    /// Text up to `{% endraw %}`.
+    /// Reads literal text up to `{% endraw %}`.
     private mutating func readRaw() throws {
-        // A newline after `{% raw %}` stays.
-        if place > 0, beginsLine { place -= 1 }
+        // Keep the newline after `{% raw %}`.
+        if position > 0, beginsLine { position -= 1 }
         beginsLine = false
-        let start = place
+        let start = position
         for index in start..<source.count where source[index] == "{" && scalar(index + 1) == "%" {
             var end = index + 2
             let mark = scalar(end)
@@ -177,7 +178,7 @@ struct JinjaLexer {
             var text = source[start..<index]
             Self.strip(&text, mark, isOutput: false, beginsLine: false)
             append(text)
-            place = end
+            position = end
             return finishTag(.statement, mark: endMark == "%" ? nil : endMark)
         }
         throw JinjaError.syntax("the tag 'raw' is not closed")

@@ -5,8 +5,8 @@
 #endif
 
 extension JinjaString {
-    /// The ASCII digits and letters of a number without the white space around it and the underscores between digits;
-    /// nil when it is none.
+    /// The number in ASCII, without surrounding white space and without underscores between digits. nil if it is
+    /// malformed.
     private var numberText: String? {
         var result = ""
         var previous: Unicode.Scalar?
@@ -28,12 +28,12 @@ extension JinjaString {
         return result
     }
 
-    /// What Python's `int` reads; nil when it is no whole number.
+    /// The value that Python's `int` reads, or nil if the text is not a whole number.
     ///
-    /// - Throws: `chat.template` for one that is too large.
+    /// - Throws: `chat.template` if the number is too large.
     func pythonInteger(base: Int) throws -> Int? {
         guard var text = numberText else { return nil }
-        guard base == 0 || (2...36).contains(base) else { throw JinjaError.runtime("a number has the base \(base)") }
+        guard base == 0 || (2...36).contains(base) else { throw JinjaError.runtime("\(base) is not a base of numbers") }
         let isNegative = text.hasPrefix("-")
         if isNegative || text.hasPrefix("+") { text.removeFirst() }
         let prefixes = ["0x": 16, "0o": 8, "0b": 2]
@@ -52,7 +52,7 @@ extension JinjaString {
         return value
     }
 
-    /// What Python's `float` reads; nil when it is no number.
+    /// The value that Python's `float` reads, or nil if the text is not a number.
     var pythonNumber: Double? {
         guard let text = numberText?.lowercased() else { return nil }
         let bare = text.drop { $0 == "-" || $0 == "+" }
@@ -65,7 +65,7 @@ extension JinjaString {
             bare.unicodeScalars.contains(where: { ("0"..."9").contains($0) }), let first = bare.utf8.first,
             first != 0x65
         else { return nil }
-        // Python takes `1.` and `.5`.
+        // Python accepts `1.` and `.5`.
         var plain = text.replacingFirst(".e", by: ".0e")
         if plain.hasSuffix(".") { plain += "0" }
         return Double(plain)
@@ -73,41 +73,41 @@ extension JinjaString {
 }
 
 extension String {
-    fileprivate func replacingFirst(_ part: String, by other: String) -> String {
-        guard let place = firstRange(of: part) else { return self }
-        return String(self[..<place.lowerBound]) + other + String(self[place.upperBound...])
+    fileprivate func replacingFirst(_ old: String, by other: String) -> String {
+        guard let range = firstRange(of: old) else { return self }
+        return String(self[..<range.lowerBound]) + other + String(self[range.upperBound...])
     }
 
-    private func firstRange(of part: String) -> Range<String.Index>? { ranges(of: part).first }
+    private func firstRange(of text: String) -> Range<String.Index>? { ranges(of: text).first }
 }
 
 extension Double {
-    /// The most digits that a format may ask for.
+    /// The maximum number of digits in a format.
     static let maximumFormatDigits = 1000
 
-    /// The number with so many digits behind the point, rounded as C does.
+    /// The number with `digits` digits after the point, rounded as in C.
     func decimal(digits: Int) -> String { printed("f", digits, isAlternate: false) }
 
-    /// The number in so many digits, of which at least one is behind the point unless there is an exponent.
+    /// The number with `digits` significant digits, at least one of them after the point unless there is an exponent.
     func shortText(digits: Int) -> String {
-        let parts = printed("e", digits - 1, isAlternate: true).split(separator: "e")
-        guard parts.count == 2, let exponent = Int(parts[1]) else { return pythonText }
+        let fields = printed("e", digits - 1, isAlternate: true).split(separator: "e")
+        guard fields.count == 2, let exponent = Int(fields[1]) else { return pythonText }
         func trimmed(_ text: Substring) -> Substring {
             let end = text.lastIndex { $0 != "0" } ?? text.startIndex
             return text[...end]
         }
         guard exponent >= -4, exponent + 1 < digits else {
-            let mantissa = trimmed(parts[0])
-            return "\(mantissa.last == "." ? mantissa.dropLast() : mantissa)e\(parts[1])"
+            let mantissa = trimmed(fields[0])
+            return "\(mantissa.last == "." ? mantissa.dropLast() : mantissa)e\(fields[1])"
         }
         let text = trimmed(decimal(digits: digits - exponent - 1)[...])
         return text.last == "." ? text + "0" : String(text)
     }
 
-    /// The number in one of C's notations, without sign: `e`, `f` or `g`, or a capital of these.
+    /// The magnitude of the number in one of C's notations: `e`, `f` or `g`, or their capitals.
     func printed(_ notation: Character, _ digits: Int, isAlternate: Bool) -> String {
         let format = "%\(isAlternate ? "#" : "").\(digits)\(notation)"
-        // 309 digits before the point, and what was asked for behind it.
+        // At most 309 digits before the point, and `digits` after it.
         var buffer = [CChar](repeating: 0, count: 400 + digits)
         let count = withVaList([self]) { vsnprintf(&buffer, buffer.count, format, $0) }
         guard count > 0, Int(count) < buffer.count else { return "" }

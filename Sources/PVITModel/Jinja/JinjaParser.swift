@@ -1,23 +1,23 @@
-/// Reads the statements of a template, by recursive descent over its pieces.
+/// Parses the statements of a template, by recursive descent over its chunks.
 struct JinjaParser {
-    private let pieces: [JinjaPiece]
-    private var place = 0
+    private let chunks: [JinjaChunk]
+    private var position = 0
     private var depth = 0
-    /// How many loops are around a tag that `break` and `continue` may leave.
+    /// The number of enclosing loops that `break` and `continue` may leave.
     private var loopDepth = 0
-    /// The names that expressions have used.
+    /// The names that occurred in expressions.
     private var names: Set<String> = []
-    /// What follows the name of the tag that ended the last list of statements.
+    /// The tokens after the name of the tag that ended the last list of statements.
     private var end: JinjaExpressionParser?
 
     static func parse(_ template: String) throws -> [JinjaStatement] {
-        var parser = JinjaParser(pieces: try JinjaLexer.pieces(of: template))
+        var parser = JinjaParser(chunks: try JinjaLexer.chunks(of: template))
         return try parser.statements(until: []).0
     }
 
-    private init(pieces: [JinjaPiece]) { self.pieces = pieces }
+    private init(chunks: [JinjaChunk]) { self.chunks = chunks }
 
-    /// Statements up to a tag that begins with one of `ends`.
+    /// Parses statements up to a tag that begins with one of `ends`.
     private mutating func statements(until ends: Set<String>) throws -> ([JinjaStatement], end: String) {
         depth += 1
         defer { depth -= 1 }
@@ -25,10 +25,10 @@ struct JinjaParser {
             throw JinjaError.syntax("tags nest more than \(JinjaBudget.blockDepth) deep")
         }
         var result: [JinjaStatement] = []
-        while place < pieces.count {
-            let piece = pieces[place]
-            place += 1
-            switch piece {
+        while position < chunks.count {
+            let chunk = chunks[position]
+            position += 1
+            switch chunk {
             case .text(let text): result.append(.text(text))
             case .output(let tokens):
                 result.append(.output(try parse(JinjaExpressionParser(tokens)) { try $0.whole() }))
@@ -42,18 +42,18 @@ struct JinjaParser {
                 result += try statement(keyword, rest)
             }
         }
-        guard ends.isEmpty else { throw JinjaError.syntax("a tag lacks its end, '\(ends.sorted().last ?? "")'") }
+        guard ends.isEmpty else { throw JinjaError.syntax("the tag '\(ends.sorted().last ?? "")' is missing") }
         return (result, "")
     }
 
-    /// Statements up to an end tag without anything behind its name.
+    /// Parses statements up to an end tag that consists of its name only.
     private mutating func body(until ends: Set<String>) throws -> ([JinjaStatement], end: String) {
         let result = try statements(until: ends)
         try end?.tokens.finish()
         return result
     }
 
-    /// The body of something that `break` cannot leave.
+    /// Parses a body that `break` cannot leave.
     private mutating func closedBody(until end: String) throws -> [JinjaStatement] {
         let outer = loopDepth
         loopDepth = 0
@@ -99,7 +99,7 @@ struct JinjaParser {
                 return result
             }
         case "break", "continue":
-            guard loopDepth > 0 else { throw JinjaError.syntax("'\(keyword)' is outside of a loop") }
+            guard loopDepth > 0 else { throw JinjaError.syntax("'\(keyword)' is outside a loop") }
             try rest.tokens.finish()
             return [keyword == "break" ? .breakLoop : .continueLoop]
         default: throw JinjaError.syntax("the tag '\(keyword)' is not supported")
@@ -129,7 +129,7 @@ struct JinjaParser {
     private mutating func loop(_ rest: JinjaExpressionParser) throws -> JinjaStatement {
         let (target, sequence, condition, isRecursive) = try parse(rest) { parser in
             let target = try Self.target(&parser.tokens, mayBeMember: false)
-            guard parser.tokens.takeName("in") else { throw JinjaError.syntax("a loop without 'in'") }
+            guard parser.tokens.takeName("in") else { throw JinjaError.syntax("a loop has no 'in'") }
             let sequence = try parser.tuple(withChoice: false, endsBefore: "recursive")
             let condition = parser.tokens.takeName("if") ? try parser.expression() : nil
             let isRecursive = parser.tokens.takeName("recursive")
@@ -147,8 +147,8 @@ struct JinjaParser {
     }
 
     private mutating func assignment(_ rest: JinjaExpressionParser) throws -> JinjaStatement {
-        typealias Parts = (target: JinjaTarget, value: JinjaExpression?, filters: [JinjaAppliedFilter])
-        let (target, value, filters) = try parse(rest) { parser -> Parts in
+        typealias Fields = (target: JinjaTarget, value: JinjaExpression?, filters: [JinjaAppliedFilter])
+        let (target, value, filters) = try parse(rest) { parser -> Fields in
             let target = try Self.target(&parser.tokens, mayBeMember: true)
             if parser.tokens.take("=") { return (target, try parser.whole(), []) }
             return (target, nil, try Self.filters(&parser))
@@ -157,7 +157,7 @@ struct JinjaParser {
         return .blockAssignment(target, filters: filters, try closedBody(until: "endset"))
     }
 
-    /// Filters with a `|` before each, to the end of the tag.
+    /// Parses filters, each after a `|`, up to the end of the tag.
     private static func filters(_ parser: inout JinjaExpressionParser) throws -> [JinjaAppliedFilter] {
         var filters: [JinjaAppliedFilter] = []
         while parser.tokens.take("|") { filters.append(try parser.filter()) }
@@ -218,7 +218,7 @@ struct JinjaParser {
             let parameters = parser.tokens.current == .symbol("(") ? try Self.parameters(&parser) : []
             return (parameters, try parser.expression())
         }
-        guard case .call = function.kind else { throw JinjaError.syntax("the tag 'call' calls nothing") }
+        guard case .call = function.kind else { throw JinjaError.syntax("the tag 'call' has no call") }
         return .call(function, caller: try definition("caller", parameters, until: "endcall"))
     }
 

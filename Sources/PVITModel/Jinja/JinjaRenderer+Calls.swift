@@ -5,7 +5,7 @@
 #endif
 
 extension JinjaRenderer {
-    /// Functions that are there without being defined.
+    /// The names of the built-in functions.
     static let globals: Set = ["raise_exception", "strftime_now", "namespace", "range", "dict", "joiner"]
 
     func call(_ callee: JinjaValue, _ arguments: JinjaArguments) throws -> JinjaValue {
@@ -18,7 +18,7 @@ extension JinjaRenderer {
             defer { counter.count += 1 }
             return counter.count == 0 ? .text("") : separator
         case .loop(let loop):
-            guard loop.tag.isRecursive else { throw JinjaError.runtime("a loop is called that is not 'recursive'") }
+            guard loop.tag.isRecursive else { throw JinjaError.runtime("a loop that is not 'recursive' is called") }
             let sequence = try arguments.bound(to: ["iterable"], of: "loop", required: 1)[0].orNone
             return .string(
                 try inScope(loop.scope) {
@@ -118,7 +118,7 @@ extension JinjaRenderer {
         }
     }
 
-    /// Python's `dict(…)`.
+    /// The function `dict`, as in Python.
     private func dictionary(_ arguments: JinjaArguments) throws -> JinjaDictionary {
         var entries: [JinjaDictionary.Entry] = []
         guard arguments.positional.count <= 1 else { throw JinjaError.runtime("dict takes one argument") }
@@ -126,30 +126,30 @@ extension JinjaRenderer {
             entries = members.entries
         } else if let pairs = arguments.positional.first {
             entries = try elements(of: pairs).map { pair in
-                let parts = try elements(of: pair)
-                guard parts.count == 2 else { throw JinjaError.runtime("dict needs pairs") }
-                return (parts[0], parts[1])
+                let members = try elements(of: pair)
+                guard members.count == 2 else { throw JinjaError.runtime("dict needs pairs") }
+                return (members[0], members[1])
             }
         }
         return try JinjaDictionary(entries + arguments.named.map { (.text($0.name), $0.value) })
     }
 
-    /// The time of the clock on the wall, as Python's `strftime` writes it.
+    /// The local time, formatted as Python's `strftime` does it.
     private static func date(_ format: String) throws -> String {
         guard format.utf8.count <= 1000, !format.utf8.contains(0) else {
             throw JinjaError.runtime("the format of a date is longer than 1000 bytes")
         }
         var now = time(nil)
-        var parts = tm()
-        localtime_r(&now, &parts)
-        // A space in front tells an empty result from a failure.
+        var time = tm()
+        localtime_r(&now, &time)
+        // The leading space distinguishes an empty result from a failure.
         var buffer = [CChar](repeating: 0, count: 100_000)
-        let count = strftime(&buffer, buffer.count, " " + format, &parts)
+        let count = strftime(&buffer, buffer.count, " " + format, &time)
         guard count > 0 else { throw JinjaError.runtime("the format of a date is too long") }
         return String(decoding: buffer[1..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    // MARK: Arguments of a type
+    // MARK: Typed arguments
 
     func string(_ value: JinjaValue, for function: String) throws -> JinjaString {
         guard case .string(let text) = value else {

@@ -1,5 +1,5 @@
 extension JinjaRenderer {
-    /// The methods of Python's dictionaries that change nothing.
+    /// Calls one of the methods of Python's dictionaries that change nothing.
     func callDictionary(
         _ name: String, _ members: JinjaDictionary, _ arguments: JinjaArguments
     ) throws -> JinjaValue {
@@ -20,12 +20,12 @@ extension JinjaRenderer {
         }
     }
 
-    /// The keys and values of a dictionary.
+    /// The members of a dictionary as tuples of key and value.
     func pairs(of members: JinjaDictionary) throws -> [JinjaValue] {
         try members.entries.map { try list([$0.key, $0.value], .tuple) }
     }
 
-    /// The methods of Python's lists, tuples and ranges that change nothing.
+    /// Calls one of the methods of Python's lists, tuples and ranges that change nothing.
     func callSequence(_ name: String, _ elements: [JinjaValue], _ arguments: JinjaArguments) throws -> JinjaValue {
         switch name {
         case "copy":
@@ -36,10 +36,10 @@ extension JinjaRenderer {
             return .integer(try elements.filter { try equal($0, value) }.count)
         case "index":
             let value = try arguments.bound(to: ["value"], of: name, required: 1)[0].orNone
-            guard let place = try elements.firstIndex(where: { try equal($0, value) }) else {
+            guard let index = try elements.firstIndex(where: { try equal($0, value) }) else {
                 throw JinjaError.runtime("index finds nothing")
             }
-            return .integer(place)
+            return .integer(index)
         default: throw JinjaError.runtime("the method \(name) is not supported")
         }
     }

@@ -49,9 +49,9 @@ extension JinjaRenderer {
         case .arithmetic(let symbol, let left, let right):
             return try calculate(symbol, try value(of: left), try value(of: right))
         case .comparison(let first, let others): return try comparison(first, others)
-        case .concatenation(let parts):
+        case .concatenation(let operands):
             var builder = JinjaBuilder(budget)
-            for part in try parts.map({ try value(of: $0) }) { try builder.append(try text(of: part)) }
+            for operand in try operands.map({ try value(of: $0) }) { try builder.append(try text(of: operand)) }
             return .string(builder.string)
         case .choice(let first, let condition, let otherwise):
             if try value(of: condition).isTrue { return try value(of: first) }
@@ -60,7 +60,7 @@ extension JinjaRenderer {
         }
     }
 
-    /// Python's chain of comparisons: all of neighbours hold.
+    /// Python's chained comparison: it holds if it holds between all neighbours.
     private func comparison(
         _ first: JinjaExpression, _ others: [(JinjaComparison, JinjaExpression)]
     ) throws -> JinjaValue {
@@ -79,7 +79,7 @@ extension JinjaRenderer {
 
     private func call(_ kind: JinjaExpression.Kind, caller: JinjaMacro?) throws -> JinjaValue {
         guard case .call(let function, let expressions) = kind else {
-            throw JinjaError.runtime("the tag 'call' calls nothing")
+            throw JinjaError.runtime("the tag 'call' has no call")
         }
         let callee = try value(of: function)
         var arguments = try arguments(expressions)
@@ -104,13 +104,13 @@ extension JinjaRenderer {
         return result
     }
 
-    /// A list whose elements count.
+    /// Creates a list and counts its elements as work.
     func list(_ elements: [JinjaValue], _ kind: JinjaList.Kind = .list) throws -> JinjaValue {
         try budget.spend(elements.count, each: JinjaBudget.elementCost)
         return .list(try JinjaList(elements, kind))
     }
 
-    /// What going through a value visits.
+    /// The elements that iterating over a value visits.
     func elements(of value: JinjaValue) throws -> [JinjaValue] {
         let elements: [JinjaValue]
         switch value {
@@ -120,7 +120,7 @@ extension JinjaRenderer {
         case .range(let range): elements = range.elements
         case .iterator(let iterator): elements = try iterator.takeAll()
         case .undefined: elements = []
-        default: throw JinjaError.runtime("\(value.typeName) cannot be gone through")
+        default: throw JinjaError.runtime("\(value.typeName) is not iterable")
         }
         try budget.spend(elements.count, each: JinjaBudget.elementCost)
         return elements

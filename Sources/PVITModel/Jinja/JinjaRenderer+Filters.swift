@@ -1,5 +1,5 @@
 extension JinjaRenderer {
-    /// The value of a filter, by the name that Jinja gives it.
+    /// Applies a filter, by its name in Jinja.
     func apply(_ name: String, to value: JinjaValue, _ arguments: JinjaArguments) throws -> JinjaValue {
         try budget.spend(JinjaBudget.evaluationCost)
         switch name {
@@ -75,7 +75,7 @@ extension JinjaRenderer {
         }
     }
 
-    /// The whole number in a value, as Jinja's filter `int` finds it; nil when there is none.
+    /// The whole number that Jinja's filter `int` finds in a value, or nil.
     private static func whole(_ value: JinjaValue, base: Int) throws -> JinjaValue? {
         if let number = value.integer { return .integer(number) }
         switch value {
@@ -105,9 +105,11 @@ extension JinjaRenderer {
             }
             guard number.isFinite, number != 0 else { return .float(number) }
             guard precision < 0 else { return .float(Double(number.decimal(digits: precision)) ?? number) }
-            throw JinjaError.runtime("round with a negative number of digits is not supported for fractions")
+            throw JinjaError.runtime("round with a negative precision is not supported for fractions")
         case "ceil", "floor":
-            guard precision >= 0 else { throw JinjaError.runtime("round to tens is not supported with '\(method)'") }
+            guard precision >= 0 else {
+                throw JinjaError.runtime("round with a negative precision is not supported with '\(method)'")
+            }
             guard precision <= 18 else { throw JinjaError.runtime("round takes at most 18 digits with '\(method)'") }
             let power = (0..<precision).reduce(1.0) { result, _ in result * 10 }
             let scaled = (number * power).rounded(method == "ceil" ? .up : .down)
@@ -117,7 +119,7 @@ extension JinjaRenderer {
         }
     }
 
-    /// Rounds to a multiple of a power of ten, halves to the even one.
+    /// Rounds to a multiple of a power of ten, halves to the even multiple.
     private static func rounded(_ number: Int, toTens count: Int) throws -> Int {
         guard count <= 18 else { return 0 }
         let power = (0..<count).reduce(1) { result, _ in result * 10 }

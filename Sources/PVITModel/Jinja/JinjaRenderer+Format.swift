@@ -1,13 +1,13 @@
-/// What the fields of Python's `str.format` stand for.
+/// The values for the fields of Python's `str.format`.
 struct JinjaFormatFields {
     var positional: [JinjaValue] = []
     var named: [String: JinjaValue] = [:]
-    /// The next field without a name; nil after one with a number.
+    /// The index of the next unnumbered field; nil after a numbered field.
     var next: Int? = 0
 }
 
 extension JinjaRenderer {
-    /// Python's `str.format`.
+    /// Formats values, as Python's `str.format` does.
     func format(_ pattern: JinjaString, _ fields: JinjaFormatFields) throws -> JinjaString {
         var fields = fields
         return try format(pattern.scalars[...], &fields, depth: 0)
@@ -25,7 +25,7 @@ extension JinjaRenderer {
                 let field = try Self.takeField(&rest)
                 try builder.append(try self.field(field, &fields, depth: depth))
             case "}" where rest.first?.scalar != "}":
-                throw JinjaError.runtime("a format has a '}' without '{'")
+                throw JinjaError.runtime("a format has '}' without '{'")
             case "{", "}":
                 rest.removeFirst()
                 try builder.append(CollectionOfOne(scalar))
@@ -35,7 +35,7 @@ extension JinjaRenderer {
         return builder.string
     }
 
-    /// What stands before the brace that closes a field.
+    /// Takes the content of a field and its closing brace.
     private static func takeField(_ rest: inout ArraySlice<PromptScalar>) throws -> ArraySlice<PromptScalar> {
         var depth = 1
         for index in rest.indices {
@@ -45,7 +45,7 @@ extension JinjaRenderer {
             defer { rest = rest[(index + 1)...] }
             return rest[..<index]
         }
-        throw JinjaError.runtime("a format has a '{' without '}'")
+        throw JinjaError.runtime("a format has '{' without '}'")
     }
 
     private func field(
@@ -59,7 +59,7 @@ extension JinjaRenderer {
             switch rest.popFirst()?.scalar {
             case "s": value = .string(try text(of: value))
             case "r": value = .string(try representation(of: value))
-            default: throw JinjaError.runtime("a format has a conversion that is not supported")
+            default: throw JinjaError.runtime("a conversion in a format is not supported")
             }
         }
         guard rest.first?.scalar == ":" || rest.isEmpty else { throw JinjaError.runtime("a format lacks a ':'") }
@@ -73,29 +73,29 @@ extension JinjaRenderer {
         var index = Int(first)
         if first.isEmpty || index != nil {
             guard first.isEmpty == (fields.next != nil) || fields.next == 0 else {
-                throw JinjaError.runtime("a format mixes fields with and without numbers")
+                throw JinjaError.runtime("a format mixes numbered and unnumbered fields")
             }
             if first.isEmpty, let next = fields.next {
                 index = next
                 fields.next = next + 1
             } else {
-                guard !first.isEmpty else { throw JinjaError.runtime("a format mixes fields with and without numbers") }
+                guard !first.isEmpty else { throw JinjaError.runtime("a format mixes numbered and unnumbered fields") }
                 fields.next = nil
             }
         }
         let found =
             index.map { fields.positional.indices.contains($0) ? fields.positional[$0] : nil } ?? fields.named[first]
-        guard var value = found else { throw JinjaError.runtime("a format has a field '\(first)' without value") }
+        guard var value = found else { throw JinjaError.runtime("a format has no value for '\(first)'") }
         while let mark = rest.popFirst()?.scalar {
             let end: (PromptScalar) -> Bool =
                 mark == "[" ? { $0.scalar == "]" } : { $0.scalar == "." || $0.scalar == "[" }
-            let part = JinjaString(rest.prefix { !end($0) })
-            rest = rest.dropFirst(part.count)
+            let key = JinjaString(rest.prefix { !end($0) })
+            rest = rest.dropFirst(key.count)
             if mark == "[" {
                 guard rest.popFirst() != nil else { throw JinjaError.runtime("a format lacks a ']'") }
-                value = try item(value, Int(part.text).map { .integer($0) } ?? .string(part))
+                value = try item(value, Int(key.text).map { .integer($0) } ?? .string(key))
             } else {
-                value = try attribute(part.text, of: value)
+                value = try attribute(key.text, of: value)
             }
         }
         return value
@@ -111,7 +111,7 @@ extension JinjaRenderer {
         case .integer(let number): return try parsed.formatted(number)
         case .float(let number): return try parsed.formatted(number)
         case .undefined(let words): throw JinjaError.runtime(words)
-        default: throw JinjaError.runtime("a format does not suit \(value.typeName)")
+        default: throw JinjaError.runtime("a format cannot be used with \(value.typeName)")
         }
     }
 }

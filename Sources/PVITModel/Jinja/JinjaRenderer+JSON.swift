@@ -1,14 +1,14 @@
 extension JinjaRenderer {
     private struct JSONStyle {
         var isASCII = false
-        /// What a level is indented by; nil for one line.
+        /// The indentation of each level; nil writes one line.
         var indent: JinjaString?
         var itemSeparator: JinjaString = ", "
         var keySeparator: JinjaString = ": "
         var sortsKeys = false
     }
 
-    /// The filter `tojson` of `transformers`: Python's `json.dumps`.
+    /// The filter `tojson` of `transformers`, which is Python's `json.dumps`.
     func json(of value: JinjaValue, _ arguments: JinjaArguments) throws -> JinjaString {
         let bound = try arguments.bound(to: ["ensure_ascii", "indent", "separators", "sort_keys"], of: "tojson")
         var style = JSONStyle()
@@ -22,10 +22,10 @@ extension JinjaRenderer {
             style.itemSeparator = ","
         }
         if let separators = bound[2], !separators.isNone {
-            let parts = try elements(of: separators)
-            guard parts.count == 2 else { throw JinjaError.runtime("tojson needs two separators") }
-            style.itemSeparator = try string(parts[0], for: "tojson")
-            style.keySeparator = try string(parts[1], for: "tojson")
+            let pair = try elements(of: separators)
+            guard pair.count == 2 else { throw JinjaError.runtime("tojson needs two separators") }
+            style.itemSeparator = try string(pair[0], for: "tojson")
+            style.keySeparator = try string(pair[1], for: "tojson")
         }
         style.sortsKeys = bound[3].orNone.isTrue
         var builder = JinjaBuilder(budget)
@@ -58,11 +58,11 @@ extension JinjaRenderer {
                 try write(entries[index].value, style, depth: depth + 1, to: &builder)
             }
         case .undefined(let words): throw JinjaError.runtime("tojson of something undefined: \(words)")
-        default: throw JinjaError.runtime("tojson does not suit \(value.typeName)")
+        default: throw JinjaError.runtime("tojson cannot be used with \(value.typeName)")
         }
     }
 
-    /// Elements between brackets, on lines of their own where the style has it.
+    /// Writes elements between brackets, on lines of their own if the style has an indentation.
     private func writeJSON(
         _ count: Int, _ style: JSONStyle, _ depth: Int, _ brackets: (String, String), to builder: inout JinjaBuilder,
         _ element: (Int, inout JinjaBuilder) throws -> Void
@@ -93,7 +93,7 @@ extension JinjaRenderer {
         case .bool(let value): value ? "true" : "false"
         case .integer(let value): JinjaString(String(value))
         case .float(let value): JinjaString(json(of: value))
-        default: throw JinjaError.runtime("\(key.typeName) cannot be a key of JSON")
+        default: throw JinjaError.runtime("\(key.typeName) cannot be a JSON key")
         }
     }
 

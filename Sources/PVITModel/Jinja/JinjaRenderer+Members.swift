@@ -8,7 +8,7 @@ extension JinjaRenderer {
     ]
     private static let dictionaryMethods: Set = ["copy", "fromkeys", "get", "items", "keys", "values"]
     private static let listMethods: Set = ["copy", "count", "index"]
-    /// What changes a list or a dictionary: the sandbox of `transformers` has none of it.
+    /// Methods that change a list or a dictionary. The sandbox of `transformers` forbids them.
     private static let changingMethods: Set = [
         "append", "clear", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort", "update",
     ]
@@ -17,7 +17,7 @@ extension JinjaRenderer {
         "imag", "is_integer", "numerator", "real", "to_bytes",
     ]
 
-    /// `value.name`: an attribute in Python's sense, else the element of this name.
+    /// `value.name`: a Python attribute, else the element of this name.
     func attribute(_ name: String, of value: JinjaValue) throws -> JinjaValue {
         if let member = try ownAttribute(name, of: value) { return member }
         if case .dictionary(let members) = value, let member = members[name] { return member }
@@ -45,14 +45,15 @@ extension JinjaRenderer {
             }
         }
         guard let index = key.integer else { return nil }
-        func place(_ count: Int) -> Int? {
-            let place = index < 0 ? index &+ count : index
-            return place >= 0 && place < count ? place : nil
+        func position(_ count: Int) -> Int? {
+            let position = index < 0 ? index &+ count : index
+            return position >= 0 && position < count ? position : nil
         }
         switch value {
-        case .list(let list) where list.isSequence: return place(list.elements.count).map { list.elements[$0] }
-        case .string(let text): return place(text.count).map { .string(JinjaString(CollectionOfOne(text.scalars[$0]))) }
-        case .range(let range): return place(range.count).map { .integer(range.start + $0 * range.step) }
+        case .list(let list) where list.isSequence: return position(list.elements.count).map { list.elements[$0] }
+        case .string(let text):
+            return position(text.count).map { .string(JinjaString(CollectionOfOne(text.scalars[$0]))) }
+        case .range(let range): return position(range.count).map { .integer(range.start + $0 * range.step) }
         default: return nil
         }
     }
@@ -107,14 +108,14 @@ extension JinjaRenderer {
     ) throws -> JinjaValue {
         switch value {
         case .list(let list) where list.isSequence:
-            let places = try Self.places(list.elements.count, from, to, step)
-            return try self.list(places.map { list.elements[$0] }, list.kind == .list ? .list : .tuple)
+            let indices = try Self.indices(list.elements.count, from, to, step)
+            return try self.list(indices.map { list.elements[$0] }, list.kind == .list ? .list : .tuple)
         case .string(let text):
-            let places = try Self.places(text.count, from, to, step)
-            try budget.spend(places.count)
-            var part = JinjaString(places.map { text.scalars[$0] })
-            part.isMarkup = text.isMarkup
-            return .string(part)
+            let indices = try Self.indices(text.count, from, to, step)
+            try budget.spend(indices.count)
+            var slice = JinjaString(indices.map { text.scalars[$0] })
+            slice.isMarkup = text.isMarkup
+            return .string(slice)
         case .range(let range):
             let bounds = try Self.bounds(range.count, from, to, step)
             func scaled(_ number: Int, from start: Int) throws -> Int {
@@ -128,7 +129,7 @@ extension JinjaRenderer {
                     start: try scaled(bounds.from, from: range.start), end: try scaled(bounds.to, from: range.start),
                     step: try scaled(bounds.step, from: 0)))
         case .undefined(let words): throw JinjaError.runtime(words)
-        default: throw JinjaError.runtime("a slice does not suit \(value.typeName)")
+        default: throw JinjaError.runtime("a slice cannot be taken of \(value.typeName)")
         }
     }
 
@@ -139,11 +140,11 @@ extension JinjaRenderer {
     }
 
     /// The indices that a slice visits.
-    private static func places(
+    private static func indices(
         _ count: Int, _ from: JinjaValue?, _ to: JinjaValue?, _ step: JinjaValue?
     ) throws -> [Int] {
         let bounds = try bounds(count, from, to, step)
-        // A longer step leaves after one element too.
+        // Clamp the step, so that adding it does not overflow. A longer step visits one element as well.
         let step = min(max(bounds.step, -count - 1), count + 1)
         return Array(stride(from: bounds.from, to: bounds.to, by: step))
     }
@@ -152,7 +153,7 @@ extension JinjaRenderer {
         _ count: Int, _ from: JinjaValue?, _ to: JinjaValue?, _ step: JinjaValue?
     ) throws -> (from: Int, to: Int, step: Int) {
         let step = try bound(step) ?? 1
-        guard step != 0 else { throw JinjaError.runtime("a slice has steps of 0") }
+        guard step != 0 else { throw JinjaError.runtime("a slice has a step of 0") }
         let (lowest, highest) = step > 0 ? (0, count) : (-1, count - 1)
         func limited(_ value: Int?, _ fallback: Int) -> Int {
             guard let value else { return fallback }

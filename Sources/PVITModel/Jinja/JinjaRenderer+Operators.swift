@@ -34,7 +34,7 @@ extension JinjaRenderer {
 
     private func unsuited(_ symbol: String, _ left: JinjaValue, _ right: JinjaValue) -> any Error {
         for value in [left, right] { if case .undefined(let words) = value { return JinjaError.runtime(words) } }
-        return JinjaError.runtime("'\(symbol)' does not suit \(left.typeName) and \(right.typeName)")
+        return JinjaError.runtime("'\(symbol)' cannot be used with \(left.typeName) and \(right.typeName)")
     }
 
     private func join(_ a: JinjaString, _ b: JinjaString) throws -> JinjaString {
@@ -61,13 +61,13 @@ extension JinjaRenderer {
         case .subtract: (result, overflow) = a.subtractingReportingOverflow(b)
         case .multiply: (result, overflow) = a.multipliedReportingOverflow(by: b)
         case .floorDivide, .remainder:
-            guard b != 0 else { throw JinjaError.runtime("a division by zero") }
+            guard b != 0 else { throw JinjaError.runtime("division by zero") }
             guard a != .min || b != -1 else { throw tooLarge }
             let remainder = a % b
             let rounds = remainder != 0 && (remainder < 0) != (b < 0)
             return .integer(symbol == .remainder ? (rounds ? remainder + b : remainder) : a / b - (rounds ? 1 : 0))
         case .divide:
-            // Larger numbers would be rounded twice.
+            // Larger integers would be rounded twice.
             guard max(a.magnitude, b.magnitude) <= 1 << 53 else { throw tooLarge }
             return .float(try calculate(symbol, Double(a), Double(b)))
         case .power:
@@ -97,15 +97,15 @@ extension JinjaRenderer {
         case .subtract: return a - b
         case .multiply: return a * b
         case .power:
-            guard a != 0 || b >= 0 else { throw JinjaError.runtime("a division by zero") }
+            guard a != 0 || b >= 0 else { throw JinjaError.runtime("division by zero") }
             guard a >= 0 || b == b.rounded() || !a.isFinite || !b.isFinite else {
-                throw JinjaError.runtime("a negative number has no such power")
+                throw JinjaError.runtime("a negative number has no fractional power")
             }
             let result = pow(a, b)
             guard result.isFinite || !a.isFinite || !b.isFinite else { throw tooLarge }
             return result
         case .divide, .floorDivide, .remainder:
-            guard b != 0 else { throw JinjaError.runtime("a division by zero") }
+            guard b != 0 else { throw JinjaError.runtime("division by zero") }
             if symbol == .divide { return a / b }
             var remainder = fmod(a, b)
             var quotient = (a - remainder) / b
@@ -128,7 +128,7 @@ extension JinjaRenderer {
         if case .float(let number) = value { return .float(isNegative ? -number : number) }
         guard let number = value.integer else {
             if case .undefined(let words) = value { throw JinjaError.runtime(words) }
-            throw JinjaError.runtime("a sign does not suit \(value.typeName)")
+            throw JinjaError.runtime("a sign cannot be used with \(value.typeName)")
         }
         return isNegative ? try Self.calculate(.subtract, 0, number) : .integer(number)
     }
@@ -153,7 +153,7 @@ extension JinjaRenderer {
         return holds(order)
     }
 
-    /// Less than 0, 0 or more as the left value is less, equal or greater; nil for what is no number.
+    /// Compares numbers: negative, 0 or positive if `left` is less, equal or greater. nil unless both are numbers.
     func compare(_ left: JinjaValue, _ right: JinjaValue, _ symbol: String = "<") throws -> Int? {
         try budget.spend(JinjaBudget.evaluationCost)
         switch (left, right) {
@@ -235,8 +235,8 @@ extension JinjaRenderer {
 
     func contains(_ container: JinjaValue, _ value: JinjaValue) throws -> Bool {
         switch (container, value) {
-        case (.string(let text), .string(let part)):
-            return try text.firstIndex(of: part, from: 0, budget) != nil
+        case (.string(let text), .string(let other)):
+            return try text.firstIndex(of: other, from: 0, budget) != nil
         case (.string, _): throw unsuited("in", value, container)
         case (.dictionary(let members), _): return members[try key(value)] != nil
         case (.list, _), (.range, _), (.iterator, _), (.undefined, _):

@@ -69,7 +69,7 @@ extension JinjaRenderer {
                 number = .integer(whole)
             }
             guard specification.precision == nil else {
-                throw JinjaError.runtime("a whole number is formatted with a precision")
+                throw JinjaError.runtime("a precision is not allowed for a whole number")
             }
             specification.type = "iu".unicodeScalars.contains(type) ? "d" : type
             return try specification.formatted(try integer(number, for: "%\(type)"))
@@ -83,7 +83,7 @@ extension JinjaRenderer {
     }
 }
 
-/// What stands between `%` and the letter of a type.
+/// The fields between `%` and the letter of the type.
 private struct PercentField {
     var name: JinjaString?
     var specification = JinjaFormatSpecification()

@@ -1,5 +1,5 @@
 extension JinjaRenderer {
-    /// The filters that apply another filter or a test to each element.
+    /// Applies one of the filters that apply another filter or a test to each element.
     func applySelectionFilter(
         _ name: String, to value: JinjaValue, _ arguments: JinjaArguments
     ) throws -> JinjaValue {
@@ -34,16 +34,16 @@ extension JinjaRenderer {
         return { try self.member(bound[0].orNone, of: $0, fallback: bound[1].flatMap { $0.isNone ? nil : $0 }) }
     }
 
-    /// What a path such as `a.b` or `0` leads to.
+    /// The value at a path such as `a.b` or `0`.
     func member(_ path: JinjaValue, of value: JinjaValue, fallback: JinjaValue? = nil) throws -> JinjaValue {
         func step(_ base: JinjaValue, _ key: JinjaValue) throws -> JinjaValue {
             let member = try item(base, key)
             return member.isUndefined ? fallback ?? member : member
         }
         guard case .string(let text) = path else { return try step(value, path) }
-        return try text.split(".", budget).reduce(value) { base, part in
-            let isNumber = part.consists { $0.isPythonDigit }
-            return try step(base, isNumber ? Int(part.text).map { .integer($0) } ?? .string(part) : .string(part))
+        return try text.split(".", budget).reduce(value) { base, key in
+            let isNumber = key.consists { $0.isPythonDigit }
+            return try step(base, isNumber ? Int(key.text).map { .integer($0) } ?? .string(key) : .string(key))
         }
     }
 
@@ -58,12 +58,12 @@ extension JinjaRenderer {
         }
         var groups: [(key: JinjaValue, shown: JinjaValue, elements: [JinjaValue])] = []
         for pair in try sorted(keyed, isReversed: false) {
-            let parts = try elements(of: pair)
-            let key = try sortKey(nil, of: parts[0], isSensitive: isSensitive)
+            let members = try elements(of: pair)
+            let key = try sortKey(nil, of: members[0], isSensitive: isSensitive)
             if let last = groups.last, try equal(last.key, key) {
-                groups[groups.count - 1].elements.append(parts[1])
+                groups[groups.count - 1].elements.append(members[1])
             } else {
-                groups.append((key, parts[0], [parts[1]]))
+                groups.append((key, members[0], [members[1]]))
             }
         }
         return try list(try groups.map { try list([$0.shown, try list($0.elements)], .group) })

@@ -69,7 +69,7 @@ extension JinjaRenderer {
         .string(JinjaString(CollectionOfOne(scalar)))
     }
 
-    /// `batch` and `slice`: elements in groups of one size, or in so many groups.
+    /// The filters `batch` and `slice`: groups of a given size, or a given number of groups.
     private func group(_ name: String, _ value: JinjaValue, _ arguments: JinjaArguments) throws -> JinjaValue {
         let bound = try arguments.bound(
             to: [name == "batch" ? "linecount" : "slices", "fill_with"], of: name, required: 1)
@@ -99,7 +99,8 @@ extension JinjaRenderer {
         return .iterator(try JinjaIterator(try groups.map { try list($0) }))
     }
 
-    /// What an element is ordered by: itself or a member, strings without regard to case unless it counts.
+    /// The sort key of an element: itself or a member. Strings are compared without regard to case unless
+    /// `isSensitive`.
     func sortKey(_ path: JinjaValue?, of element: JinjaValue, isSensitive: Bool) throws -> JinjaValue {
         let key = path.orNone.isNone ? element : try member(path.orNone, of: element)
         guard !isSensitive, case .string(let text) = key else { return key }
@@ -120,7 +121,7 @@ extension JinjaRenderer {
         return try list(try sorted(keyed, isReversed: bound[0].orNone.isTrue))
     }
 
-    /// Values by their keys, in Python's stable order.
+    /// Sorts values by their keys. The sort is stable, as in Python.
     func sorted(_ keyed: [(key: [JinjaValue], value: JinjaValue)], isReversed: Bool) throws -> [JinjaValue] {
         func isBefore(_ left: [JinjaValue], _ right: [JinjaValue]) throws -> Bool {
             for (a, b) in zip(left, right) where try !equal(a, b) { return try (compare(a, b) ?? 0) < 0 }
@@ -135,7 +136,7 @@ extension JinjaRenderer {
             throw JinjaError.runtime("dictsort needs a dictionary, not \(value.typeName)")
         }
         let by = try bound[1].map { try string($0, for: "dictsort").text } ?? "key"
-        guard by == "key" || by == "value" else { throw JinjaError.runtime("dictsort is by 'key' or by 'value'") }
+        guard by == "key" || by == "value" else { throw JinjaError.runtime("dictsort sorts by 'key' or 'value'") }
         let keyed = try members.entries.map { entry in
             (
                 key: [

@@ -1,11 +1,11 @@
 extension JinjaRenderer {
-    /// Methods that give no text.
-    private static let askingMethods: Set = ["startswith", "endswith", "find", "rfind", "index", "rindex", "count"]
+    /// Methods whose result is not text.
+    private static let queryMethods: Set = ["startswith", "endswith", "find", "rfind", "index", "rindex", "count"]
 
-    /// The methods of Python's strings.
+    /// Calls a method of Python's strings.
     func callString(_ name: String, _ text: JinjaString, _ arguments: JinjaArguments) throws -> JinjaValue {
-        let asks = Self.askingMethods.contains(name)
-        guard !text.isMarkup || asks || arguments.positional.isEmpty && arguments.named.isEmpty else {
+        let isQuery = Self.queryMethods.contains(name)
+        guard !text.isMarkup || isQuery || arguments.positional.isEmpty && arguments.named.isEmpty else {
             throw JinjaError.runtime("the method \(name) of a text that is marked as safe is not supported")
         }
         try budget.spend(text.count, each: JinjaBudget.propertyCost)
@@ -22,21 +22,21 @@ extension JinjaRenderer {
         case "startswith", "endswith": return try matchesEnd(name, text, arguments)
         case "find", "rfind", "index", "rindex", "count": return try find(name, text, arguments)
         case "join":
-            let parts = try elements(of: try arguments.bound(to: ["iterable"], of: name, required: 1)[0].orNone)
-            return .string(try join(try parts.map { try string($0, for: name) }, text))
+            let texts = try elements(of: try arguments.bound(to: ["iterable"], of: name, required: 1)[0].orNone)
+            return .string(try join(try texts.map { try string($0, for: name) }, text))
         case "center", "ljust", "rjust", "zfill", "expandtabs": return try pad(name, text, arguments)
         case "partition", "rpartition":
             let separator = try argument(0, of: name, arguments)
             guard separator.count > 0 else { throw JinjaError.runtime("\(name) needs a separator") }
-            let place =
+            let index =
                 name == "partition"
                 ? try text.firstIndex(of: separator, from: 0, budget) : try text.lastIndex(of: separator, budget)
-            guard let place else {
+            guard let index else {
                 let empty = JinjaValue.text("")
                 return try list(
                     name == "partition" ? [.string(text), empty, empty] : [empty, empty, .string(text)], .tuple)
             }
-            let (before, after) = (text.scalars[..<place], text.scalars[(place + separator.count)...])
+            let (before, after) = (text.scalars[..<index], text.scalars[(index + separator.count)...])
             return try list([.string(JinjaString(before)), .string(separator), .string(JinjaString(after))], .tuple)
         case "strip", "lstrip", "rstrip":
             let argument = try arguments.bound(to: ["chars"], of: name)[0].orNone
@@ -62,7 +62,7 @@ extension JinjaRenderer {
         }
     }
 
-    /// What methods without arguments give; nil for other methods.
+    /// Calls a method without arguments; nil for other methods.
     private func changingCase(_ name: String, _ text: JinjaString) throws -> JinjaValue? {
         func marked(_ result: JinjaString) -> JinjaValue {
             var result = result
@@ -102,12 +102,12 @@ extension JinjaRenderer {
         return try string(arguments.positional[index], for: name)
     }
 
-    /// The texts with another one between them.
-    func join(_ parts: [JinjaString], _ separator: JinjaString) throws -> JinjaString {
+    /// Joins texts with a separator.
+    func join(_ texts: [JinjaString], _ separator: JinjaString) throws -> JinjaString {
         var builder = JinjaBuilder(budget)
-        for (index, part) in parts.enumerated() {
+        for (index, text) in texts.enumerated() {
             if index > 0 { try builder.append(separator) }
-            try builder.append(part)
+            try builder.append(text)
         }
         return builder.string
     }
@@ -118,30 +118,32 @@ extension JinjaRenderer {
         let limit = count < 0 ? Int.max : count
         let isReversed = name == "rsplit"
         func reversed(_ text: JinjaString) -> JinjaString { isReversed ? JinjaString(text.scalars.reversed()) : text }
-        let parts: [JinjaString]
+        let fields: [JinjaString]
         if bound[0].orNone.isNone {
-            parts = reversed(text).words(limit: limit)
+            fields = reversed(text).words(limit: limit)
         } else {
             let separator = try string(bound[0].orNone, for: name)
             guard separator.count > 0 else { throw JinjaError.runtime("\(name) needs a separator") }
-            parts = try reversed(text).split(reversed(separator), limit: limit, budget)
+            fields = try reversed(text).split(reversed(separator), limit: limit, budget)
         }
         return try list(
-            (isReversed ? parts.reversed() : parts).map { part in
-                var part = reversed(part)
-                part.isMarkup = text.isMarkup
-                return .string(part)
+            (isReversed ? fields.reversed() : fields).map { field in
+                var field = reversed(field)
+                field.isMarkup = text.isMarkup
+                return .string(field)
             })
     }
 
-    /// The part of a text between the optional second and third argument.
-    private func part(_ text: JinjaString, _ bound: [JinjaValue?]) throws -> (ArraySlice<PromptScalar>, start: Int)? {
-        func place(_ value: JinjaValue?, _ fallback: Int) throws -> Int {
+    /// The slice of a text between the optional second and third argument.
+    private func searchedSlice(_ text: JinjaString, _ bound: [JinjaValue?]) throws -> (
+        ArraySlice<PromptScalar>, start: Int
+    )? {
+        func index(_ value: JinjaValue?, _ fallback: Int) throws -> Int {
             guard let value, !value.isNone else { return fallback }
-            let number = try integer(value, for: "a part of a string")
+            let number = try integer(value, for: "a slice of a string")
             return number < 0 ? max(number &+ text.count, 0) : number
         }
-        let (start, end) = (try place(bound[1], 0), min(try place(bound[2], text.count), text.count))
+        let (start, end) = (try index(bound[1], 0), min(try index(bound[2], text.count), text.count))
         guard start <= text.count, start <= end else { return nil }
         return (text.scalars[start..<end], start)
     }
@@ -150,20 +152,20 @@ extension JinjaRenderer {
         let bound = try arguments.bound(to: ["part", "start", "end"], of: name, required: 1)
         var options = [bound[0].orNone]
         if case .list(let list)? = bound[0], list.kind == .tuple { options = list.elements }
-        let parts = try options.map { try string($0, for: name) }
-        guard let (slice, _) = try part(text, bound) else { return .bool(false) }
+        let affixes = try options.map { try string($0, for: name) }
+        guard let (slice, _) = try searchedSlice(text, bound) else { return .bool(false) }
         let rest = JinjaString(slice)
-        return .bool(parts.contains { name == "startswith" ? rest.hasPrefix($0) : rest.hasSuffix($0) })
+        return .bool(affixes.contains { name == "startswith" ? rest.hasPrefix($0) : rest.hasSuffix($0) })
     }
 
     private func find(_ name: String, _ text: JinjaString, _ arguments: JinjaArguments) throws -> JinjaValue {
         let bound = try arguments.bound(to: ["part", "start", "end"], of: name, required: 1)
         let sought = try string(bound[0].orNone, for: name)
-        let place = try part(text, bound)
+        let searched = try searchedSlice(text, bound)
         if name == "count" {
-            return .integer(try place.map { try JinjaString($0.0).places(of: sought, budget).count } ?? 0)
+            return .integer(try searched.map { try JinjaString($0.0).occurrences(of: sought, budget).count } ?? 0)
         }
-        let found = try place.flatMap { slice, start in
+        let found = try searched.flatMap { slice, start in
             let rest = JinjaString(slice)
             let index =
                 name.hasPrefix("r")

@@ -5,7 +5,7 @@ extension JinjaRenderer {
         "greaterthan": .greater, ">=": .greaterOrEqual, "ge": .greaterOrEqual, "in": .isIn,
     ]
 
-    /// Whether a test holds, by the name that Jinja gives it.
+    /// Whether a test holds, by its name in Jinja.
     func test(_ name: String, _ value: JinjaValue, _ arguments: JinjaArguments) throws -> Bool {
         try budget.spend(JinjaBudget.evaluationCost)
         if let comparison = Self.comparisons[name] {
@@ -55,7 +55,7 @@ extension JinjaRenderer {
         }
     }
 
-    /// Whether two values are one object.
+    /// Whether two values are the same object.
     func isSame(_ left: JinjaValue, _ right: JinjaValue) -> Bool {
         switch (left, right) {
         case (.none, .none): true

@@ -1,5 +1,5 @@
 extension JinjaRenderer {
-    /// The value as `{{ }}` writes it: Python's `str`.
+    /// The text that `{{ }}` writes for a value: Python's `str`.
     func text(of value: JinjaValue) throws -> JinjaString {
         switch value {
         case .undefined: return ""
@@ -44,7 +44,7 @@ extension JinjaRenderer {
         case .function(.macro(let macro)):
             try builder.append("<Macro \(JinjaString(macro.definition.name).representation.text)>")
         case .loop(let loop): try builder.append("<LoopContext \(loop.index + 1)/\(loop.elements.count)>")
-        case .iterator, .function: throw JinjaError.runtime("\(value.typeName) is written as text")
+        case .iterator, .function: throw JinjaError.runtime("\(value.typeName) cannot be written as text")
         }
     }
 
@@ -74,7 +74,7 @@ extension JinjaRenderer {
         try builder.append("}")
     }
 
-    /// The text with what HTML reads as markup written out.
+    /// Escapes the characters that HTML reads as markup.
     func escaped(_ text: JinjaString) throws -> JinjaString {
         guard !text.isMarkup else { return text }
         let entities: [Unicode.Scalar: String] = [
@@ -105,7 +105,7 @@ extension JinjaString {
 }
 
 extension Unicode.Scalar {
-    /// Whether Python writes it as it is.
+    /// Whether Python's `repr` leaves the character unescaped.
     var isPythonPrintable: Bool {
         switch properties.generalCategory {
         case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false
@@ -133,7 +133,7 @@ extension Unicode.Scalar {
 }
 
 extension Double {
-    /// Python's `repr`: the shortest digits that are read as this number again.
+    /// Python's `repr`: the shortest digits that read back as this number.
     var pythonText: String {
         guard isFinite else { return isNaN ? "nan" : self < 0 ? "-inf" : "inf" }
         let sign = self.sign == .minus ? "-" : ""
@@ -149,11 +149,11 @@ extension Double {
         return "\(sign)\(padded.prefix(exponent + 1)).\(tail.isEmpty ? "0" : tail)"
     }
 
-    /// The shortest decimal digits, without zeros at either end, and the power of ten of the first one.
+    /// The shortest decimal digits, without leading and trailing zeros, and the power of ten of the first one.
     private var shortestDigits: (String, Int) {
-        let parts = magnitude.description.lowercased().split(separator: "e")
-        var exponent = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
-        let mantissa = parts.first.map(String.init) ?? "0"
+        let fields = magnitude.description.lowercased().split(separator: "e")
+        var exponent = fields.count > 1 ? Int(fields[1]) ?? 0 : 0
+        let mantissa = fields.first.map(String.init) ?? "0"
         let pointed = mantissa.split(separator: ".", omittingEmptySubsequences: false)
         let whole = String(pointed.first ?? "0")
         var digits = whole + (pointed.count > 1 ? pointed[1] : "")

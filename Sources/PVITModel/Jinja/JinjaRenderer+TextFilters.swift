@@ -65,7 +65,7 @@ extension JinjaRenderer {
         }
     }
 
-    /// Jinja's own notion of a title: words begin after white space, hyphens and opening brackets.
+    /// Jinja's filter `title`: words begin after white space, hyphens and opening brackets.
     private func titled(_ text: JinjaString) -> JinjaString {
         func separates(_ scalar: PromptScalar) -> Bool {
             scalar.scalar.isPythonSpace || "-({[<".unicodeScalars.contains(scalar.scalar)
@@ -113,7 +113,7 @@ extension JinjaRenderer {
         let leeway = try number(3, 5)
         let end = try bound[2].map { try string($0, for: "truncate") } ?? "..."
         guard length >= end.count, leeway >= 0 else {
-            throw JinjaError.runtime("truncate needs a length that its end fits into")
+            throw JinjaError.runtime("truncate needs a length that fits its end")
         }
         let count = try self.length(of: value)
         guard count > length, count - length > leeway else { return value }
@@ -123,7 +123,8 @@ extension JinjaRenderer {
         return .string(JinjaString(Array(kept) + end.scalars))
     }
 
-    /// A text that is not marked as safe: to work on one that is would escape what is added.
+    /// Checks that a text is not marked as safe. In Jinja, working on such a text escapes what is added, which is not
+    /// supported.
     private func unmarked(_ text: JinjaString, for name: String) throws -> JinjaString {
         guard !text.isMarkup else {
             throw JinjaError.runtime("\(name) of a text that is marked as safe is not supported")
@@ -131,7 +132,7 @@ extension JinjaRenderer {
         return text
     }
 
-    /// A text for an address, or the pairs of a query.
+    /// The filter `urlencode`, of a text or of the pairs of a query.
     private func urlEncoded(_ value: JinjaValue) throws -> JinjaString {
         let pairs: [JinjaValue]
         switch value {
@@ -141,9 +142,9 @@ extension JinjaRenderer {
         }
         return try join(
             try pairs.map { pair in
-                let parts = try elements(of: pair)
-                guard parts.count == 2 else { throw JinjaError.runtime("urlencode needs pairs") }
-                return try join(try parts.map { try urlEncoded(try text(of: $0), isQuery: true) }, "=")
+                let members = try elements(of: pair)
+                guard members.count == 2 else { throw JinjaError.runtime("urlencode needs pairs") }
+                return try join(try members.map { try urlEncoded(try text(of: $0), isQuery: true) }, "=")
             }, "&")
     }
 

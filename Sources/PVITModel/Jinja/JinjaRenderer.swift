@@ -1,11 +1,11 @@
-/// The state of one rendering.
+/// Renders a template once.
 final class JinjaRenderer {
     let budget: JinjaBudget
     var scope: JinjaScope
-    /// What is written; the last one belongs to the innermost block whose text is kept.
+    /// The text written so far. The last element belongs to the innermost block whose text is captured.
     private var outputs: [[PromptScalar]] = []
     private var depth = 0
-    /// What may hold itself, to be taken apart in the end.
+    /// Objects that may take part in reference cycles. `release` breaks these.
     private var namespaces: [JinjaNamespace] = []
     private var capturedScopes: [JinjaScope] = []
     private var comparedLoops: [JinjaLoop] = []
@@ -27,8 +27,7 @@ final class JinjaRenderer {
         return try capture { try run(statements) }
     }
 
-    /// Lets go of all values, one after the other: those that hold themselves too, and long chains without deep
-    /// recursion.
+    /// Releases all values. Breaks reference cycles, and releases long chains without deep recursion.
     func release() {
         for namespace in namespaces { namespace.members = JinjaDictionary() }
         for scope in capturedScopes { scope.variables = [:] }
@@ -46,7 +45,7 @@ final class JinjaRenderer {
         return JinjaMacro(definition, in: scope)
     }
 
-    /// Whether a loop is asked about other values than the last time.
+    /// Whether `loop.changed` is called with other values than the last time.
     func hasChanged(_ loop: JinjaLoop, _ values: [JinjaValue]) throws -> Bool {
         if let previous = loop.previous, try equal(previous, values) { return false }
         if loop.previous == nil { comparedLoops.append(loop) }
@@ -54,17 +53,17 @@ final class JinjaRenderer {
         return true
     }
 
-    /// Runs something one level deeper.
+    /// Runs `body` one level deeper.
     func nested<Result>(_ body: () throws -> Result) throws -> Result {
         depth += 1
         defer { depth -= 1 }
         guard depth <= JinjaBudget.evaluationDepth else {
-            throw JinjaError.runtime("macros or loops call themselves more than \(JinjaBudget.evaluationDepth) deep")
+            throw JinjaError.runtime("macros or loops recurse more than \(JinjaBudget.evaluationDepth) deep")
         }
         return try body()
     }
 
-    /// The text that something writes.
+    /// The text that `body` writes.
     func capture(_ body: () throws -> Flow) throws -> JinjaString {
         outputs.append([])
         do {
@@ -143,7 +142,7 @@ final class JinjaRenderer {
         case .name(let name): scope.variables[name] = value
         case .member(let name, let member):
             guard case .namespace(let namespace)? = scope[name] else {
-                throw JinjaError.runtime("\(name) is no namespace to assign to")
+                throw JinjaError.runtime("\(name) is not a namespace")
             }
             try budget.spend(namespace.members.entries.count, each: JinjaBudget.elementCost)
             namespace.members = try namespace.members.setting(member, value)

@@ -1,4 +1,4 @@
-/// Names and their values, inside of other scopes.
+/// Variables, nested in an outer scope.
 final class JinjaScope {
     var variables: [String: JinjaValue]
     let parent: JinjaScope?
@@ -18,17 +18,17 @@ final class JinjaScope {
     }
 }
 
-/// What the name `loop` stands for.
+/// The value of the variable `loop`.
 final class JinjaLoop {
     let elements: [JinjaValue]
-    /// How many calls of a recursive loop are around this one.
+    /// The number of enclosing calls of a recursive loop.
     let depth: Int
-    /// How deep its elements nest.
+    /// The nesting depth of the elements.
     let valueDepth: Int
     var index = 0
-    /// What `changed` was called with last.
+    /// The arguments of the last call of `changed`.
     var previous: [JinjaValue]?
-    /// The tag, which a recursive loop can be called to run again, and where it stands.
+    /// The tag and its scope, with which a call runs a recursive loop again.
     let tag: JinjaForLoop
     let scope: JinjaScope
 
@@ -59,16 +59,16 @@ final class JinjaLoop {
     }
 }
 
-/// What can be called.
+/// A value that can be called.
 indirect enum JinjaFunction {
-    /// One that is there without being defined.
+    /// A built-in function.
     case global(String)
     case method(JinjaValue, String)
     case macro(JinjaMacro)
     case joiner(JinjaCounter, separator: JinjaValue)
 }
 
-/// A macro, and the scope whose names it sees.
+/// A macro with the scope that it was defined in.
 final class JinjaMacro {
     let definition: JinjaMacroDefinition
     let scope: JinjaScope
@@ -79,7 +79,7 @@ final class JinjaMacro {
     }
 }
 
-/// How often something was called.
+/// Counts calls.
 final class JinjaCounter {
     var count = 0
 }

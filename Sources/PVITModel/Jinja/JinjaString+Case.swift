@@ -1,9 +1,9 @@
-/// Python's letter cases, with Unicode's full mappings.
+/// Python's case conversions, with Unicode's full mappings.
 extension JinjaString {
     var uppercased: JinjaString { mapping { $0.properties.uppercaseMapping } }
 
     var casefolded: JinjaString {
-        // Folding is lowering after raising, but for letters whose capital is the same as another's.
+        // Case folding is the lowercase of the uppercase, except for these letters.
         mapping { scalar in
             switch scalar.value {
             case 0x13A0...0x13F5: String(scalar)
@@ -26,12 +26,12 @@ extension JinjaString {
             })
     }
 
-    /// The first letter of the text as in a title, the others small.
+    /// The text with its first letter in title case and the others in lower case.
     var capitalized: JinjaString {
         JinjaString(scalars.indices.flatMap { $0 == 0 ? titlecased(at: $0) : lowercased(at: $0) })
     }
 
-    /// The first letter of each word as in a title, the others small.
+    /// The text with the first letter of each word in title case and the others in lower case.
     var titlecased: JinjaString {
         var isInside = false
         return JinjaString(
@@ -59,7 +59,7 @@ extension JinjaString {
         return scalars[index].replaced(by: scalar.properties.lowercaseMapping.unicodeScalars)
     }
 
-    /// Whether a letter is before a place and none after it, but for marks.
+    /// Whether a letter comes before an index and none after it, skipping marks.
     private func endsWord(at index: Int) -> Bool {
         func isLetter(_ scalar: PromptScalar?) -> Bool { scalar?.scalar.properties.isCased ?? false }
         func isMark(_ scalar: PromptScalar) -> Bool { scalar.scalar.properties.isCaseIgnorable }
@@ -98,7 +98,7 @@ extension JinjaString {
         return hasLetters
     }
 
-    /// Whether there are code points, and all are of a kind.
+    /// Whether the text is not empty and all its code points satisfy a condition.
     func consists(of isKind: (Unicode.Scalar) -> Bool) -> Bool {
         !scalars.isEmpty && scalars.allSatisfy { isKind($0.scalar) }
     }

@@ -1,38 +1,38 @@
 extension JinjaString {
-    /// Where another text begins in this one, at `start` or later; the empty text begins everywhere.
-    func firstIndex(of part: JinjaString, from start: Int, _ budget: JinjaBudget) throws -> Int? {
+    /// The first index, from `start` on, at which another text occurs. The empty text occurs everywhere.
+    func firstIndex(of other: JinjaString, from start: Int, _ budget: JinjaBudget) throws -> Int? {
         guard start <= count else { return nil }
-        guard let first = part.scalars.first else { return start }
-        guard part.count <= count else { return nil }
-        var place = start
-        while place + part.count <= count {
+        guard let first = other.scalars.first else { return start }
+        guard other.count <= count else { return nil }
+        var index = start
+        while index + other.count <= count {
             try budget.spend(1)
-            if scalars[place] == first {
-                let common = zip(scalars[place...], part.scalars).prefix { $0 == $1 }.count
+            if scalars[index] == first {
+                let common = zip(scalars[index...], other.scalars).prefix { $0 == $1 }.count
                 try budget.spend(common)
-                if common == part.count { return place }
+                if common == other.count { return index }
             }
-            place += 1
+            index += 1
         }
         return nil
     }
 
-    /// Where another text begins last.
-    func lastIndex(of part: JinjaString, _ budget: JinjaBudget) throws -> Int? {
+    /// The last index at which another text occurs.
+    func lastIndex(of other: JinjaString, _ budget: JinjaBudget) throws -> Int? {
         let reversed = JinjaString(scalars.reversed())
-        guard let place = try reversed.firstIndex(of: JinjaString(part.scalars.reversed()), from: 0, budget) else {
+        guard let index = try reversed.firstIndex(of: JinjaString(other.scalars.reversed()), from: 0, budget) else {
             return nil
         }
-        return count - place - part.count
+        return count - index - other.count
     }
 
-    /// The places where another text occurs, from left to right and not overlapping.
-    func places(of part: JinjaString, limit: Int = .max, _ budget: JinjaBudget) throws -> [Int] {
+    /// The indices at which another text occurs, from left to right and not overlapping.
+    func occurrences(of other: JinjaString, limit: Int = .max, _ budget: JinjaBudget) throws -> [Int] {
         var result: [Int] = []
-        var place = 0
-        while result.count < limit, let next = try firstIndex(of: part, from: place, budget) {
+        var index = 0
+        while result.count < limit, let next = try firstIndex(of: other, from: index, budget) {
             result.append(next)
-            place = next + max(part.count, 1)
+            index = next + max(other.count, 1)
         }
         return result
     }
@@ -41,13 +41,13 @@ extension JinjaString {
         _ old: JinjaString, with new: JinjaString, limit: Int = .max, _ budget: JinjaBudget
     ) throws -> JinjaString {
         var builder = JinjaBuilder(budget)
-        var place = 0
-        for next in try places(of: old, limit: limit, budget) {
-            try builder.append(scalars[place..<next])
+        var index = 0
+        for next in try occurrences(of: old, limit: limit, budget) {
+            try builder.append(scalars[index..<next])
             try builder.append(new)
-            place = next + old.count
+            index = next + old.count
         }
-        try builder.append(scalars[place...])
+        try builder.append(scalars[index...])
         return builder.string
     }
 
@@ -73,7 +73,7 @@ extension JinjaString {
 
     func hasSuffix(_ other: JinjaString) -> Bool { scalars.suffix(other.count).elementsEqual(other.scalars) }
 
-    /// The parts between runs of white space.
+    /// The words between runs of white space.
     func words(limit: Int = .max) -> [JinjaString] {
         var result: [JinjaString] = []
         var rest = scalars[...]
@@ -87,37 +87,37 @@ extension JinjaString {
         }
     }
 
-    /// The parts between occurrences of a separator.
+    /// The fields between occurrences of a separator.
     func split(_ separator: JinjaString, limit: Int = .max, _ budget: JinjaBudget) throws -> [JinjaString] {
         var result: [JinjaString] = []
-        var place = 0
-        for next in try places(of: separator, limit: limit, budget) {
-            result.append(JinjaString(scalars[place..<next]))
-            place = next + separator.count
+        var index = 0
+        for next in try occurrences(of: separator, limit: limit, budget) {
+            result.append(JinjaString(scalars[index..<next]))
+            index = next + separator.count
         }
         try budget.spend(count)
-        return result + [JinjaString(scalars[place...])]
+        return result + [JinjaString(scalars[index...])]
     }
 
-    /// The lines, as Python's `splitlines` tells them apart.
+    /// The lines, separated as in Python's `splitlines`.
     func lines(keepingEnds: Bool = false) -> [JinjaString] {
         var result: [JinjaString] = []
         var start = 0
-        var place = 0
-        while place < count {
-            let value = scalars[place].value
+        var index = 0
+        while index < count {
+            let value = scalars[index].value
             let isReturn = value == 0x0D
             guard
                 (0x0A...0x0D).contains(value) || (0x1C...0x1E).contains(value)
                     || [0x85, 0x2028, 0x2029].contains(value)
             else {
-                place += 1
+                index += 1
                 continue
             }
-            let isPair = isReturn && place + 1 < count && scalars[place + 1].value == 0x0A
-            let end = place + (isPair ? 2 : 1)
-            result.append(JinjaString(scalars[start..<(keepingEnds ? end : place)]))
-            (start, place) = (end, end)
+            let isPair = isReturn && index + 1 < count && scalars[index + 1].value == 0x0A
+            let end = index + (isPair ? 2 : 1)
+            result.append(JinjaString(scalars[start..<(keepingEnds ? end : index)]))
+            (start, index) = (end, end)
         }
         if start < count { result.append(JinjaString(scalars[start...])) }
         return result

@@ -1,8 +1,8 @@
-/// A text as Python has it: a sequence of code points. Where they come from is carried along by everything that is done
-/// with them, and does not count in comparisons.
+/// A Python string: a sequence of code points. Each code point keeps its origin (message or template) through all
+/// operations. Comparisons ignore the origin.
 struct JinjaString: Hashable, Sendable, ExpressibleByStringLiteral {
     var scalars: [PromptScalar]
-    /// Whether the filters `safe` or `escape` made it, which changes what `+` does.
+    /// Whether the filter `safe` or `escape` made the text, which changes what `+` does.
     var isMarkup = false
 
     init(_ scalars: some Sequence<PromptScalar>) { self.scalars = Array(scalars) }
@@ -15,14 +15,14 @@ struct JinjaString: Hashable, Sendable, ExpressibleByStringLiteral {
 
     var count: Int { scalars.count }
 
-    /// The text alone.
+    /// The text without origins.
     var text: String { String(scalars) }
 
     static func == (left: JinjaString, right: JinjaString) -> Bool { left.scalars == right.scalars }
     func hash(into hasher: inout Hasher) { hasher.combine(scalars) }
 }
 
-/// A text in the making, whose length counts before it is there.
+/// Builds a text and counts its length as work before it grows.
 struct JinjaBuilder {
     private(set) var scalars: [PromptScalar] = []
     private let budget: JinjaBudget

@@ -1,4 +1,4 @@
-/// A part of a template that does something.
+/// A statement of a template.
 indirect enum JinjaStatement: Sendable {
     case text(JinjaString)
     case output(JinjaExpression)
@@ -17,7 +17,7 @@ indirect enum JinjaStatement: Sendable {
     case continueLoop
 }
 
-/// A condition and what happens then; without condition, what happens otherwise.
+/// A branch of an `if`. The `else` branch has no condition.
 struct JinjaBranch: Sendable {
     let condition: JinjaExpression?
     let body: [JinjaStatement]
@@ -32,7 +32,7 @@ struct JinjaForLoop: Sendable {
     let otherwise: [JinjaStatement]
 }
 
-/// What is assigned to.
+/// The target of an assignment.
 indirect enum JinjaTarget: Sendable {
     case name(String)
     case member(String, String)
@@ -43,7 +43,7 @@ struct JinjaMacroDefinition: Sendable {
     let name: String
     let parameters: [JinjaParameter]
     let body: [JinjaStatement]
-    /// Whether the body asks for arguments beyond the parameters, for named ones, and for what a `call` block encloses.
+    /// Whether the body uses `varargs`, `kwargs` and `caller`.
     let takesMore: Bool
     let takesMoreNamed: Bool
     let takesCaller: Bool
@@ -54,7 +54,7 @@ struct JinjaParameter: Sendable {
     let fallback: JinjaExpression?
 }
 
-/// A filter and its arguments, without what it is applied to.
+/// A filter and its arguments, without the value that it is applied to.
 struct JinjaAppliedFilter: Sendable {
     let name: String
     let arguments: JinjaArgumentExpressions
@@ -63,14 +63,14 @@ struct JinjaAppliedFilter: Sendable {
 struct JinjaArgumentExpressions: Sendable {
     var positional: [JinjaExpression] = []
     var named: [(name: String, value: JinjaExpression)] = []
-    /// What stands behind `*` and `**`.
+    /// The arguments after `*` and `**`.
     var spread: JinjaExpression?
     var namedSpread: JinjaExpression?
 
     var all: [JinjaExpression] { positional + named.map(\.value) + [spread, namedSpread].compactMap(\.self) }
 }
 
-/// What has a value.
+/// An expression.
 final class JinjaExpression: Sendable {
     enum Kind: Sendable {
         case literal(JinjaLiteral)
@@ -98,25 +98,25 @@ final class JinjaExpression: Sendable {
     let kind: Kind
     private let depth: Int
 
-    /// - Throws: `chat.template` when expressions nest too deeply to be evaluated or released.
+    /// - Throws: `chat.template` if expressions nest too deeply to be evaluated or released.
     init(_ kind: Kind) throws {
         self.kind = kind
-        depth = 1 + (Self.parts(of: kind).map(\.depth).max() ?? 0)
+        depth = 1 + (Self.operands(of: kind).map(\.depth).max() ?? 0)
         guard depth <= JinjaBudget.expressionDepth else {
             throw JinjaError.syntax("an expression nests more than \(JinjaBudget.expressionDepth) deep")
         }
     }
 
-    /// Whether Jinja knows the value of a number before it renders.
+    /// Whether Jinja folds the expression to a constant before it renders.
     var isConstant: Bool {
         switch kind {
         case .literal: true
-        case .sign, .arithmetic: Self.parts(of: kind).allSatisfy(\.isConstant)
+        case .sign, .arithmetic: Self.operands(of: kind).allSatisfy(\.isConstant)
         default: false
         }
     }
 
-    private static func parts(of kind: Kind) -> [JinjaExpression] {
+    private static func operands(of kind: Kind) -> [JinjaExpression] {
         switch kind {
         case .literal, .name: []
         case .list(let elements, _), .concatenation(let elements): elements
@@ -156,7 +156,7 @@ enum JinjaComparison: String, Sendable {
     case isNotIn = "not in"
 }
 
-/// A value that is written in a template.
+/// A literal.
 enum JinjaLiteral: Sendable {
     case none
     case bool(Bool)

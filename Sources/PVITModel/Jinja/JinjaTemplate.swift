@@ -1,13 +1,13 @@
 import Storage
 
-/// A template in the Jinja language as chat templates are written in it, rendered as `transformers` does with Jinja
-/// 3.1.
+/// A Jinja template, rendered as `transformers` renders chat templates with Jinja 3.1.
 ///
-/// What a template reaches that is not supported is an error, never other text. Rendering does bounded work.
+/// If a template uses something that is not supported, rendering fails; it never writes different text. The work of
+/// rendering is bounded.
 struct JinjaTemplate: Sendable {
     private let statements: [JinjaStatement]
 
-    /// - Throws: `chat.template` when the text is not a template or uses tags that are not supported.
+    /// - Throws: `chat.template` if the text is not a template or uses tags that are not supported.
     init(_ text: String) throws {
         guard text.utf8.count <= JinjaBudget.templateByteCount else {
             throw JinjaError.syntax("it is longer than \(JinjaBudget.templateByteCount >> 20) MiB")
@@ -15,11 +15,12 @@ struct JinjaTemplate: Sendable {
         statements = try LargeStack.run { try JinjaParser.parse(text) }
     }
 
-    /// The text that the template makes of `variables`, and which of it comes from messages.
+    /// Renders the template. Code points that come from messages are marked.
     ///
     /// - Parameters:
-    ///   - messages: What the variable `messages` is.
-    ///   - work: The most work, beside that for the variables.
+    ///   - variables: The variables of the template.
+    ///   - messages: The value of the variable `messages`.
+    ///   - work: The maximum work, apart from that for the variables.
     func render(
         _ variables: JSONObject, messages: [ChatMessage]? = nil, work: Int = JinjaBudget.work
     ) throws -> JinjaString {
@@ -36,7 +37,7 @@ struct JinjaTemplate: Sendable {
 }
 
 extension JSONObject {
-    /// About how long its text is.
+    /// The approximate length of the object as text.
     fileprivate var encodedCount: Int { JSONValue.object(self).encoded().count }
 }
 
@@ -55,7 +56,7 @@ extension JinjaValue {
         }
     }
 
-    /// A message, whose content is marked as such.
+    /// A message whose content is marked as such.
     init(message: ChatMessage) throws {
         self = .dictionary(
             try JinjaDictionary([

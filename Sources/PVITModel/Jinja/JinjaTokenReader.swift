@@ -11,20 +11,20 @@ enum JinjaToken: Hashable {
 /// Reads the tokens of a tag.
 struct JinjaTokenReader {
     private let source: [Unicode.Scalar]
-    private(set) var place: Int
+    private(set) var position: Int
     private var brackets: [Unicode.Scalar] = []
     private static let closing: [Unicode.Scalar: Unicode.Scalar] = ["(": ")", "[": "]", "{": "}"]
 
-    init(_ source: [Unicode.Scalar], at place: Int) {
+    init(_ source: [Unicode.Scalar], at position: Int) {
         self.source = source
-        self.place = place
+        self.position = position
     }
 
-    /// Whether all brackets are closed, so that the tag may end.
+    /// Whether all brackets are closed, so the tag may end.
     var isBalanced: Bool { brackets.isEmpty }
 
     mutating func skipSpace() {
-        while let scalar = scalar(place), scalar.isPythonSpace { place += 1 }
+        while let scalar = scalar(position), scalar.isPythonSpace { position += 1 }
     }
 
     private func scalar(_ index: Int) -> Unicode.Scalar? { index < source.count ? source[index] : nil }
@@ -32,22 +32,22 @@ struct JinjaTokenReader {
     private func isDigit(_ index: Int) -> Bool { scalar(index).map { ("0"..."9").contains($0) } ?? false }
 
     mutating func next() throws -> JinjaToken {
-        guard let first = scalar(place) else { throw JinjaError.syntax("a tag is not closed") }
-        if isDigit(place) { return try number() }
+        guard let first = scalar(position) else { throw JinjaError.syntax("a tag is not closed") }
+        if isDigit(position) { return try number() }
         if first == "_" || first.properties.isXIDStart {
-            let start = place
-            while let scalar = scalar(place), scalar == "_" || scalar.properties.isXIDContinue { place += 1 }
-            return .name(String(source[start..<place].lazy.map { PromptScalar($0) }))
+            let start = position
+            while let scalar = scalar(position), scalar == "_" || scalar.properties.isXIDContinue { position += 1 }
+            return .name(String(source[start..<position].lazy.map { PromptScalar($0) }))
         }
         if first == "'" || first == "\"" { return .string(try string(quote: first)) }
         return try symbol(first)
     }
 
     private mutating func symbol(_ first: Unicode.Scalar) throws -> JinjaToken {
-        if let second = scalar(place + 1) {
+        if let second = scalar(position + 1) {
             let pair = "\(first)\(second)"
             if ["==", "!=", "<=", ">=", "//", "**"].contains(pair) {
-                place += 2
+                position += 2
                 return .symbol(pair)
             }
         }
@@ -61,24 +61,24 @@ struct JinjaTokenReader {
         guard brackets.count <= JinjaBudget.expressionDepth else {
             throw JinjaError.syntax("an expression nests more than \(JinjaBudget.expressionDepth) deep")
         }
-        place += 1
+        position += 1
         return .symbol("\(first)")
     }
 
     private mutating func number() throws -> JinjaToken {
-        let start = place
+        let start = position
         if let float = try floatingPoint() { return float }
-        place = start
+        position = start
         let radixes: [Unicode.Scalar: Int] = ["b": 2, "B": 2, "o": 8, "O": 8, "x": 16, "X": 16]
-        if scalar(place) == "0", let radix = scalar(place + 1).flatMap({ radixes[$0] }) {
-            place += 2
+        if scalar(position) == "0", let radix = scalar(position + 1).flatMap({ radixes[$0] }) {
+            position += 2
             if let digits = digits(where: { Int(String($0), radix: radix) != nil }, mayBegin: true) {
                 return try integer(digits, radix: radix)
             }
-            place = start
+            position = start
         }
         let digits =
-            scalar(place) == "0"
+            scalar(position) == "0"
             ? digits(where: { $0 == "0" }, mayBegin: false)
             : digits(where: { ("0"..."9").contains($0) }, mayBegin: false)
         return try integer(digits ?? "", radix: 10)
@@ -91,15 +91,15 @@ struct JinjaTokenReader {
         return .integer(value)
     }
 
-    /// Digits with single underscores between them; nil, and nothing read, when there is none.
+    /// Reads digits with single underscores between them. If there is none, returns nil and reads nothing.
     private mutating func digits(where isDigit: (Unicode.Scalar) -> Bool, mayBegin: Bool) -> String? {
         var result = ""
-        while let first = scalar(place) {
+        while let first = scalar(position) {
             if isDigit(first) {
                 result.unicodeScalars.append(first)
-                place += 1
-            } else if first == "_", mayBegin || !result.isEmpty, let next = scalar(place + 1), isDigit(next) {
-                place += 1
+                position += 1
+            } else if first == "_", mayBegin || !result.isEmpty, let next = scalar(position + 1), isDigit(next) {
+                position += 1
             } else {
                 break
             }
@@ -107,22 +107,22 @@ struct JinjaTokenReader {
         return result.isEmpty ? nil : result
     }
 
-    /// A number with a fraction or an exponent, or nil.
+    /// Reads a number with a fraction or an exponent, or returns nil.
     private mutating func floatingPoint() throws -> JinjaToken? {
         func decimal(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
-        if place > 0, source[place - 1] == "." { return nil }
+        if position > 0, source[position - 1] == "." { return nil }
         guard var text = digits(where: decimal, mayBegin: false) else { return nil }
         var isFloat = false
-        if scalar(place) == ".", isDigit(place + 1) {
-            place += 1
+        if scalar(position) == ".", isDigit(position + 1) {
+            position += 1
             text += "." + (digits(where: decimal, mayBegin: false) ?? "")
             isFloat = true
         }
-        if scalar(place) == "e" || scalar(place) == "E" {
-            let hasSign = scalar(place + 1) == "+" || scalar(place + 1) == "-"
-            if isDigit(place + (hasSign ? 2 : 1)) {
-                text += "e" + (hasSign ? "\(source[place + 1])" : "")
-                place += hasSign ? 2 : 1
+        if scalar(position) == "e" || scalar(position) == "E" {
+            let hasSign = scalar(position + 1) == "+" || scalar(position + 1) == "-"
+            if isDigit(position + (hasSign ? 2 : 1)) {
+                text += "e" + (hasSign ? "\(source[position + 1])" : "")
+                position += hasSign ? 2 : 1
                 text += digits(where: decimal, mayBegin: false) ?? ""
                 isFloat = true
             }
@@ -130,12 +130,12 @@ struct JinjaTokenReader {
         return isFloat ? Double(text).map { .float($0) } : nil
     }
 
-    /// A string, with Python's escapes.
+    /// Reads a string with Python's escapes.
     private mutating func string(quote: Unicode.Scalar) throws -> JinjaString {
-        place += 1
+        position += 1
         var result: [PromptScalar] = []
-        while let first = scalar(place) {
-            place += 1
+        while let first = scalar(position) {
+            position += 1
             if first == quote { return JinjaString(result) }
             if first == "\\" {
                 result += try escape().map { PromptScalar($0) }
@@ -147,8 +147,8 @@ struct JinjaTokenReader {
     }
 
     private mutating func escape() throws -> [Unicode.Scalar] {
-        guard let first = scalar(place) else { throw JinjaError.syntax("a string is not closed") }
-        place += 1
+        guard let first = scalar(position) else { throw JinjaError.syntax("a string is not closed") }
+        position += 1
         switch first {
         case "\n": return []
         case "\\", "'", "\"": return [first]
@@ -166,13 +166,13 @@ struct JinjaTokenReader {
         case "0"..."7":
             var value = first.value - 48
             for _ in 0..<2 {
-                guard let digit = scalar(place), ("0"..."7").contains(digit) else { break }
+                guard let digit = scalar(position), ("0"..."7").contains(digit) else { break }
                 value = value * 8 + digit.value - 48
-                place += 1
+                position += 1
             }
             return [Unicode.Scalar(value) ?? "\u{FFFD}"]
         default:
-            // Jinja writes what is not ASCII as an escape before it reads escapes.
+            // Jinja turns characters beyond ASCII into escapes before it reads escapes.
             guard !first.isASCII else { return ["\\", first] }
             let digits = String(first.value, radix: 16)
             let (letter, width) = first.value < 256 ? ("x", 2) : first.value < 65536 ? ("u", 4) : ("U", 8)
@@ -181,17 +181,17 @@ struct JinjaTokenReader {
     }
 
     private mutating func code(digits count: Int) throws -> Unicode.Scalar {
-        let end = min(place + count, source.count)
-        let digits = String(source[place..<end].lazy.map { PromptScalar($0) })
+        let end = min(position + count, source.count)
+        let digits = String(source[position..<end].lazy.map { PromptScalar($0) })
         guard digits.utf8.count == count, digits.utf8.allSatisfy({ $0 != 43 && $0 != 45 }),
             let value = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(value)
-        else { throw JinjaError.syntax("an escape in a string is no character") }
-        place = end
+        else { throw JinjaError.syntax("an escape in a string is not a code point") }
+        position = end
         return scalar
     }
 }
 
 extension Unicode.Scalar {
-    /// Whether Python counts it as white space: Unicode's, and the four information separators.
+    /// Whether Python counts the code point as white space: Unicode's, and the four information separators.
     var isPythonSpace: Bool { properties.isWhitespace || (0x1C...0x1F).contains(value) }
 }

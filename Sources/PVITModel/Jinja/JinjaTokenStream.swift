@@ -1,33 +1,33 @@
-/// The tokens of a tag, one after the other.
+/// The tokens of a tag, read from left to right.
 struct JinjaTokenStream {
     private let tokens: [JinjaToken]
-    private var place = 0
+    private var position = 0
 
     init(_ tokens: [JinjaToken]) { self.tokens = tokens }
 
     var current: JinjaToken? { look(0) }
-    var isEmpty: Bool { place >= tokens.count }
+    var isEmpty: Bool { position >= tokens.count }
 
     func look(_ distance: Int) -> JinjaToken? {
-        place + distance < tokens.count ? tokens[place + distance] : nil
+        position + distance < tokens.count ? tokens[position + distance] : nil
     }
 
     mutating func next() -> JinjaToken? {
-        defer { place += 1 }
+        defer { position += 1 }
         return current
     }
 
-    mutating func skip(_ count: Int) { place += count }
+    mutating func skip(_ count: Int) { position += count }
 
     mutating func take(_ symbol: String) -> Bool {
         guard current == .symbol(symbol) else { return false }
-        place += 1
+        position += 1
         return true
     }
 
     mutating func takeName(_ name: String) -> Bool {
         guard current == .name(name) else { return false }
-        place += 1
+        position += 1
         return true
     }
 
@@ -41,6 +41,6 @@ struct JinjaTokenStream {
     }
 
     func finish() throws {
-        guard isEmpty else { throw JinjaError.syntax("a tag has more than it can use") }
+        guard isEmpty else { throw JinjaError.syntax("a tag has more tokens than it can use") }
     }
 }

@@ -1,6 +1,6 @@
-/// A value while a template is rendered, as Python has it.
+/// A value in a template, with Python's semantics.
 enum JinjaValue {
-    /// What is absent, with the words that say so.
+    /// An undefined value, with the message for its use.
     case undefined(String)
     case none
     case bool(Bool)
@@ -10,9 +10,9 @@ enum JinjaValue {
     case list(JinjaList)
     case dictionary(JinjaDictionary)
     case range(JinjaRange)
-    /// What can be gone through once.
+    /// An iterable that can be consumed once.
     case iterator(JinjaIterator)
-    /// What `namespace(…)` makes: assignments to its members are seen outside of loops.
+    /// The result of `namespace(…)`. Assignments to its members are visible outside loops.
     case namespace(JinjaNamespace)
     case function(JinjaFunction)
     case loop(JinjaLoop)
@@ -22,7 +22,7 @@ enum JinjaValue {
     var isUndefined: Bool { if case .undefined = self { true } else { false } }
     var isNone: Bool { if case .none = self { true } else { false } }
 
-    /// Whether the value counts as true in a condition.
+    /// The truth value in a condition.
     var isTrue: Bool {
         switch self {
         case .undefined, .none: false
@@ -37,7 +37,7 @@ enum JinjaValue {
         }
     }
 
-    /// The whole number; booleans are 0 and 1.
+    /// The value as a whole number. Booleans are 0 and 1.
     var integer: Int? {
         switch self {
         case .integer(let value): value
@@ -46,12 +46,12 @@ enum JinjaValue {
         }
     }
 
-    /// The number, whole or not.
+    /// The value as a floating-point number.
     var number: Double? {
         if case .float(let value) = self { value } else { integer.map { Double($0) } }
     }
 
-    /// How deep lists and dictionaries nest in it.
+    /// The nesting depth of lists and dictionaries in the value.
     var depth: Int {
         switch self {
         case .list(let list): list.depth
@@ -63,7 +63,7 @@ enum JinjaValue {
         }
     }
 
-    /// What Python calls its type.
+    /// The type of the value, for error messages.
     var typeName: String {
         switch self {
         case .undefined: "something undefined"
@@ -83,14 +83,14 @@ enum JinjaValue {
     }
 }
 
-/// A list or a tuple. Templates cannot change one.
+/// An immutable list or tuple.
 final class JinjaList {
     enum Kind {
         case list
         case tuple
-        /// A pair of the filter `groupby`, whose elements have the names `grouper` and `list`.
+        /// A pair of the filter `groupby`, whose elements are named `grouper` and `list`.
         case group
-        /// A view of a dictionary's keys, values or items, by the name that Python writes.
+        /// A view of a dictionary's keys, values or items, with its name in Python.
         case view(String)
 
         static func == (left: Kind, right: Kind) -> Bool {
@@ -111,13 +111,13 @@ final class JinjaList {
         depth = try jinjaDepth(of: elements)
     }
 
-    /// Whether elements can be had by their number.
+    /// Whether the elements can be accessed by index.
     var isSequence: Bool { if case .view = kind { false } else { true } }
 }
 
-/// The depth of what holds these values; their release is as deep.
+/// The depth of a collection of these values. Releasing it recurses as deep.
 ///
-/// - Throws: `chat.template` above the limit.
+/// - Throws: `chat.template` if it exceeds the limit.
 func jinjaDepth(of values: some Sequence<JinjaValue>) throws -> Int {
     let depth = 1 + (values.lazy.map(\.depth).max() ?? 0)
     guard depth <= JinjaBudget.valueDepth else {
@@ -126,7 +126,7 @@ func jinjaDepth(of values: some Sequence<JinjaValue>) throws -> Int {
     return depth
 }
 
-/// Whole numbers in equal steps.
+/// A range of whole numbers in equal steps.
 struct JinjaRange {
     let start: Int
     let end: Int
@@ -145,10 +145,10 @@ struct JinjaRange {
     var elements: [JinjaValue] { (0..<count).map { .integer(start + $0 * step) } }
 }
 
-/// What filters such as `map` and `reverse` give: it can be gone through once, and has no length.
+/// The result of filters such as `map` and `reverse`. It can be consumed once and has no length.
 final class JinjaIterator {
     private var rest: ArraySlice<JinjaValue>
-    /// Why there are no more elements: making them was no error as long as nobody asks.
+    /// The error that ended the elements. It is thrown only if the consumer gets that far.
     private var failure: (any Error)?
     let depth: Int
 
@@ -158,7 +158,7 @@ final class JinjaIterator {
         depth = try jinjaDepth(of: elements)
     }
 
-    /// What `change` makes of elements; nil leaves one out.
+    /// Maps elements with `change`, leaving out those for which it returns nil.
     static func mapping(
         _ elements: [JinjaValue], _ change: (JinjaValue) throws -> JinjaValue?
     ) throws -> JinjaIterator {
@@ -186,7 +186,7 @@ final class JinjaIterator {
     }
 }
 
-/// Members that can be assigned from inside a loop.
+/// An object whose members can be assigned from inside a loop.
 final class JinjaNamespace {
     var members: JinjaDictionary
 

@@ -6,9 +6,9 @@ import Storage
     import Musl
 #endif
 
-/// Runs work that calls itself deeply, on a thread of its own: other threads may have little stack left.
+/// Runs deeply recursive work on a thread of its own, because the current one may have little stack left.
 enum LargeStack {
-    /// Of address space; only what is used takes memory.
+    /// The size of the stack. Only the pages that are used take memory.
     private static let byteCount = 64 << 20
 
     private final class Work {
@@ -19,7 +19,7 @@ enum LargeStack {
 
     /// Runs the work and waits for it.
     ///
-    /// - Throws: What the work throws; `internal.defect` when the system gives no thread.
+    /// - Throws: What the work throws; `internal.defect` if no thread can be created.
     static func run<Result>(_ body: () throws -> Result) throws -> Result {
         var result: Swift.Result<Result, any Error>?
         try withoutActuallyEscaping(body) { body in
@@ -37,7 +37,7 @@ enum LargeStack {
                     return nil
                 }, Unmanaged.passUnretained(work).toOpaque())
             guard status == 0 else {
-                throw PVITError(.internalDefect, "no thread could be started: error \(status)")
+                throw PVITError(.internalDefect, "no thread could be created: error \(status)")
             }
             pthread_join(thread, nil)
             withExtendedLifetime(work) {}

@@ -6,32 +6,33 @@ import Tensors
 import Tokenization
 import Vision
 
-/// What a model is asked to continue: tokens, some of which may show an image.
+/// A tokenized prompt, some of whose positions may stand for an image and its regions.
 public struct ModelPrompt: Sendable {
     /// The tokens.
     public let tokens: [TokenID]
-    /// The regions that are shown, in the order of the text.
+    /// The regions, in the order of the text.
     public let regions: [RegionLocation]
-    /// How many tokens were cut off at the beginning so that the answer has room.
+    /// The number of tokens cut from the start to make room for the answer.
     public let cutTokenCount: Int
-    /// What each position reads.
+    /// The input at each position.
     let positions: [Position]
     let image: PreparedImage?
-    /// How many of the first positions stay when the oldest part of a text is dropped: the token that begins texts, the
-    /// instructions and the image.
+    /// The number of positions at the start that are kept when the oldest tokens are dropped: BOS, the instructions and
+    /// the image.
     let fixedCount: Int
-    /// The position of the first region that must stay when the oldest part of a text is dropped: those of the last
+    /// The position of the first region that must be kept when the oldest tokens are dropped: the first of the last
     /// message.
     let firstNeededRegion: Int?
 
-    /// What a position reads: equal ones, after equal ones, give equal keys and values.
+    /// The input at a position. Equal inputs after equal prefixes give equal keys and values.
     enum Position: Sendable, Hashable {
         case token(TokenID)
-        case part(Int, ImageDigest)
+        /// A patch of an image, by its number.
+        case patch(Int, ImageDigest)
         case region(RegionLocation, ImageDigest)
     }
 
-    /// A text without image.
+    /// A prompt without an image.
     init(_ tokens: [TokenID], fixedCount: Int) {
         self.init(
             tokens: tokens, regions: [], cutTokenCount: 0, positions: tokens.map { .token($0) }, image: nil,
@@ -39,23 +40,25 @@ public struct ModelPrompt: Sendable {
     }
 
     /// - Parameters:
-    ///   - fixedCount: How many of the first positions stay for other reasons than an image.
-    ///   - neededRegionCount: How many of the last regions stay.
+    ///   - fixedCount: The number of positions to keep at the start, apart from the image.
+    ///   - neededRegionCount: The number of regions to keep, counted from the end.
     init(
-        _ prompt: PVITPrompt, _ places: PromptPlaces, image: PreparedImage?, fixedCount: Int, neededRegionCount: Int
+        _ prompt: PVITPrompt, _ shown: PromptPositions, image: PreparedImage?, fixedCount: Int, neededRegionCount: Int
     ) {
         var positions = prompt.tokens.map { Position.token($0) }
         var fixedCount = fixedCount
         if let image {
             let digest = image.digest
-            for (part, place) in (places.image ?? 0..<0).enumerated() { positions[place] = .part(part, digest) }
-            for (region, place) in zip(prompt.regions, places.regions) { positions[place] = .region(region, digest) }
-            // The token that ends the image is part of it.
-            if let parts = places.image { fixedCount = max(fixedCount, min(parts.upperBound + 1, positions.count)) }
+            for (patch, position) in (shown.image ?? 0..<0).enumerated() { positions[position] = .patch(patch, digest) }
+            for (region, position) in zip(prompt.regions, shown.regions) {
+                positions[position] = .region(region, digest)
+            }
+            // `<im_end>` belongs to the image.
+            if let patches = shown.image { fixedCount = max(fixedCount, min(patches.upperBound + 1, positions.count)) }
         }
         self.init(
             tokens: prompt.tokens, regions: prompt.regions, cutTokenCount: prompt.cutTokenCount, positions: positions,
-            image: image, fixedCount: fixedCount, firstNeededRegion: places.regions.suffix(neededRegionCount).first)
+            image: image, fixedCount: fixedCount, firstNeededRegion: shown.regions.suffix(neededRegionCount).first)
     }
 
     private init(
@@ -71,12 +74,12 @@ public struct ModelPrompt: Sendable {
         self.firstNeededRegion = firstNeededRegion
     }
 
-    /// Whether an image or a region of it is shown at a position from `start` on.
+    /// Whether any position from `start` on stands for an image or a region.
     func showsImage(from start: Int) -> Bool {
         positions[start...].contains { if case .token = $0 { false } else { true } }
     }
 
-    /// The same with tokens after it.
+    /// The prompt followed by more tokens.
     func appending(_ tokens: ArraySlice<TokenID>) -> ModelPrompt {
         ModelPrompt(
             tokens: self.tokens + tokens, regions: regions, cutTokenCount: cutTokenCount,
@@ -84,18 +87,19 @@ public struct ModelPrompt: Sendable {
             firstNeededRegion: firstNeededRegion)
     }
 
-    /// Throws when the same without `count` positions after those that stay would lack a region of the last message.
+    /// Checks that dropping `count` positions after the fixed ones keeps the regions of the last message.
     ///
     /// - Throws: `prompt.too-long`.
     func checkDropping(_ count: Int) throws {
         guard let firstNeededRegion, (fixedCount..<fixedCount + count).contains(firstNeededRegion) else { return }
         throw PVITError(
             .promptTooLong,
-            "the text has \(tokens.count) tokens, and without its oldest \(count) a region that it asks about would be lost",
-            remedy: "ask about fewer regions at a time, or for a longer context")
+            "the prompt has \(tokens.count) tokens, and dropping the oldest \(count) would drop a region of the last "
+                + "message",
+            remedy: "ask about fewer regions at a time, or use a longer context")
     }
 
-    /// The same without `count` positions after those that stay.
+    /// The prompt without `count` positions after the fixed ones.
     func dropping(_ count: Int) -> ModelPrompt {
         guard count > 0 else { return self }
         let dropped = fixedCount..<fixedCount + count
@@ -108,18 +112,18 @@ public struct ModelPrompt: Sendable {
     }
 }
 
-/// How much room there is for a prompt.
+/// The room for a prompt.
 public struct PromptRoom: Sendable, Hashable {
-    /// The most positions that prompt and answer take together.
+    /// The maximum number of positions for prompt and answer together.
     public var contextLength: Int
-    /// How many tokens the answer may have.
+    /// The number of tokens to keep free for the answer.
     public var answerCount: Int
-    /// What is done with a prompt that is too long.
+    /// What to do with a prompt that is too long.
     public var overflow: ContextOverflow
-    /// Whether a PVIT prompt that is too long may lose its beginning. One that slides does not.
+    /// Whether the beginning of a PVIT prompt may be cut if it is too long. Always false with `.slide`.
     public var mayCut: Bool
 
-    /// Creates a limit.
+    /// Creates a description of the room.
     public init(contextLength: Int, answerCount: Int, overflow: ContextOverflow = .stop, mayCut: Bool = true) {
         self.contextLength = contextLength
         self.answerCount = answerCount
@@ -127,8 +131,8 @@ public struct PromptRoom: Sendable, Hashable {
         self.mayCut = mayCut && overflow == .stop
     }
 
-    /// The room beside the answer that is asked for. PVIT's worker makes 256 tokens unless it is asked for another
-    /// number, and 1024 at most.
+    /// The room beside an answer with these options. Like PVIT's worker, it keeps 256 tokens free by default, and at
+    /// most 1024.
     init(contextLength: Int, _ options: GenerationOptions) {
         self.init(
             contextLength: contextLength, answerCount: min(max(options.maximumTokens ?? 256, 0), 1024),
@@ -137,26 +141,29 @@ public struct PromptRoom: Sendable, Hashable {
 }
 
 extension LoadedModel {
-    /// A conversation in the model's own template, with an image that it is about.
+    /// Renders a conversation through the chat template and tokenizes it.
     ///
-    /// Where `<image>` is in the conversation the image is shown; where there is none, at the beginning of the first
-    /// message of the user, as PVIT was trained with. Regions are written `<Region><L…><L…><L…><L…></Region>`, in
-    /// thousandths of the image: left, upper, right and lower edge.
+    /// `<image>` in a message stands for the image. If no message has it, the image goes before the user's first
+    /// message, as in PVIT's training. Regions are written `<Region><L…><L…><L…><L…></Region>`: the left, upper, right
+    /// and lower edge, in thousandths of the image.
     ///
-    /// - Parameter room: A PVIT prompt that is too long for it loses its beginning, as with PVIT's worker.
-    /// - Throws: `chat.template` when the model has no template; `model.no-vision`; `model.token`; `prompt.images`,
+    /// - Parameters:
+    ///   - messages: The conversation.
+    ///   - image: The image that it is about.
+    ///   - room: The room for the prompt. A PVIT prompt that is too long loses its beginning, if `room` allows that.
+    /// - Throws: `chat.template` if the model has no template; `model.no-vision`; `model.token`; `prompt.images`,
     ///   `prompt.region` and `prompt.too-long`.
     public func prompt(
         of messages: [ChatMessage], image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
         try prompt(
             renderedText(of: messages, showsImage: image != nil), lastMessage: messages.last?.content,
-            addSpecial: false, image: image, room: room, instructions: instructions(of: messages))
+            addBOS: false, image: image, room: room, instructions: instructions(of: messages))
     }
 
-    /// The text of a conversation in the model's own template, before images and regions in it become tokens.
+    /// Renders a conversation through the chat template, with images and regions still as text.
     ///
-    /// - Throws: `chat.template` when the model has no template, or one that does not allow such a conversation.
+    /// - Throws: `chat.template` if the model has no template, or one that rejects the conversation.
     public func renderedText(of messages: [ChatMessage], showsImage: Bool = false) throws -> PromptText {
         var messages = messages
         if showsImage, !messages.contains(where: { $0.content.contains(PVITTokens.imageText) }),
@@ -165,52 +172,52 @@ extension LoadedModel {
             messages[first].content = "\(PVITTokens.imageText)\n\(messages[first].content)"
         }
         let text = try chatTemplate.render(messages)
-        return recognisesSpecialInMessages ? text.recognisingAll : text
+        return parsesSpecialTokensInMessages ? text.parsingSpecialTokens : text
     }
 
-    /// A text as it is, special tokens recognised, after the token that begins texts if the model has one and the text
-    /// does not begin with it.
+    /// Tokenizes a text without a chat template. Special tokens are parsed. BOS goes in front if the model has one and
+    /// the text does not begin with it.
     ///
-    /// - Throws: As `prompt(of:image:room:)`; `prompt.images` also when an image is given and the text has no
+    /// - Throws: What `prompt(of:image:room:)` throws; `prompt.images` also if there is an image and the text has no
     ///   `<image>`.
     public func prompt(
         ofRaw text: String, image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
-        try prompt(PromptText(text), addSpecial: true, image: image, room: room)
+        try prompt(PromptText(text), addBOS: true, image: image, room: room)
     }
 
     private func prompt(
-        _ text: PromptText, lastMessage: String? = nil, addSpecial: Bool, image: PreparedImage?, room: PromptRoom?,
+        _ text: PromptText, lastMessage: String? = nil, addBOS: Bool, image: PreparedImage?, room: PromptRoom?,
         instructions: [TokenID] = []
     ) throws -> ModelPrompt {
         guard let pvitTokens else {
             if image != nil { _ = try requireVision() }
             let tokens =
-                addSpecial
+                addBOS
                 ? tokenizer.encode(prompt: text.segments)
                 : tokenizer.encode(segments: text.segments, addSpecial: false)
             try check(tokens)
             return ModelPrompt(tokens, fixedCount: fixedCount(of: tokens, instructions))
         }
-        let partCount = image == nil ? 0 : try requireVision().partCount
+        let patchCount = image == nil ? 0 : try requireVision().patchCount
         var neededRegionCount = 0
         if let image {
             neededRegionCount = try neededRegions(text.text, lastMessage: lastMessage, image, room)
         }
         var prompt = try PVITPrompt(
-            text, imageCount: image == nil ? 0 : 1, patchCount: partCount, tokenizer: tokenizer,
-            addSpecial: addSpecial)
+            text, imageCount: image == nil ? 0 : 1, patchCount: patchCount, tokenizer: tokenizer,
+            addBOS: addBOS)
         try check(prompt.tokens)
         if let room, room.mayCut {
             try prompt.cut(toFit: room.contextLength, answerCount: room.answerCount, pvitTokens)
         }
         return ModelPrompt(
-            prompt, try PromptPlaces(of: prompt, patchCount: partCount, pvitTokens), image: image,
+            prompt, try PromptPositions(of: prompt, patchCount: patchCount, pvitTokens), image: image,
             fixedCount: fixedCount(of: prompt.tokens, instructions), neededRegionCount: neededRegionCount)
     }
 
-    /// How many regions the last message of a conversation has, or a text without messages. Throws unless all regions
-    /// that must be shown can be, before any work is done for them.
+    /// Counts the regions of the last message, or of the whole text if there are no messages. Before any work is done,
+    /// checks that all regions that must be kept can be encoded and fit the context.
     private func neededRegions(
         _ text: String, lastMessage: String?, _ image: PreparedImage, _ room: PromptRoom?
     ) throws -> Int {
@@ -221,39 +228,39 @@ extension LoadedModel {
         let count = room?.overflow == .slide ? needed : all
         try vision.checkRegions(count: count, of: image)
         if let room {
-            // The tokens around an image, and those of a region with its tags.
-            let limit = max(room.contextLength - vision.partCount - 2, 0) / 3
+            // An image takes two tokens beside its patches, a region three with its tags.
+            let limit = max(room.contextLength - vision.patchCount - 2, 0) / 3
             guard count <= limit else {
                 throw PVITError(
                     .promptTooLong,
-                    "the prompt has \(count) regions, and the context of \(room.contextLength) positions has room for "
-                        + "\(limit) at most",
-                    remedy: "ask about fewer regions at a time, or for a longer context")
+                    "the prompt has \(count) regions, but the context of \(room.contextLength) positions has room for "
+                        + "only \(limit)",
+                    remedy: "ask about fewer regions at a time, or use a longer context")
             }
         }
         return needed
     }
 
-    /// The beginning of a conversation without what the user says: what the template and the system's message put
-    /// there. Nothing when the template allows no such conversation.
+    /// The tokens at the start of a conversation that come before the user's first words: those of the template and of
+    /// the system message. Empty if the template rejects such a conversation.
     private func instructions(of messages: [ChatMessage]) -> [TokenID] {
         let beginning = messages.prefix { $0.role == .system } + [ChatMessage(.user, "")]
         guard let text = try? renderedText(of: Array(beginning)) else { return [] }
         return tokenizer.encode(segments: text.segments, addSpecial: false)
     }
 
-    /// How many of the first tokens stay when the oldest part of a text is dropped.
+    /// The number of tokens at the start that are kept when the oldest tokens are dropped.
     private func fixedCount(of tokens: [TokenID], _ instructions: [TokenID]) -> Int {
-        max(beginningCount(of: tokens), zip(tokens, instructions).prefix { $0 == $1 }.count)
+        max(bosCount(of: tokens), zip(tokens, instructions).prefix { $0 == $1 }.count)
     }
 
-    /// 1 when a text begins with the token that begins texts, otherwise 0.
-    func beginningCount(of tokens: [TokenID]) -> Int {
-        let beginning = tokenizer.tokensBeforeText
-        return tokens.starts(with: beginning) ? beginning.count : 0
+    /// 1 if a text begins with BOS, otherwise 0.
+    func bosCount(of tokens: [TokenID]) -> Int {
+        let bos = tokenizer.tokensBeforeText
+        return tokens.starts(with: bos) ? bos.count : 0
     }
 
-    /// What the decoder reads for the positions of a prompt from `start` on. Images are encoded when it is needed.
+    /// The decoder's input for the positions of a prompt from `start` on. Encodes the image and its regions if needed.
     ///
     /// - Throws: `model.no-vision`, `image.*` and errors of the container's tiles.
     public func input(
@@ -266,7 +273,7 @@ extension LoadedModel {
         for (index, position) in prompt.positions[start...].enumerated() {
             switch position {
             case .token: continue
-            case .part(let number, _): patches.append((index, number))
+            case .patch(let number, _): patches.append((index, number))
             case .region(let region, _): regions.append((index, region))
             }
         }
@@ -274,29 +281,28 @@ extension LoadedModel {
         let vision = try requireVision()
         var features: [(position: Int, row: Int, matrix: Matrix)] = []
         if !patches.isEmpty {
-            let matrix = try vision.patches(of: image, &timings)
+            let matrix = try vision.patchEmbeddings(of: image, &timings)
             features += patches.map { ($0.position, $0.number, matrix) }
         }
         if !regions.isEmpty {
-            let matrices = try vision.regions(regions.map(\.region), of: image, &timings)
+            let matrices = try vision.regionEmbeddings(regions.map(\.region), of: image, &timings)
             features += zip(regions, matrices).map { ($0.position, 0, $1) }
         }
         return (.embeddings(try llama.embeddings(of: tokens, replacing: features)), timings)
     }
 
-    /// What sees images.
+    /// The image encoders.
     ///
-    /// - Throws: `model.no-vision`.
+    /// - Throws: `model.no-vision` if there are none.
     func requireVision() throws -> PVITVision {
         if let vision { return vision }
         guard pvitTokens != nil else {
             throw PVITError(
-                .modelNoVision, "the model cannot see images", file: container.path,
-                remedy: "ask a PVIT model, or leave the image out")
+                .modelNoVision, "this model cannot read images", file: container.path,
+                remedy: "use a PVIT model, or leave the image out")
         }
         throw PVITError(
-            .modelNoVision, "the file has no vision tower, so the model cannot see images", file: container.path,
-            remedy: "quantize it again with --vision-tower, the folder of a CLIP, and --region-encoder, the file of a "
-                + "RegionCLIP")
+            .modelNoVision, "the file has no vision tower, so the model cannot read images", file: container.path,
+            remedy: "quantize the model again with --vision-tower CLIP and --region-encoder REGIONCLIP")
     }
 }

@@ -1,8 +1,8 @@
 import Storage
 import Vision
 
-/// A region of an image with a name that stands for it in prompts: `dog=120,80,410,366` in pixels, or
-/// `dog=0.2,0.15,0.7,0.9` in fractions of the image's width and height. The prompt says `{dog}`.
+/// A region of an image with a name for use in prompts: `dog=120,80,410,366` in pixels, or `dog=0.2,0.15,0.7,0.9` in
+/// fractions of the image's width and height. A prompt refers to it as `{dog}`.
 public struct NamedRegion: Sendable, Hashable {
     /// The name, without braces.
     public let name: String
@@ -14,25 +14,25 @@ public struct NamedRegion: Sendable, Hashable {
         case fractions([Double])
     }
 
-    /// Reads `NAME=left,top,right,bottom`. Four whole numbers are pixels; four numbers with a decimal point are
+    /// Parses `NAME=left,top,right,bottom`. Four whole numbers are pixels, four numbers with a decimal point are
     /// fractions.
     ///
-    /// - Throws: `prompt.region` for anything else, a mixture of both included.
+    /// - Throws: `prompt.region` for anything else, including a mixture of both.
     public init(parsing text: String) throws {
-        func malformed(_ what: String) -> PVITError {
+        func malformed(_ problem: String) -> PVITError {
             PVITError(
-                .promptRegion, "the region \"\(text)\" \(what)",
+                .promptRegion, "the region \"\(text)\" \(problem)",
                 remedy:
                     "write NAME=left,top,right,bottom: whole numbers are pixels (dog=120,80,410,366), numbers with a "
                     + "decimal point are fractions of the image (dog=0.2,0.15,0.7,0.9)")
         }
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2 else { throw malformed("has no name") }
-        name = String(parts[0])
+        let fields = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard fields.count == 2 else { throw malformed("has no name") }
+        name = String(fields[0])
         guard !name.isEmpty, name.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }) else {
-            throw malformed("has a name of other characters than letters, digits, - and _")
+            throw malformed("has a name with characters other than letters, digits, - and _")
         }
-        let numbers = parts[1].split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
+        let numbers = fields[1].split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
         guard numbers.count == 4 else { throw malformed("has \(numbers.count) numbers, not 4") }
         let whole = numbers.compactMap { Int($0) }
         let fractions = numbers.filter { $0.contains(".") }.compactMap { Double($0) }.filter(\.isFinite)
@@ -41,20 +41,20 @@ public struct NamedRegion: Sendable, Hashable {
         } else if fractions.count == 4 {
             edges = .fractions(fractions)
         } else {
-            throw malformed("has neither four whole numbers nor four with a decimal point")
+            throw malformed("has neither four whole numbers nor four numbers with a decimal point")
         }
         self.text = text
     }
 
-    /// The region in thousandths of an image, rounded to the nearest.
+    /// Converts the region to thousandths of an image, rounded to the nearest.
     ///
     /// - Parameters:
-    ///   - size: The size of the image as it is stored.
-    ///   - orientation: How viewers show the image; it changes nothing but the words of errors.
-    /// - Throws: `prompt.region` when it is not inside of the image, or so small that nothing of it is left.
+    ///   - size: The size of the image as stored.
+    ///   - orientation: The orientation in which viewers show the image, for error messages only.
+    /// - Throws: `prompt.region` if the region reaches beyond the image, or is too small to be expressed.
     public func location(in size: PixelSize, orientation: ImageOrientation = .upright) throws -> RegionLocation {
-        func bad(_ what: String, _ remedy: String) -> PVITError {
-            PVITError(.promptRegion, "the region \"\(text)\" \(what)", remedy: remedy)
+        func invalid(_ problem: String, _ remedy: String) -> PVITError {
+            PVITError(.promptRegion, "the region \"\(text)\" \(problem)", remedy: remedy)
         }
         let sides = [size.width, size.height, size.width, size.height].map { Double($0) }
         let fractions =
@@ -64,24 +64,24 @@ public struct NamedRegion: Sendable, Hashable {
             }
         guard fractions.allSatisfy({ (0...1).contains($0) }) else {
             let shown =
-                orientation == .upright ? "" : " as it is stored (a viewer shows it \(orientation))"
-            throw bad("reaches beyond the image, which has \(size) pixels\(shown)", "give edges inside of the image")
+                orientation == .upright ? "" : " as stored (a viewer shows it \(orientation))"
+            throw invalid("reaches beyond the image, which has \(size) pixels\(shown)", "give edges inside the image")
         }
         guard fractions[0] < fractions[2], fractions[1] < fractions[3] else {
-            throw bad("is empty or has its corners in the wrong order", "give left, upper, right and lower edge")
+            throw invalid("is empty, or its edges are in the wrong order", "give the left, upper, right and lower edge")
         }
         let thousandths = fractions.map { Int(($0 * 1000).rounded()) }
         guard thousandths[0] < thousandths[2], thousandths[1] < thousandths[3] else {
-            throw bad("is thinner than a thousandth of the image", "give a larger region")
+            throw invalid("is thinner than a thousandth of the image", "give a larger region")
         }
         return RegionLocation(
             left: thousandths[0], top: thousandths[1], right: thousandths[2], bottom: thousandths[3])
     }
 
-    /// A text in which `{NAME}` is replaced by the regions that have these names.
+    /// Replaces `{NAME}` in a text with the regions of these names.
     ///
-    /// - Returns: The text, and the names that it does not have.
-    /// - Throws: As `location(in:)`.
+    /// - Returns: The new text, and the names that the text does not mention.
+    /// - Throws: What `location(in:orientation:)` throws.
     public static func insert(
         _ regions: [NamedRegion], into text: String, size: PixelSize, orientation: ImageOrientation = .upright
     ) throws -> (text: String, unused: [String]) {

@@ -2,32 +2,33 @@ import Storage
 import Tensors
 import Tokenization
 
-/// A text with an image and regions as PVIT's code feeds it to the model: the tokens, and what they show.
+/// A text with an image and regions, tokenized as PVIT's code does it.
 ///
-/// `<image>` becomes `<im_start>`, a token for each part of the image, and `<im_end>`.
-/// `<Region><L…><L…><L…><L…></Region>` keeps its tags around a single token; the same four locations elsewhere in the
-/// text become that token too.
+/// `<image>` becomes `<im_start>`, one `<im_patch>` for each patch of the image, and `<im_end>`. The locations in
+/// `<Region><L…><L…><L…><L…></Region>` become one `<im_patch>`; so do the same four locations elsewhere in the text.
 public struct PVITPrompt: Sendable, Hashable {
-    /// What the model is given.
+    /// The tokens.
     public private(set) var tokens: [TokenID]
     /// The regions, in the order of the text.
     public let regions: [RegionLocation]
-    /// How many tokens were cut off at the beginning.
+    /// The number of tokens cut from the start.
     public private(set) var cutTokenCount = 0
-    /// How many images the text shows.
+    /// The number of images in the text.
     let imageCount: Int
 
-    /// Reads a whole text, written out with its template.
+    /// Tokenizes a text, rendered through its template.
     ///
     /// - Parameters:
-    ///   - imageCount: How many images there are. Without any, tags of regions are ordinary text.
-    ///   - patchCount: How many tokens an image takes; 256 for CLIP ViT-L/14.
-    ///   - addSpecial: Whether the text lacks the token that begins texts.
+    ///   - text: The text.
+    ///   - imageCount: The number of images. If it is 0, region tags are ordinary text.
+    ///   - patchCount: The number of tokens that an image takes: 256 for CLIP ViT-L/14.
+    ///   - tokenizer: The model's tokenizer.
+    ///   - addBOS: Whether to put BOS before the text.
     /// - Throws: `prompt.images` unless `<image>` occurs once for each image.
     public init(
-        _ text: PromptText, imageCount: Int, patchCount: Int, tokenizer: Tokenizer, addSpecial: Bool
+        _ text: PromptText, imageCount: Int, patchCount: Int, tokenizer: Tokenizer, addBOS: Bool
     ) throws {
-        // Code points are compared: canonically equivalent texts are different ones to a tokenizer.
+        // Compare code points: to a tokenizer, canonically equivalent texts differ.
         func scalars(_ text: String) -> [PromptScalar] { PromptText(text).scalars }
         var prompt = text
         let mark = scalars(PVITTokens.imageText)
@@ -45,12 +46,12 @@ public struct PVITPrompt: Sendable, Hashable {
                 regions.append(match.location)
             }
         }
-        // Messages mention regions; the other tokens of PVIT are not theirs to write.
-        for token in PVITTokens.regionTexts { prompt.recognise(token) }
+        // Messages may have regions, but not PVIT's other tokens.
+        for token in PVITTokens.regionTexts { prompt.parseSpecialToken(token) }
         let others = [PVITTokens.patchText, PVITTokens.imageStartText, PVITTokens.imageEndText]
         let reserved = Set(others.compactMap { tokenizer.id(ofAddedToken: $0) })
         tokens =
-            addSpecial
+            addBOS
             ? tokenizer.encode(prompt: prompt.segments, reserving: reserved)
             : tokenizer.encode(segments: prompt.segments, addSpecial: false, reserving: reserved)
         self.regions = regions
@@ -63,7 +64,7 @@ public struct PVITPrompt: Sendable, Hashable {
         }
         let remedy =
             images == 0
-            ? "give an image, or leave \(PVITTokens.imageText) out"
+            ? "give an image, or remove \(PVITTokens.imageText)"
             : "write \(PVITTokens.imageText) once for each image"
         return PVITError(
             .promptImages,
@@ -72,22 +73,22 @@ public struct PVITPrompt: Sendable, Hashable {
             remedy: remedy)
     }
 
-    /// Cuts tokens off at the beginning so that an answer of `answerCount` tokens fits a context, as PVIT's worker
-    /// does: it keeps 8 positions free.
+    /// Cuts tokens from the start so that an answer of `answerCount` tokens fits the context. Like PVIT's worker, this
+    /// keeps 8 positions free.
     ///
-    /// - Throws: `prompt.too-long` when a part of the image or a region would be lost.
+    /// - Throws: `prompt.too-long` if that would cut into the image or a region.
     mutating func cut(toFit contextLength: Int, answerCount: Int, _ special: PVITTokens) throws {
         let limit = contextLength - answerCount - 8
-        // With no room left at all the cache says that the text does not fit.
+        // If there is no room at all, the cache reports that the text does not fit.
         guard limit > 0, tokens.count > limit else { return }
         let count = tokens.count - limit
         let shows: Set = [special.imageStart, special.regionStart]
         guard !tokens[..<count].contains(where: shows.contains) else {
             throw PVITError(
                 .promptTooLong,
-                "the text has \(tokens.count) tokens, and \(limit) fit beside an answer of \(answerCount): of the image or "
-                    + "of a region something would be lost",
-                remedy: "shorten the text or the conversation, or ask for fewer tokens")
+                "the prompt has \(tokens.count) tokens, but only \(limit) fit beside an answer of \(answerCount): "
+                    + "truncating the prompt would cut into the image or a region",
+                remedy: "shorten the prompt or the conversation, or lower --max-tokens")
         }
         tokens.removeFirst(count)
         cutTokenCount = count

@@ -2,17 +2,17 @@ import Architectures
 import Tensors
 import Tokenization
 
-/// The tokens by which PVIT's prompts show images and regions.
+/// The tokens that stand for images and regions in PVIT's prompts.
 public struct PVITTokens: Sendable, Hashable {
-    /// `<im_patch>`: stands for a part of an image, or for a region.
+    /// `<im_patch>`: stands for a patch of the image, or for a region.
     public let patch: TokenID
-    /// `<im_start>`: the parts of an image follow.
+    /// `<im_start>`: begins an image.
     public let imageStart: TokenID
-    /// `<im_end>`: the parts of an image end.
+    /// `<im_end>`: ends an image.
     public let imageEnd: TokenID
-    /// `<Region>`: a region follows.
+    /// `<Region>`: begins a region.
     public let regionStart: TokenID
-    /// `</Region>`: a region ends.
+    /// `</Region>`: ends a region.
     public let regionEnd: TokenID
 
     static let imageText = "<image>"
@@ -21,7 +21,7 @@ public struct PVITTokens: Sendable, Hashable {
     static let imageStartText = PVITTokenTexts.imageStart
     static let imageEndText = PVITTokenTexts.imageEnd
 
-    /// The tokens of a tokenizer; nil when it lacks some, so that the model is not PVIT's.
+    /// Looks the tokens up in a tokenizer. nil if it lacks one of them.
     public init?(of tokenizer: Tokenizer) {
         guard let patch = tokenizer.id(ofAddedToken: Self.patchText),
             let imageStart = tokenizer.id(ofAddedToken: Self.imageStartText),

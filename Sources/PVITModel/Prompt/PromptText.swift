@@ -1,6 +1,6 @@
 import Tokenization
 
-/// A code point of a prompt, which knows whether it comes from what a message says.
+/// A code point of a prompt, marked with its origin: a message, or the template.
 struct PromptScalar: Hashable, Sendable {
     private let bits: UInt32
     private static let contentBit: UInt32 = 1 << 31
@@ -10,11 +10,11 @@ struct PromptScalar: Hashable, Sendable {
     }
 
     var value: UInt32 { bits & ~Self.contentBit }
-    /// Whether it comes from what a message says, rather than from the template.
+    /// Whether the code point comes from a message rather than from the template.
     var isContent: Bool { bits & Self.contentBit != 0 }
     var scalar: Unicode.Scalar { Unicode.Scalar(value) ?? "\u{FFFD}" }
 
-    /// Other code points of the same origin.
+    /// Code points that replace this one and have the same origin.
     func replaced(by scalars: some Sequence<Unicode.Scalar>) -> [PromptScalar] {
         scalars.map { PromptScalar($0, isContent: isContent) }
     }
@@ -23,35 +23,35 @@ struct PromptScalar: Hashable, Sendable {
     func hash(into hasher: inout Hasher) { hasher.combine(value) }
 }
 
-/// A text for the model in which what messages say is told from what their template writes.
+/// A text for the model that distinguishes what messages contain from what the template writes.
 public struct PromptText: Sendable, Hashable {
     var scalars: [PromptScalar]
 
     init(_ scalars: [PromptScalar]) { self.scalars = scalars }
 
-    /// A text whose special tokens all count.
+    /// A text in which all special tokens are parsed.
     init(_ text: String) { scalars = text.unicodeScalars.map { PromptScalar($0) } }
 
-    /// The text alone.
+    /// The text without origins.
     public var text: String { String(scalars) }
 
-    /// The text in stretches, of which those that messages say spell no special tokens.
+    /// The text as segments of one origin. Special tokens are parsed only in segments of the template.
     var segments: [TextSegment] {
         var result: [TextSegment] = []
         var rest = scalars[...]
         while let first = rest.first {
-            let stretch = rest.prefix { $0.isContent == first.isContent }
-            result.append(TextSegment(text: String(stretch), parsesSpecial: !first.isContent))
-            rest = rest[stretch.endIndex...]
+            let segment = rest.prefix { $0.isContent == first.isContent }
+            result.append(TextSegment(text: String(segment), parsesSpecial: !first.isContent))
+            rest = rest[segment.endIndex...]
         }
         return result
     }
 
-    /// The same with special tokens that count wherever they stand.
-    var recognisingAll: PromptText { PromptText(scalars.map { PromptScalar($0.scalar) }) }
+    /// The same text with special tokens parsed everywhere.
+    var parsingSpecialTokens: PromptText { PromptText(scalars.map { PromptScalar($0.scalar) }) }
 
-    /// Makes a token count wherever it is spelled.
-    mutating func recognise(_ token: String) {
+    /// Lets a special token be parsed wherever it is spelled.
+    mutating func parseSpecialToken(_ token: String) {
         let spelling = token.unicodeScalars.map { PromptScalar($0) }
         scalars.replace(spelling, with: spelling)
     }

@@ -1,6 +1,6 @@
 import Storage
 
-/// A rectangle in an image as prompts write it: `<L100><L250><L900><L975>`, in thousandths of the image's width and
+/// A rectangle in an image as prompts spell it, `<L100><L250><L900><L975>`: in thousandths of the image's width and
 /// height.
 public struct RegionLocation: Sendable, Hashable, CustomStringConvertible {
     /// The left edge, in thousandths of the width.
@@ -12,7 +12,7 @@ public struct RegionLocation: Sendable, Hashable, CustomStringConvertible {
     /// The lower edge, in thousandths of the height.
     public let bottom: Int
 
-    /// Creates a rectangle, which need not be one: see `check`.
+    /// Creates a rectangle. It may be invalid: see `check`.
     public init(left: Int, top: Int, right: Int, bottom: Int) {
         self.left = left
         self.top = top
@@ -20,34 +20,33 @@ public struct RegionLocation: Sendable, Hashable, CustomStringConvertible {
         self.bottom = bottom
     }
 
-    /// The text of a prompt that stands for the rectangle, with its tags.
+    /// The rectangle as a prompt spells it, with its tags.
     public var description: String { "<Region><L\(left)><L\(top)><L\(right)><L\(bottom)></Region>" }
 
-    /// Throws unless this is a rectangle with an area inside of the image.
+    /// Checks that the rectangle lies inside the image and has an area.
     ///
-    /// PVIT's code takes other numbers and computes something: what lies outside of an image is nothing, and corners
-    /// are put in order. They are mistakes.
+    /// PVIT's code accepts other numbers: it clips the rectangle and swaps its corners. Here they are errors.
     ///
     /// - Throws: `prompt.region`.
     public func check() throws {
-        func bad(_ what: String) -> PVITError {
+        func invalid(_ problem: String) -> PVITError {
             PVITError(
-                .promptRegion, "the region \(self) \(what)",
-                remedy: "write left, upper, right and lower edge in thousandths of the image, from 0 to 1000")
+                .promptRegion, "the region \(self) \(problem)",
+                remedy: "write the left, upper, right and lower edge in thousandths of the image, from 0 to 1000")
         }
         guard [left, top, right, bottom].allSatisfy({ (0...1000).contains($0) }) else {
-            throw bad("reaches beyond the image")
+            throw invalid("reaches beyond the image")
         }
-        guard left <= right, top <= bottom else { throw bad("has its corners in the wrong order") }
-        guard left < right, top < bottom else { throw bad("is empty") }
+        guard left <= right, top <= bottom else { throw invalid("has its edges in the wrong order") }
+        guard left < right, top < bottom else { throw invalid("is empty") }
     }
 }
 
 extension PVITError.Code {
-    /// A region of a prompt is malformed, empty, outside of the image, or there is no image.
+    /// A region in a prompt is malformed, empty or outside the image, or there is no image.
     public static let promptRegion = Self("prompt.region", .usage)
-    /// A prompt has more or fewer places for images than there are images.
+    /// A prompt mentions more or fewer images than there are.
     public static let promptImages = Self("prompt.images", .usage)
-    /// A prompt is so long that a part that must not be lost would have to be cut off.
+    /// A prompt is too long, and cutting it would cut into the image or a region.
     public static let promptTooLong = Self("prompt.too-long", .usage)
 }

@@ -1,10 +1,10 @@
 /// Finds regions in prompts, as the regular expression of PVIT's code does:
-/// `<Region>(\s*<L(\d{1,4})>\s*<L(\d{1,4})>\s*<L(\d{1,4})>\s*<L(\d{1,4})>\s*)</Region>`, with Python's notion of white
-/// space and digits.
+/// `<Region>(\s*<L(\d{1,4})>\s*<L(\d{1,4})>\s*<L(\d{1,4})>\s*<L(\d{1,4})>\s*)</Region>`. White space and digits are
+/// Python's.
 enum RegionSyntax {
     /// A region in a text.
     struct Match {
-        /// What is between the tags.
+        /// The text between the tags.
         let inner: [Unicode.Scalar]
         let location: RegionLocation
     }
@@ -14,28 +14,28 @@ enum RegionSyntax {
     private static let locationOpening = Array("<L".unicodeScalars)
     private static let maximumDigits = 4
 
-    /// The regions of a text in their order. What does not have the form is passed over.
+    /// The regions of a text, in order. Anything malformed is skipped.
     static func matches(in text: [Unicode.Scalar]) -> [Match] {
         var matches: [Match] = []
-        var place = 0
-        while place < text.count {
-            if text[place] == "<", let (match, end) = match(in: text, at: place) {
+        var index = 0
+        while index < text.count {
+            if text[index] == "<", let (match, end) = match(in: text, at: index) {
                 matches.append(match)
-                place = end
+                index = end
             } else {
-                place += 1
+                index += 1
             }
         }
         return matches
     }
 
-    /// How many regions a text has.
+    /// The number of regions in a text.
     static func count(in text: String) -> Int { matches(in: Array(text.unicodeScalars)).count }
 
     private static func match(in text: [Unicode.Scalar], at start: Int) -> (Match, end: Int)? {
         var cursor = Cursor(text, at: start)
         guard cursor.skip(opening) else { return nil }
-        let innerStart = cursor.place
+        let innerStart = cursor.index
         var numbers: [Int] = []
         for _ in 0..<4 {
             cursor.skipWhiteSpace()
@@ -45,43 +45,43 @@ enum RegionSyntax {
             numbers.append(number)
         }
         cursor.skipWhiteSpace()
-        let innerEnd = cursor.place
+        let innerEnd = cursor.index
         guard cursor.skip(closing) else { return nil }
         let location = RegionLocation(left: numbers[0], top: numbers[1], right: numbers[2], bottom: numbers[3])
-        return (Match(inner: Array(text[innerStart..<innerEnd]), location: location), cursor.place)
+        return (Match(inner: Array(text[innerStart..<innerEnd]), location: location), cursor.index)
     }
 
     private struct Cursor {
         private let text: [Unicode.Scalar]
-        private(set) var place: Int
+        private(set) var index: Int
 
-        init(_ text: [Unicode.Scalar], at place: Int) {
+        init(_ text: [Unicode.Scalar], at index: Int) {
             self.text = text
-            self.place = place
+            self.index = index
         }
 
         mutating func skip(_ expected: [Unicode.Scalar]) -> Bool {
-            guard text[place...].starts(with: expected) else { return false }
-            place += expected.count
+            guard text[index...].starts(with: expected) else { return false }
+            index += expected.count
             return true
         }
 
         mutating func skipWhiteSpace() {
             // Python counts the information separators U+001C to U+001F too.
-            while place < text.count, text[place].properties.isWhitespace || (0x1C...0x1F).contains(text[place].value) {
-                place += 1
+            while index < text.count, text[index].properties.isWhitespace || (0x1C...0x1F).contains(text[index].value) {
+                index += 1
             }
         }
 
-        /// The value of up to so many decimal digits of any script, or nil when there is none.
+        /// Reads up to `maximumDigits` decimal digits of any script. nil if there is none.
         mutating func number(maximumDigits: Int) -> Int? {
             var value: Int?
             for _ in 0..<maximumDigits {
-                guard place < text.count, text[place].properties.numericType == .decimal,
-                    let digit = text[place].properties.numericValue
+                guard index < text.count, text[index].properties.numericType == .decimal,
+                    let digit = text[index].properties.numericValue
                 else { break }
                 value = (value ?? 0) * 10 + Int(digit)
-                place += 1
+                index += 1
             }
             return value
         }

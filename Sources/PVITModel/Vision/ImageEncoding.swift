@@ -1,26 +1,26 @@
 import Compute
 import Vision
 
-/// The embeddings of one image. They are computed when they are first needed.
+/// The embeddings and features of one image, computed when they are first needed.
 final class ImageEncoding {
     let digest: ImageDigest
-    /// The embeddings of the patches of the image: `[patches, hidden]`.
+    /// The embeddings of the image's patches: `[patches, hiddenSize]`.
     var patches: Matrix?
-    /// What the region encoder knows of the image.
+    /// The region encoder's features of the whole image.
     var features: RegionEncoder.ImageFeatures?
-    /// The embeddings of the regions that were asked for last: `[1, hidden]` each.
+    /// The embeddings of the last request's regions: `[1, hiddenSize]` each.
     var regions: [RegionLocation: Matrix] = [:]
 
     init(_ digest: ImageDigest) { self.digest = digest }
 }
 
-/// How long it took to look at an image.
+/// The time that encoding an image took.
 public struct VisionTimings: Sendable, Hashable {
-    /// For the image as a whole: CLIP's vision tower and its projection.
+    /// The time for the whole image: CLIP's vision tower and its projection.
     public internal(set) var image = Duration.zero
-    /// For regions: the region encoder and its projections.
+    /// The time for regions: the region encoder and its projections.
     public internal(set) var regions = Duration.zero
 
-    /// In all.
+    /// The total time.
     public var total: Duration { image + regions }
 }

@@ -5,39 +5,37 @@ import LanguageModel
 import Storage
 import Vision
 
-/// The eyes of a PVIT model: images and their regions become embeddings that the decoder reads.
+/// The image encoders of a PVIT model. They turn an image and its regions into embeddings for the decoder.
 ///
 /// The image goes through CLIP's vision tower and `mm_projector`. A region goes through RegionCLIP's encoder and
-/// `prompt_projector`, to which its place is added by `bbox_fc` (PVIT, arXiv 2308.13437, section 3.2).
+/// `prompt_projector`; `bbox_fc` of its box is added (PVIT, arXiv 2308.13437, section 3.2).
 public final class PVITVision {
-    /// How many tokens an image takes.
-    public let partCount: Int
-    /// Whether there is an encoder for regions.
-    public let seesRegions: Bool
-    /// What is made of an image before it is looked at.
+    /// The number of patches in an image, which is the number of tokens that it takes.
+    public let patchCount: Int
+    /// How to scale an image for the encoders.
     public let preparation: ImagePreparation
-    /// The most regions of one prompt.
+    /// The maximum number of regions in one prompt.
     let maximumRegionCount: Int
 
     private let container: Container
     private let engine: ComputeEngine
     private let imageProjection: LinearLayer
     private let regionProjection: LinearLayer?
-    private let placeProjection: LinearLayer?
-    /// What was encoded last, the latest at the end.
-    private var remembered: [ImageEncoding] = []
+    private let boxProjection: LinearLayer?
+    /// The images encoded last, the latest at the end.
+    private var recent: [ImageEncoding] = []
 
-    /// How many images are remembered, so that a question about one of them does not encode it again. An image of
-    /// RN50x4 takes 20 to 30 MB.
-    private static let memory = 2
-    /// What the embeddings of the regions of a prompt may take, in all steps of their computation.
+    /// The number of images whose encoding is kept for further requests. RN50x4's features of an image take 20 to 30
+    /// MB.
+    private static let recentCount = 2
+    /// The memory limit for the embeddings of a prompt's regions, in all steps of their computation.
     private static let regionByteCount = 128 << 20
 
-    /// Opens what the configuration asks for; nil when the container has no vision tower. Towers stay in the file until
-    /// they are used.
+    /// Opens the projections and checks the configurations. The towers stay in the file until they are used. nil if the
+    /// container has no vision tower.
     ///
     /// - Throws: `model.config`, `vision.config`, `tensor.not-found` and `tensor.mismatch`.
-    init?(_ config: JSONObject, hidden: Int, in container: Container, engine: ComputeEngine) throws {
+    init?(_ config: JSONObject, hiddenSize: Int, in container: Container, engine: ComputeEngine) throws {
         let metadata = try container.metadata
         guard metadata[CLIPVisionConfiguration.metadataKey] != nil else { return nil }
         let configuration = try PVITConfiguration(parsing: config)
@@ -45,44 +43,44 @@ public final class PVITVision {
         guard clip.hiddenSize == configuration.imageFeatureWidth else {
             throw PVITError(
                 .modelConfig,
-                "the vision tower gives features of length \(clip.hiddenSize), and the model was made for "
+                "the vision tower makes features of length \(clip.hiddenSize), but the model expects "
                     + "\(configuration.imageFeatureWidth)")
         }
-        partCount = clip.patchCount
+        patchCount = clip.patchCount
         let encoder = metadata[RegionEncoderConfiguration.metadataKey]
         let regions = try encoder.map { _ in try RegionEncoderConfiguration(in: container) }
         let projections = PVITArchitecture(
-            configuration, hiddenSize: hidden,
+            configuration, hiddenSize: hiddenSize,
             regionFeatureWidth: try encoder.map { try RegionEncoderConfiguration.featureWidth(in: $0.object ?? [:]) })
         func layer(_ tensors: WeightAndBias) throws -> LinearLayer {
             try LinearLayer(
-                weight: tensors.weight.name, bias: tensors.bias.name, inputs: tensors.weight.shape[1], outputs: hidden,
+                weight: tensors.weight.name, bias: tensors.bias.name, inputs: tensors.weight.shape[1], outputs: hiddenSize,
                 in: container)
         }
         imageProjection = try layer(projections.image)
         regionProjection = try projections.region.map(layer)
-        placeProjection = try projections.box.map(layer)
+        boxProjection = try projections.box.map(layer)
         seesRegions = regionProjection != nil
         preparation = ImagePreparation(clip, regions: regions)
-        // Features, then projected features, embeddings of the places, their sum, and what is given to the decoder.
-        let numberCount = (regionProjection?.inputs ?? 0) * 2 + hidden * 4
+        // Features, projected features, embeddings of the boxes, their sum, and the decoder's input.
+        let numberCount = (regionProjection?.inputs ?? 0) * 2 + hiddenSize * 4
         maximumRegionCount = Self.regionByteCount / (numberCount * MemoryLayout<Float>.size)
         self.container = container
         self.engine = engine
     }
 
-    /// What encoding an image takes at most, above the towers' weights, which stay in the file. Measured with images of
-    /// the largest size, 800 × 1333 pixels, and the published sizes of the towers; narrower ones take less.
+    /// The peak memory of encoding an image, without the towers' weights, which stay in the file. Measured with the
+    /// published towers and images of the largest size, 800 × 1333 pixels.
     static func peakByteCount(in container: Container) throws -> Int {
         let metadata = try container.metadata
         guard metadata[CLIPVisionConfiguration.metadataKey] != nil else { return 0 }
         return metadata[RegionEncoderConfiguration.metadataKey] == nil ? 48 << 20 : 352 << 20
     }
 
-    /// The embeddings of the patches of an image: `[partCount, hidden]`.
+    /// The embeddings of an image's patches: `[patchCount, hiddenSize]`.
     ///
     /// - Throws: `image.*` and errors of the container's tiles.
-    func patches(of image: PreparedImage, _ timings: inout VisionTimings) throws -> Matrix {
+    func patchEmbeddings(of image: PreparedImage, _ timings: inout VisionTimings) throws -> Matrix {
         let encoding = encoding(image.digest)
         if let patches = encoding.patches { return patches }
         let clock = ContinuousClock()
@@ -96,62 +94,62 @@ public final class PVITVision {
         return patches
     }
 
-    /// The embeddings of regions of an image: `[1, hidden]` each.
+    /// The embeddings of regions of an image: `[1, hiddenSize]` each.
     ///
-    /// - Throws: `model.no-vision` when there is no region encoder, `image.*`, `vision.input` for an image much longer
+    /// - Throws: `model.no-vision` if there is no region encoder, `image.*`, `vision.input` for an image much longer
     ///   than wide, and errors of the container's tiles.
-    func regions(
+    func regionEmbeddings(
         _ regions: [RegionLocation], of image: PreparedImage, _ timings: inout VisionTimings
     ) throws -> [Matrix] {
         let encoding = encoding(image.digest)
-        // Regions of earlier questions are forgotten: there is no end to them.
+        // Drop the regions of earlier requests, or their number would grow without limit.
         encoding.regions = encoding.regions.filter { regions.contains($0.key) }
         let new = Set(regions).filter { encoding.regions[$0] == nil }.sorted { "\($0)" < "\($1)" }
         if !new.isEmpty {
             let clock = ContinuousClock()
             let start = clock.now
             defer { timings.regions += clock.now - start }
-            try look(at: new, of: image, encoding)
+            try encode(new, of: image, encoding)
         }
         return regions.compactMap { encoding.regions[$0] }
     }
 
-    /// Throws unless regions of an image can be seen.
+    /// Checks that regions of an image can be encoded.
     ///
-    /// - Throws: `model.no-vision` when there is no region encoder; `vision.input` for an image much longer than wide;
-    ///   `prompt.region` when there are too many.
+    /// - Throws: `model.no-vision` if there is no region encoder; `vision.input` for an image much longer than wide;
+    ///   `prompt.region` if there are too many regions.
     func checkRegions(count: Int, of image: PreparedImage) throws {
         guard let regions = preparation.regions else {
             throw PVITError(
-                .modelNoVision, "the model has no region encoder, so it cannot be asked about regions",
+                .modelNoVision, "the file has no region encoder, so the model cannot read regions",
                 file: container.path,
-                remedy: "quantize it again with --region-encoder, the file of a RegionCLIP")
+                remedy: "quantize the model again with --region-encoder REGIONCLIP")
         }
         _ = try regions.inputSize(of: image.size)
         guard count <= maximumRegionCount else {
             throw PVITError(
                 .promptRegion,
-                "the prompt has \(count) regions, and there is memory for \(maximumRegionCount) at a time",
+                "the prompt has \(count) regions, but at most \(maximumRegionCount) are possible at a time",
                 remedy: "ask about fewer regions at a time")
         }
     }
 
-    private func look(at regions: [RegionLocation], of image: PreparedImage, _ encoding: ImageEncoding) throws {
+    private func encode(_ regions: [RegionLocation], of image: PreparedImage, _ encoding: ImageEncoding) throws {
         try checkRegions(count: regions.count, of: image)
         guard let regionProjection, let scaled = image.scaled else {
-            throw PVITError(.modelNoVision, "the image was not prepared for questions about regions")
+            throw PVITError(.modelNoVision, "the image was not prepared for regions")
         }
         // The encoder and its memory are released afterwards.
         defer { engine.releaseScratch() }
         let encoder = try RegionEncoder(in: container, engine: engine)
         let features = try encoding.features ?? encoder.encode(scaled: scaled)
         encoding.features = features
-        let places = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
-        let embeddings = try regionProjection(encoder.features(of: features, boxes: places.map(\.box)), engine)
-        if let placeProjection {
-            let fractions = Matrix(rows: places.count, columns: 4)
-            for (row, place) in places.enumerated() { fractions.fill(row: row, with: place.fractions.span) }
-            try engine.add(placeProjection(fractions, engine), to: embeddings)
+        let geometries = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
+        let embeddings = try regionProjection(encoder.features(of: features, boxes: geometries.map(\.box)), engine)
+        if let boxProjection {
+            let fractions = Matrix(rows: geometries.count, columns: 4)
+            for (row, geometry) in geometries.enumerated() { fractions.fill(row: row, with: geometry.fractions.span) }
+            try engine.add(boxProjection(fractions, engine), to: embeddings)
         }
         for (row, region) in regions.enumerated() {
             let embedding = Matrix(rows: 1, columns: embeddings.columns)
@@ -160,20 +158,20 @@ public final class PVITVision {
         }
     }
 
-    /// What is known of an image; the one that was not needed for longest is forgotten.
+    /// The encoding of an image. Evicts the least recently used one.
     private func encoding(_ digest: ImageDigest) -> ImageEncoding {
         let encoding: ImageEncoding
-        if let place = remembered.firstIndex(where: { $0.digest == digest }) {
-            encoding = remembered.remove(at: place)
+        if let index = recent.firstIndex(where: { $0.digest == digest }) {
+            encoding = recent.remove(at: index)
         } else {
             encoding = ImageEncoding(digest)
         }
-        remembered = remembered.suffix(Self.memory - 1) + [encoding]
+        recent = recent.suffix(Self.recentCount - 1) + [encoding]
         return encoding
     }
 }
 
 extension PVITError.Code {
-    /// The model cannot see images, or not their regions.
+    /// The model cannot read images, or not their regions.
     public static let modelNoVision = Self("model.no-vision", .usage)
 }

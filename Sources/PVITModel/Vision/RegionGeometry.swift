@@ -1,18 +1,19 @@
 import Vision
 
-/// Where a region lies in an image that was scaled for the region encoder.
+/// The coordinates of a region in the image scaled for the region encoder.
 struct RegionGeometry {
-    /// In pixels of the scaled image.
+    /// The box, in pixels of the scaled image.
     let box: RegionBox
-    /// As fractions of the scaled image's sides: left, top, right, bottom.
+    /// The box in fractions of the scaled image's sides: left, top, right, bottom.
     let fractions: [Float]
 
-    /// Computes the place in the order, and with the roundings, of PVIT's `region_clip_image_transform` and of its
-    /// model.
+    /// Computes the coordinates with the order of operations, and so the rounding, of PVIT's
+    /// `region_clip_image_transform` and of its model.
     ///
     /// - Parameters:
-    ///   - size: The size of the image.
-    ///   - scaledSize: Its size when it is encoded.
+    ///   - region: The region, in thousandths.
+    ///   - size: The size of the original image.
+    ///   - scaledSize: The size of the scaled image.
     init(_ region: RegionLocation, size: PixelSize, scaledSize: PixelSize) {
         let edges = SIMD4<Double>(
             Double(region.left), Double(region.top), Double(region.right), Double(region.bottom))

@@ -5,21 +5,22 @@ import PVITModel
 import Storage
 import SystemPackage
 
-/// `pvit bench`: how fast a model runs on this machine, and how fast the machine would allow.
+/// `pvit bench`: measures how fast a model runs, and the limits of the machine.
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Measure how fast a model reads prompts (prefill) and makes tokens (decode), beside the machine's limits.",
+            "Measure how fast a model reads prompts (prefill) and generates tokens (decode), and the machine's limits.",
         discussion: """
-            Prefill is reading a prompt, decode is making tokens. Each figure is the median of several runs after one that does not count; the spread is from the slowest to the \
-            fastest, relative to the median. Weight GB/s is what the layers and the output read of the file.
+            Each figure is the median of several runs; a first run does not count. The spread is the difference \
+            between the slowest and the fastest run, relative to the median. Weight GB/s is the rate at which layers \
+            and output layer read their weights.
 
-            The limit is what the machine would allow with the same threads: every byte of the weights read from memory \
-            once for each pass over them, or every multiplication of 4-bit and 8-bit weights done by the fastest \
-            instruction for bytes, whichever takes longer. Both are measured too: "read" and "dot".
+            The limit is the speed at which the machine, with the same threads, could read every byte of the weights \
+            from memory once in each pass, or do all multiplications of 4-bit and 8-bit weights with its fastest \
+            instruction for bytes, whichever is slower. The rows "read" and "dot" show both.
 
-            With --kernels single kernels are measured instead, on one thread, for each instruction set that the machine \
-            has; no model is needed.
+            --kernels measures single kernels instead, on one thread, for each instruction set that the machine has. \
+            It needs no model.
 
             Examples:
               pvit bench smollm2.pvq --prompt-tokens 128,512 --threads 1,2
@@ -33,33 +34,38 @@ struct Bench: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Lengths of prompts to read; 0 measures no reading.", valueName: "n,n,…"))
+        help: ArgumentHelp("The lengths of the prompts to read; 0 skips prefill.", valueName: "n,n,…"))
     var promptTokens = NumberList([128, 512])
 
     @Option(
-        parsing: .unconditional, help: ArgumentHelp("How many tokens to make; 0 measures no decoding.", valueName: "n"))
+        parsing: .unconditional,
+        help: ArgumentHelp("The number of tokens to generate; 0 skips decode.", valueName: "n"))
     var generateTokens = 64
 
     @Option(
-        parsing: .unconditional, help: ArgumentHelp("How many tokens stand before those that are made.", valueName: "n")
-    )
+        parsing: .unconditional,
+        help: ArgumentHelp("The number of tokens in the context before decode begins.", valueName: "n"))
     var context = 0
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Thread counts to measure with.", valueName: "n,n,…"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The numbers of threads to measure with; by default one for each processor that the program may use.",
+            valueName: "n,n,…"))
     var threads: NumberList?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Runs that count for each figure.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The number of runs for each figure.", valueName: "n"))
     var runs = 5
 
-    @Option(help: "How keys and values are kept: f32, f16 or q8.")
+    @Option(help: "The type of the KV cache: f32, f16 or q8.")
     var kvCache: KVCache.Storage = .f16
 
-    @Flag(help: "Also read prompts as in the first pass over a file, when checksums are verified.")
+    @Flag(help: "Also measure the first pass after opening a file, which verifies checksums.")
     var firstPass = false
 
     @OptionGroup var memory: MemoryOptions
 
-    @Flag(help: "Measure single kernels.")
+    @Flag(help: "Measure single kernels instead of a model.")
     var kernels = false
 
     @Flag(help: "Print JSON.")
@@ -95,7 +101,7 @@ struct Bench: ParsableCommand {
     }
 
     private func measure(_ file: FilePath, _ clock: Stopwatch) throws -> [Measurement] {
-        // A file that is no container is told before the machine is measured.
+        // Report a file that is not a container before measuring the machine.
         _ = try withContainer(at: file) { try Container(opening: file) }
         var measurements: [Measurement] = []
         for threadCount in threads?.values ?? [MachineProcessors.available] {
@@ -120,7 +126,7 @@ struct Bench: ParsableCommand {
         return measurements
     }
 
-    /// The most tokens that are measured at a time.
+    /// The longest context that is measured.
     private var longestContext: Int {
         max(promptTokens.values.max() ?? 1, context + generateTokens + 1)
     }

@@ -2,12 +2,12 @@ import Compute
 import LanguageModel
 import Storage
 
-/// A figure of one kernel's speed on one thread.
+/// The speed of a kernel on one thread.
 struct KernelMeasurement {
     let kernel: KernelBenchmark.Kernel
     let instructionSet: String
     let times: RunTimes
-    /// What the machine allows of the kernel's measure in a second, as far as it is known.
+    /// The machine's limit for the kernel's measure, per second; nil if it is not known.
     let limit: Double?
 
     static let titles: [(String, TextTable.Alignment)] = [
@@ -44,7 +44,7 @@ struct KernelMeasurement {
     }
 }
 
-/// Measures every kernel on every instruction set that the machine has, the limits for each beside them.
+/// Measures every kernel on every instruction set that the machine has, with the limits for each.
 func measureKernels(_ clock: Stopwatch) throws -> [KernelMeasurement] {
     try InstructionSet.allCases.filter(\.isSupported).flatMap { set in
         let engine = try ComputeEngine(threadCount: 1, instructionSet: set)

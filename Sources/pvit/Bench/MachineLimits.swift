@@ -2,15 +2,16 @@ import Compute
 import LanguageModel
 import Storage
 
-/// What the machine can do at most with the threads of an engine.
+/// The maximum speed of the machine with the threads of an engine.
 struct MachineLimits {
-    /// The measurements themselves: reading memory, and multiplying.
+    /// The measurements: reading memory, and multiplying.
     let measurements: [Measurement]
-    /// The best runs: a limit that was reached once exists.
+    /// The rates of the fastest runs, because a limit that was reached once is possible.
     let bytesPerSecond: Double
     let operationsPerSecond: Double
 
-    /// Measures the limits; a small budget of memory makes that of reading look better than it is.
+    /// Measures the limits. With a small memory budget, part of the data stays in the cache and the read rate is too
+    /// high.
     init(of engine: ComputeEngine, within budget: ByteCount?, _ clock: Stopwatch) throws {
         let probe = MachineProbe(engine: engine, budget: budget)
         var (bytes, operations) = (0.0, 0.0)
@@ -24,7 +25,7 @@ struct MachineLimits {
         operationsPerSecond = operations / (dot.seconds.min() ?? .infinity)
     }
 
-    /// The least time for reading `bytes` and, meanwhile, `operations`.
+    /// The minimum time to read `bytes` and do `operations` at the same time.
     func seconds(bytes: Double, operations: Double) -> Double {
         max(bytes / bytesPerSecond, operations / operationsPerSecond)
     }

@@ -3,22 +3,22 @@ import LanguageModel
 import PVITModel
 import Storage
 
-/// A figure of a model's speed, or one of the machine's.
+/// A measured speed of a model or of the machine.
 struct Measurement {
-    /// What was measured.
+    /// What is measured.
     enum Test {
-        /// Reading a prompt of some tokens.
+        /// Reading a prompt of `tokens` tokens.
         case prefill(tokens: Int)
-        /// The same in the first pass over a file, when the checksums of its tiles are verified.
+        /// The same in the first pass after opening a file, which verifies the checksums of tiles.
         case firstPrefill(tokens: Int)
-        /// Making tokens one after the other, after `context` others.
+        /// Generating `tokens` tokens after `context` others.
         case decode(tokens: Int, context: Int)
         /// Reading memory.
         case read
         /// Multiplying 8-bit integers.
         case dot
 
-        /// The tokens that are read or made.
+        /// The number of tokens that are read or generated.
         var tokens: Int {
             switch self {
             case .prefill(let tokens), .firstPrefill(let tokens), .decode(let tokens, _): tokens
@@ -30,11 +30,11 @@ struct Measurement {
     let test: Test
     let threads: Int
     let times: RunTimes
-    /// What one run does: bytes of weights or of memory that it reads, or operations of `dot`.
+    /// The amount of work in one run: bytes of weights or memory read, or operations of `dot`.
     let amount: Double
-    /// Seconds that the machine's limits would allow for one run; nil when they are not known.
+    /// The minimum seconds for one run by the machine's limits; nil if they are not known.
     var limit: Double?
-    /// What reading weights cost in the last run.
+    /// What streaming weights cost in the last run.
     var stream = StreamStatistics()
 
     static let titles: [(String, TextTable.Alignment)] = [
@@ -67,7 +67,7 @@ struct Measurement {
     }
 
     var json: JSONValue {
-        // The same members in every entry; zeros where there are no tokens.
+        // Every entry has the same members. They are 0 if there are no tokens.
         var object = JSONObject()
         object["test"] = .string(name)
         object["tokens"] = .integer(tokens)

@@ -12,7 +12,7 @@ import Tokenization
 struct ModelBenchmark {
     /// The sizes and constants of the model.
     var configuration: LlamaConfiguration { llama.configuration }
-    /// How memory is shared out.
+    /// The memory plan.
     let plan: MemoryPlan
     private let container: Container
     private let llama: Llama
@@ -21,7 +21,7 @@ struct ModelBenchmark {
     private let storage: KVCache.Storage
     private let weights: WeightTotals
 
-    /// Opens a model. Its speed does not depend on its tokenizer, so it needs none.
+    /// Opens a model. It needs no tokenizer.
     ///
     /// - Throws: What `Container`, `LlamaConfiguration` and `Llama` throw.
     init(
@@ -43,14 +43,13 @@ struct ModelBenchmark {
         weights = WeightTotals(try container.tensors())
     }
 
-    /// The time to read a prompt of `tokens` tokens.
+    /// Measures reading a prompt of `tokens` tokens.
     func prefill(tokens: Int) throws -> Measurement {
         let read = try reading(tokens)
         return prefill(.prefill(tokens: tokens), try clock.time(read))
     }
 
-    /// The time to read a prompt of `tokens` tokens, and the same when the checksums of all tiles are verified at their
-    /// first use, in turns.
+    /// Measures reading a prompt of `tokens` tokens, alternately with and without verifying the checksums of all tiles.
     func prefillAndFirst(tokens: Int) throws -> [Measurement] {
         let read = try reading(tokens)
         let times = try clock.timeInTurns(read) {
@@ -62,7 +61,7 @@ struct ModelBenchmark {
         ]
     }
 
-    /// What reads a prompt.
+    /// Returns a closure that reads a prompt.
     private func reading(_ tokens: Int) throws -> () throws -> Void {
         let input = LlamaInput.tokens(someTokens(tokens))
         var cache = try KVCache(for: llama.configuration, storage: storage, capacity: tokens)
@@ -80,7 +79,7 @@ struct ModelBenchmark {
         return measurement(test, times, passes: passes, operations: operations)
     }
 
-    /// The time to make `tokens` tokens, one after the other, after `context` others.
+    /// Measures generating `tokens` tokens after `context` others.
     func decode(tokens: Int, context: Int) throws -> Measurement {
         let input = someTokens(context + tokens + 1)
         var cache = try KVCache(for: llama.configuration, storage: storage, capacity: input.count)
@@ -91,7 +90,7 @@ struct ModelBenchmark {
             streamed = llama.streamStatistics
             for token in input[context...].dropLast() { try llama.forward(.tokens([token]), cache: &cache) }
         }
-        // However the numbers are kept, a pass over them for one token cannot be faster than reading them.
+        // For a single token, multiplications of floats take no longer than reading the floats, so they do not count.
         let operations = Double(tokens) * ((weights.layerOperations ?? 0) + weights.outputOperations)
         var measurement = measurement(
             .decode(tokens: tokens, context: context), times, passes: Double(tokens), operations: operations)
@@ -108,7 +107,7 @@ struct ModelBenchmark {
             limit: operations.map { limits.seconds(bytes: bytes, operations: $0) })
     }
 
-    /// Tokens that are all over the vocabulary, always the same ones.
+    /// Tokens from all over the vocabulary, the same in each call.
     private func someTokens(_ count: Int) -> [TokenID] {
         var random = RandomSource(seed: 1)
         let vocabulary = Int32(clamping: llama.configuration.vocabularySize)
@@ -116,23 +115,23 @@ struct ModelBenchmark {
     }
 }
 
-/// What the weights of a decoder ask of the machine.
+/// The work that the weights of a decoder cause.
 private struct WeightTotals {
-    /// Bytes that one pass over the layers and the output reads of the file.
+    /// The bytes of weights that one pass reads.
     let byteCount: Int
-    /// Multiplications and additions of quantized weights for one token in the layers; nil when there are matrices of
-    /// floats, which no limit is measured for.
+    /// The multiplications and additions of quantized weights in the layers for one token. nil if some matrices are
+    /// floats, because their limit is not measured.
     let layerOperations: Double?
-    /// The same of the output, as far as it is quantized.
+    /// The same for the output layer, or 0 if it is not quantized.
     let outputOperations: Double
 
     init(_ tensors: [StoredTensor]) {
         let tensors = tensors.filter { $0.aliasOf == nil }
-        // Of separate input embeddings a token needs one row; embeddings that are the output too are read whole.
-        let isTied = !tensors.contains { ModelPart($0.name) == .output }
-        let layers = tensors.filter { [.attention, .feedForward].contains(ModelPart($0.name)) }
-        let output = tensors.filter { ModelPart($0.name) == (isTied ? .embeddings : .output) }
-        let norms = tensors.filter { ModelPart($0.name) == .norms }
+        // A token needs one row of the embeddings. Only tied embeddings are read whole, as the output layer.
+        let isTied = !tensors.contains { ModelComponent($0.name) == .output }
+        let layers = tensors.filter { [.attention, .feedForward].contains(ModelComponent($0.name)) }
+        let output = tensors.filter { ModelComponent($0.name) == (isTied ? .embeddings : .output) }
+        let norms = tensors.filter { ModelComponent($0.name) == .norms }
         byteCount = (layers + output + norms).reduce(0) { $0 + $1.storedByteCount }
         func isQuantized(_ tensor: StoredTensor) -> Bool { tensor.encoding == .q4 || tensor.encoding == .q8 }
         func operations(_ tensors: [StoredTensor]) -> Double {

@@ -1,8 +1,8 @@
 import PVITModel
 
-/// The times of several runs of the same work.
+/// The times of repeated runs.
 struct RunTimes {
-    /// Seconds of each run that counts; at least one.
+    /// The seconds of each run; at least one.
     let seconds: [Double]
 
     var median: Double {
@@ -11,18 +11,18 @@ struct RunTimes {
         return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
     }
 
-    /// From the fastest to the slowest, relative to the median.
+    /// The difference between the slowest and the fastest run, relative to the median.
     var spread: Double { ((seconds.max() ?? 0) - (seconds.min() ?? 0)) / median }
 }
 
-/// Runs work again and again with the clock on.
+/// Measures the time of repeated runs.
 struct Stopwatch {
-    /// Runs that count; one before them does not.
+    /// The number of runs to time, after one that does not count.
     let runs: Int
 
-    /// Times `work`, one call for each run.
+    /// Times `work`, with one call per run.
     ///
-    /// - Throws: What `work` throws, and `interrupted`.
+    /// - Throws: What `work` throws, and `Interruption`.
     func time(_ work: () throws -> Void) throws -> RunTimes {
         try work()
         return RunTimes(
@@ -32,9 +32,9 @@ struct Stopwatch {
             })
     }
 
-    /// Times two kinds of work in turns, so that a machine whose speed changes is unfair to none.
+    /// Times two kinds of work alternately, so that changes in the machine's speed affect both.
     ///
-    /// - Throws: What the work throws, and `interrupted`.
+    /// - Throws: What the work throws, and `Interruption`.
     func timeInTurns(
         _ first: () throws -> Void, _ second: () throws -> Void
     ) throws -> (first: RunTimes, second: RunTimes) {
@@ -48,8 +48,8 @@ struct Stopwatch {
         return (RunTimes(seconds: seconds.first), RunTimes(seconds: seconds.second))
     }
 
-    /// Times work that is too short for the clock: as many calls for each run as take some milliseconds. The times are
-    /// those of single calls.
+    /// Times work that is too short for the clock. Each run makes enough calls to take some milliseconds; the times are
+    /// per call.
     func timeShort(_ work: () -> Void) throws -> RunTimes {
         var calls = 1
         while once({ for _ in 0..<calls { work() } }) < 0.01 { calls *= 2 }

@@ -5,9 +5,9 @@ import SystemPackage
 import Vision
 
 extension Conversation {
-    /// Does what a command says.
+    /// Runs a command.
     ///
-    /// - Throws: What is wrong with it; the conversation is then as it was.
+    /// - Throws: What is wrong with the command. The conversation is then unchanged.
     func perform(_ command: ConversationCommand, _ argument: String) throws {
         switch command {
         case .help: display.show(ConversationCommand.helpText)
@@ -17,11 +17,11 @@ extension Conversation {
         case .undo: undo()
         case .reset:
             state.messages = []
-            display.note("a new conversation begins")
+            display.note("started a new conversation")
         case .slide:
             state.options.overflow = .slide
             display.note(
-                "from now on the oldest part is dropped when the context is full, but for instructions and image")
+                "from now on, the oldest tokens are dropped when the context is full, except instructions and image")
         case .save: try save(argument)
         case .load: try load(argument)
         case .stats: showStatistics()
@@ -30,27 +30,27 @@ extension Conversation {
     }
 
     private func undo() {
-        guard let question = state.undo() else { return display.note("there is no question to take back") }
-        let beginning = question.prefix { !$0.isNewline }.prefix(60)
-        display.note("taken back: \(beginning)\(beginning.count < question.count ? "…" : "")")
+        guard let message = state.undo() else { return display.note("there is no message to undo") }
+        let beginning = message.prefix { !$0.isNewline }.prefix(60)
+        display.note("undone: \(beginning)\(beginning.count < message.count ? "…" : "")")
     }
 
     private func setSystem(_ text: String) throws {
-        if isRaw { throw PVITError(.conversationUse, "instructions are part of a chat template, and --raw uses none") }
+        if isRaw { throw PVITError(.conversationUse, "instructions need a chat template, and --raw uses none") }
         guard !text.isEmpty else {
-            return display.note(state.system.map { "the instructions are: \($0)" } ?? "there are no instructions")
+            return display.note(state.system.map { "instructions: \($0)" } ?? "there are no instructions")
         }
         state.system = text == ConversationCommand.clearing ? nil : text
-        display.note(state.system == nil ? "there are no instructions any more" : "the instructions are changed")
+        display.note(state.system == nil ? "removed the instructions" : "changed the instructions")
     }
 
     private func setImage(_ argument: String) throws {
         guard !argument.isEmpty else { return showImage() }
         try show(image: argument == ConversationCommand.clearing ? nil : expandingHome(argument), regions: [])
-        // What was said is about the image that was there before.
+        // The messages so far are about the previous image.
         let isBegun = !state.messages.isEmpty
         state.messages = []
-        if isBegun { display.note("a new conversation begins") }
+        if isBegun { display.note("started a new conversation") }
         showImage()
     }
 
@@ -58,7 +58,7 @@ extension Conversation {
         guard !argument.isEmpty else { return showRegions() }
         var regions = state.imageOptions.region
         guard let image = state.imageOptions.image.first else {
-            throw PVITError(.conversationUse, "there is no image to have regions", remedy: "name one with /image FILE")
+            throw PVITError(.conversationUse, "regions need an image", remedy: "give one with /image FILE")
         }
         if argument == ConversationCommand.clearing {
             regions = []
@@ -76,13 +76,13 @@ extension Conversation {
         showRegions()
     }
 
-    /// Takes over an image and regions, once they are known to be good.
+    /// Sets the image and its regions, after checking them.
     private func show(image: FilePath?, regions: [String]) throws {
         let options = try ImageOptions(image: image, regions: regions)
         if image != nil, generator.model.vision == nil {
             throw PVITError(
-                .modelNoVision, "the model cannot see images",
-                remedy: "ask a PVIT model that was quantized with --vision-tower")
+                .modelNoVision, "this model cannot read images",
+                remedy: "use a PVIT model that was quantized with --vision-tower")
         }
         let picture = try options.load(for: generator.model)
         state.imageOptions = options
@@ -91,7 +91,7 @@ extension Conversation {
     }
 
     private func showImage() {
-        let image = state.picture.map { "the image is \($0.path.readable), \($0.image.size) pixels" }
+        let image = state.picture.map { "image: \($0.path.readable), \($0.image.size) pixels" }
         display.note(image ?? "there is no image")
     }
 
@@ -113,12 +113,12 @@ extension Conversation {
         try show(image: saved.image.map { FilePath($0) }, regions: saved.regions)
         state.system = saved.system
         state.messages = saved.messages
-        display.note("\(path) goes on: \(count(saved.messages.count))")
+        display.note("loaded \(path): \(count(saved.messages.count))")
     }
 
     private func file(_ argument: String, _ command: ConversationCommand) throws -> FilePath {
         guard !argument.isEmpty else {
-            throw PVITError(.conversationUse, "/\(command.rawValue) takes the name of a file")
+            throw PVITError(.conversationUse, "/\(command.rawValue) takes a file name")
         }
         return expandingHome(argument)
     }
@@ -132,12 +132,13 @@ extension Conversation {
         table.add(["context", "\(used)", "of \(generator.contextLength) tokens"])
         table.add([
             "prompt", "\(result.promptTokenCount)",
-            "tokens, \(result.reusedTokenCount) of them read before, "
+            "tokens, \(result.reusedTokenCount) of them cached, "
                 + "\(result.prefillTokensPerSecond.formatted(decimals: 1)) tokens/s",
         ])
         table.add([
             "answer", "\(result.tokens.count)",
-            "tokens, \(result.decodeTokensPerSecond.formatted(decimals: 1)) tokens/s, ended by \(result.stopReason.rawValue)",
+            "tokens, \(result.decodeTokensPerSecond.formatted(decimals: 1)) tokens/s, "
+                + "ended by \(result.stopReason.rawValue)",
         ])
         let vision = result.visionTimings.total.seconds
         if vision > 0 { table.add(["image", vision.formatted(decimals: 2), "seconds"]) }
@@ -146,14 +147,14 @@ extension Conversation {
 }
 
 extension PVITError.Code {
-    /// A command that makes no sense now.
+    /// A command cannot be used like this, or not now.
     static let conversationUse = Self("conversation.use", .usage)
 }
 
 extension ImageOptions {
-    /// The options of an image and its regions.
+    /// Creates options for an image and its regions.
     ///
-    /// - Throws: `conversation.use` for regions that `--region` would not take.
+    /// - Throws: `conversation.use` for regions that `--region` would reject.
     fileprivate init(image: FilePath?, regions: [String]) throws {
         do {
             self = try .parse((image.map { ["--image=\($0.string)"] } ?? []) + regions.map { "--region=\($0)" })

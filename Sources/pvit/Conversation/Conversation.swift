@@ -2,21 +2,21 @@ import LanguageModel
 import PVITModel
 import Storage
 
-/// A conversation on a terminal: a message from the person, an answer from the model, and so on.
+/// A conversation on a terminal: messages from the user and answers from the model, in turn.
 final class Conversation {
     let generator: Generator
     let isRaw: Bool
     let display: ConversationDisplay
     var state: ConversationState
-    /// How the last answer came about.
+    /// The last answer with its statistics.
     var lastResult: GenerationResult?
     private let editor: LineEditor
     private var history: InputHistory?
     private var leavesOnInterrupt = false
 
-    /// Takes the terminal for a conversation.
+    /// Prepares the terminal for a conversation.
     ///
-    /// - Throws: `terminal.none`, `history.file`, and `chat.template` when the model has none.
+    /// - Throws: `terminal.none`, and `chat.template` if the model has none.
     init(generator: Generator, isRaw: Bool, state: ConversationState, history: InputHistory?) throws {
         if !isRaw { _ = try generator.model.chatTemplate }
         self.generator = generator
@@ -29,12 +29,12 @@ final class Conversation {
         for line in history?.lines ?? [] { editor.remember(line) }
     }
 
-    /// Talks until the person leaves.
+    /// Runs the conversation until the user leaves.
     ///
-    /// - Throws: `Interruption` when Ctrl-C was pressed twice, and `file.write-failed` when answers cannot be written.
+    /// - Throws: `Interruption` if Ctrl-C is pressed twice, and `output.failed` if answers cannot be written.
     func run() throws {
         defer { editor.close() }
-        display.note("/help shows what can be done here; Ctrl-D leaves, Ctrl-C stops an answer")
+        display.note("/help lists the commands; Ctrl-D leaves, Ctrl-C stops an answer")
         let reader = MessageReader(editor: editor)
         while true {
             switch reader.read() {
@@ -42,7 +42,7 @@ final class Conversation {
             case .interrupted(let wasEmpty):
                 if wasEmpty, leavesOnInterrupt { throw Interruption() }
                 leavesOnInterrupt = wasEmpty
-                if wasEmpty { display.note("Ctrl-C again leaves") }
+                if wasEmpty { display.note("press Ctrl-C again to leave") }
             case .message(let message):
                 leavesOnInterrupt = false
                 guard !message.text.allSatisfy(\.isWhitespace) else { continue }
@@ -52,17 +52,17 @@ final class Conversation {
         }
     }
 
-    /// Puts a message into the histories.
+    /// Adds a message to the editor's history and to the history file.
     private func keep(_ message: MessageReader.Typed) {
         editor.remember(message.line)
         do { try history?.add(message.text) } catch {
-            // It would fail for every line, so it is said once.
+            // Report the first failure only: the next messages would fail too.
             history = nil
             display.error(error)
         }
     }
 
-    /// Does what a message asks for; false to leave.
+    /// Handles a message or a command. Returns false to leave.
     private func handle(_ message: MessageReader.Typed) throws -> Bool {
         switch message.mayBeCommand ? ConversationCommand.meaning(of: message.text) : .message(message.text) {
         case .message(let message): try send(message)
@@ -71,26 +71,26 @@ final class Conversation {
             do { try perform(command, argument) } catch { display.error(error) }
         case .unknown(let name, let nearest):
             display.note(
-                "there is no command \(name)\(nearest.map { "; did you mean \($0)?" } ?? "; /help shows them all"). "
-                    + "A message that begins with / is written with //")
+                "there is no command \(name)\(nearest.map { "; did you mean \($0)?" } ?? "; /help lists them"). "
+                    + "Write // to begin a message with /")
         }
         return true
     }
 
-    /// Answers a message. Whatever is wrong with it is told, and the conversation goes on as if it had not been sent.
+    /// Answers a message. If that fails, reports the error and continues as if the message had not been sent.
     private func send(_ text: String) throws {
         do {
-            let question = try state.picture?.prompt(text, mustUseAll: false) ?? text
-            state.messages.append(ChatMessage(.user, question))
-            try answer(question)
+            let message = try state.picture?.prompt(text, mustUseAll: false) ?? text
+            state.messages.append(ChatMessage(.user, message))
+            try answer(message)
         } catch let error as PVITError where error.code != .outputFailed {
             state.messages.removeLast(state.messages.count % 2)
-            ReadingProgress.finish()
+            PrefillProgress.finish()
             display.endAnswer()
             if [.contextFull, .promptTooLong].contains(error.code) {
                 display.note(
-                    "\(error.what), so the message was not sent. The up arrow brings it back; /undo and /reset make room, "
-                        + "and /slide drops the oldest part")
+                    "\(error.what), so the message was not sent. The up arrow recalls it; /undo and /reset make room, "
+                        + "and /slide drops the oldest tokens")
             } else {
                 display.error(error)
             }
@@ -98,18 +98,18 @@ final class Conversation {
         if isRaw { state.messages = [] }
     }
 
-    private func answer(_ question: String) throws {
+    private func answer(_ message: String) throws {
         var text = ""
-        let emit = { [display] (part: String) throws in
-            ReadingProgress.finish()
-            text += part
-            try display.answer(part)
+        let emit = { [display] (chunk: String) throws in
+            PrefillProgress.finish()
+            text += chunk
+            try display.answer(chunk)
             try Interruption.check()
         }
         do {
             let result = try TerminalSession.answering {
                 isRaw
-                    ? try generator.complete(question, image: state.picture?.image, state.options, emit: emit)
+                    ? try generator.complete(message, image: state.picture?.image, state.options, emit: emit)
                     : try generator.answer(
                         state.wholeConversation, image: state.picture?.image, state.options, emit: emit)
             }
@@ -119,15 +119,15 @@ final class Conversation {
             if result.stopReason == .length { for note in result.ending { display.note(note) } }
             if result.stopReason == .context {
                 display.note(
-                    "the context of \(generator.contextLength) tokens is full, so the answer ends here. /undo and /reset "
-                        + "make room, and /slide drops the oldest part")
+                    "the answer ends here because the context of \(generator.contextLength) tokens is full. /undo and "
+                        + "/reset make room, and /slide drops the oldest tokens")
             }
         } catch is Interruption {
-            ReadingProgress.finish()
+            PrefillProgress.finish()
             display.endAnswer()
             guard !text.isEmpty else {
                 state.messages.removeLast(state.messages.count % 2)
-                return display.note("stopped before the answer began, so the question is taken back")
+                return display.note("stopped before the answer began; the message is undone")
             }
             display.note("stopped")
         }

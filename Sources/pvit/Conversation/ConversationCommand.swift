@@ -1,11 +1,11 @@
-/// What a line that begins with `/` asks for.
+/// A command of a conversation: a line that begins with `/`.
 enum ConversationCommand: String, CaseIterable {
     case help, image, region, system, undo, reset, slide, save, load, stats, exit
 
-    /// The word after which the command takes something away.
+    /// The argument that makes a command remove what it sets.
     static let clearing = "clear"
 
-    /// How the command is written.
+    /// The syntax of the command.
     var usage: String {
         switch self {
         case .image, .save, .load: "/\(rawValue) FILE"
@@ -15,38 +15,38 @@ enum ConversationCommand: String, CaseIterable {
         }
     }
 
-    /// What it does, in few words.
+    /// What the command does, for `/help`.
     var purpose: String {
         switch self {
-        case .help: "shows this"
-        case .image: "begins a new conversation about an image"
-        case .region: "names a region for {NAME} in questions"
-        case .system: "gives instructions for the conversation"
-        case .undo: "takes the last question and answer back"
-        case .reset: "begins a new conversation"
-        case .slide: "drops the oldest part where the context is full"
-        case .save: "writes the conversation to a file"
-        case .load: "goes on with a conversation from a file"
-        case .stats: "shows the figures of the last answer"
-        case .exit: "leaves"
+        case .help: "show this list"
+        case .image: "start a new conversation about an image"
+        case .region: "name a region, for {NAME} in messages"
+        case .system: "set the instructions"
+        case .undo: "remove the last message and its answer"
+        case .reset: "start a new conversation"
+        case .slide: "drop the oldest tokens when the context is full"
+        case .save: "save the conversation to a file"
+        case .load: "continue a conversation from a file"
+        case .stats: "show statistics of the last answer"
+        case .exit: "leave"
         }
     }
 
-    /// Whether what follows is a file.
+    /// Whether the argument is a file name.
     var takesFile: Bool { [.image, .save, .load].contains(self) }
 
-    /// All commands as a person writes them.
+    /// All commands as they are typed.
     static let names = allCases.map { "/\($0.rawValue)" }
 
-    /// What a line means.
+    /// The meaning of a line.
     enum Meaning: Equatable {
         case message(String)
         case command(ConversationCommand, argument: String)
-        /// There is no such command; the nearest one, if one is near.
+        /// There is no such command. `nearest` is a command with a similar name.
         case unknown(String, nearest: String?)
     }
 
-    /// Reads a line. A message that begins with `/` is written with `//`.
+    /// Parses a line. `//` begins a message that begins with `/`.
     static func meaning(of line: String) -> Meaning {
         guard line.hasPrefix("/") else { return .message(line) }
         guard !line.hasPrefix("//") else { return .message(String(line.dropFirst())) }
@@ -58,7 +58,7 @@ enum ConversationCommand: String, CaseIterable {
         return .command(command, argument: String(argument.trimmingTrailingWhitespace))
     }
 
-    /// What Tab offers for the beginning of a line.
+    /// The completion that Tab offers for the beginning of a line.
     static func completion(of text: String) -> LineCompletion {
         guard text.hasPrefix("/"), !text.hasPrefix("//") else { return LineCompletion(text, candidates: []) }
         guard let space = text.firstIndex(of: " ") else {
@@ -71,21 +71,21 @@ enum ConversationCommand: String, CaseIterable {
         return LineCompletion(path: String(text[space...].drop { $0 == " " }))
     }
 
-    /// What `/help` says.
+    /// The text of `/help`.
     static var helpText: String {
-        var table = TextTable([("command", .left), ("what it does", .left)])
+        var table = TextTable([("command", .left), ("effect", .left)])
         for command in allCases { table.add([command.usage, command.purpose]) }
         return table.text + """
 
-            /image, /region and /system alone show what there is, and with "clear"
-            take it away; /region NAME= takes one region away.
+            Without an argument, /image, /region and /system show the current values.
+            "clear" as the argument removes them; /region NAME= removes one region.
 
-            A pasted text is one message, whatever its lines. A line that ends in \\
-            goes on in the next one, and so does a text between \"\"\" and \"\"\".
-            A message that begins with / is written with //.
+            A pasted text is one message, even if it has several lines. To type several
+            lines, end each line but the last with \\, or put the text between \"\"\" and
+            \"\"\". Write // to begin a message with /.
 
-            Ctrl-C stops an answer, or clears the line; at an empty line it leaves when
-            pressed twice. Ctrl-D leaves, too.
+            Ctrl-C stops an answer or clears the line. At an empty line, pressing it
+            twice leaves, and so does Ctrl-D.
 
             """
     }

@@ -1,26 +1,27 @@
 import ArgumentParser
 import Storage
 
-/// What a conversation shows: answers go to standard output, everything else to the terminal, on lines of its own.
+/// The output of a conversation. Answers go to standard output; everything else goes to the terminal, on separate
+/// lines.
 final class ConversationDisplay {
     let screen: TerminalScreen
-    /// Whether the terminal's last line has no end yet.
+    /// Whether the last line on the terminal is not ended yet.
     private var isLineOpen = false
     private var hasAnswer = false
     private let answersAreShown = StandardOutput.isTerminal
 
     init(screen: TerminalScreen) { self.screen = screen }
 
-    /// Shows a part of an answer.
+    /// Shows a chunk of an answer.
     ///
     /// - Throws: `output.failed`.
-    func answer(_ part: String) throws {
-        guard !part.isEmpty else { return }
-        do { try StandardOutput.write(part) } catch let error as PVITError {
+    func answer(_ chunk: String) throws {
+        guard !chunk.isEmpty else { return }
+        do { try StandardOutput.write(chunk) } catch let error as PVITError {
             throw PVITError(.outputFailed, error.what)
         }
         hasAnswer = true
-        if answersAreShown { isLineOpen = part.last?.isNewline != true }
+        if answersAreShown { isLineOpen = chunk.last?.isNewline != true }
     }
 
     /// Ends the line of an answer.
@@ -29,10 +30,10 @@ final class ConversationDisplay {
         (hasAnswer, isLineOpen) = (false, false)
     }
 
-    /// Shows a remark.
+    /// Shows a note.
     func note(_ text: String) { line("(\(text.escapingControlCharacters))", .note) }
 
-    /// Shows what went wrong.
+    /// Shows an error.
     func error(_ error: any Error) {
         let text = (error as? ValidationError)?.message ?? "\(error)"
         line("error: \(text.escapingControlCharacters)", .error)

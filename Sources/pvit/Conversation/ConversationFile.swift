@@ -3,21 +3,21 @@ import PVITModel
 import Storage
 import SystemPackage
 
-/// A conversation as a file of JSON: instructions, messages, and which image and regions it is about.
+/// A saved conversation: a JSON file of instructions, messages, and the paths and regions of its image.
 struct ConversationFile {
     private static let format = "pvit conversation"
     private static let version = 1
-    /// The longest file that is read.
+    /// The maximum size of a file.
     private static let maximumByteCount: UInt64 = 256 << 20
 
     var system: String?
     var messages: [ChatMessage] = []
     /// The image's path, absolute.
     var image: String?
-    /// The regions as `--region` takes them.
+    /// The regions, as arguments of `--region`.
     var regions: [String] = []
 
-    /// What there is to keep of a conversation.
+    /// Creates the file's content from a conversation.
     init(_ state: ConversationState) {
         system = state.system
         messages = state.messages
@@ -27,32 +27,32 @@ struct ConversationFile {
 
     /// Reads a file.
     ///
-    /// - Throws: The errors of reading it, and `conversation.file` when it is no conversation.
+    /// - Throws: The errors of reading it, and `conversation.file` if it is not a conversation.
     init(contentsOf path: FilePath) throws {
-        func malformed(_ what: String) -> PVITError {
-            PVITError(.conversationFile, what, file: path, remedy: "name a file that /save wrote")
+        func malformed(_ problem: String) -> PVITError {
+            PVITError(.conversationFile, problem, file: path, remedy: "give a file that /save wrote")
         }
         let file = try MappedFile(path: path)
         guard file.byteCount <= Self.maximumByteCount else {
-            throw malformed("the file is too long for a conversation")
+            throw malformed("the file is too large for a conversation")
         }
         let bytes = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
         let value: JSONValue
         do { value = try JSONValue(parsing: bytes) } catch let error as PVITError { throw malformed(error.what) }
-        guard value["format"]?.string == Self.format else { throw malformed("the file is no conversation") }
+        guard value["format"]?.string == Self.format else { throw malformed("the file is not a conversation") }
         guard value["version"]?.integer == Self.version else {
-            throw malformed("the conversation is of a version that this program does not know")
+            throw malformed("this version of pvit does not know the version of the conversation's format")
         }
         system = value["system"]?.string
         image = value["image"]?.string
         regions = value["regions"]?.array?.compactMap(\.string) ?? []
         guard let list = value["messages"]?.array, list.count % 2 == 0 else {
-            throw malformed("the conversation has no messages in pairs of a question and an answer")
+            throw malformed("the conversation does not consist of pairs of a message and an answer")
         }
-        for (place, item) in list.enumerated() {
-            let role = place % 2 == 0 ? ChatMessage.Role.user : .assistant
+        for (index, item) in list.enumerated() {
+            let role = index % 2 == 0 ? ChatMessage.Role.user : .assistant
             guard item["role"]?.string == role.rawValue, let content = item["content"]?.string else {
-                throw malformed("message \(place + 1) of the conversation is none of the \(role)")
+                throw malformed("message \(index + 1) of the conversation is not from the \(role)")
             }
             messages.append(ChatMessage(role, content))
         }
@@ -60,14 +60,14 @@ struct ConversationFile {
 
     /// Writes the file.
     ///
-    /// - Throws: `conversation.file` when there is something else under this name, and the errors of writing.
+    /// - Throws: `file.cannot-create` if the file exists and is not a conversation, and the errors of writing.
     func write(to path: FilePath) throws {
         var status = stat()
         if stat(path.string, &status) == 0, status.st_size > 0 || status.st_mode & S_IFMT != S_IFREG {
             guard status.st_mode & S_IFMT == S_IFREG, (try? ConversationFile(contentsOf: path)) != nil else {
                 throw PVITError(
-                    .cannotCreate, "there is something else than a conversation under this name", file: path,
-                    remedy: "choose another name or remove it first")
+                    .cannotCreate, "the file exists and is not a conversation", file: path,
+                    remedy: "choose another name, or remove the file first")
             }
         }
         var output = try OutputFile(path: path)
@@ -86,20 +86,20 @@ struct ConversationFile {
     }
 }
 
-/// A path that means the same in every folder.
+/// Makes a path absolute.
 func absolutePath(_ path: FilePath) -> FilePath {
     guard path.isRelative, let folder = getcwd(nil, 0) else { return path }
     defer { free(folder) }
     return FilePath(platformString: folder).pushing(path)
 }
 
-/// A path that the user writes, whose `~` is the home folder.
+/// Expands `~` in a path that the user typed.
 func expandingHome(_ path: String) -> FilePath {
     guard path == "~" || path.hasPrefix("~/"), let home = getenv("HOME") else { return FilePath(path) }
     return FilePath(String(cString: home) + path.dropFirst())
 }
 
 extension PVITError.Code {
-    /// A file is no conversation that `/save` wrote.
+    /// A file is not a conversation that `/save` wrote.
     static let conversationFile = Self("conversation.file", .badData)
 }

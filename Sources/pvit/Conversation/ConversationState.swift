@@ -1,25 +1,25 @@
 import PVITModel
 
-/// What has been said, and under which terms the next answer is made.
+/// The messages of a conversation, and the options for the next answer.
 struct ConversationState {
-    /// What the user and the model said, in turns: after a question its answer.
+    /// Messages of the user and answers of the model, in turn.
     var messages: [ChatMessage] = []
     /// Instructions for the whole conversation.
     var system: String?
-    /// The file of the image that the conversation is about, and its regions, as the options of `pvit run` have them.
+    /// The image file and its regions, as options of `pvit run`.
     var imageOptions: ImageOptions
-    /// The image, read.
+    /// The image.
     var picture: Picture?
     var options: GenerationOptions
 
     /// All messages, the instructions first.
     var wholeConversation: [ChatMessage] { (system.map { [ChatMessage(.system, $0)] } ?? []) + messages }
 
-    /// Takes the last question and its answer back; the question, or nil when there is none.
+    /// Removes the last message of the user and its answer. Returns the message, or nil if there is none.
     mutating func undo() -> String? {
-        guard let place = messages.lastIndex(where: { $0.role == .user }) else { return nil }
-        let question = messages[place].content
-        messages.removeSubrange(place...)
-        return question
+        guard let index = messages.lastIndex(where: { $0.role == .user }) else { return nil }
+        let message = messages[index].content
+        messages.removeSubrange(index...)
+        return message
     }
 }

@@ -2,19 +2,20 @@ import Glibc
 import Storage
 import SystemPackage
 
-/// The file in which the user wants questions to be kept from one conversation to the next: a line for each, after a
-/// line that says what the file is. Line feeds are written `\n`, and `\` is written `\\`.
+/// The file of `--history`, which keeps the user's messages from one conversation to the next.
+///
+/// The file has a heading, and then a line for each message. Line feeds are written as `\n`, and `\` as `\\`.
 struct InputHistory {
     private static let heading = "# questions to pvit run"
     private static let maximumByteCount: UInt64 = 64 << 20
 
     let path: FilePath
-    /// What the file holds, the oldest first.
+    /// The messages in the file, the oldest first.
     private(set) var lines: [String] = []
 
-    /// Reads the file, or makes it.
+    /// Reads the file, or creates it.
     ///
-    /// - Throws: `history.file` when it is another kind of file; errors of reading and writing.
+    /// - Throws: `history.file` if it is another kind of file; errors of reading and writing.
     init(path: FilePath) throws {
         self.path = path
         var status = stat()
@@ -24,8 +25,8 @@ struct InputHistory {
         }
         func foreign() -> PVITError {
             PVITError(
-                .historyFile, "the file is no history of questions", file: path,
-                remedy: "name another file for --history, or one that does not exist yet")
+                .historyFile, "the file is not a history of messages", file: path,
+                remedy: "give another file, or one that does not exist yet")
         }
         guard status.st_mode & S_IFMT == S_IFREG, UInt64(status.st_size) <= Self.maximumByteCount else {
             throw foreign()
@@ -37,7 +38,7 @@ struct InputHistory {
         lines = text.dropFirst().suffix(LineEditor.historyCount).map { Self.unescaped($0) }
     }
 
-    /// Adds a question to the file.
+    /// Appends a message to the file.
     ///
     /// - Throws: `file.write-failed`.
     func add(_ text: String) throws {
@@ -45,7 +46,7 @@ struct InputHistory {
     }
 
     private func append(_ line: String) throws {
-        // Other conversations may append too, so this is one write to the end.
+        // Other conversations may append too, so write the line with a single call in append mode.
         let descriptor = open(path.string, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw PVITError(.cannotCreate, "the history cannot be written: \(Errno(rawValue: errno))", file: path)
@@ -74,6 +75,6 @@ struct InputHistory {
 }
 
 extension PVITError.Code {
-    /// The file for the history is of another kind.
+    /// The file of `--history` is of another kind.
     static let historyFile = Self("history.file", .usage)
 }

@@ -1,21 +1,21 @@
-/// Reads messages, which may be of several lines: a line that ends in `\` goes on in the next one, and so does a text
-/// between `"""` and `"""`.
+/// Reads messages, which may have several lines: a line that ends in `\` continues on the next one, and a text between
+/// `"""` and `"""` may span lines.
 struct MessageReader {
-    /// What was read.
+    /// The result of reading.
     enum Message: Equatable {
         case message(Typed)
-        /// Ctrl-C; whether there was nothing to clear.
+        /// Ctrl-C. `wasEmpty` tells whether nothing was typed.
         case interrupted(wasEmpty: Bool)
         case end
     }
 
     /// A message that was typed.
     struct Typed: Equatable {
-        /// As it was edited, its lines joined.
+        /// The message as edited, with its lines joined.
         let line: String
-        /// The same with pasted texts in it.
+        /// The message with pasted texts inserted.
         let text: String
-        /// Whether it may be a command: neither quoted nor pasted.
+        /// Whether the message may be a command, because it is neither quoted nor pasted.
         let mayBeCommand: Bool
     }
 
@@ -38,7 +38,7 @@ struct MessageReader {
         }
     }
 
-    /// A message of lines; nil when it goes on.
+    /// Joins lines to a message. nil if the message is not complete.
     static func joined(_ lines: [String]) -> String? {
         guard let first = lines.first, let last = lines.last else { return nil }
         if first.hasPrefix(quote) {
@@ -50,7 +50,7 @@ struct MessageReader {
         return (lines.dropLast().map { String($0.dropLast()) } + [last]).joined(separator: "\n")
     }
 
-    /// A quoted text without the line ends beside its quotation marks.
+    /// A quoted text without the line ends next to its quotation marks.
     private static func trimmed(_ text: Substring) -> String {
         var text = text
         if text.first == "\n" { text.removeFirst() }

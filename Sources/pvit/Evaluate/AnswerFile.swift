@@ -1,32 +1,35 @@
 import Storage
 import SystemPackage
 
-/// Answers to FineEval's questions as JSON lines, written as they are made, so that a run that was stopped can go on.
+/// A file of answers to FineEval's questions, as JSON lines. Each answer is written at once, so an interrupted run can
+/// be resumed.
 struct AnswerFile: ~Copyable {
-    /// How many answers there were before.
+    /// The number of answers in the file at the start.
     let count: Int
     private let path: FilePath
-    /// nil until the file is opened for writing.
+    /// The open file; nil until it is opened for writing.
     private var descriptor: FileDescriptor?
-    /// The lines of answers that were there before, by question; of equal questions in their order.
+    /// The lines that were in the file at the start, by question. Lines of equal questions are in file order.
     private var existing: [FineEvalQuestion: [[UInt8]]]
-    /// The lines in the order of the file.
+    /// The same lines in file order.
     private let linesBefore: [[UInt8]]
     private var linesAdded: [[UInt8]] = []
-    /// The lines by the numbers of the questions.
+    /// The lines by question number.
     private var byNumber: [Int: [UInt8]] = [:]
 
-    /// Reads the answers that a file has. Nothing is changed or created before `open`.
+    /// Reads the answers in a file. Nothing is changed or created before `open`.
     ///
-    /// - Throws: `fineeval.answers` when a line is no answer to one of the questions, or a last line without its end is
-    ///   not the beginning of one, which a run left that was killed; `file.*`.
+    /// A run that was killed may leave an incomplete last line.
+    ///
+    /// - Throws: `fineeval.answers` if a line is not an answer to one of the questions, or an incomplete last line is
+    ///   not the beginning of one; `file.*`.
     init(path: FilePath, questions: FineEvalQuestions) throws {
         guard try !OutputPlace(path).isStream else {
             throw PVITError(
-                .cannotCreate, "this is a device or a pipe, but the answers are read again when a run goes on",
-                file: path, remedy: "name a file")
+                .cannotCreate, "this is a device or a pipe, but resuming a run reads the answers again",
+                file: path, remedy: "give a file")
         }
-        // Known before the model is loaded: whether answers can be put in order in the end.
+        // Check before the model is loaded that the file can be replaced by one in order at the end.
         _ = try OutputFile(path: path)
         let lines = try Self.answers(in: path, questions)
         self.path = path
@@ -35,7 +38,7 @@ struct AnswerFile: ~Copyable {
         count = lines.count
     }
 
-    /// The whole lines of a file; none when there is no file.
+    /// The complete lines of a file; empty if there is no file.
     private static func answers(
         in path: FilePath, _ questions: FineEvalQuestions
     ) throws -> [(question: FineEvalQuestion, line: [UInt8])] {
@@ -56,26 +59,26 @@ struct AnswerFile: ~Copyable {
         var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         let last = lines.popLast() ?? []
         var answers = try lines.enumerated().map { number, line in
-            guard let answer = answer(line) else { throw foreign(number, "is no answer", path) }
+            guard let answer = answer(line) else { throw foreign(number, "is not an answer", path) }
             return answer
         }
         if !last.isEmpty {
             if let answer = answer(last) {
                 answers.append(answer)
             } else if !asked.contains(where: { AnswerLine.isBeginning(last, ofAnswerTo: $0) }) {
-                throw foreign(lines.count, "has no end and is not the beginning of an answer", path)
+                throw foreign(lines.count, "is incomplete, and not the beginning of an answer", path)
             }
         }
         return answers
     }
 
-    private static func foreign(_ number: Int, _ what: String, _ path: FilePath) -> PVITError {
+    private static func foreign(_ number: Int, _ problem: String, _ path: FilePath) -> PVITError {
         PVITError(
-            .fineEvalAnswers, "line \(number + 1) \(what) to one of the questions; nothing was changed", file: path,
-            remedy: "give another --output, or the questions that the file belongs to")
+            .fineEvalAnswers, "line \(number + 1) \(problem) to one of the questions; nothing was changed", file: path,
+            remedy: "give another --output, or the --questions that the file belongs to")
     }
 
-    /// Opens the file behind its whole lines, or creates it; further calls do nothing.
+    /// Opens or creates the file and drops an incomplete last line. Further calls do nothing.
     ///
     /// - Throws: `file.cannot-create`.
     @discardableResult
@@ -85,7 +88,7 @@ struct AnswerFile: ~Copyable {
             let descriptor = try FileDescriptor.open(
                 path, .readWrite, options: [.create, .closeOnExec], permissions: FilePermissions(rawValue: 0o666))
             self.descriptor = descriptor
-            // A last line without its end goes; one that only lacks the line feed gets it.
+            // Drop an incomplete last line. If it lacks only the line feed, append that.
             let whole = linesBefore.reduce(0) { $0 + $1.count + 1 }
             let size = try descriptor.seek(offset: 0, from: .end)
             try descriptor.resize(to: min(Int64(whole), size))
@@ -99,7 +102,7 @@ struct AnswerFile: ~Copyable {
 
     deinit { try? descriptor?.close() }
 
-    /// Whether a question was answered before; each answer counts once.
+    /// Takes the answer to a question out of those that were in the file at the start. False if there is none left.
     mutating func takeExisting(_ question: FineEvalQuestion, number: Int) -> Bool {
         guard var lines = existing[question], !lines.isEmpty else { return false }
         byNumber[number] = lines.removeFirst()
@@ -122,15 +125,15 @@ struct AnswerFile: ~Copyable {
         linesAdded.append(line)
     }
 
-    /// Puts the answers into the order of the questions, if they are not: several are made at a time, and those that
-    /// failed before come last in the file.
+    /// Sorts the answers into the order of the questions if necessary. They get out of order because several are
+    /// generated at a time, and because questions that failed are tried again later.
     ///
     /// - Throws: `file.*`.
     consuming func finish() throws {
         try open()
         let ordered = byNumber.sorted { $0.key < $1.key }.map(\.value)
         guard ordered != linesBefore + linesAdded else { return }
-        // Answers to questions that were asked twice and are now asked once stay.
+        // Keep answers to repeated questions that are no longer repeated.
         let left = existing.values.flatMap(\.self).sorted { $0.lexicographicallyPrecedes($1) }
         var file = try OutputFile(path: path)
         for line in ordered + left { try file.append(line + [UInt8(ascii: "\n")]) }

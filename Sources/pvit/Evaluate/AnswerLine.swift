@@ -1,8 +1,8 @@
 import Storage
 
-/// A line of the answers to FineEval's questions.
+/// A line in a file of answers to FineEval's questions.
 enum AnswerLine {
-    /// The line of an answer, without its line feed.
+    /// The line of an answer, without the line feed.
     static func line(_ answer: String, to question: FineEvalQuestion) -> [UInt8] {
         let json: JSONValue = [
             "image": .string(question.image), "instruction": .string(question.instruction), "output": .string(answer),
@@ -10,20 +10,19 @@ enum AnswerLine {
         return json.encoded()
     }
 
-    /// Whether a line was cut off while it was written.
+    /// Whether bytes are the beginning of an answer's line.
     static func isBeginning(_ bytes: some Collection<UInt8>, ofAnswerTo question: FineEvalQuestion) -> Bool {
-        // What stands before the answer and behind it.
+        // The line without the text of the answer.
         let whole = line("", to: question)
         let before = whole.dropLast(2)
         guard bytes.count > before.count else { return before.starts(with: bytes) }
         guard bytes.starts(with: before) else { return false }
         let answer = bytes.dropFirst(before.count)
-        // The answer may end with a quotation mark that the line's end did not follow; inside it has none that is not
-        // escaped.
+        // Quotation marks inside the answer are escaped. One that is not escaped ends it, so it must be the last byte.
         var isEscaped = false
-        for (place, byte) in answer.enumerated() {
+        for (index, byte) in answer.enumerated() {
             if byte < 0x20 { return false }
-            if byte == UInt8(ascii: "\""), !isEscaped { return place + 1 == answer.count }
+            if byte == UInt8(ascii: "\""), !isEscaped { return index + 1 == answer.count }
             isEscaped = byte == UInt8(ascii: "\\") && !isEscaped
         }
         return true

@@ -1,31 +1,40 @@
 import ArgumentParser
 import Glibc
+import LanguageModel
 import Storage
 import SystemPackage
 
-/// `pvit evaluate`: figures about a model's predictions.
+/// `pvit evaluate`: measures a model's predictions.
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure a model: logits, perplexity, divergence from another one, answers to FineEval's questions.",
+        abstract: "Evaluate a model: logits, perplexity, divergence from a reference, answers to FineEval's questions.",
         subcommands: [
             EvaluateLogits.self, EvaluatePerplexity.self, EvaluateDivergence.self, EvaluateFineEval.self,
         ])
 }
 
-/// A text to evaluate on, in windows.
+/// The text to evaluate on, its windows, and the options that evaluations on a text share.
 struct TextOptions: ParsableArguments {
     @Option(help: "The text to evaluate on.")
     var text: FilePath
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The length of a window in tokens; its second half is scored.", valueName: "n"))
+        help: ArgumentHelp("The length of a window, in tokens. The second half of each is scored.", valueName: "n"))
     var context = 512
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Evaluate only the first windows.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Evaluate only the first n windows.", valueName: "n"))
     var windows: Int?
 
-    /// How many tokens go through the layers together, of several windows if they are short.
+    @Option(help: "The type of the KV cache: f32, f16 or q8.")
+    var kvCache: KVCache.Storage = .f16
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var display: OutputOptions
+
+    /// The number of tokens in a pass. Short windows share a pass.
     static let batchSize = 1024
     var windowsTogether: Int { max(Self.batchSize / context, 1) }
 

@@ -6,7 +6,7 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// `pvit evaluate divergence`: how far the predictions of a quantized model are from those of its original.
+/// `pvit evaluate divergence`: measures how far a quantized model's predictions are from the original's.
 struct EvaluateDivergence: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "divergence",
@@ -23,30 +23,22 @@ struct EvaluateDivergence: ParsableCommand {
 
     @OptionGroup var text: TextOptions
 
-    @Option(help: "How keys and values are kept: f32, f16 or q8.")
-    var kvCache: KVCache.Storage = .f16
-
-    @Flag(help: "Print JSON.")
-    var json = false
-
-    @OptionGroup var display: OutputOptions
-
     func run() throws {
-        // Each of the two gets half of the memory.
+        // Each model gets half of the memory.
         let half = model.memory.memory.map { ByteCount(rawValue: $0.rawValue / 2) }
         let request = MemoryRequest(
-            limit: half, contextLength: text.context, cacheStorage: kvCache, sequenceCount: text.windowsTogether,
+            limit: half, contextLength: text.context, cacheStorage: text.kvCache, sequenceCount: text.windowsTogether,
             batchSize: TextOptions.batchSize)
         let loaded = try model.load(model.file, request)
         let other = try model.load(reference, request)
-        if !display.quiet { noteContext(text.context, of: loaded.llama.configuration, other.llama.configuration) }
+        if !text.display.quiet { noteContext(text.context, of: loaded.llama.configuration, other.llama.configuration) }
         try loaded.checkSameVocabulary(as: other)
         let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
-        let result = try withWindowProgress(windows, display) { progress in
-            try loaded.llama.divergence(from: other.llama, over: windows, storage: kvCache, progress: progress)
+        let result = try withWindowProgress(windows, text.display) { progress in
+            try loaded.llama.divergence(from: other.llama, over: windows, storage: text.kvCache, progress: progress)
         }
         let bits = try linearBitsPerWeight(of: loaded.container)
-        if json {
+        if text.json {
             try StandardOutput.write(json: [
                 "perplexity": .number(result.perplexity),
                 "reference_perplexity": .number(result.referencePerplexity),
@@ -57,11 +49,11 @@ struct EvaluateDivergence: ParsableCommand {
         } else {
             try StandardOutput.write(
                 """
-                bits a weight         \(bits.formatted(decimals: 3)) in the linear matrices
+                bits per weight       \(bits.formatted(decimals: 3)) in the linear matrices
                 mean KL divergence    \(result.meanKL.formatted(decimals: 5))
                 99th percentile       \(result.p99KL.formatted(decimals: 4))
                 same top token        \((result.top1Agreement * 100).formatted(decimals: 1)) %
-                perplexity            \(result.perplexity.formatted(decimals: 3)) against \
+                perplexity            \(result.perplexity.formatted(decimals: 3)), reference \
                 \(result.referencePerplexity.formatted(decimals: 3))
                 tokens                \(result.tokenCount)
 
@@ -70,11 +62,11 @@ struct EvaluateDivergence: ParsableCommand {
     }
 }
 
-/// The stored bits for each weight of the linear matrices of all layers, which are what a type is about.
+/// The stored bits per weight in the linear matrices of all layers, to which the type of a model applies.
 func linearBitsPerWeight(of container: Container) throws -> Double {
     let matrices = try container.tensors().filter { tensor in
-        let part = ModelPart(tensor.name)
-        return tensor.aliasOf == nil && (part == .attention || part == .feedForward)
+        let component = ModelComponent(tensor.name)
+        return tensor.aliasOf == nil && (component == .attention || component == .feedForward)
     }
     let bytes = matrices.reduce(0) { $0 + $1.storedByteCount }
     let weights = matrices.reduce(0) { $0 + $1.shape.elementCount }

@@ -5,17 +5,17 @@ import Storage
 import SystemPackage
 import Vision
 
-/// `pvit evaluate fineeval`: a PVIT model's answers to a list of questions about images.
+/// `pvit evaluate fineeval`: answers a list of questions about images.
 struct EvaluateFineEval: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fineeval",
         abstract: "Answer FineEval's questions about images, one line of JSON for each.",
         discussion: """
-            A line of the questions is {"image": "0000.jpg", "instruction": "What is in <Region><L204><L469><L810><L960></Region>?"}, \
-            a line of the answers has "output" too. Several questions are answered together, each as it would be alone. Answers are \
-            written as they are made, and are in the order of the questions in the end; a run that was stopped goes on where \
-            it was when it is started again with the same output. A question that cannot \
-            be answered is told and passed over; the next run tries it again.
+            A question is a line such as {"image": "0000.jpg", "instruction": "What is in \
+            <Region><L204><L469><L810><L960></Region>?"}. Its answer repeats both and adds "output". Several questions \
+            are answered in a batch; the answers do not depend on that. Each answer is written at once, and at the end \
+            they are sorted into the order of the questions. To resume an interrupted run, run the same command again. \
+            A question that cannot be answered is reported and skipped; the next run tries it again.
 
             Example:
               pvit evaluate fineeval pvit.pvq --questions instructions.jsonl --images images --output answers.jsonl
@@ -29,18 +29,19 @@ struct EvaluateFineEval: ParsableCommand {
     @Option(help: ArgumentHelp("The folder of the images.", valueName: "dir"))
     var images: FilePath
 
-    @Option(name: .shortAndLong, help: "The file of JSON lines to write, or to complete.")
+    @Option(name: .shortAndLong, help: "The file of JSON lines to write, or to resume.")
     var output: FilePath
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The most tokens of an answer; 32 as in PVIT's own run.", valueName: "n"))
+        help: ArgumentHelp("The maximum number of tokens in an answer; 32 is PVIT's own setting.", valueName: "n"))
     var maxTokens = 32
 
-    @Option(help: "How keys and values are kept: f32, f16 or q8.")
+    @Option(help: "The type of the KV cache: f32, f16 or q8; by default f16, or q8 if memory is short.")
     var kvCache: KVCache.Storage?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("How many questions are answered together.", valueName: "n"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("The number of questions to answer in a batch.", valueName: "n"))
     var together = 4
 
     @OptionGroup var sampling: SamplingArguments
@@ -58,7 +59,7 @@ struct EvaluateFineEval: ParsableCommand {
             throw PVITError(.fileNotFound, "there is no folder of this name", file: images)
         }
         var answers = try AnswerFile(path: output, questions: list)
-        if answers.count > 0 { display.note("\(answers.count) of \(list.lines.count) questions are answered already") }
+        if answers.count > 0 { display.note("\(answers.count) of \(list.lines.count) questions are already answered") }
         let loaded = try model.load(cacheStorage: kvCache, sequenceCount: together, seesImages: true)
         let pool = try AnswerPool(loaded, count: together, storage: kvCache)
         try answers.open()
@@ -68,12 +69,12 @@ struct EvaluateFineEval: ParsableCommand {
         guard failures == 0 else {
             throw PVITError(
                 .fineEvalUnanswered, "\(failures) of \(list.lines.count) questions were not answered", file: questions,
-                remedy: "mend what was told above and run the same command again")
+                remedy: "fix the problems reported above and run the same command again")
         }
         display.note("wrote \(output.readable): \(list.lines.count) answers")
     }
 
-    /// Answers what is not answered yet; returns how many questions could not be.
+    /// Answers the questions that are not answered yet. Returns the number of those that could not be answered.
     private func answer(_ list: FineEvalQuestions, _ pool: AnswerPool, _ answers: inout AnswerFile) throws -> Int {
         var failures = 0
         var reader = ImageReader(folder: images, model: pool.model)
@@ -81,7 +82,7 @@ struct EvaluateFineEval: ParsableCommand {
         var done: UInt64 = 0
         let line = ProgressLine("answering", unit: "questions", quiet: display.quiet)
         defer { line.finish() }
-        func giveUp(_ number: Int, _ error: any Error) throws {
+        func skip(_ number: Int, _ error: any Error) throws {
             guard let error = error as? PVITError, error.concernsOneQuestion else { throw error }
             failures += 1
             done += 1
@@ -99,12 +100,12 @@ struct EvaluateFineEval: ParsableCommand {
                             done += 1
                             continue
                         }
-                        return PoolQuestion(
+                        return PoolRequest(
                             number: number, messages: [ChatMessage(.user, question.instruction)],
                             image: try reader.image(question.image),
                             options: GenerationOptions(maximumTokens: maxTokens, sampling: sampling.options))
                     } catch {
-                        try giveUp(number, error)
+                        try skip(number, error)
                     }
                 }
                 return nil
@@ -118,20 +119,20 @@ struct EvaluateFineEval: ParsableCommand {
                 case .success(let answer):
                     try answers.append(answer.text, to: list.lines[number].get(), number: number)
                     done += 1
-                case .failure(let error): try giveUp(number, error)
+                case .failure(let error): try skip(number, error)
                 }
             })
         if reader.turnedCount > 0 {
             line.finish()
             let images = reader.turnedCount == 1 ? "1 image has" : "\(reader.turnedCount) images have"
-            display.note("\(images) an EXIF orientation; pixels are seen, and regions count, as they are stored")
+            display.note("\(images) an EXIF orientation, which is ignored: the model reads images as stored")
         }
         return failures
     }
 }
 
 extension PVITError {
-    /// Whether other questions may be answered all the same.
+    /// Whether the error concerns only one question, so that the others can still be answered.
     fileprivate var concernsOneQuestion: Bool {
         [
             "image.", "prompt.", "vision.input", "file.not-found", "file.unreadable", "fineeval.question",
@@ -141,11 +142,11 @@ extension PVITError {
     }
 }
 
-/// Reads images, and keeps the last one for the questions that follow.
+/// Reads images, and caches the last one for the questions that follow.
 private struct ImageReader {
     let folder: FilePath
     let model: LoadedModel
-    /// How many images a viewer would show in another way than they are stored.
+    /// The number of images with an EXIF orientation.
     private(set) var turnedCount = 0
     private var last: (name: String, image: PreparedImage)?
 
@@ -157,7 +158,7 @@ private struct ImageReader {
     mutating func image(_ name: String) throws -> PreparedImage {
         if let last, last.name == name { return last.image }
         guard let path = folder.lexicallyResolving(FilePath(name)) else {
-            throw PVITError(.fineEvalQuestion, "the image \"\(name)\" is not in the folder of the images", file: folder)
+            throw PVITError(.fineEvalQuestion, "the image \"\(name)\" is outside the folder of images", file: folder)
         }
         let image = try model.image(contentsOf: path)
         if image.orientation != .upright { turnedCount += 1 }

@@ -3,13 +3,13 @@ import LanguageModel
 import PVITModel
 import Storage
 
-/// `pvit evaluate perplexity`: how well a model predicts a text.
+/// `pvit evaluate perplexity`: measures how well a model predicts a text.
 struct EvaluatePerplexity: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "perplexity",
         abstract: "Measure how well a model predicts a text; lower is better.",
         discussion: """
-            The text is cut into windows as llama.cpp's perplexity tool cuts it, so figures can be compared.
+            The text is cut into windows as in llama.cpp's perplexity tool, so the figures are comparable.
 
             Example:
               pvit evaluate perplexity smollm2.pvq --text persuasion.txt
@@ -18,24 +18,16 @@ struct EvaluatePerplexity: ParsableCommand {
     @OptionGroup var model: ModelOptions
     @OptionGroup var text: TextOptions
 
-    @Option(help: "How keys and values are kept: f32, f16 or q8.")
-    var kvCache: KVCache.Storage = .f16
-
-    @Flag(help: "Print JSON.")
-    var json = false
-
-    @OptionGroup var display: OutputOptions
-
     func run() throws {
         let loaded = try model.load(
-            context: text.context, cacheStorage: kvCache, sequenceCount: text.windowsTogether,
+            context: text.context, cacheStorage: text.kvCache, sequenceCount: text.windowsTogether,
             batchSize: TextOptions.batchSize)
-        if !display.quiet { noteContext(text.context, of: loaded.llama.configuration) }
+        if !text.display.quiet { noteContext(text.context, of: loaded.llama.configuration) }
         let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
-        let result = try withWindowProgress(windows, display) { progress in
-            try loaded.llama.perplexity(over: windows, storage: kvCache, progress: progress)
+        let result = try withWindowProgress(windows, text.display) { progress in
+            try loaded.llama.perplexity(over: windows, storage: text.kvCache, progress: progress)
         }
-        if json {
+        if text.json {
             try StandardOutput.write(json: [
                 "perplexity": .number(result.perplexity),
                 "standard_error": result.standardError.map { .number($0) } ?? .null,
@@ -48,14 +40,14 @@ struct EvaluatePerplexity: ParsableCommand {
             try StandardOutput.write("perplexity \(result.perplexity.formatted(decimals: 4))\(error) over \(count)\n")
         }
         if result.standardError == nil {
-            display.note(
-                "note: one scored token says little about a model, and nothing about its error: use more windows, or a "
+            text.display.note(
+                "note: one scored token says little about a model and gives no standard error: use more windows, or a "
                     + "longer context")
         }
     }
 }
 
-/// Runs an evaluation with a line that tells how many windows are done, and with Ctrl-C as its end.
+/// Runs an evaluation with a progress line of windows. Ctrl-C stops it.
 func withWindowProgress<Result>(
     _ windows: EvaluationWindows, _ display: OutputOptions, _ evaluate: ((Int) throws -> Void) throws -> Result
 ) throws -> Result {

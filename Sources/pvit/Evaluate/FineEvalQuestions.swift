@@ -5,19 +5,19 @@ import SystemPackage
 struct FineEvalQuestion: Hashable {
     /// The name of the image in its folder.
     let image: String
-    /// The question, with regions.
+    /// The question, which may have regions.
     let instruction: String
 }
 
-/// FineEval's questions, in their order.
+/// FineEval's questions, in file order.
 struct FineEvalQuestions {
-    /// What each line is: a question, or what is wrong with it.
+    /// A question for each line, or the error in the line.
     let lines: [Result<FineEvalQuestion, any Error>]
 
-    /// Reads a file of JSON lines. Empty lines are passed over.
+    /// Reads a file of JSON lines. Empty lines are skipped.
     ///
-    /// - Throws: The errors of reading; `text.encoding` for UTF-16 and UTF-32; `fineeval.question` when there is no
-    ///   line at all.
+    /// - Throws: The errors of reading; `text.encoding` for UTF-16 and UTF-32; `fineeval.question` if there are no
+    ///   lines.
     init(path: FilePath) throws {
         let file = try MappedFile(path: path)
         let bytes = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
@@ -40,28 +40,28 @@ struct FineEvalQuestions {
 }
 
 extension FineEvalQuestion {
-    /// Reads a line.
+    /// Parses a line.
     ///
-    /// - Throws: `fineeval.question` for a line that is no JSON object with the texts `image` and `instruction`.
+    /// - Throws: `fineeval.question` unless the line is a JSON object with the strings `image` and `instruction`.
     init(parsing line: some Collection<UInt8>) throws {
         let json: JSONValue
         do {
             json = try JSONValue(parsing: Array(line))
         } catch let error as PVITError {
-            throw PVITError(.fineEvalQuestion, "the line is no JSON: \(error.what)")
+            throw PVITError(.fineEvalQuestion, "the line is not JSON: \(error.what)")
         }
         guard let image = json["image"]?.string, !image.isEmpty, let instruction = json["instruction"]?.string else {
-            throw PVITError(.fineEvalQuestion, "the line has no texts \"image\" and \"instruction\"")
+            throw PVITError(.fineEvalQuestion, "the line lacks the strings \"image\" and \"instruction\"")
         }
         self.init(image: image, instruction: instruction)
     }
 }
 
 extension PVITError.Code {
-    /// A line is not a question about an image of the folder.
+    /// A line is not a question about an image in the folder.
     static let fineEvalQuestion = Self("fineeval.question", .badData)
-    /// A file of answers has something else in it.
+    /// A file of answers contains something else.
     static let fineEvalAnswers = Self("fineeval.answers", .badData)
-    /// Some questions were not answered.
+    /// Some questions could not be answered.
     static let fineEvalUnanswered = Self("fineeval.unanswered", .badData)
 }

@@ -9,13 +9,14 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// `pvit inspect`: what a model file or folder is and holds.
+/// `pvit inspect`: describes a model file or folder.
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell what a model file or folder is: architecture, sizes, types, errors, origin.",
+        abstract: "Describe a model file or folder: architecture, sizes, types, quantization errors, origin.",
         discussion: """
-            Reads .pvq containers, Hugging Face and Meta LLaMA folders, and safetensors, PyTorch and GGUF files, and
-            says whether tensors are missing or unexpected, and whether this is a delta that needs its base.
+            Reads .pvq containers, Hugging Face and Meta LLaMA folders, and safetensors, PyTorch and GGUF files. Tells \
+            whether the model can run, and if not, why: for example because tensors are missing, or because it is a \
+            delta that needs its base.
 
             Examples:
               pvit inspect pvit.pvq
@@ -31,30 +32,33 @@ struct Inspect: ParsableCommand {
     @Flag(help: "List every tensor.")
     var tensors = false
 
-    @Option(help: ArgumentHelp("Show the numbers of one tensor and their distribution.", valueName: "name"))
+    @Option(help: ArgumentHelp("Show statistics of one tensor, with a histogram.", valueName: "name"))
     var tensor: String?
 
-    @Flag(help: "Show how memory would be shared out when the model runs: what stays and what is read for each token.")
+    @Flag(help: "Show the memory plan for running the model: what is kept in memory, and what is read for each token.")
     var plan = false
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("With --plan: how much memory there is; by default the machine's.", valueName: "size"))
+        help: ArgumentHelp(
+            "With --plan: the memory for the whole process; by default the free memory of the machine.",
+            valueName: "size"))
     var memory: ByteCount?
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("With --plan: room for prompt and answer together, in tokens.", valueName: "n"))
+        help: ArgumentHelp(
+            "With --plan: the context length, in tokens; by default what the model was trained for.", valueName: "n"))
     var context: Int?
 
     @Flag(help: "Print JSON.")
     var json = false
 
-    @Option(help: ArgumentHelp("Write the whole report as an HTML page as well.", valueName: "file"))
+    @Option(help: ArgumentHelp("Also write the full report as an HTML page.", valueName: "file"))
     var report: FilePath?
 
     func validate() throws {
-        if !plan, memory != nil || context != nil { throw ValidationError("--memory and --context belong to --plan") }
+        if !plan, memory != nil || context != nil { throw ValidationError("--memory and --context need --plan") }
         if let context, !(1...1 << 30).contains(context) {
             throw ValidationError("--context takes a number from 1 to \(1 << 30)")
         }
@@ -114,7 +118,7 @@ struct Inspect: ParsableCommand {
         else {
             throw PVITError(
                 .tensorNotFound, "there is no tensor of this name", file: path, tensor: name,
-                remedy: "pvit inspect --tensors lists the names")
+                remedy: "list the names with pvit inspect --tensors")
         }
         let tensorReport = TensorReport(
             row: row, scan: try TensorScan(of: description, in: source, binCount: 24))

@@ -5,16 +5,16 @@ import Storage
 import Tensors
 
 extension ModelReport {
-    /// The report on somebody else's checkpoint.
+    /// Creates the report on a checkpoint.
     ///
-    /// - Throws: What reading the tensors that tell models from deltas throws.
+    /// - Throws: The errors of reading some tensors, which distinguish models from deltas.
     init(of checkpoint: Checkpoint) throws {
         let rows = checkpoint.weights.tensors.map { tensor in
             let blocks = checkpoint.blockTypes[tensor.name]
             let byteCount = UInt64(
                 blocks?.byteCount(ofElements: tensor.shape.elementCount) ?? tensor.byteCount)
             return TensorRow(
-                name: tensor.name, part: ModelPart(tensor.name),
+                name: tensor.name, component: ModelComponent(tensor.name),
                 encoding: blocks?.description ?? tensor.elementType.rawValue, shape: tensor.shape,
                 storedBytes: byteCount, decodedBytes: byteCount, statistics: nil, aliasOf: nil)
         }
@@ -24,7 +24,7 @@ extension ModelReport {
         if let tower = findings.isEmpty ? try Tower.recognise(checkpoint) : nil {
             facts.append(ModelReport.towerFact(tower.kind, tower.config))
             if !tower.leftOut.isEmpty {
-                facts.append(Fact(name: "not part of it", value: tower.leftOut.map(\.rawValue).listed()))
+                facts.append(Fact(name: "left out", value: tower.leftOut.map(\.rawValue).listed()))
             }
         }
         let sideFiles = checkpoint.sideFiles.presentNames
@@ -40,7 +40,7 @@ extension ModelReport {
             cannotRun: try RunCheck.problem(of: checkpoint), notes: findings)
     }
 
-    /// What is known of a tower, on one line.
+    /// A description of a tower on one line.
     static func towerFact(_ kind: Tower.Kind, _ config: JSONObject) -> Fact {
         func number(_ key: String) -> String { config[key]?.integer.map(String.init) ?? "?" }
         let value =
@@ -57,7 +57,7 @@ extension ModelReport {
         return Fact(name: kind.title, value: value)
     }
 
-    /// What a `config.json` says of the architecture.
+    /// The facts about the architecture in a `config.json`.
     static func architectureFacts(_ config: JSONObject) -> [Fact] {
         func number(_ key: String) -> String? { config[key]?.integer.map(String.init) }
         var facts: [Fact] = []

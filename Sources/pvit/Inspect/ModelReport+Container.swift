@@ -5,16 +5,16 @@ import Storage
 import Tensors
 
 extension ModelReport {
-    /// The report on a container.
+    /// Creates the report on a container.
     ///
-    /// - Throws: What reading its index and metadata throws.
+    /// - Throws: The errors of reading its index and metadata.
     init(of container: Container) throws {
         let metadata = try container.metadata
         let tensors = try container.tensors()
         let rows = tensors.map { tensor in
             let isAttachment = tensor.role == .attachment
             return TensorRow(
-                name: tensor.name, part: isAttachment ? .attachments : ModelPart(tensor.name),
+                name: tensor.name, component: isAttachment ? .attachments : ModelComponent(tensor.name),
                 encoding: tensor.encoding.description,
                 shape: tensor.shape, storedBytes: UInt64(tensor.storedByteCount),
                 decodedBytes: UInt64(tensor.decodedByteCount), statistics: tensor.statistics, aliasOf: tensor.aliasOf)
@@ -48,7 +48,7 @@ extension ModelReport {
             cannotRun: try RunCheck.problem(ofContainer: container.path), notes: Self.notes(on: tensors))
     }
 
-    /// What a user should know of how tensors are encoded: which matrices stayed float although others are quantized.
+    /// Notes on the encoding: which matrices are float although others are quantized.
     private static func notes(on tensors: [StoredTensor]) -> [String] {
         guard tensors.contains(where: { $0.encoding == .q4 || $0.encoding == .q8 }) else { return [] }
         let left = tensors.filter { tensor in
@@ -57,8 +57,8 @@ extension ModelReport {
         }
         guard !left.isEmpty else { return [] }
         let names = left.prefix(3).map(\.name.rawValue).joined(separator: ", ") + (left.count > 3 ? ", …" : "")
-        let subject = left.count == 1 ? "1 matrix stays" : "\(left.count) matrices stay"
-        return ["\(subject) float, for the length of the rows is not a multiple of 32: \(names)"]
+        let subject = left.count == 1 ? "1 matrix is" : "\(left.count) matrices are"
+        return ["\(subject) kept in float, because the row length is not a multiple of 32: \(names)"]
     }
 
     /// The members of an object on one line: `type q4, profile fast`.

@@ -2,7 +2,7 @@ import Storage
 import Tensors
 
 extension ModelReport {
-    /// The report as one HTML page that needs no other file and no network.
+    /// The report as a single HTML page without external resources.
     var html: String {
         let facts = facts.map { "<dt>\(escaped($0.name))</dt><dd>\(escaped($0.value))</dd>" }.joined(separator: "\n")
         let problem = cannotRun.map { "cannot run: \($0)" }
@@ -21,8 +21,8 @@ extension ModelReport {
             <dl>
             \(facts)
             </dl>
-            <h2>Where the bytes are</h2>
-            \(partsTable)
+            <h2>Size by component</h2>
+            \(componentsTable)
             <h2>Relative error by layer</h2>
             \(errorChart)
             <h2>Tensors</h2>
@@ -46,11 +46,11 @@ extension ModelReport {
         code { font-size: .9em }
         """
 
-    private var partsTable: String {
-        let largest = parts.map(\.total.storedBytes).max() ?? 1
-        let rows = parts.map { part, total in
+    private var componentsTable: String {
+        let largest = components.map(\.total.storedBytes).max() ?? 1
+        let rows = components.map { component, total in
             """
-            <tr><td>\(escaped(part.rawValue))</td><td>\(escaped(total.encodings.joined(separator: " ")))</td>\
+            <tr><td>\(escaped(component.rawValue))</td><td>\(escaped(total.encodings.joined(separator: " ")))</td>\
             \(number(countText(total.elements)))\(number(total.bitsPerWeight?.formatted(decimals: 2) ?? "-"))\
             \(number("\(ByteCount(total.storedBytes))"))\(number(errorText(total.statistics)))\
             \(bar(Double(total.storedBytes) / Double(max(largest, 1))))</tr>
@@ -58,7 +58,8 @@ extension ModelReport {
         }
         return table(
             [
-                ("part", false), ("encoding", false), ("parameters", true), ("bits/weight", true), ("stored", true),
+                ("component", false), ("encoding", false), ("parameters", true), ("bits/weight", true),
+                ("stored", true),
                 ("relative RMSE", true), ("", false),
             ], rows)
     }
@@ -123,12 +124,12 @@ extension ModelReport {
 
 /// The number after `layers.` in a tensor's name, or nil.
 private func layerNumber(_ name: TensorName) -> Int? {
-    let parts = name.rawValue.split(separator: ".")
-    guard let place = parts.firstIndex(of: "layers"), place + 1 < parts.count else { return nil }
-    return Int(parts[place + 1])
+    let fields = name.rawValue.split(separator: ".")
+    guard let index = fields.firstIndex(of: "layers"), index + 1 < fields.count else { return nil }
+    return Int(fields[index + 1])
 }
 
-/// Text that HTML shows as it is.
+/// Escapes text for HTML.
 private func escaped(_ text: String) -> String {
     var result = ""
     for character in text.escapingControlCharacters {

@@ -2,9 +2,9 @@ import Storage
 import Tensors
 
 extension ModelReport {
-    /// The report for a program.
+    /// The report as JSON.
     ///
-    /// - Parameter listsTensors: Whether every tensor is listed.
+    /// - Parameter listsTensors: Whether to list every tensor.
     func json(listsTensors: Bool) -> JSONValue {
         var object: JSONObject = [
             "path": .string(path),
@@ -12,7 +12,7 @@ extension ModelReport {
             "file_bytes": .integer(Int(clamping: fileBytes)),
             "facts": .object(facts.reduce(into: JSONObject()) { $0[$1.name] = .string($1.value) }),
             "weights": Self.json(parameters),
-            "parts": .object(parts.reduce(into: JSONObject()) { $0[$1.part.rawValue] = Self.json($1.total) }),
+            "parts": .object(components.reduce(into: JSONObject()) { $0[$1.component.rawValue] = Self.json($1.total) }),
             "sources": .array(
                 sources.map {
                     [
@@ -42,7 +42,7 @@ extension ModelReport {
     private static func json(_ tensor: TensorRow) -> JSONValue {
         [
             "name": .string(tensor.name.rawValue),
-            "part": .string(tensor.part.rawValue),
+            "part": .string(tensor.component.rawValue),
             "encoding": .string(tensor.encoding),
             "shape": .array(tensor.shape.dimensions.map(JSONValue.integer)),
             "alias_of": tensor.aliasOf.map { .string($0.rawValue) } ?? .null,

@@ -2,16 +2,16 @@ import Storage
 import Tensors
 
 extension ModelReport {
-    /// The report for a person at a terminal.
+    /// The report as text.
     ///
-    /// - Parameter listsTensors: Whether every tensor has a line of its own.
+    /// - Parameter listsTensors: Whether to list every tensor.
     func text(listsTensors: Bool) -> String {
         var text = "\(path)\n\(format), \(ByteCount(fileBytes))\n\n"
         let width = facts.map(\.name.count).max() ?? 0
         for fact in facts {
             text += "  \(fact.name)\(String(repeating: " ", count: width - fact.name.count))  \(fact.value)\n"
         }
-        text += "\n" + partTable
+        text += "\n" + componentTable
         if listsTensors { text += "\n" + tensorTable }
         if !sources.isEmpty { text += "\n" + sourceTable }
         if let cannotRun { text += "\ncannot run: \(cannotRun)\n" }
@@ -19,12 +19,13 @@ extension ModelReport {
         return text.escapingControlCharactersButLineFeeds
     }
 
-    private var partTable: String {
+    private var componentTable: String {
         var table = TextTable([
-            ("part", .left), ("tensors", .right), ("parameters", .right), ("encoding", .left), ("bits/weight", .right),
+            ("component", .left), ("tensors", .right), ("parameters", .right), ("encoding", .left),
+            ("bits/weight", .right),
             ("stored", .right), ("of raw", .right), ("relative RMSE", .right),
         ])
-        for (part, total) in parts { table.add(Self.cells(part.rawValue, total)) }
+        for (component, total) in components { table.add(Self.cells(component.rawValue, total)) }
         table.add(Self.cells("all weights", parameters))
         return table.text
     }
@@ -78,14 +79,14 @@ func countText(_ count: Int) -> String {
     }
 }
 
-/// The error of encoded weights relative to their size; `exact` when there is none, `-` when it is unknown.
+/// The relative RMSE of encoded weights; `exact` if it is 0, `-` if it is unknown.
 func errorText(_ statistics: ErrorStatistics?) -> String {
     guard let statistics else { return "-" }
     return statistics.squaredError == 0 ? "exact" : significant(statistics.relativeRMSE)
 }
 
 extension String {
-    /// The text with control characters other than line feeds, which a terminal would obey, written as `\u{…}`.
+    /// The text with control characters except line feeds written as `\u{…}`, so that a terminal does not obey them.
     fileprivate var escapingControlCharactersButLineFeeds: String {
         split(separator: "\n", omittingEmptySubsequences: false)
             .map { String($0).escapingControlCharacters }.joined(separator: "\n")

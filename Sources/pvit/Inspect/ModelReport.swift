@@ -1,6 +1,6 @@
 import Tensors
 
-/// What is known of a model file or folder, however it is shown: as text, as JSON or as a page.
+/// A description of a model file or folder, to be shown as text, JSON or HTML.
 struct ModelReport {
     /// A named fact, such as ("layers", "32").
     struct Fact {
@@ -8,33 +8,33 @@ struct ModelReport {
         let value: String
     }
 
-    /// What a tensor is and takes.
+    /// A tensor.
     struct TensorRow {
         let name: TensorName
-        let part: ModelPart
-        /// The name of the type that it is stored in: `q4`, `f16`, GGUF's `Q4_K`.
+        let component: ModelComponent
+        /// The type in which the tensor is stored: `q4`, `f16`, GGUF's `Q4_K`.
         let encoding: String
         let shape: Shape
         /// The size in the file.
         let storedBytes: UInt64
         /// The size before compression.
         let decodedBytes: UInt64
-        /// How far the encoded weights are from the original ones; nil when that is unknown.
+        /// The error of the encoded weights; nil if it is unknown.
         let statistics: ErrorStatistics?
         /// The tensor whose data this one shares.
         let aliasOf: TensorName?
     }
 
-    /// A file that the model was made of, or consists of.
+    /// A file that the model was made from, or consists of.
     struct SourceRow {
         let path: String
-        /// What it is for where the model was made of several: `base`, `delta`, …
+        /// The role of the file if the model was made from several: `base`, `delta`, …
         let role: String?
         let bytes: UInt64
         let sha256: String?
     }
 
-    /// The sum of some rows.
+    /// Totals over some tensors.
     struct Total {
         let tensors: Int
         let elements: Int
@@ -54,12 +54,12 @@ struct ModelReport {
             statistics = known.isEmpty ? nil : known.reduce(into: ErrorStatistics()) { $0.merge($1) }
         }
 
-        /// Stored bits for each element; nil when there are no elements.
+        /// The stored bits per element; nil if there are no elements.
         var bitsPerWeight: Double? {
             elements > 0 ? Double(storedBytes) * 8 / Double(elements) : nil
         }
 
-        /// The share of the decoded size that is stored.
+        /// The stored size as a share of the decoded size.
         var compression: Double? {
             decodedBytes > 0 ? Double(storedBytes) / Double(decodedBytes) : nil
         }
@@ -67,29 +67,29 @@ struct ModelReport {
 
     /// The file or folder, as the user named it.
     var path: String
-    /// What it is, such as `pvit container` or `Hugging Face folder, safetensors, 2 shards`.
+    /// The format, such as `pvit container, version 1` or `2 safetensors shards`.
     var format: String
-    /// The size of everything.
+    /// The total size of the files.
     var fileBytes: UInt64
-    /// What is known of the architecture and the origin.
+    /// Facts about the architecture and the origin.
     var facts: [Fact]
     /// All tensors.
     var tensors: [TensorRow]
-    /// The files it was made of (a container) or consists of (a folder).
+    /// The files that a container was made from, or that a folder consists of.
     var sources: [SourceRow]
-    /// What keeps the model from being run, as a sentence; nil if nothing does.
+    /// The reason why the model cannot run; nil if it can.
     var cannotRun: String?
-    /// What a user should know, such as that this looks like a delta.
+    /// Notes, such as that this looks like a delta.
     var notes: [String]
 
-    /// The totals of the parts that there are.
-    var parts: [(part: ModelPart, total: Total)] {
-        ModelPart.allCases.compactMap { part in
-            let rows = tensors.filter { $0.part == part }
-            return rows.allSatisfy { $0.aliasOf != nil } ? nil : (part, Total(rows))
+    /// The totals of the components that the model has.
+    var components: [(component: ModelComponent, total: Total)] {
+        ModelComponent.allCases.compactMap { component in
+            let rows = tensors.filter { $0.component == component }
+            return rows.allSatisfy { $0.aliasOf != nil } ? nil : (component, Total(rows))
         }
     }
 
-    /// The total of all weights, attached files left out.
-    var parameters: Total { Total(tensors.filter { $0.part != .attachments }) }
+    /// The total of all weights, without attached files.
+    var parameters: Total { Total(tensors.filter { $0.component != .attachments }) }
 }

@@ -2,12 +2,12 @@ import Conversion
 import Storage
 import Tensors
 
-/// What is known of one tensor, its numbers included.
+/// A description of one tensor, with statistics of its values.
 struct TensorReport {
     let row: ModelReport.TensorRow
     let scan: TensorScan
 
-    /// The report for a person at a terminal.
+    /// The report as text.
     func text() -> String {
         var facts: [(String, String)] = [
             ("shape", "\(row.shape), \(countText(row.shape.elementCount)) elements"),
@@ -31,7 +31,7 @@ struct TensorReport {
             + HistogramDrawing(counts: scan.histogram, range: scan.minimum...scan.maximum).text(width: 50)
     }
 
-    /// The report for a program.
+    /// The report as JSON.
     var json: JSONValue {
         [
             "name": .string(row.name.rawValue),

@@ -1,12 +1,12 @@
 import Storage
 
-/// The distribution of a tensor's values in equal bins, drawn with bars.
+/// A histogram drawn with bars.
 struct HistogramDrawing {
     private let counts: [Int]
     private let range: ClosedRange<Double>
     private static let eighths: [Character] = [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"]
 
-    /// Creates a drawing of bins of equal width that cover `range`.
+    /// Creates a histogram of bins of equal width that cover `range`.
     init(counts: [Int], range: ClosedRange<Double>) {
         self.counts = counts
         self.range = range
@@ -21,9 +21,9 @@ struct HistogramDrawing {
         return zip(labels, counts).map { label, count in
             let length = largest == 0 ? 0 : Int((Double(count) / Double(largest) * Double(width * 8)).rounded(.up))
             let whole = String(repeating: Self.eighths[8], count: length / 8)
-            let part = length % 8 == 0 ? "" : String(Self.eighths[length % 8])
+            let rest = length % 8 == 0 ? "" : String(Self.eighths[length % 8])
             let padding = String(repeating: " ", count: labelWidth - label.count)
-            return "  \(padding)\(label) │\(whole)\(part) \(count)\n"
+            return "  \(padding)\(label) │\(whole)\(rest) \(count)\n"
         }.joined()
     }
 }

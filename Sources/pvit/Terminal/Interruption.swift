@@ -1,15 +1,15 @@
 import Glibc
 import Synchronization
 
-/// Thrown where long work stops because the user interrupted it.
+/// The error that ends long work when the user interrupts it.
 struct Interruption: Error {
     private static let flag = Atomic<Bool>(false)
     private static let signals = [SIGINT, SIGTERM]
 
-    /// Whether the user has asked to stop since `watch` or `forget` was called.
+    /// Whether the user has asked to stop since the last call of `watch` or `forget`.
     static var isRequested: Bool { flag.load(ordering: .relaxed) }
 
-    /// From now on the first Ctrl-C or SIGTERM asks the work to stop, and the second one ends the process.
+    /// Starts watching for signals: the first Ctrl-C or SIGTERM asks the work to stop, the second one ends the process.
     static func watch() {
         forget()
         for signalNumber in signals {
@@ -20,13 +20,13 @@ struct Interruption: Error {
         }
     }
 
-    /// Asks the work to stop. Handlers of signals may call this.
+    /// Asks the work to stop. May be called from a signal handler.
     static func request() { flag.store(true, ordering: .relaxed) }
 
-    /// Takes the wish to stop back.
+    /// Clears a request to stop.
     static func forget() { flag.store(false, ordering: .relaxed) }
 
-    /// Throws when the user has asked to stop.
+    /// Throws if the user has asked to stop.
     static func check() throws {
         if isRequested { throw Interruption() }
     }

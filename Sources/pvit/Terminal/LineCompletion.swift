@@ -1,16 +1,16 @@
 import Storage
 import SystemPackage
 
-/// How a text can go on.
+/// The completion of a text.
 struct LineCompletion {
-    /// What follows for certain.
+    /// The text that all candidates have in common after what was typed.
     var certain = ""
-    /// What the text may become, where more than one way is possible.
+    /// The candidates that match what was typed.
     var choices: [String] = []
 
     /// - Parameters:
-    ///   - text: What is there.
-    ///   - candidates: What it may become.
+    ///   - text: The text that was typed.
+    ///   - candidates: The texts that it may become.
     init(_ text: String, candidates: [String]) {
         let fitting = candidates.filter { $0.hasPrefix(text) }.sorted()
         guard let first = fitting.first, let last = fitting.last else { return }
@@ -18,7 +18,7 @@ struct LineCompletion {
         choices = fitting
     }
 
-    /// The names of files that a path may become; folders end with `/`.
+    /// Completes a path with the names of files. Folders end with `/`.
     init(path: String) {
         let slash = path.lastIndex(of: "/")
         let folder = slash.map { String(path[...$0]) } ?? ""

@@ -1,7 +1,7 @@
 import CEdit
 
 extension LineEditor {
-    /// Binds what libedit's Emacs keys lack or do in another way than readline.
+    /// Binds keys that libedit's Emacs mode lacks, or handles differently from readline.
     func bindKeys() {
         cedit_add_function(editorHandle, "pvit-paste") { editor, _ in
             UInt8(LineEditor.of(editor)?.insertPaste() ?? CC_ERROR)
@@ -36,7 +36,7 @@ extension LineEditor {
         return insert(pastes.take(text)) ? CC_REFRESH : CC_REFRESH_BEEP
     }
 
-    /// Completes what is in front of the cursor as far as it is certain, or shows what there is to choose from.
+    /// Completes the text before the cursor as far as it is unambiguous, or else shows the choices.
     private func completeText() -> Int32 {
         let completion = completion()
         if !completion.certain.isEmpty { return insert(completion.certain) ? CC_REFRESH : CC_REFRESH_BEEP }
@@ -45,7 +45,7 @@ extension LineEditor {
         return CC_REDISPLAY
     }
 
-    /// Deletes what a reader takes for one character, whatever it consists of.
+    /// Deletes one character as the user perceives it, even if it consists of several code points.
     private func deleteBack() -> Int32 {
         guard let last = textBeforeCursor.last else { return CC_ERROR }
         delete(last.unicodeScalars.count)

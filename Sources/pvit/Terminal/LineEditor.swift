@@ -2,24 +2,24 @@ import CEdit
 import Glibc
 import Storage
 
-/// Reads lines from a terminal with libedit: keys as in Emacs and readline, a history, pasted text as one piece, file
-/// names and commands completed by Tab.
+/// Reads lines from a terminal with libedit: with keys as in Emacs and readline, a history, multi-line pastes, and
+/// completion of file names and commands.
 final class LineEditor {
-    /// What reading a line gave.
+    /// The result of reading a line.
     enum Line: Equatable {
-        /// A line without its end. Pasted texts are in it as `Pastes` shows them.
+        /// A line without its line end. Pasted texts appear as `Pastes` shows them.
         case text(String)
-        /// Ctrl-C; whether there was nothing to clear.
+        /// Ctrl-C. `wasEmpty` tells whether nothing was typed.
         case interrupted(wasEmpty: Bool)
         /// Ctrl-D, or the terminal is gone.
         case end
     }
 
     let screen: TerminalScreen
-    /// What was pasted.
+    /// The pasted texts.
     var pastes = Pastes()
     private let complete: (String) -> LineCompletion
-    /// What libedit calls the editor.
+    /// libedit's handle of the editor.
     let editorHandle: OpaquePointer
     private let history: OpaquePointer
     private let files: [UnsafeMutablePointer<FILE>]
@@ -27,16 +27,18 @@ final class LineEditor {
     private var input: TerminalInput?
     private var prompt: UnsafeMutablePointer<CChar>?
     private var isInterrupted = false
-    /// How many characters were read after the last control character.
+    /// The number of characters read since the last control character.
     private var plainCount = 0
 
-    /// How many lines the history keeps.
+    /// The number of lines in the history.
     static let historyCount = 1000
 
-    /// Takes the terminal. `close` gives it back.
+    /// Takes over the terminal until `close`.
     ///
-    /// - Parameter complete: What Tab offers for the text in front of the cursor.
-    /// - Throws: `terminal.none` when there is no terminal to edit on.
+    /// - Parameters:
+    ///   - screen: The terminal to write to.
+    ///   - complete: The completion that Tab offers for the text before the cursor.
+    /// - Throws: `terminal.none` if there is no terminal to edit on.
     init(screen: TerminalScreen, complete: @escaping (String) -> LineCompletion) throws {
         self.screen = screen
         self.complete = complete
@@ -47,7 +49,7 @@ final class LineEditor {
             let editor = el_init("pvit", reader, writer, writer)
         else {
             TerminalSession.end()
-            throw PVITError(.noTerminal, "the terminal cannot be used", remedy: "give a PROMPT to answer")
+            throw PVITError(.noTerminal, "the terminal cannot be used", remedy: "give a PROMPT")
         }
         (editorHandle, self.history, files) = (editor, history, [reader, writer])
         owner = .allocate(capacity: 1)
@@ -69,7 +71,7 @@ final class LineEditor {
 
     deinit { close() }
 
-    /// Gives the terminal back as it was.
+    /// Restores the terminal.
     func close() {
         guard input != nil else { return }
         input = nil
@@ -83,10 +85,10 @@ final class LineEditor {
 
     /// Reads a line.
     ///
-    /// - Parameter prompt: What stands in front of it, and a space.
+    /// - Parameter prompt: The text before the line. A space follows it.
     func readLine(_ prompt: String) -> Line {
         free(self.prompt)
-        // libedit takes what is between two \u{1} as without width, and wants a character after it.
+        // libedit takes text between two \u{1} to have no width, and needs a character after it.
         let (start, end) = ("\u{1}\(TerminalScreen.Style.prompt.rawValue)\u{1}", "\u{1}\u{1B}[0m\u{1}")
         let shown = screen.hasColours ? start + prompt + end + " " : prompt + " "
         self.prompt = strdup(shown)
@@ -108,7 +110,7 @@ final class LineEditor {
         return .text(text)
     }
 
-    /// Puts a line, which may be of several, into the history.
+    /// Adds a text, which may have several lines, to the history.
     func remember(_ text: String) {
         guard !text.isEmpty else { return }
         cedit_history_add(history, pastes.shown(text))
@@ -123,10 +125,10 @@ final class LineEditor {
             decoding: UnsafeRawBufferPointer(start: start, count: max(cursor - start, 0)), as: UTF8.self)
     }
 
-    /// Puts text in front of the cursor; false when there is no room.
+    /// Inserts text before the cursor. Returns false if there is no room.
     func insert(_ text: String) -> Bool { text.isEmpty || el_insertstr(editorHandle, text) == 0 }
 
-    /// Removes characters in front of the cursor.
+    /// Deletes characters before the cursor.
     func delete(_ count: Int) { el_deletestr(editorHandle, Int32(count)) }
 
     /// Moves the cursor.
@@ -140,7 +142,7 @@ final class LineEditor {
         return String(decoding: UnsafeRawBufferPointer(start: cursor, count: max(end - cursor, 0)), as: UTF8.self)
     }
 
-    /// The text that is being pasted; nil when that was interrupted.
+    /// Reads the text that is being pasted. nil if that was interrupted.
     func readPaste() -> String? {
         do { return try input?.paste() } catch {
             isInterrupted = error == .interrupted
@@ -148,10 +150,10 @@ final class LineEditor {
         }
     }
 
-    /// What Tab offers now.
+    /// The completion of the text before the cursor.
     func completion() -> LineCompletion { complete(textBeforeCursor) }
 
-    /// The editor that libedit calls a function of.
+    /// The editor that belongs to a handle of libedit.
     static func of(_ editor: OpaquePointer?) -> LineEditor? {
         editor.flatMap { of(cedit_get_owner($0)?.pointee.context) }
     }
@@ -161,7 +163,7 @@ final class LineEditor {
     }
 
     private func read(into scalar: UnsafeMutablePointer<UInt32>?) -> Int32 {
-        // Not while libedit reads the keys of a command, which begin with a control character.
+        // Do not take a burst while libedit reads the keys of a command, which begin with a control character.
         if plainCount > 8, let burst = input?.burst(), insert(burst) { cedit_refresh(editorHandle) }
         do {
             let next = try input?.next().value ?? 0
@@ -179,7 +181,7 @@ final class LineEditor {
         cedit_refresh(editorHandle)
     }
 
-    /// Makes libedit take text for UTF-8, as the rest of the program does, whatever the locale.
+    /// Makes libedit use UTF-8 whatever the locale, as the rest of the program does.
     private static func useUTF8() {
         setlocale(LC_CTYPE, "")
         guard String(cString: nl_langinfo(nl_item(CODESET))).uppercased() != "UTF-8" else { return }

@@ -1,7 +1,6 @@
-/// The name that someone who wrote `text` most likely meant: one that goes on where `text` ends, or differs in a few
-/// letters.
+/// The name that the user most likely meant: one that begins with `text`, or differs from it in a few letters.
 ///
-/// - Returns: nil when no name is near.
+/// - Returns: nil if no name is near.
 func nearestName(to text: String, among names: [String]) -> String? {
     let longer = names.filter { text.count > 2 && $0.hasPrefix(text) }
     if let first = longer.min(by: { $0.count < $1.count }) { return first }
@@ -10,13 +9,13 @@ func nearestName(to text: String, among names: [String]) -> String? {
     return near.min { $0.distance < $1.distance }?.name
 }
 
-/// How many letters have to be inserted, removed or replaced (Levenshtein's distance).
+/// The Levenshtein distance: the number of letters to insert, delete or replace.
 private func editDistance(_ first: [Character], _ second: [Character]) -> Int {
     guard first.count <= 100, second.count <= 100 else { return .max }
     var row = Array(0...second.count)
-    for (place, letter) in first.enumerated() {
+    for (index, letter) in first.enumerated() {
         var diagonal = row[0]
-        row[0] = place + 1
+        row[0] = index + 1
         for (column, other) in second.enumerated() {
             let replaced = diagonal + (letter == other ? 0 : 1)
             diagonal = row[column + 1]

@@ -1,39 +1,39 @@
-/// Pasted texts of several lines, or long ones: the line that is edited shows each as a short text in brackets, which
-/// stands for it until the line is used.
+/// Keeps pasted texts that are long or have several lines. In the line being edited, a short label in brackets stands
+/// for each.
 struct Pastes {
-    /// The longest text that is inserted as it is, in characters.
+    /// The maximum length of a text that is inserted directly, in characters.
     private static let shortLength = 1000
     private var texts: [String] = []
 
-    /// Takes a pasted text; gives what the line shows of it.
+    /// Takes a pasted text. Returns the text for the line: the pasted text itself, or its label.
     mutating func take(_ text: String) -> String {
         guard text.contains("\n") || text.count > Self.shortLength else { return text }
         let content = text.split(separator: "\n", omittingEmptySubsequences: false)
-        // A line that was copied with its end is a line, and does not send itself.
+        // Drop the line end of a single line that was copied with it, so that it does not send the message.
         if content.count == 2, content[1].isEmpty, content[0].count <= Self.shortLength { return String(content[0]) }
         return shown(text)
     }
 
-    /// What a line shows of a text: the text itself when it is short.
+    /// The text for a line: the text itself if it is short, otherwise its label.
     mutating func shown(_ text: String) -> String {
         guard text.contains("\n") || text.count > Self.shortLength else { return text }
-        let place = texts.firstIndex(of: text) ?? texts.count
-        if place == texts.count { texts.append(text) }
-        return mark(place)
+        let index = texts.firstIndex(of: text) ?? texts.count
+        if index == texts.count { texts.append(text) }
+        return label(index)
     }
 
-    /// A line with the texts in place of what it shows of them.
+    /// Replaces the labels in a line by their texts.
     func expanded(_ line: String) -> String {
         guard line.contains("[paste ") else { return line }
         var result = ""
         var rest = line[...]
-        // Texts that were put in are not looked through: one may contain what stands for another.
+        // Do not search the inserted texts: one may contain a label.
         while let opening = rest.firstRange(of: "[paste ") {
             result += rest[..<opening.lowerBound]
             rest = rest[opening.lowerBound...]
-            if let place = texts.indices.first(where: { rest.hasPrefix(mark($0)) }) {
-                result += texts[place]
-                rest = rest.dropFirst(mark(place).count)
+            if let index = texts.indices.first(where: { rest.hasPrefix(label($0)) }) {
+                result += texts[index]
+                rest = rest.dropFirst(label(index).count)
             } else {
                 result += rest.prefix(1)
                 rest = rest.dropFirst()
@@ -42,10 +42,10 @@ struct Pastes {
         return result + rest
     }
 
-    private func mark(_ place: Int) -> String {
-        let text = texts[place]
+    private func label(_ index: Int) -> String {
+        let text = texts[index]
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).count
         let trailing = text.hasSuffix("\n") ? 1 : 0
-        return "[paste \(place + 1): \(lines - trailing) lines, \(text.count) characters]"
+        return "[paste \(index + 1): \(lines - trailing) lines, \(text.count) characters]"
     }
 }

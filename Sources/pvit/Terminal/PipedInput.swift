@@ -1,36 +1,36 @@
 import Glibc
 import Storage
 
-/// What standard input is, and whether its text belongs to a prompt that was given as an argument.
+/// Decides whether the text on standard input belongs to a prompt that was given as an argument.
 ///
-/// `cat notes | pvit run MODEL "Summarise"` and `pvit run MODEL "Summarise" < notes` mean that it does. What must not
-/// be taken is the input of somebody else: the list of a loop around the program, or a connection that stays open.
+/// It does in `cat notes | pvit run MODEL "Summarise"` and `pvit run MODEL "Summarise" < notes`. It does not if
+/// standard input is meant for others: the input of a shell loop around the program, or a connection that stays open.
 enum PipedInput {
     private enum Kind {
         /// A terminal, a device such as /dev/null, or nothing.
         case none
-        /// A file, and whether somebody has read some of it already, as a shell's `while read` does.
+        /// A file. `isBegun` tells whether some of it was read already, for example by a shell's `while read`.
         case file(isBegun: Bool)
         case pipe
-        /// What remote shells and programs that start programs give; it need not ever end.
+        /// A socket, as remote shells and some parent processes provide. It may never end.
         case socket
     }
 
-    /// How long a pipe may give nothing before the user is told, and before that is an error, in milliseconds.
+    /// The time without input on a pipe before a note is printed, and before it is an error, in milliseconds.
     private static let patience: (note: Int32, error: Int32) = (1000, 10_000)
 
-    /// The text that belongs to a prompt; nil when there is none.
+    /// The text that belongs to a prompt; nil if there is none.
     ///
-    /// - Throws: `input.idle` when a pipe gives nothing for long, and the errors of reading.
+    /// - Throws: `input.idle` if a pipe provides nothing for too long, and the errors of reading.
     static func textBesidePrompt() throws -> String? {
         switch kind {
         case .none: return nil
         case .file(isBegun: true):
-            note("standard input is left alone, as some of it was read already: give - as PROMPT to read the rest")
+            note("standard input is ignored, because some of it was read before: give - as PROMPT to read the rest")
             return nil
         case .socket:
             guard isReadable(within: 0), bytesAreWaiting else { return nil }
-            note("standard input is left alone, as it is a connection: give - as PROMPT to read it")
+            note("standard input is ignored, because it is a socket: give - as PROMPT to read it")
             return nil
         case .pipe: try waitForPipe()
         case .file: break
@@ -38,11 +38,13 @@ enum PipedInput {
         let bytes = try readStandardInput()
         guard !bytes.isEmpty else { return nil }
         note(
-            "standard input (\(ByteCount(rawValue: UInt64(bytes.count)))) joins the prompt; --no-stdin leaves it alone")
+            "standard input (\(ByteCount(rawValue: UInt64(bytes.count)))) is appended to the prompt; --no-stdin "
+                + "ignores it"
+        )
         return text(of: bytes)
     }
 
-    /// All of standard input, which is the prompt.
+    /// Reads the prompt from standard input.
     ///
     /// - Throws: `input.empty`, and the errors of reading.
     static func prompt() throws -> String {
@@ -55,13 +57,13 @@ enum PipedInput {
     private static func empty(_ state: String) -> PVITError {
         PVITError(
             .emptyInput, "there is no prompt: standard input is \(state)",
-            remedy: "give a PROMPT, or pipe a text into the program")
+            remedy: "give a PROMPT, or pipe text into the program")
     }
 
-    /// The text of bytes, without the line feed at its end.
+    /// Decodes bytes, without the line feed at the end.
     private static func text(of bytes: [UInt8]) -> String {
         if String(validating: bytes, as: UTF8.self) == nil {
-            note("standard input is not UTF-8; what is not is read as \u{FFFD}")
+            note("standard input is not all UTF-8; other bytes are read as \u{FFFD}")
         }
         return String(decoding: bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...], as: UTF8.self)
     }
@@ -79,15 +81,15 @@ enum PipedInput {
 
     private static func waitForPipe() throws {
         guard !isReadable(within: patience.note) else { return }
-        note("waiting for standard input, an open pipe; --no-stdin leaves it alone")
+        note("waiting for standard input, which is an open pipe; --no-stdin ignores it")
         guard isReadable(within: patience.error - patience.note) else {
             throw PVITError(
-                .idleInput, "standard input is an open pipe that has given nothing for 10 seconds",
-                remedy: "leave it alone with --no-stdin or < /dev/null, or wait for it with - as PROMPT")
+                .idleInput, "standard input is an open pipe that has provided nothing for 10 seconds",
+                remedy: "ignore it with --no-stdin or < /dev/null, or wait for it with - as PROMPT")
         }
     }
 
-    /// Whether something can be read, the end included, within so many milliseconds.
+    /// Whether input, or its end, arrives within a time.
     private static func isReadable(within milliseconds: Int32) -> Bool {
         let end = ContinuousClock.now + .milliseconds(milliseconds)
         while true {
@@ -110,6 +112,6 @@ enum PipedInput {
 extension PVITError.Code {
     /// There is no prompt.
     static let emptyInput = Self("input.empty", .usage)
-    /// Standard input gives nothing and does not end.
+    /// Standard input provides nothing and does not end.
     static let idleInput = Self("input.idle", .missingInput)
 }

@@ -1,9 +1,9 @@
 import Storage
 import Synchronization
 
-/// One line on standard error that tells how far long work is: bytes, rate and time left.
+/// A line on standard error that shows the progress of long work: amount, rate and time left.
 ///
-/// Nothing is shown unless standard error is a terminal. May be updated from any thread.
+/// Nothing is shown unless standard error is a terminal. The line may be updated from any thread.
 final class ProgressLine: Sendable {
     private let label: String
     private let unit: String?
@@ -14,16 +14,16 @@ final class ProgressLine: Sendable {
     /// Creates a line.
     ///
     /// - Parameters:
-    ///   - label: What is being done, such as `quantizing`.
-    ///   - unit: What is counted, such as `windows`; nil for bytes.
-    ///   - quiet: Whether the user wants no progress.
+    ///   - label: The work, such as `quantizing`.
+    ///   - unit: The unit of progress, such as `windows`; nil for bytes.
+    ///   - quiet: Whether to show nothing.
     init(_ label: String, unit: String? = nil, quiet: Bool) {
         self.label = label
         self.unit = unit
         isShown = !quiet && StandardError.isTerminal
     }
 
-    /// Shows that `done` of `total` units are finished; at most ten times a second.
+    /// Shows that `done` of `total` units are finished. Updates the line at most ten times a second.
     func update(done: UInt64, total: UInt64) {
         guard isShown else { return }
         let now = ContinuousClock.now

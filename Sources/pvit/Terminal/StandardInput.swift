@@ -1,7 +1,7 @@
 import Glibc
 import Storage
 
-/// The text on standard input.
+/// Reads all of standard input.
 ///
 /// - Throws: `file.read-failed`, and `text.encoding` for a text in UTF-16 or UTF-32.
 func readStandardInput() throws -> [UInt8] {

@@ -1,14 +1,14 @@
 import Glibc
 import Storage
 
-/// Standard output, unbuffered: what has been generated is seen at once.
+/// Standard output, unbuffered, so that an answer appears as it is generated.
 enum StandardOutput {
     /// Whether standard output is a terminal.
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
     /// Writes text.
     ///
-    /// - Throws: `file.write-failed`, for example when the text goes to a full disk.
+    /// - Throws: `file.write-failed`, for example if the disk is full.
     static func write(_ text: String) throws {
         guard writeAll(Array(text.utf8), to: STDOUT_FILENO) else {
             throw PVITError(.writeFailed, "writing to standard output failed: \(String(cString: strerror(errno)))")
@@ -21,7 +21,7 @@ enum StandardOutput {
     }
 }
 
-/// Standard error. A failure to write to it is not reported: there is no place left to report it to.
+/// Standard error. Failures to write to it are ignored, because they could not be reported anywhere.
 enum StandardError {
     /// Whether standard error is a terminal.
     static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
@@ -32,7 +32,7 @@ enum StandardError {
     }
 }
 
-/// Writes all bytes to a descriptor; false when that fails, with the reason in `errno`.
+/// Writes all bytes to a descriptor. Returns false, with the reason in `errno`, if that fails.
 func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty {

@@ -1,8 +1,8 @@
 import Glibc
 
-/// The characters that come from a terminal, and what interrupts their reading.
+/// Reads characters from a terminal, and handles the events that interrupt this.
 final class TerminalInput {
-    /// What ends a pasted text: `ESC [ 201 ~`.
+    /// The sequence after a pasted text: `ESC [ 201 ~`.
     private static let pasteEnd = Array("\u{1B}[201~".utf8)
 
     private let events: Int32
@@ -11,8 +11,8 @@ final class TerminalInput {
     private var position = 0
 
     /// - Parameters:
-    ///   - events: What `TerminalSession.begin` gave.
-    ///   - changed: Told when the window's size changed, and when the program goes on after a stop.
+    ///   - events: The descriptor that `TerminalSession.begin` returned.
+    ///   - changed: Called when the window's size changes, and when the program resumes after a stop.
     init(events: Int32, changed: @escaping (TerminalSession.Event) -> Void) {
         self.events = events
         self.changed = changed
@@ -28,7 +28,7 @@ final class TerminalInput {
         case closed
     }
 
-    /// The next character; U+FFFD for bytes that are not UTF-8.
+    /// Reads the next character. Bytes that are not UTF-8 give U+FFFD.
     ///
     /// - Throws: `End`.
     func next() throws(End) -> Unicode.Scalar {
@@ -45,7 +45,7 @@ final class TerminalInput {
         return String(decoding: sequence, as: UTF8.self).unicodeScalars.first ?? "\u{FFFD}"
     }
 
-    /// The rest of a pasted text, after the mark that begins it, with line feeds between its lines.
+    /// Reads a pasted text after the sequence that begins it. Its lines are separated by line feeds.
     ///
     /// - Throws: `End`.
     func paste() throws(End) -> String {
@@ -55,8 +55,9 @@ final class TerminalInput {
         return String(decoding: text, as: UTF8.self).replacing("\r\n", with: "\n").replacing("\r", with: "\n")
     }
 
-    /// Text without control characters that came all at once, but for its last character; nil when it is short. So a
-    /// paste that the terminal does not mark need not be shown anew for each character.
+    /// Takes text without control characters that arrived all at once, up to its last character. nil if it is short.
+    ///
+    /// This speeds up pastes that the terminal does not mark: the line is not drawn again for each character.
     func burst() -> String? {
         let run = bytes[position...].prefix { $0 >= 0x20 && $0 != 0x7F }
         guard run.count > 64, let last = run.lastIndex(where: { $0 >> 6 != 0b10 }) else { return nil }
@@ -64,7 +65,7 @@ final class TerminalInput {
         return String(decoding: run[..<last], as: UTF8.self)
     }
 
-    /// Forgets what was typed and not read.
+    /// Discards what was typed but not read.
     func discard() {
         bytes = []
         position = 0
@@ -96,7 +97,7 @@ final class TerminalInput {
         }
     }
 
-    /// Passes on what happened; whether Ctrl-C is among it.
+    /// Reports pending events. Returns whether Ctrl-C was pressed.
     private func takeEvents() throws(End) -> Bool {
         var isInterrupted = false
         var byte: UInt8 = 0

@@ -1,10 +1,10 @@
 import Glibc
 import Storage
 
-/// Where the user of a terminal is talked to: standard error, standard output or the terminal itself, the first of them
-/// that is a terminal. What standard output is redirected to gets answers only.
+/// The terminal to write to: standard error, standard output or `/dev/tty`, the first of them that is a terminal. If
+/// standard output is redirected, it receives only answers.
 struct TerminalScreen {
-    /// Ways to show text.
+    /// Styles of text.
     enum Style: String {
         case plain = ""
         case prompt = "\u{1B}[1m"
@@ -12,14 +12,14 @@ struct TerminalScreen {
         case error = "\u{1B}[31m"
     }
 
-    /// What is written to.
+    /// The descriptor to write to.
     let descriptor: Int32
-    /// Whether text is coloured: never with `NO_COLOR` (no-color.org), and not on terminals that cannot.
+    /// Whether to use colours. `NO_COLOR` (no-color.org) and incapable terminals disable them.
     let hasColours: Bool
-    /// Whether the terminal can do more than show one line after the other.
+    /// Whether the terminal understands escape sequences.
     let isCapable: Bool
 
-    /// - Throws: `terminal.none` when there is no terminal to write to.
+    /// - Throws: `terminal.none` if there is no terminal to write to.
     init() throws {
         if let open = [STDERR_FILENO, STDOUT_FILENO].first(where: { isatty($0) == 1 }) {
             descriptor = open
@@ -27,7 +27,7 @@ struct TerminalScreen {
             descriptor = open("/dev/tty", O_WRONLY | O_CLOEXEC)
             guard descriptor >= 0 else {
                 throw PVITError(
-                    .noTerminal, "there is no terminal to hold a conversation on", remedy: "give a PROMPT to answer")
+                    .noTerminal, "a conversation needs a terminal, and there is none", remedy: "give a PROMPT")
             }
         }
         func variable(_ name: String) -> String { getenv(name).map { String(cString: $0) } ?? "" }
@@ -35,7 +35,7 @@ struct TerminalScreen {
         hasColours = isCapable && variable("NO_COLOR").isEmpty
     }
 
-    /// A text in a style.
+    /// Applies a style to text.
     func styled(_ text: String, _ style: Style) -> String {
         hasColours && style != .plain ? "\(style.rawValue)\(text)\u{1B}[0m" : text
     }

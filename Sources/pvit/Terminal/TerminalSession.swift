@@ -1,14 +1,13 @@
 import Glibc
 import Synchronization
 
-/// The time in which the program owns a terminal: its settings are put back however that time ends.
+/// The period in which the program owns a terminal. The terminal's settings are restored however it ends.
 ///
-/// Signals are handled in three ways. Those that end the program put the settings back first. Ctrl-Z puts them back
-/// while the program is stopped. Ctrl-C and a change of the window's size wake up whoever reads a line
-/// (`TerminalInput`); while an answer is made, the first Ctrl-C asks it to stop (`Interruption`), and the second one
-/// ends the program.
+/// Signals are handled in three ways. Signals that end the program restore the settings first. Ctrl-Z restores them
+/// while the program is stopped. Ctrl-C and a resized window wake up the reader of a line (`TerminalInput`). While an
+/// answer is generated, the first Ctrl-C asks it to stop (`Interruption`), and the second one ends the program.
 enum TerminalSession {
-    /// What woke up the reader of a line.
+    /// The events that wake up the reader of a line.
     enum Event: UInt8 {
         case interrupt = 1
         case resize
@@ -20,16 +19,16 @@ enum TerminalSession {
     private static let usesPaste = Atomic<Bool>(false)
     private static let screen = Atomic<Int32>(-1)
     private static let wakeWriter = Atomic<Int32>(-1)
-    // Handlers of signals read it, so it is memory that stays where it is.
+    // Signal handlers read this, so it needs a fixed address.
     nonisolated(unsafe) private static let settings = UnsafeMutablePointer<termios>.allocate(capacity: 1)
     private static let endings = [SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGILL, SIGSEGV, SIGTRAP, SIGFPE]
 
-    /// Begins to own the terminal.
+    /// Takes over the terminal.
     ///
     /// - Parameters:
-    ///   - screen: Where the terminal is written to.
-    ///   - usesPaste: Whether the terminal is asked to mark pasted text.
-    /// - Returns: A descriptor that gives the bytes of events; nil when standard input is no terminal.
+    ///   - screen: The descriptor to write to.
+    ///   - usesPaste: Whether to ask the terminal to mark pasted text.
+    /// - Returns: A descriptor from which to read events, one byte each; nil if standard input is not a terminal.
     static func begin(screen: Int32, usesPaste: Bool) -> Int32? {
         var ends: [Int32] = [-1, -1]
         guard tcgetattr(STDIN_FILENO, settings) == 0, pipe(&ends) == 0 else { return nil }
@@ -50,7 +49,7 @@ enum TerminalSession {
         return ends[0]
     }
 
-    /// Puts everything back.
+    /// Restores the terminal and the signal handlers.
     static func end() {
         guard isActive.exchange(false, ordering: .sequentiallyConsistent) else { return }
         restore()
@@ -58,7 +57,7 @@ enum TerminalSession {
         close(wakeWriter.exchange(-1, ordering: .sequentiallyConsistent))
     }
 
-    /// Runs work that Ctrl-C asks to stop.
+    /// Runs work that Ctrl-C can stop.
     static func answering<Result>(_ work: () throws -> Result) rethrows -> Result {
         Interruption.forget()
         isAnswering.store(true, ordering: .sequentiallyConsistent)
@@ -72,7 +71,7 @@ enum TerminalSession {
         sigaction(number, &action, nil)
     }
 
-    // What follows runs in handlers of signals: only atomics and calls that are allowed there.
+    // The following functions run in signal handlers. They use only atomics and async-signal-safe calls.
 
     private static func interrupt() {
         guard isAnswering.load(ordering: .sequentiallyConsistent) else { return wake(.interrupt) }
@@ -98,7 +97,7 @@ enum TerminalSession {
         let isKnown = tcgetattr(STDIN_FILENO, &current) == 0
         restore()
         takeDefault(SIGTSTP)
-        // The program goes on here when it is resumed.
+        // The program continues here when it is resumed.
         handle(SIGTSTP) { _ in TerminalSession.suspend() }
         if isKnown { tcsetattr(STDIN_FILENO, TCSADRAIN, &current) }
         markPastes(true)
@@ -106,7 +105,7 @@ enum TerminalSession {
         errno = saved
     }
 
-    /// Lets a signal do what it does to a program that handles none.
+    /// Lets a signal take its default action.
     private static func takeDefault(_ number: Int32) {
         signal(number, SIG_DFL)
         raise(number)
@@ -123,7 +122,7 @@ enum TerminalSession {
         tcsetattr(STDIN_FILENO, TCSADRAIN, settings)
     }
 
-    /// Asks the terminal to put marks around pasted text (`TerminalInput.paste`), or not to.
+    /// Switches the marking of pasted text (`TerminalInput.paste`) on or off.
     private static func markPastes(_ isOn: Bool) {
         guard usesPaste.load(ordering: .relaxed) else { return }
         // ESC [ ? 2 0 0 4 h, or l.

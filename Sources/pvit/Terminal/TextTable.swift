@@ -1,6 +1,6 @@
-/// A table in plain text whose columns line up.
+/// A table in plain text with aligned columns.
 struct TextTable {
-    /// On which side of its column a cell stands.
+    /// The alignment of a column.
     enum Alignment {
         /// Left, for text.
         case left
@@ -17,10 +17,10 @@ struct TextTable {
         rows = [columns.map(\.title)]
     }
 
-    /// Adds a row, one cell for each column.
+    /// Adds a row, with one cell for each column.
     mutating func add(_ cells: [String]) { rows.append(cells) }
 
-    /// The table, a line for each row, two spaces between columns.
+    /// The table, with one line for each row and two spaces between columns.
     var text: String {
         let widths = alignments.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in

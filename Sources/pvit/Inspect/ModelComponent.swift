@@ -1,7 +1,7 @@
 import Tensors
 
-/// The part of a model that a tensor belongs to, told from its name.
-enum ModelPart: String, CaseIterable {
+/// The component of a model that a tensor belongs to.
+enum ModelComponent: String, CaseIterable {
     case embeddings
     case attention
     case feedForward = "feed-forward"
@@ -13,7 +13,7 @@ enum ModelPart: String, CaseIterable {
     case attachments = "attached files"
     case other
 
-    /// The part that a tensor of this name is in.
+    /// Recognises the component by the tensor's name.
     init(_ name: TensorName) {
         let name = name.rawValue
         self =

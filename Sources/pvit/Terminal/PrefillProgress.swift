@@ -1,24 +1,24 @@
 import PVITModel
 import Synchronization
 
-/// Tells on a terminal how far a prompt or an image is read, once that takes longer than a second.
+/// Shows the progress of prefill on a terminal, once it has taken longer than a second.
 ///
-/// `tick` may be called from any thread and often: it is what the engine calls between its loops.
-enum ReadingProgress {
+/// The engine calls `tick` between its loops. It is cheap, and may be called from any thread.
+enum PrefillProgress {
     private struct State {
         var start = ContinuousClock.now
-        var step = ReadingStep.tokens(0, of: 0)
+        var step = PrefillStep.tokens(0, of: 0)
         var shown: ContinuousClock.Instant?
     }
 
     private static let isActive = Atomic<Bool>(false)
     private static let state = Mutex(State())
-    /// How long reading goes on without a word.
+    /// The time before anything is shown.
     private static let patience = Duration.seconds(1)
     private static let interval = Duration.milliseconds(200)
 
-    /// Begins a step, or tells how far it is.
-    static func update(_ step: ReadingStep) {
+    /// Starts a step, or updates it.
+    static func update(_ step: PrefillStep) {
         guard StandardError.isTerminal else { return }
         state.withLock {
             if !isActive.exchange(true, ordering: .relaxed) { $0 = State() }
@@ -28,7 +28,7 @@ enum ReadingProgress {
         tick()
     }
 
-    /// Shows what there is to tell, if it is time.
+    /// Refreshes the line if it is due.
     static func tick() {
         guard isActive.load(ordering: .relaxed) else { return }
         state.withLock {
@@ -39,19 +39,19 @@ enum ReadingProgress {
         }
     }
 
-    /// Removes the line: the answer begins, or there is none.
+    /// Removes the line.
     static func finish() {
         guard isActive.exchange(false, ordering: .relaxed) else { return }
         state.withLock { if $0.shown != nil { StandardError.write("\r\u{1B}[K") } }
     }
 }
 
-extension ReadingStep {
+extension PrefillStep {
     fileprivate var isImage: Bool { if case .image = self { true } else { false } }
 
     fileprivate var text: String {
         switch self {
-        case .image: "looking at the image"
+        case .image: "encoding the image"
         case .tokens(let done, let total): "reading the prompt: \(done) of \(total) tokens"
         }
     }
