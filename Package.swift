@@ -53,7 +53,9 @@ let package = Package(
                 "Architectures", "Compute", "Container", "LanguageModel", "Tensors", "Tokenization", "Vision",
                 systemPackage,
             ]),
-        .target(name: "Checkpoints", dependencies: ["Parallelism", "Tensors", systemPackage]),
+        .target(
+            name: "Checkpoints",
+            dependencies: ["Architectures", "Parallelism", "Tensors", "Tokenization", systemPackage]),
         .target(
             name: "Conversion",
             dependencies: [
@@ -74,7 +76,7 @@ let package = Package(
                 "Checkpoints", "Compute", "Container", "Tensors", "Vision", argumentParser, systemPackage,
             ], path: "tools/TimeVision"),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(name: "TestSupport", path: "Tests/TestSupport", exclude: ["Fixtures"]),
         .target(
             name: "CheckpointTestSupport", dependencies: ["Checkpoints", "Tensors", "TestSupport", systemPackage],
             path: "Tests/CheckpointTestSupport"),
@@ -95,7 +97,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "CheckpointsTests",
-            dependencies: ["Checkpoints", "CheckpointTestSupport", "TestSupport", "Tokenization"],
+            dependencies: ["Architectures", "Checkpoints", "CheckpointTestSupport", "TestSupport", "Tokenization"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ConversionTests",
@@ -116,6 +118,7 @@ let package = Package(
             name: "VisionTests",
             dependencies: [
                 "Architectures", "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Tensors",
+                "TestSupport",
                 "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
@@ -125,7 +128,7 @@ let package = Package(
                 "Architectures", "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Conversion",
                 "LanguageModel",
                 "PVITModel",
-                "Tensors", "Tokenization", "Vision", systemPackage,
+                "Tensors", "TestSupport", "Tokenization", "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
@@ -134,6 +137,7 @@ let package = Package(
                 "CheckpointTestSupport", "CKernels", "Compute", "Container", "Parallelism", "Quantization",
                 "Tensors", systemPackage,
             ]),
-        .testTarget(name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "pvit", systemPackage]),
+        .testTarget(
+            name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "TestSupport", "pvit", systemPackage]),
     ]
 )

@@ -1,5 +1,6 @@
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
@@ -13,6 +14,11 @@ enum Fixtures {
 
     /// A JSON file of the folder Fixtures.
     static func json(_ name: String) throws -> JSONValue { try JSONValue(parsing: bytes(name)) }
+
+    /// A JSON file that tests of other modules read, too.
+    static func sharedJSON(_ name: String) throws -> JSONValue {
+        try JSONValue(parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: SharedFixtures.path(name)))))
+    }
 
     /// LLaMA's tokenizer as a plain checkpoint has it.
     static func llama() throws -> Tokenizer {
