@@ -1,4 +1,3 @@
-import Checkpoints
 import Tensors
 import Tokenization
 
@@ -6,7 +5,7 @@ extension TokenizerFiles {
     /// The tokenizer files beside a checkpoint's weights. `Tokenizer(files:)` reads and checks them.
     ///
     /// - Throws: JSON errors.
-    init(of files: SideFiles) throws {
+    package init(of files: SideFiles) throws {
         self.init(
             tokenizerJSON: files[SideFiles.tokenizerJSON], sentencePieceModel: files[SideFiles.sentencePieceModel],
             config: try files.json(SideFiles.tokenizerConfig)?.object,
