@@ -44,7 +44,8 @@ enum FloatVectors {
         return result
     }
 
-    /// Converts f32 numbers to packed f16, bf16 or f32, rounding to nearest even; what is too large becomes infinite.
+    /// Converts f32 numbers to packed f16, bf16 or f32, rounding to nearest even. Numbers that are too large become
+    /// infinite.
     ///
     /// - Parameters:
     ///   - result: `source.count` numbers of `type`.
@@ -66,7 +67,7 @@ enum FloatVectors {
         }
     }
 
-    /// What is done to two tensors.
+    /// An operation on two tensors.
     enum Operation: Sendable {
         /// a + b.
         case add
@@ -127,14 +128,14 @@ enum FloatVectors {
         try widen(a.numbers, a.type, into: &leftSpan)
         try widen(b.numbers, b.type, into: &rightSpan)
         switch operation {
-        case .add: for place in 0..<count { leftSpan[place] += rightSpan[place] }
-        case .subtract: for place in 0..<count { leftSpan[place] -= rightSpan[place] }
+        case .add: for index in 0..<count { leftSpan[index] += rightSpan[index] }
+        case .subtract: for index in 0..<count { leftSpan[index] -= rightSpan[index] }
         }
         try narrow(leftSpan.span, a.type, into: &result)
         return firstNotFinite(result.bytes, a.type) == nil
     }
 
-    /// The place of the first number that is infinite or not a number, or nil.
+    /// The index of the first number that is infinite or not a number, or nil.
     static func firstNotFinite(_ numbers: RawSpan, _ type: ElementType) -> Int? {
         numbers.withUnsafeBytes { bytes in
             switch type {
@@ -154,12 +155,12 @@ enum FloatVectors {
         let count = bytes.count / MemoryLayout<Word>.size
         guard let start = bytes.baseAddress?.assumingMemoryBound(to: Word.self) else { return nil }
         let words = UnsafeBufferPointer(start: start, count: count)
-        // Blocks without an early exit, which the compiler turns into vector code.
+        // Chunks without an early exit, so that the compiler can vectorize the loop.
         var block = 0
         while block < count {
             let end = min(block + 4096, count)
             var found: Word = 0
-            for place in block..<end { found |= words[place] & mask == mask ? 1 : 0 }
+            for index in block..<end { found |= words[index] & mask == mask ? 1 : 0 }
             if found != 0 { return (block..<end).first { words[$0] & mask == mask } }
             block = end
         }
@@ -171,6 +172,6 @@ enum FloatVectors {
     }
 
     static func check(_ condition: Bool, _ what: String) throws {
-        guard condition else { throw PVITError(.internalDefect, "\(what) does not fit") }
+        guard condition else { throw PVITError(.internalDefect, "\(what) is wrong") }
     }
 }

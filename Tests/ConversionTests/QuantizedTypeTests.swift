@@ -9,14 +9,6 @@ import Testing
 
 @Suite("Quantized types and exceptions")
 struct QuantizedTypeTests {
-    private func convert(
-        _ checkpoint: Checkpoint, _ options: QuantizeOptions, in folder: TemporaryFolder
-    ) throws -> (container: Container, report: Quantize.Report) {
-        let path = folder.path.appending("model.pvq")
-        let report = try Quantize.write(checkpoint, to: path, options: options)
-        return (try Container(opening: path), report)
-    }
-
     private func encodings(_ container: Container) throws -> [String: TensorEncoding] {
         Dictionary(
             uniqueKeysWithValues: try container.tensors().filter { $0.role == .parameter && $0.aliasOf == nil }
@@ -48,7 +40,7 @@ struct QuantizedTypeTests {
         }
     }
 
-    @Test("rows that are no multiple of 32 stay float, and this is told")
+    @Test("rows that are not a multiple of 32 stay float, and the report lists them")
     func oddRows() throws {
         let folder = try TemporaryFolder()
         var model = TinyModel()
@@ -71,7 +63,8 @@ struct QuantizedTypeTests {
         let checkpoint = try model.checkpoint()
         let (container, report) = try convert(checkpoint, QuantizeOptions(type: type, threadCount: 2), in: folder)
         let source = try ContainerSource(container)
-        for (entry, statistics) in zip(report.plan.entries, report.statistics) {
+        for entry in report.plan.entries {
+            let statistics = try #require(container.tensor(named: entry.tensor.name)?.statistics)
             let decodedTensor = try #require(source.tensor(named: entry.tensor.name))
             let rows = 0..<entry.tensor.shape.rows
             let original = unpacked(try checkpoint.weights.bytes(ofRows: rows, of: entry.tensor), .bf16)
@@ -110,7 +103,7 @@ struct QuantizedTypeTests {
         #expect(files.allSatisfy { $0 == files[0] })
     }
 
-    @Test("overrides give tensors another type, the last that fits counting")
+    @Test("overrides give tensors another type, and the last match wins")
     func overriding() throws {
         let folder = try TemporaryFolder()
         let options = try QuantizeOptions(
@@ -131,7 +124,7 @@ struct QuantizedTypeTests {
         #expect(try container.metadata["provenance.recipe"]?["overrides"]?.array?.count == 5)
     }
 
-    @Test("an override that fits nothing, or asks for what is not possible, is an error")
+    @Test("an override that matches nothing, or has an impossible type, is an error")
     func badOverrides() throws {
         let folder = try TemporaryFolder()
         func error(_ override: String) throws -> PVITError {
@@ -152,7 +145,7 @@ struct QuantizedTypeTests {
         #expect(try folder.entries.isEmpty)
     }
 
-    @Test("a number that is none is named, not what it stopped", arguments: [1, 2, 4])
+    @Test("a damaged weight is the error, not the work that it stopped", arguments: [1, 2, 4])
     func badNumber(threads: Int) throws {
         let folder = try TemporaryFolder()
         let checkpoint = try TinyModel().checkpoint()

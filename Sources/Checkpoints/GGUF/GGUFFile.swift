@@ -7,7 +7,7 @@ import Tensors
 public final class GGUFFile: TensorSource {
     let header: GGUFHeader
     let file: MappedFile
-    private let places: [TensorName: Int]
+    private let indices: [TensorName: Int]
 
     /// Maps a file and checks its header.
     ///
@@ -16,12 +16,12 @@ public final class GGUFFile: TensorSource {
         let file = try MappedFile(path: path)
         try FileKind.rejectPlaceholder(file)
         let header = try GGUFHeader(of: file)
-        places = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.tensor.name, $0) })
+        indices = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.tensor.name, $0) })
         self.header = header
         self.file = file
     }
 
-    /// Where the file was when it was opened.
+    /// The path that the file was opened at.
     public var path: FilePath { file.path }
 
     /// The size of the file in bytes.
@@ -30,24 +30,25 @@ public final class GGUFFile: TensorSource {
     /// All tensors, in the order of their bytes in the file.
     public var tensors: [TensorDescription] { header.entries.map(\.tensor) }
 
-    /// The type of a tensor's elements in the file; nil when there is no such tensor.
-    public func storedType(of name: TensorName) -> GGUFType? { places[name].map { header.entries[$0].type } }
+    /// The stored type of a tensor's elements; nil if there is no such tensor.
+    public func storedType(of name: TensorName) -> GGUFType? { indices[name].map { header.entries[$0].type } }
 
     /// Copies or decodes rows (`TensorSource.readRows`).
     ///
-    /// A pass over a tensor in large pieces is read ahead of, and what it has read leaves the process's memory at once.
+    /// For a scan in large chunks, the operating system is asked to read ahead, and pages that were read are dropped
+    /// from the process's memory.
     public func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
-        guard let place = places[tensor.name], header.entries[place].tensor == tensor else {
+        guard let index = indices[tensor.name], header.entries[index].tensor == tensor else {
             throw PVITError(.tensorNotFound, "the file holds no such tensor", file: path, tensor: tensor.name)
         }
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
         guard destination.byteCount > 0 else { return }
-        let entry = header.entries[place]
+        let entry = header.entries[index]
         let width = tensor.shape.elementsPerRow
         let elements = rows.lowerBound * width..<rows.upperBound * width
-        // The blocks that hold the elements; more than these only for parts of a quantized vector.
+        // The blocks with the elements. They hold more than the elements only for a range of a quantized vector.
         let size = entry.type.elementsPerBlock
         let blocks = elements.lowerBound / size..<(elements.upperBound - 1) / size + 1
         let start = entry.bytes.lowerBound
@@ -70,11 +71,11 @@ public final class GGUFFile: TensorSource {
         }
     }
 
-    /// Does `body`, which reads rows of a matrix within `rows` in any order, as one pass over the file: what follows is
-    /// read ahead of, and what was read leaves the process's memory.
+    /// Runs `body`, which reads rows of a matrix within `rows` in any order, as one scan of the file: the bytes that
+    /// follow are read ahead, and pages that were read are dropped from the process's memory.
     func readingAhead(over rows: Range<Int>, of tensor: TensorDescription, _ body: () throws -> Void) rethrows {
-        guard let place = places[tensor.name] else { return try body() }
-        let entry = header.entries[place]
+        guard let index = indices[tensor.name] else { return try body() }
+        let entry = header.entries[index]
         let rowByteCount = entry.bytes.count / max(tensor.shape.rows, 1)
         let start = entry.bytes.lowerBound + rows.lowerBound * rowByteCount
         try file.readingAhead(over: start..<start + rows.count * rowByteCount, of: entry.bytes, body)

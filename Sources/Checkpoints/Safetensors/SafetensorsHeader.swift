@@ -12,21 +12,21 @@ public struct SafetensorsHeader: Sendable {
     public struct Entry: Sendable {
         /// Name, type and shape.
         public let tensor: TensorDescription
-        /// Where the elements lie in the file.
+        /// The range of the elements in the file.
         public let bytes: Range<Int>
     }
 
-    /// The largest header that is read, in bytes: the limit of the reference implementation.
+    /// The largest header in bytes, as in the reference implementation.
     public static let maximumByteCount = 100_000_000
 
-    /// The name in the header that is no tensor's.
+    /// The one name in the header that does not belong to a tensor.
     static let metadataName = "__metadata__"
 
     /// The tensors in the order of their bytes.
     public let entries: [Entry]
     /// The free-form strings under `__metadata__`.
     public let metadata: [String: String]
-    /// Where the tensors' bytes begin in the file.
+    /// The offset of the tensors' bytes in the file.
     public let dataOffset: Int
 
     /// Reads and checks the header of a file.
@@ -127,11 +127,11 @@ public struct SafetensorsHeader: Sendable {
         }
         let bounds = try offsets.map { offset in
             let number = try wholeNumber(offset, orThrow: .safetensorsOffsets, "an offset", name)
-            let (place, overflow) = number.addingReportingOverflow(dataOffset)
+            let (position, overflow) = number.addingReportingOverflow(dataOffset)
             guard !overflow else {
                 throw PVITError(.safetensorsOffsets, "the offset \(number) is too large", tensor: name)
             }
-            return place
+            return position
         }
         guard bounds[0] <= bounds[1] else {
             throw PVITError(
@@ -183,16 +183,16 @@ public struct SafetensorsHeader: Sendable {
     /// Throws unless the sorted entries cover the bytes from `start` to `end`, each once.
     private static func checkCoverage(of entries: [Entry], from start: Int, to end: Int) throws {
         var position = start
-        for (place, entry) in entries.enumerated() {
+        for (index, entry) in entries.enumerated() {
             let bytes = entry.bytes
             if bytes.lowerBound < position {
                 throw PVITError(
-                    .safetensorsOverlap, "the tensor overlaps \(entries[place - 1].tensor.name)",
+                    .safetensorsOverlap, "the tensor overlaps \(entries[index - 1].tensor.name)",
                     tensor: entry.tensor.name, bytes: UInt64(bytes.lowerBound)..<UInt64(position))
             }
             if bytes.lowerBound > position {
                 throw PVITError(
-                    .safetensorsHole, "bytes in front of the tensor belong to no tensor", tensor: entry.tensor.name,
+                    .safetensorsHole, "the bytes before the tensor belong to no tensor", tensor: entry.tensor.name,
                     bytes: UInt64(position)..<UInt64(bytes.lowerBound))
             }
             if bytes.upperBound > end {

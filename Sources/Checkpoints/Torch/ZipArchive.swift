@@ -2,7 +2,7 @@ import Storage
 
 /// The directory of a ZIP archive whose entries are stored, not compressed, so that they can be read in place.
 ///
-/// Reads ZIP and ZIP64 (PKWARE APPNOTE 6.3.9) as `torch.save` writes them: one disk, no archive comment games, nothing
+/// Reads ZIP and ZIP64 (PKWARE APPNOTE 6.3.9) as `torch.save` writes them: one disk, nothing
 /// in front of the archive. A value of this type satisfies: the directory ends exactly where the end records begin;
 /// every name is proper UTF-8, relative, without `.` and `..`, and occurs once; every entry's local header says the
 /// same as the directory; and no two entries share a byte.
@@ -10,24 +10,23 @@ struct ZipArchive {
     struct Entry: Sendable {
         /// The name with its folders.
         let name: String
-        /// Where the content lies in the file.
+        /// The range of the content in the file.
         let bytes: Range<Int>
         /// The CRC-32 of the content.
         let checksum: UInt32
-        /// Where the local header begins.
+        /// The offset of the local header.
         fileprivate let headerOffset: Int
     }
 
     /// The entries in the order of the directory.
     let entries: [Entry]
-    private let places: [String: Int]
+    private let indices: [String: Int]
 
-    /// The most entries that are read. `torch.save` writes one for each storage; the largest models in one file have
-    /// some thousands.
+    /// The most entries. `torch.save` writes one for each storage; the largest models have a few thousand.
     private static let maximumEntryCount = 1 << 16
-    /// The largest directory that is read, in bytes: that many entries with names of some length.
+    /// The largest directory, in bytes.
     private static let maximumDirectoryByteCount = 16 << 20
-    /// The most bytes that a name may have.
+    /// The longest name, in bytes.
     private static let maximumNameLength = 1024
 
     /// Reads and checks the directory.
@@ -41,20 +40,20 @@ struct ZipArchive {
         guard end.entryCount <= Self.maximumEntryCount, end.directory.count <= Self.maximumDirectoryByteCount else {
             throw PVITError(
                 .torchArchiveLimit,
-                "the archive has \(end.entryCount) entries in a directory of \(ByteCount(end.directory.count)); at most "
-                    + "\(Self.maximumEntryCount) in \(ByteCount(Self.maximumDirectoryByteCount)) are read",
+                "the archive has \(end.entryCount) entries in a directory of \(ByteCount(end.directory.count)); "
+                    + "at most \(Self.maximumEntryCount) in \(ByteCount(Self.maximumDirectoryByteCount)) are read",
                 bytes: UInt64(end.directory.lowerBound)..<UInt64(end.directory.upperBound),
                 remedy: "save the weights in several files")
         }
         var entries: [Entry] = []
-        var places: [String: Int] = [:]
+        var indices: [String: Int] = [:]
         entries.reserveCapacity(end.entryCount)
         var position = end.directory.lowerBound
         for _ in 0..<end.entryCount {
             let record = try ZipDirectoryRecord(in: file, at: position, before: end.directory.upperBound)
             position = record.end
             try Self.checkName(record.name, at: record.range)
-            guard places.updateValue(entries.count, forKey: record.name) == nil else {
+            guard indices.updateValue(entries.count, forKey: record.name) == nil else {
                 throw PVITError(
                     .torchArchiveDuplicate, "the archive has two entries called \(record.name)", bytes: record.range)
             }
@@ -69,11 +68,11 @@ struct ZipArchive {
         }
         try Self.checkOverlap(entries)
         self.entries = entries
-        self.places = places
+        self.indices = indices
     }
 
     /// The entry of a name, or nil.
-    func entry(named name: String) -> Entry? { places[name].map { entries[$0] } }
+    func entry(named name: String) -> Entry? { indices[name].map { entries[$0] } }
 
     private static func checkName(_ name: String, at bytes: Range<UInt64>) throws {
         let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
@@ -82,7 +81,7 @@ struct ZipArchive {
             && parts.allSatisfy { !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8) }
         guard isProper else {
             throw PVITError(
-                .torchArchiveName, "the archive has an entry with the improper name \"\(name.prefix(80))\"",
+                .torchArchiveName, "the archive has an entry with the invalid name \"\(name.prefix(80))\"",
                 bytes: bytes, remedy: "this file was not written by torch.save; do not trust it")
         }
     }

@@ -6,8 +6,6 @@ import Tensors
 
 /// Appends finished tiles to a container, in the order of a plan.
 final class ContainerAssembler {
-    /// Error statistics of the tensors that are complete.
-    private(set) var statistics: [ErrorStatistics] = []
     private let plan: QuantizePlan
     private var writer: ContainerWriter?
     private var entry = 0
@@ -37,14 +35,13 @@ final class ContainerAssembler {
         tile += 1
         if tile == planned.layout.tileCount {
             try writer?.endTensor(statistics: current)
-            statistics.append(current)
             entry += 1
             tile = 0
         }
         return doneByteCount
     }
 
-    /// Adds the tokenizer's files as they are.
+    /// Adds the tokenizer's files unchanged.
     func addAttachments(of sideFiles: SideFiles) throws {
         for name in [SideFiles.sentencePieceModel, SideFiles.tokenizerJSON] {
             if let bytes = sideFiles[name] { try writer?.addAttachment(name, bytes: bytes) }

@@ -1,6 +1,8 @@
 import Foundation
 import Storage
 import SystemPackage
+import Tensors
+import TestSupport
 import Testing
 import Vision
 
@@ -12,6 +14,8 @@ enum Fixtures {
     static func path(_ name: String) throws -> FilePath {
         FilePath(try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/\(name)").path)
     }
+
+    static func photo(_ name: String) -> FilePath { FilePath(SharedFixtures.path("photos/\(name)")) }
 
     static func bytes(_ name: String) throws -> [UInt8] {
         Array(try Data(contentsOf: URL(fileURLWithPath: path(name).string)))

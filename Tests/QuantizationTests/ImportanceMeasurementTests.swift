@@ -1,0 +1,242 @@
+import Architectures
+import CheckpointTestSupport
+import CKernels
+import Foundation
+import Storage
+import Synchronization
+import SystemPackage
+import Tensors
+import Testing
+
+@testable import Quantization
+
+/// A small model with random weights.
+private struct SmallModel: Sendable {
+    static let json: JSONObject = [
+        "hidden_size": 32, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 50, "rope_theta": 500, "rms_norm_eps": 1e-5,
+    ]
+
+    static var configuration: LlamaConfiguration { get throws { try LlamaConfiguration(parsing: json) } }
+
+    /// Rows and elements of every tensor, in the order of a forward pass.
+    let tensors: [(name: TensorName, rows: Int, elements: [Float])]
+
+    init(seed: UInt64) {
+        var random = RandomWeights(seed: seed)
+        var shapes: [(String, Int, Int)] = [("model.embed_tokens", 50, 32)]
+        for layer in 0..<2 {
+            shapes += [
+                ("input_layernorm", 32, 1), ("self_attn.q_proj", 64, 32), ("self_attn.k_proj", 32, 32),
+                ("self_attn.v_proj", 32, 32), ("self_attn.o_proj", 32, 64), ("post_attention_layernorm", 32, 1),
+                ("mlp.gate_proj", 96, 32), ("mlp.up_proj", 96, 32), ("mlp.down_proj", 32, 96),
+            ].map { ("model.layers.\(layer).\($0.0)", $0.1, $0.2) }
+        }
+        tensors = shapes.map { (TensorName("\($0.0).weight"), $0.1, random.gaussian($0.1 * $0.2, scale: 0.4)) }
+    }
+
+    var matrices: [(name: TensorName, rows: Int, elements: [Float])] {
+        tensors.filter { $0.name.rawValue.hasSuffix("_proj.weight") }
+    }
+
+    var reader: ImportanceMeasurement.Reader {
+        { [tensors] name, rows in
+            let tensor = try #require(tensors.first { $0.name == name })
+            let width = tensor.elements.count / tensor.rows
+            return Array(tensor.elements[rows.lowerBound * width..<rows.upperBound * width])
+        }
+    }
+
+    func measurement(_ isa: pvit_isa? = nil) throws -> ImportanceMeasurement {
+        guard let isa else { return try ImportanceMeasurement(Self.configuration, reader: reader) }
+        return try ImportanceMeasurement(
+            Self.configuration, reader: reader, kernels: #require(pvit_kernels_for(isa)))
+    }
+
+    /// Gives some rows of a matrix to a measurement.
+    @discardableResult
+    func observe(_ index: Int, _ rows: Range<Int>, _ measurement: ImportanceMeasurement) throws -> [Float]? {
+        let matrix = matrices[index]
+        let columns = matrix.elements.count / matrix.rows
+        let weights = Array(matrix.elements[rows.lowerBound * columns..<rows.upperBound * columns])
+        return try measurement.observe(rows, of: matrix.name, weights: weights.span)
+    }
+
+    /// The importance of every matrix when whole matrices are given in order.
+    func importance(_ measurement: ImportanceMeasurement) throws -> [[Float]] {
+        try matrices.indices.map { try #require(try observe($0, 0..<matrices[$0].rows, measurement)) }
+    }
+}
+
+@Suite("Measuring importance")
+struct ImportanceMeasurementTests {
+    @Test("tokens of a text are taken in stretches from its first to its last, each after BOS")
+    func text() throws {
+        let model = SmallModel(seed: 5)
+        let text = (0..<200).map { ($0 * $0 + $0 / 7) % 50 }
+        let measurement = try ImportanceMeasurement(
+            SmallModel.configuration, tokens: CalibrationTokens(text: text, beginning: 49), reader: model.reader)
+        let importance = try #require(try model.observe(0, 0..<64, measurement))
+        let embeddings = model.tensors[0].elements.map(Double.init)
+        let norm = model.tensors[1].elements.map(Double.init)
+        let tokens = [0, 68, 137].flatMap { [49] + text[$0..<$0 + 63] }
+        var expected = [Double](repeating: 0, count: 32)
+        for token in tokens {
+            let row = embeddings[token * 32..<(token + 1) * 32]
+            let meanSquare = row.reduce(0) { $0 + $1 * $1 } / 32 + 1e-5
+            for (column, value) in row.enumerated() {
+                expected[column] += value * value / meanSquare * norm[column] * norm[column] / 192
+            }
+        }
+        for (ours, theirs) in zip(importance, expected) { #expect(abs(Double(ours) - theirs) <= 1e-4 * theirs) }
+        #expect(throws: PVITError.self) { try CalibrationTokens(text: Array(text[..<60]), beginning: nil) }
+    }
+
+    @Test(
+        "the importance is that of a forward pass written in numpy",
+        .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+    func numpy() throws {
+        let model = SmallModel(seed: 21)
+        let folder = try TemporaryFolder()
+        let all = model.tensors.flatMap(\.elements)
+        let file = try folder.write("weights", all.withUnsafeBytes(Array.init))
+        let text = try Python.run(
+            """
+            import sys, numpy as np
+            data = np.fromfile(sys.argv[1], "<f4").astype("f8")
+            def take(*shape):
+                global data
+                n = int(np.prod(shape)); part, data = data[:n].reshape(shape), data[n:]
+                return part
+            state, ids, mask = 0, [], 2 ** 64 - 1
+            for _ in range(64):
+                state = (state + 0x9E3779B97F4A7C15) & mask
+                z = state
+                z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & mask
+                z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
+                ids.append((z ^ z >> 31) % 50)
+            h = take(50, 32)[ids].reshape(4, 16, 32)
+            angles = np.arange(16)[:, None] * 500.0 ** (-np.arange(8) / 8)
+            cos, sin = np.cos(angles)[None, :, None], np.sin(angles)[None, :, None]
+            def rope(x):
+                a, b = x[..., :8], x[..., 8:]
+                return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+            def norm(x, g): return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * g
+            def show(x, power=1): print(*(np.mean(x.reshape(64, -1) ** 2, 0) ** power))
+            for layer in range(2):
+                x = norm(h, take(32)); show(x); show(x); show(x)
+                q, k, v = x @ take(64, 32).T, x @ take(32, 32).T, x @ take(32, 32).T
+                q, k, v = rope(q.reshape(4, 16, 4, 16)), rope(k.reshape(4, 16, 2, 16)), v.reshape(4, 16, 2, 16)
+                k, v = np.repeat(k, 2, 2), np.repeat(v, 2, 2)
+                s = np.einsum("bqhd,bkhd->bhqk", q, k) / 4 + np.triu(np.full((16, 16), -np.inf), 1)
+                p = np.exp(s - s.max(-1, keepdims=True)); p /= p.sum(-1, keepdims=True)
+                a = np.einsum("bhqk,bkhd->bqhd", p, v).reshape(4, 16, 64); show(a)
+                h = h + a @ take(32, 64).T
+                x = norm(h, take(32)); show(x); show(x)
+                g, u = x @ take(96, 32).T, x @ take(96, 32).T
+                m = g / (1 + np.exp(-g)) * u; show(m, 0.5)
+                h = h + m @ take(32, 96).T
+            """, file.string)
+        let expected = text.split(separator: "\n").map { $0.split(separator: " ").compactMap { Double($0) } }
+        let importance = try model.importance(model.measurement())
+        #expect(importance.count == expected.count)
+        for (ours, theirs) in zip(importance, expected) {
+            #expect(ours.count == theirs.count)
+            for (a, b) in zip(ours, theirs) { #expect(abs(Double(a) - b) <= 1e-4 * b) }
+        }
+    }
+
+    @Test("instruction sets, the order of tiles and threads make no difference")
+    func determinism() throws {
+        let model = SmallModel(seed: 22)
+        let expected = try model.importance(model.measurement(PVIT_ISA_SCALAR))
+        for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI] where pvit_kernels_for(isa) != nil {
+            #expect(try model.importance(model.measurement(isa)) == expected)
+        }
+        // Threads claim tiles of eight rows, the matrices of a stage backwards, and wait for the stages before.
+        let stages = [[2, 1, 0], [3], [5, 4], [6], [9, 8, 7], [10], [12, 11], [13]]
+        let tiles = stages.joined().flatMap { matrix in
+            stride(from: 0, to: model.matrices[matrix].rows, by: 8).reversed().map { (matrix, $0..<$0 + 8) }
+        }
+        let measurement = try model.measurement()
+        let next = Atomic(0)
+        let found = Mutex<[Int: [Float]]>([:])
+        let failures = Mutex<[any Error]>([])
+        DispatchQueue.concurrentPerform(iterations: 3) { _ in
+            while true {
+                let number = next.add(1, ordering: .relaxed).oldValue
+                guard number < tiles.count else { return }
+                do {
+                    let importance = try model.observe(tiles[number].0, tiles[number].1, measurement)
+                    found.withLock { $0[tiles[number].0] = importance }
+                } catch {
+                    failures.withLock { $0.append(error) }
+                    return measurement.abandon()
+                }
+            }
+        }
+        #expect(failures.withLock { $0.isEmpty })
+        #expect(found.withLock { found in expected.indices.map { found[$0] } } == expected)
+    }
+
+    @Test("tensors that are not matrices of a layer have no importance")
+    func otherTensors() throws {
+        let measurement = try SmallModel(seed: 23).measurement()
+        let weights = [Float](repeating: 1, count: 32)
+        for name in [
+            "model.norm.weight", "lm_head.weight", "model.layers.0.input_layernorm.weight", "model.layers.x.mlp",
+        ] {
+            #expect(try measurement.observe(0..<1, of: TensorName(name), weights: weights.span) == nil)
+        }
+    }
+
+    @Test("weights that come twice, do not fit or belong to no layer are errors")
+    func refusals() throws {
+        let model = SmallModel(seed: 24)
+        let weights = [Float](repeating: 1, count: 64)
+        for (layer, rows) in [(0, 0..<1), (0, 63..<65), (0, -2..<0), (7, 0..<2)] {
+            let measurement = try model.measurement()
+            let name = TensorName("model.layers.\(layer).self_attn.q_proj.weight")
+            #expect(throws: PVITError.self) { try measurement.observe(rows, of: name, weights: weights.span) }
+        }
+        let measurement = try model.measurement()
+        try model.observe(0, 0..<16, measurement)
+        #expect(throws: PVITError.self) { try model.observe(0, 8..<24, measurement) }
+        var json = SmallModel.json
+        json["hidden_size"] = 40
+        let odd = try LlamaConfiguration(parsing: json)
+        #expect(throws: PVITError.self) { try ImportanceMeasurement(odd, reader: model.reader) }
+    }
+
+    @Test("both spellings of the rotary base and of its scaling give the same importance, another base another one")
+    func rotarySpelling() throws {
+        let model = SmallModel(seed: 26)
+        func importance(_ changes: JSONObject) throws -> [[Float]] {
+            var json = SmallModel.json
+            for change in changes.members { json[change.key] = change.value }
+            return try model.importance(
+                ImportanceMeasurement(LlamaConfiguration(parsing: json), reader: model.reader))
+        }
+        let newer = try importance(["rope_parameters": ["rope_theta": 500], "rope_theta": 10_000])
+        #expect(try newer == importance([:]))
+        #expect(try newer != importance(["rope_theta": 10_000]))
+        let linear = try importance(["rope_scaling": ["type": "linear", "factor": 4]])
+        #expect(try linear == importance(["rope_parameters": ["rope_type": "linear", "factor": 4, "rope_theta": 500]]))
+        #expect(linear != newer)
+    }
+
+    @Test("waiting for matrices that will not come ends when the work is abandoned")
+    func abandonment() async throws {
+        let model = SmallModel(seed: 25)
+        let measurement = try model.measurement()
+        async let waiting: Bool = {
+            do { return try model.observe(13, 0..<8, measurement) == nil } catch {
+                return (error as? PVITError)?.code == .quantizationAbandoned
+            }
+        }()
+        try await Task.sleep(for: .milliseconds(20))
+        measurement.abandon()
+        #expect(await waiting)
+        #expect(throws: PVITError.self) { try model.observe(0, 0..<8, measurement) }
+    }
+}
