@@ -85,12 +85,12 @@ public struct QuantizePlan: Sendable {
 private struct TypePolicy {
     let options: QuantizeOptions
     private(set) var keptFloat: [TensorName] = []
-    private let overrides: [(pattern: GlobPattern, override: QuantizeOptions.Override)]
+    private let overrides: [(pattern: TensorNamePattern, override: QuantizeOptions.Override)]
     private var usedOverrides: Set<Int> = []
 
     init(options: QuantizeOptions) {
         self.options = options
-        overrides = options.overrides.map { (GlobPattern($0.pattern), $0) }
+        overrides = options.overrides.map { (TensorNamePattern($0.pattern), $0) }
     }
 
     mutating func encoding(for tensor: TensorDescription) throws -> TensorEncoding {
@@ -103,7 +103,7 @@ private struct TypePolicy {
         // anyway.
         let fitting = overrides.indices.filter { place in
             let (pattern, override) = overrides[place]
-            return pattern.matches(tensor.name.rawValue)
+            return pattern.matches(tensor.name)
                 && (pattern.isName || Self.isPossible(override.encoding, for: tensor))
         }
         usedOverrides.formUnion(fitting)
