@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// What wrappers of a model put in front of the names of all its tensors when the wrapper is saved in the model's
@@ -17,7 +18,7 @@ struct WrapperPrefix: Hashable {
         for _ in 0..<Self.maximumDepth where !names.isEmpty {
             let next = Self.wrappers.first { wrapper in
                 let candidate = text + wrapper
-                return names.allSatisfy { $0.rawValue.hasPrefix(candidate) && $0.rawValue != candidate }
+                return names.allSatisfy { $0.rawValue.dropping(prefix: candidate)?.isEmpty == false }
             }
             guard let next else { break }
             text += next
@@ -27,6 +28,6 @@ struct WrapperPrefix: Hashable {
 
     /// The name without the prefix.
     func stripped(from name: TensorName) -> TensorName {
-        text.isEmpty ? name : TensorName(String(name.rawValue.dropFirst(text.count)))
+        name.rawValue.dropping(prefix: text).map { TensorName($0) } ?? name
     }
 }

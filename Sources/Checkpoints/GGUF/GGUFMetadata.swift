@@ -60,10 +60,10 @@ struct GGUFMetadata: Sendable {
 
     /// The keys in the order of the file.
     private(set) var keys: [String] = []
-    private var places: [String: Place] = [:]
+    private var places: [ExactText: Place] = [:]
 
     /// Where the value of a key lies, or nil.
-    subscript(key: String) -> Place? { places[key] }
+    subscript(key: String) -> Place? { places[ExactText(key)] }
 
     /// Reads `count` pairs.
     ///
@@ -78,13 +78,13 @@ struct GGUFMetadata: Sendable {
                     .ggufKey, "a key is empty",
                     bytes: UInt64(keyRange.lowerBound - 8)..<UInt64(keyRange.lowerBound))
             }
-            guard places[key] == nil else {
+            guard places[ExactText(key)] == nil else {
                 throw PVITError(
                     .ggufDuplicateKey, "the key \(key) occurs twice",
                     bytes: UInt64(keyRange.lowerBound)..<UInt64(keyRange.upperBound))
             }
             keys.append(key)
-            places[key] = try Self.place(of: key, bytes, &cursor)
+            places[ExactText(key)] = try Self.place(of: key, bytes, &cursor)
         }
     }
 
