@@ -20,7 +20,7 @@ struct ZipArchive {
 
     /// The entries in the order of the directory.
     let entries: [Entry]
-    private let places: [String: Int]
+    private let places: [ExactText: Int]
 
     /// The most entries that are read. `torch.save` writes one for each storage; the largest models in one file have
     /// some thousands.
@@ -47,14 +47,14 @@ struct ZipArchive {
                 remedy: "save the weights in several files")
         }
         var entries: [Entry] = []
-        var places: [String: Int] = [:]
+        var places: [ExactText: Int] = [:]
         entries.reserveCapacity(end.entryCount)
         var position = end.directory.lowerBound
         for _ in 0..<end.entryCount {
             let record = try ZipDirectoryRecord(in: file, at: position, before: end.directory.upperBound)
             position = record.end
             try Self.checkName(record.name, at: record.range)
-            guard places.updateValue(entries.count, forKey: record.name) == nil else {
+            guard places.updateValue(entries.count, forKey: ExactText(record.name)) == nil else {
                 throw PVITError(
                     .torchArchiveDuplicate, "the archive has two entries called \(record.name)", bytes: record.range)
             }
@@ -73,7 +73,7 @@ struct ZipArchive {
     }
 
     /// The entry of a name, or nil.
-    func entry(named name: String) -> Entry? { places[name].map { entries[$0] } }
+    func entry(named name: String) -> Entry? { places[ExactText(name)].map { entries[$0] } }
 
     private static func checkName(_ name: String, at bytes: Range<UInt64>) throws {
         let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
