@@ -17,6 +17,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
@@ -24,9 +25,9 @@ let package = Package(
         .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
         .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
 
-        .target(name: "CMappings"),
-        .target(name: "CProcess"),
-        .target(name: "Storage", dependencies: ["CCrypto", "CMappings", systemPackage]),
+        .target(name: "CPlatform"),
+        .target(name: "Platform", dependencies: ["CPlatform", systemPackage]),
+        .target(name: "Storage", dependencies: ["CCrypto", "CDeflate", "Platform", systemPackage]),
         .target(name: "Tensors", dependencies: ["Storage", systemPackage]),
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
@@ -42,7 +43,7 @@ let package = Package(
         .target(
             name: "LanguageModel",
             dependencies: [
-                "Architectures", "CKernels", "Compute", "Container", "CProcess", "Storage", "Tensors", systemPackage,
+                "Architectures", "CKernels", "Compute", "Container", "Platform", "Storage", "Tensors",
             ]),
         .target(
             name: "Vision",
@@ -52,12 +53,14 @@ let package = Package(
         .target(
             name: "PVITModel",
             dependencies: [
-                "Architectures", "Compute", "Container", "LanguageModel", "Storage", "Tensors", "Tokenization",
-                "Vision", systemPackage,
+                "Architectures", "Compute", "Container", "LanguageModel", "Platform", "Storage", "Tensors",
+                "Tokenization", "Vision", systemPackage,
             ]),
         .target(
             name: "Checkpoints",
-            dependencies: ["Architectures", "Parallelism", "Storage", "Tensors", "Tokenization", systemPackage]),
+            dependencies: [
+                "Architectures", "Parallelism", "Platform", "Storage", "Tensors", "Tokenization", systemPackage,
+            ]),
         .target(
             name: "Conversion",
             dependencies: [
@@ -67,9 +70,8 @@ let package = Package(
         .executableTarget(
             name: "pvit",
             dependencies: [
-                "Architectures", "CEdit", "Checkpoints", "Compute", "Container", "Conversion", "CProcess",
-                "LanguageModel", "PVITModel", "Storage", "Tensors", "Tokenization", "Vision", argumentParser,
-                systemPackage,
+                "Architectures", "CEdit", "Checkpoints", "Compute", "Container", "Conversion", "LanguageModel",
+                "Platform", "PVITModel", "Storage", "Tensors", "Tokenization", "Vision", argumentParser, systemPackage,
             ]),
         .executableTarget(
             name: "time-vision",
@@ -83,6 +85,7 @@ let package = Package(
             name: "CheckpointTestSupport",
             dependencies: ["Checkpoints", "Storage", "Tensors", "TestSupport", systemPackage],
             path: "Tests/CheckpointTestSupport"),
+        .testTarget(name: "PlatformTests", dependencies: ["CheckpointTestSupport", "Platform"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage", systemPackage]),
         .testTarget(name: "TensorsTests", dependencies: ["Storage", "Tensors"]),
         .testTarget(

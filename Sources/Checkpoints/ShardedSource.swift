@@ -67,7 +67,7 @@ struct ShardedSource: TensorSource {
     func holds(_ name: TensorName, inFile fileName: String) -> Bool {
         guard let origin = origins[name] else { return false }
         return ([origin.shard] + copies[name, default: []]).contains {
-            shards[$0].path.name == fileName
+            shards[$0].path.name.hasSameBytes(as: fileName)
         }
     }
 

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The prefix of all tensor names in a checkpoint that was saved from a wrapper around the model.
@@ -16,7 +17,7 @@ struct WrapperPrefix: Hashable {
         for _ in 0..<Self.maximumDepth where !names.isEmpty {
             let next = Self.wrappers.first { wrapper in
                 let candidate = text + wrapper
-                return names.allSatisfy { $0.rawValue.hasPrefix(candidate) && $0.rawValue != candidate }
+                return names.allSatisfy { $0.rawValue.dropping(prefix: candidate)?.isEmpty == false }
             }
             guard let next else { break }
             text += next
@@ -26,6 +27,6 @@ struct WrapperPrefix: Hashable {
 
     /// The name without the prefix.
     func stripped(from name: TensorName) -> TensorName {
-        text.isEmpty ? name : TensorName(String(name.rawValue.dropFirst(text.count)))
+        name.rawValue.dropping(prefix: text).map { TensorName($0) } ?? name
     }
 }

@@ -239,6 +239,6 @@ extension TensorName {
         guard bytes.byteCount > 0, bytes.byteCount <= ContainerFormat.maximumNameByteCount else { return nil }
         let text = bytes.withUnsafeBytes { String(validating: $0, as: UTF8.self) }
         guard let text, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return nil }
-        self.init(rawValue: text)
+        self.init(text)
     }
 }

@@ -1,5 +1,6 @@
 import Architectures
 import CKernels
+import Platform
 import Storage
 
 #if canImport(Glibc)
@@ -74,7 +75,7 @@ public struct KVCache: ~Copyable {
                 remedy: "ask for a shorter context")
         }
         // Huge pages would make the unused ends of every head's rows resident.
-        madvise(memory, size, MADV_NOHUGEPAGE)
+        PageAdvice.smallPages.give(memory, byteCount: size)
         self.storage = storage
         self.capacity = capacity
         count = 0
@@ -109,7 +110,7 @@ public struct KVCache: ~Copyable {
 
     /// Gives back the memory of positions that are not filled.
     public func releaseUnfilled() {
-        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let page = PageAdvice.pageByteCount
         let size = rows.rowsPerHead * rows.rowBytes
         for layer in 0..<rows.layerCount {
             for head in 0..<rows.headCount {
@@ -117,7 +118,8 @@ public struct KVCache: ~Copyable {
                     let first = Int(bitPattern: start) + KVRows.wholeGroups(count) * rows.rowBytes
                     let end = (Int(bitPattern: start) + size) / page * page
                     let whole = (first + page - 1) / page * page
-                    if whole < end { madvise(UnsafeMutableRawPointer(bitPattern: whole), end - whole, MADV_DONTNEED) }
+                    guard whole < end, let unfilled = UnsafeMutableRawPointer(bitPattern: whole) else { continue }
+                    PageAdvice.dontNeed.give(unfilled, byteCount: end - whole)
                 }
             }
         }

@@ -1,6 +1,7 @@
 import Architectures
 import Container
 import LanguageModel
+import Platform
 import Storage
 import Vision
 
@@ -52,7 +53,7 @@ public struct MemoryRequest: Sendable, Hashable {
             limit: limit, contextLength: contextLength, cacheStorage: cacheStorage,
             sequenceCount: sequenceCount, batchSize: batchSize, threadCount: threadCount,
             visionByteCount: max(encodingByteCount, image?.decodingByteCount ?? 0),
-            residentByteCount: Int(clamping: MachineMemory.resident.rawValue))
+            residentByteCount: Int(clamping: ProcessStatus().residentByteCount))
         let plan: MemoryPlan
         do {
             plan = try MemoryPlan(request, for: configuration, in: container)

@@ -1,18 +1,30 @@
-/// The name of a tensor in a checkpoint, such as `model.layers.0.self_attn.q_proj.weight`.
-public struct TensorName: RawRepresentable, Hashable, Sendable, Comparable {
+import Storage
+
+/// The name of a tensor, such as `model.layers.0.self_attn.q_proj.weight`.
+///
+/// Names are compared, hashed and ordered by their UTF-8 bytes (`formats/pvq.md`): two spellings of "é", composed and
+/// decomposed, are two names.
+///
+/// It is not `RawRepresentable`, whose `!=` and hash would compare texts as `String` does.
+public struct TensorName: Hashable, Sendable, Comparable {
     /// The name as the checkpoint writes it.
     public let rawValue: String
 
     /// Creates a name.
-    public init(rawValue: String) { self.rawValue = rawValue }
-
-    /// Creates a name.
     public init(_ name: String) { rawValue = name }
+
+    /// Whether both names have the same bytes.
+    public static func == (left: TensorName, right: TensorName) -> Bool {
+        left.rawValue.hasSameBytes(as: right.rawValue)
+    }
 
     /// Orders by UTF-8 bytes.
     public static func < (left: TensorName, right: TensorName) -> Bool {
         left.rawValue.utf8.lexicographicallyPrecedes(right.rawValue.utf8)
     }
+
+    /// Hashes the bytes.
+    public func hash(into hasher: inout Hasher) { rawValue.hashBytes(into: &hasher) }
 }
 
 extension TensorName: ExpressibleByStringLiteral, CustomStringConvertible {

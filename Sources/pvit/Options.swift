@@ -1,5 +1,6 @@
 import ArgumentParser
 import LanguageModel
+import Platform
 import Storage
 import SystemPackage
 import Tensors

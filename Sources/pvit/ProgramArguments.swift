@@ -1,5 +1,4 @@
-import CProcess
-import Glibc
+import Platform
 import Storage
 
 /// The arguments of the program.
@@ -7,13 +6,8 @@ enum ProgramArguments {
     /// The arguments without the program's name. Bytes that are not UTF-8 are encoded by
     /// `String.init(fileNameBytes:)`, and decoded again in paths.
     static var all: [String] {
-        let count = pvit_argument_count()
-        // If the C library does not pass the arguments on, the standard library reads them from /proc.
-        guard count > 0 else { return Array(CommandLine.arguments.dropFirst()) }
-        return (1..<max(count, 1)).compactMap { number in
-            pvit_argument(number).map { argument in
-                String(fileNameBytes: UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
-            }
-        }
+        // The standard library's texts have lost the bytes that are not UTF-8.
+        guard let arguments = ProcessArguments.bytes else { return Array(CommandLine.arguments.dropFirst()) }
+        return arguments.dropFirst().map { String(fileNameBytes: $0) }
     }
 }

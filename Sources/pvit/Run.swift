@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import LanguageModel
+import Platform
 import PVITModel
 import Storage
 import SystemPackage
@@ -265,8 +266,8 @@ extension GenerationResult {
             "prefill_tokens_per_s": .number(prefillTokensPerSecond),
             "decode_s": .number(decodeTime.seconds),
             "decode_tokens_per_s": .number(decodeTokensPerSecond),
-            "peak_rss_bytes": .integer(Int(clamping: ProcessStatus.peakResidentBytes)),
-            "file_bytes_read": .integer(Int(clamping: ProcessStatus.bytesReadFromDisk)),
+            "peak_rss_bytes": .integer(Int(clamping: ProcessStatus().peakResidentByteCount)),
+            "file_bytes_read": .integer(Int(clamping: ProcessStatus().diskReadByteCount)),
             "bytes_read_per_token": .number(Double(decodeStream.readByteCount) / Double(max(decodedTokenCount, 1))),
             "reader_stall_s": .number(decodeStream.stallTime.seconds),
         ]

@@ -146,7 +146,8 @@ struct DamageTests {
         running.process.waitUntilExit()
         let outcome = try running.outcome
         #expect(outcome.isOneLineError(74), "\(outcome.status) \(outcome.errors)")
-        #expect(outcome.errors.contains("was cut from") && outcome.errors.contains("tensor "), "\(outcome.errors)")
+        #expect(
+            outcome.errors.contains("was truncated from") && outcome.errors.contains("tensor "), "\(outcome.errors)")
     }
 
     @Test("a killed merge leaves no output folder")

@@ -34,6 +34,29 @@ import Testing
         return try writer.finish(metadata: metadata).digest
     }
 
+    @Test("two spellings of a text are two tensors")
+    func spellings() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path.appending("a.pvq")
+        let shape = try #require(Shape([2]))
+        var writer = try ContainerWriter(path: path)
+        for (name, values) in [("caf\u{E9}", [1, 2]), ("cafe\u{301}", [3, 4])] as [(TensorName, [UInt8])] {
+            try writer.write(name, values, encoding: .plain(.u8), shape: shape)
+        }
+        #expect(
+            try code { try writer.write("caf\u{E9}", [1, 2], encoding: .plain(.u8), shape: shape) } == .containerOrder)
+        try writer.addAlias("alias", of: "cafe\u{301}")
+        _ = try writer.finish(metadata: [:])
+        let container = try Container(opening: path)
+        _ = try container.verify()
+        let composed = try #require(try container.tensor(named: "caf\u{E9}"))
+        #expect(try container.content(of: composed) == [1, 2])
+        let decomposed = try #require(try container.tensor(named: "cafe\u{301}"))
+        #expect(try container.content(of: decomposed) == [3, 4])
+        #expect(try container.tensor(named: "alias")?.aliasOf == "cafe\u{301}")
+        #expect(try container.tensors().map(\.name) == ["caf\u{E9}", "cafe\u{301}", "alias"])
+    }
+
     @Test("reading returns what was written")
     func roundTrip() throws {
         let folder = try TemporaryFolder()

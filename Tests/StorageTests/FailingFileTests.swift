@@ -58,7 +58,7 @@ import Testing
         #expect(failure?.code.category.rawValue == 74)
         #expect(failure?.file == sample.path.string)
         #expect(failure?.bytes == UInt64(2 * page)..<UInt64(4 * page))
-        #expect(failure?.what == "the file was cut from \(5 * page + 7) to \(2 * page) bytes while it was in use")
+        #expect(failure?.what == "the file was truncated from \(5 * page + 7) to \(2 * page) bytes while it was in use")
         #expect(try sum(file, 0..<2 * page) == 2 * page)
         #expect(error { try sum(file, 5 * page..<5 * page + 7) }?.code == .readFailed)
     }

@@ -115,7 +115,7 @@ struct OutputPlaceTests {
             try file.append([1])
             Issue.record("the write succeeded")
         } catch let error as PVITError {
-            #expect(error.code == .writeFailed && error.remedy == "let its reader read to the end")
+            #expect(error.code == .writeFailed && error.remedy == "the program that reads it must read to the end")
         }
     }
 

@@ -60,10 +60,10 @@ struct GGUFMetadata: Sendable {
 
     /// The keys in the order of the file.
     private(set) var keys: [String] = []
-    private var locations: [String: Location] = [:]
+    private var locations: [ExactText: Location] = [:]
 
     /// The type and range of a key's value, or nil.
-    subscript(key: String) -> Location? { locations[key] }
+    subscript(key: String) -> Location? { locations[ExactText(key)] }
 
     /// Reads `count` pairs.
     ///
@@ -78,13 +78,13 @@ struct GGUFMetadata: Sendable {
                     .ggufKey, "a key is empty",
                     bytes: UInt64(keyRange.lowerBound - 8)..<UInt64(keyRange.lowerBound))
             }
-            guard locations[key] == nil else {
+            guard locations[ExactText(key)] == nil else {
                 throw PVITError(
                     .ggufDuplicateKey, "the key \(key) occurs twice",
                     bytes: UInt64(keyRange.lowerBound)..<UInt64(keyRange.upperBound))
             }
             keys.append(key)
-            locations[key] = try Self.location(of: key, bytes, &cursor)
+            locations[ExactText(key)] = try Self.location(of: key, bytes, &cursor)
         }
     }
 

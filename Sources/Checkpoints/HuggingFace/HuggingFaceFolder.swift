@@ -45,7 +45,7 @@ enum HuggingFaceFolder {
         let files = entries.filter { $0.hasSuffix(layout.suffix) && !TrainerState.isOne(fileName: $0) }
         if entries.contains(layout.indexFileName) {
             let index = try ShardIndex(path: folder.appending(fileNamed: layout.indexFileName))
-            try index.checkPresent(among: Set(entries), wholeSet: wholeSet(among: files, layout))
+            try index.checkPresent(among: entries, wholeSet: wholeSet(among: files, layout))
             let source = try ShardedSource(index.files.map { try layout.open(folder.appending(fileNamed: $0)) })
             try index.checkAgreement(with: source, dispensable: dispensable(in: folder))
             return source

@@ -42,7 +42,7 @@ struct ShardIndex {
             }
             return (prefix.stripped(from: name), file)
         }
-        files = Set(fileOfTensor.map(\.file)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        files = Set(fileOfTensor.map { ExactText($0.file) }).sorted().map(\.text)
         guard !files.isEmpty else { throw PVITError(.badShardIndex, "the index lists no tensors", file: path) }
         self.path = path
     }
@@ -53,8 +53,9 @@ struct ShardIndex {
     ///   - entries: All files of the folder.
     ///   - wholeSet: The files of a complete set of shards, if there is one.
     /// - Throws: `checkpoint.missing-shards`, or `checkpoint.shard-index` for an outdated index beside a complete set.
-    func checkPresent(among entries: Set<String>, wholeSet: [String]?) throws {
-        let missing = files.filter { !entries.contains($0) }
+    func checkPresent(among entries: [String], wholeSet: [String]?) throws {
+        let present = Set(entries.map { ExactText($0) })
+        let missing = files.filter { !present.contains(ExactText($0)) }
         guard !missing.isEmpty else { return }
         let absence = "\(missing.count) of \(files.count) shards are absent: \(missing.listed())"
         let name = path.name

@@ -11,7 +11,7 @@ struct SafetensorsHeaderScanner {
 
     private let text: [UInt8]
     private var position = 0
-    private var names: Set<String> = []
+    private var names: Set<ExactText> = []
 
     /// - Parameter text: The header, which is UTF-8.
     init(text: [UInt8]) { self.text = text }
@@ -38,7 +38,7 @@ struct SafetensorsHeaderScanner {
         let nameStart = position
         try skipString()
         guard let name = try parse(nameStart..<position).string else { throw failure("a name was expected") }
-        guard names.insert(name).inserted else {
+        guard names.insert(ExactText(name)).inserted else {
             throw PVITError(
                 .safetensorsDuplicateName, "two tensors have this name", tensor: TensorName(name),
                 bytes: fileRange(nameStart..<position))

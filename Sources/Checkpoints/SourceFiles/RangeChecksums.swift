@@ -1,3 +1,5 @@
+import Storage
+
 /// Checks ranges of a file against their CRC-32s while the file is read from beginning to end.
 struct RangeChecksums {
     /// Disjoint ranges in the order of their bytes.

@@ -1,11 +1,6 @@
+import Platform
 import Storage
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Files that are read and verified one after the other, a chunk at a time.
 struct SourceFileTrack {
@@ -91,8 +86,8 @@ private final class OpenFile {
     /// Reads the next chunk; returns its size, 0 at the end of the file.
     func readChunk(of byteCount: Int, readAhead: Int) throws -> Int {
         if buffer.isEmpty { buffer = [UInt8](repeating: 0, count: byteCount) }
-        // Advice: whether it is followed makes no difference but in speed.
-        _ = posix_fadvise(descriptor.rawValue, position + byteCount, readAhead, POSIX_FADV_WILLNEED)
+        let next = position + byteCount
+        PageCache.prefetch(next..<next + readAhead, of: descriptor)
         let count = try buffer.withUnsafeMutableBytes { try descriptor.read(into: $0) }
         let buffer = buffer
         let bytes = buffer.span.bytes.extracting(first: count)

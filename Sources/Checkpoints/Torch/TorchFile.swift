@@ -131,7 +131,7 @@ public final class TorchFile: WeightFile {
     private static func checksums(
         of weights: [(name: TensorName, tensor: TorchTensor)], in layout: TorchLayout
     ) -> [ChecksummedRange] {
-        let names = weights.map { (layout.heap.storages[$0.tensor.storage].key, $0.name) }
+        let names = weights.map { (ExactText(layout.heap.storages[$0.tensor.storage].key), $0.name) }
         return Dictionary(names) { first, _ in first }.compactMap { key, name in
             layout.entries[key].map { ChecksummedRange($0, tensor: name) }
         }.sorted { $0.bytes.lowerBound < $1.bytes.lowerBound }
@@ -162,7 +162,7 @@ public final class TorchFile: WeightFile {
                 .torchUnsupportedType, "elements of type \(typeName) are not supported", tensor: name,
                 remedy: "save the weights as float16, bfloat16 or float32")
         }
-        guard let bytes = layout.storages[storage.key] else {
+        guard let bytes = layout.storages[ExactText(storage.key)] else {
             throw PVITError(
                 .torchStorage, "the bytes of the tensor, storage \"\(storage.key.prefix(80))\", are not in the file",
                 tensor: name, remedy: "download or copy the file again")

@@ -6,9 +6,9 @@ struct TorchLayout {
     let root: PickleValue
     let heap: PickleHeap
     /// The bytes of the storages in the file, by key.
-    let storages: [String: Range<Int>]
+    let storages: [ExactText: Range<Int>]
     /// The archive's entries of the storages, by key; none for a file without archive.
-    let entries: [String: ZipArchive.Entry]
+    let entries: [ExactText: ZipArchive.Entry]
 
     /// Reads an archive: what `torch.save` writes since version 1.6.
     init(archive file: borrowing MappedFile) throws {
@@ -51,10 +51,10 @@ struct TorchLayout {
                 bytes: UInt64(pickle.bytes.lowerBound + unpickler.position)..<UInt64(pickle.bytes.upperBound))
         }
         heap = unpickler.heap
-        var entries: [String: ZipArchive.Entry] = [:]
+        var entries: [ExactText: ZipArchive.Entry] = [:]
         let data = folder + "data/"
-        for entry in archive.entries where entry.name.hasPrefix(data) {
-            entries[String(entry.name.dropFirst(data.count))] = entry
+        for entry in archive.entries {
+            if let key = entry.name.dropping(prefix: data) { entries[ExactText(key)] = entry }
         }
         self.entries = entries
         storages = entries.mapValues(\.bytes)
@@ -99,12 +99,12 @@ struct TorchLayout {
     /// The bytes of storages that follow each other.
     private static func storages(
         _ keys: [String?], described: [TorchStorage], in file: borrowing MappedFile, from start: Int
-    ) throws -> [String: Range<Int>] {
-        let known = Dictionary(described.map { ($0.key, $0) }) { first, _ in first }
-        var result: [String: Range<Int>] = [:]
+    ) throws -> [ExactText: Range<Int>] {
+        let known = Dictionary(described.map { (ExactText($0.key), $0) }) { first, _ in first }
+        var result: [ExactText: Range<Int>] = [:]
         var position = start
         for key in keys {
-            guard let key, let storage = known[key], result[key] == nil else {
+            guard let key, let storage = known[ExactText(key)], result[ExactText(key)] == nil else {
                 throw PVITError(
                     .torchStorage,
                     "the list of storages names \"\(key?.prefix(80) ?? "")\", which no tensor uses or which "
@@ -120,7 +120,7 @@ struct TorchLayout {
             position += 8
             let (byteCount, overflow) = storage.count.multipliedReportingOverflow(by: storage.type.byteCount)
             guard !overflow, byteCount <= file.byteCount - position else { throw truncated(file, position) }
-            result[key] = position..<position + byteCount
+            result[ExactText(key)] = position..<position + byteCount
             position += byteCount
         }
         guard position == file.byteCount else {

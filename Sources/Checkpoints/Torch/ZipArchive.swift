@@ -20,7 +20,7 @@ struct ZipArchive {
 
     /// The entries in the order of the directory.
     let entries: [Entry]
-    private let indices: [String: Int]
+    private let indices: [ExactText: Int]
 
     /// The most entries. `torch.save` writes one for each storage; the largest models have a few thousand.
     private static let maximumEntryCount = 1 << 16
@@ -46,14 +46,14 @@ struct ZipArchive {
                 remedy: "save the weights in several files")
         }
         var entries: [Entry] = []
-        var indices: [String: Int] = [:]
+        var indices: [ExactText: Int] = [:]
         entries.reserveCapacity(end.entryCount)
         var position = end.directory.lowerBound
         for _ in 0..<end.entryCount {
             let record = try ZipDirectoryRecord(in: file, at: position, before: end.directory.upperBound)
             position = record.end
             try Self.checkName(record.name, at: record.range)
-            guard indices.updateValue(entries.count, forKey: record.name) == nil else {
+            guard indices.updateValue(entries.count, forKey: ExactText(record.name)) == nil else {
                 throw PVITError(
                     .torchArchiveDuplicate, "the archive has two entries called \(record.name)", bytes: record.range)
             }
@@ -72,7 +72,7 @@ struct ZipArchive {
     }
 
     /// The entry of a name, or nil.
-    func entry(named name: String) -> Entry? { indices[name].map { entries[$0] } }
+    func entry(named name: String) -> Entry? { indices[ExactText(name)].map { entries[$0] } }
 
     private static func checkName(_ name: String, at bytes: Range<UInt64>) throws {
         let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)

@@ -86,12 +86,12 @@ public struct QuantizePlan: Sendable {
 private struct TypePolicy {
     let options: QuantizeOptions
     private(set) var keptFloat: [TensorName] = []
-    private let overrides: [(pattern: GlobPattern, override: QuantizeOptions.Override)]
+    private let overrides: [(pattern: TensorNamePattern, override: QuantizeOptions.Override)]
     private var usedOverrides: Set<Int> = []
 
     init(options: QuantizeOptions) {
         self.options = options
-        overrides = options.overrides.map { (GlobPattern($0.pattern), $0) }
+        overrides = options.overrides.map { (TensorNamePattern($0.pattern), $0) }
     }
 
     mutating func encoding(for tensor: TensorDescription) throws -> TensorEncoding {
@@ -104,7 +104,7 @@ private struct TypePolicy {
         // impossible type is an error.
         let fitting = overrides.indices.filter { index in
             let (pattern, override) = overrides[index]
-            return pattern.matches(tensor.name.rawValue)
+            return pattern.matches(tensor.name)
                 && (pattern.isName || Self.isPossible(override.encoding, for: tensor))
         }
         usedOverrides.formUnion(fitting)

@@ -1,6 +1,7 @@
 import Architectures
 import Compute
 import Container
+import Platform
 import Storage
 
 /// How the memory that a process may use is divided before a model starts.
@@ -127,7 +128,9 @@ public struct MemoryPlan: Sendable, Hashable {
     ///
     /// - Throws: `memory.budget`, which names the smallest sufficient limit; the errors of the index.
     public init(_ request: Request, for configuration: LlamaConfiguration, in container: Container) throws {
-        try self.init(request, for: configuration, in: container, available: MachineMemory.available)
+        try self.init(
+            request, for: configuration, in: container,
+            available: MachineMemory.availableByteCount.map { ByteCount($0) })
     }
 
     init(

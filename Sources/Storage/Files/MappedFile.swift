@@ -1,4 +1,4 @@
-import CMappings
+import Platform
 import SystemPackage
 
 #if canImport(Glibc)
@@ -9,53 +9,47 @@ import SystemPackage
 
 /// A regular file, mapped read-only for as long as the value lives.
 ///
-/// Where the file system shares no mappings, as some do that are network drives or programs (FUSE with direct I/O), the
-/// mapping is a private one; where it maps nothing at all, the file is read into memory, which takes as much as it has
-/// bytes.
+/// Some file systems (network drives, FUSE with direct I/O) have no shared mappings: there the mapping is private. If a
+/// file cannot be mapped at all, it is read into memory.
 ///
-/// A file that is cut, or whose disk fails, while it is mapped is an error of whoever uses the bytes, not the end of
-/// the process: see `withBytes`.
-public struct MappedFile: ~Copyable, @unchecked Sendable {
-    /// What the caller is about to do with a part of the file.
+/// If the file is truncated or its disk fails while it is mapped, the caller gets an error instead of SIGBUS: see
+/// `withBytes`.
+public struct MappedFile: ~Copyable, Sendable {
+    /// How the caller will use a range of the file.
     public enum Advice: Sendable {
-        /// Read it from front to back.
+        /// Reads it from front to back.
         case sequential
-        /// Read it here and there.
+        /// Reads it in no particular order.
         case random
-        /// Read it soon.
+        /// Reads it soon.
         case willNeed
-        /// Read all of it now: its pages are brought into this process at once, which costs less than one by one.
+        /// Reads all of it now: its pages are brought into this process at once, which costs less than one by one.
         case all
-        /// Not read it again: its pages may leave this process (not necessarily the page cache).
+        /// Does not read it again: its pages may leave this process (not necessarily the page cache).
         case dontNeed
     }
 
-    /// Where the file was when it was opened.
+    /// The path that the file was opened with.
     public let path: FilePath
     /// The size of the file in bytes.
     public let byteCount: Int
     /// Which file it is, whatever its name.
     let identity: FileIdentity
-    // MADV_POPULATE_READ of Linux 5.14, which not every C library names; older kernels refuse it, which does no harm.
-    private static var populateForReading: Int32 { 22 }
-    /// Whether the bytes were read, and lie in memory that belongs to no file.
+    /// Whether the bytes were copied to memory, because the file cannot be mapped.
     let isCopy: Bool
-    // The mapping is immutable and shared by all readers, hence @unchecked Sendable.
-    private let base: UnsafeRawPointer?
-    // What the handler of SIGBUS knows of the mapping; nil only where there are no bytes.
-    private let watch: OpaquePointer?
+    /// nil for an empty file.
+    private let mapping: WatchedMapping?
 
     /// Maps the whole file.
     ///
-    /// - Throws: `file.not-found`, `file.unreadable` when it is not a regular file or cannot be mapped, and
-    ///   `file.read-failed` when it has to be read instead and that fails.
+    /// - Throws: `file.not-found`; `file.unreadable` if it is not a regular file or there is no memory for it;
+    ///   `file.read-failed` if it cannot be mapped and reading it fails.
     public init(path: FilePath) throws { try self.init(path: path, map: Self.systemMapping) }
 
-    /// Maps bytes of a file: a size, the flags and the descriptor of `mmap`; its result.
+    /// Maps a file, given its size and the flags and descriptor of `mmap`. A parameter so that tests can refuse.
     typealias Mapping = @Sendable (Int, Int32, Int32) -> UnsafeMutableRawPointer?
     static let systemMapping: Mapping = { mmap(nil, $0, PROT_READ, $1, $2, 0) }
 
-    /// - Parameter map: How the file is mapped.
     init(path: FilePath, map: Mapping) throws {
         let descriptor: FileDescriptor
         do {
@@ -75,34 +69,23 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
             throw PVITError(.fileUnreadable, "this is not a regular file", file: path)
         }
         let size = Int(status.st_size)
-        var mapping: UnsafeMutableRawPointer?
+        var mapping: WatchedMapping?
         var isCopy = false
         if size > 0 {
-            mapping = Self.mapped(descriptor, size, map)
-            if mapping == nil {
-                mapping = try Self.copied(descriptor, size, path)
-                isCopy = true
-            }
-        }
-        var watch: OpaquePointer?
-        if let mapping {
-            watch = pvit_mapping_watch(mapping, size)
-            guard watch != nil else {
-                munmap(mapping, size)
-                throw PVITError(.fileUnreadable, "there is no memory to map the file with", file: path)
+            let mapped = Self.mapped(descriptor, size, map)
+            isCopy = mapped == nil
+            let memory = try mapped ?? Self.copied(descriptor, size, path)
+            mapping = WatchedMapping(adopting: UnsafeRawBufferPointer(start: memory, count: size))
+            guard mapping != nil else {
+                munmap(memory, size)
+                throw PVITError(.fileUnreadable, "there is not enough memory to map the file", file: path)
             }
         }
         self.path = path
-        self.watch = watch
+        self.mapping = mapping
         self.isCopy = isCopy
         byteCount = size
         identity = FileIdentity(status)
-        base = UnsafeRawPointer(mapping)
-    }
-
-    deinit {
-        pvit_mapping_forget(watch)
-        if let base { munmap(UnsafeMutableRawPointer(mutating: base), byteCount) }
     }
 
     private static func mapped(
@@ -114,19 +97,18 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
         return nil
     }
 
-    /// The bytes of a file that cannot be mapped, in memory of this process.
+    /// Reads a file that cannot be mapped into memory.
     private static func copied(
         _ descriptor: FileDescriptor, _ size: Int, _ path: FilePath
     ) throws -> UnsafeMutableRawPointer {
-        // No MAP_NORESERVE: a file that is larger than the machine's memory is refused here, and not by the end of the
-        // process.
+        // Without MAP_NORESERVE: a file that is larger than the machine's memory is refused here, instead of ending the
+        // process later.
         let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let memory, memory != MAP_FAILED else {
             throw PVITError(
                 .fileUnreadable,
-                "the file system maps no files, and there is no memory for the \(ByteCount(size)) of this one",
-                file: path,
-                remedy: "copy it to a local disk")
+                "the file system cannot map files, and there is not enough memory for the \(ByteCount(size)) of this one",
+                file: path, remedy: "copy the file to a local disk")
         }
         do {
             let bytes = UnsafeMutableRawBufferPointer(start: memory, count: size)
@@ -136,7 +118,7 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
                 let count = try descriptor.read(fromAbsoluteOffset: Int64(done), into: rest)
                 guard count > 0 else {
                     throw PVITError(
-                        .readFailed, "the file ended while it was being read", file: path,
+                        .readFailed, "the file was truncated while it was read", file: path,
                         bytes: UInt64(done)..<UInt64(size), remedy: "try again")
                 }
                 done += count
@@ -151,10 +133,10 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
 
     /// Lends the bytes of `range` to `body`.
     ///
-    /// Where the file does not deliver them any more, `body` sees zeros, and what it returns or throws is dropped.
+    /// If the file no longer delivers a byte of `range`, `body` sees zeros, and its result or error is replaced by
+    /// `file.read-failed`.
     ///
-    /// - Throws: `file.truncated` when the range is not inside the file, `file.read-failed` when bytes could not be
-    ///   read, and whatever `body` throws.
+    /// - Throws: `file.truncated` if the range is not inside the file, `file.read-failed`, and what `body` throws.
     public func withBytes<Result: ~Copyable>(
         _ range: Range<Int>, _ body: (RawSpan) throws -> Result
     ) throws -> Result {
@@ -163,22 +145,22 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
                 .truncated, "bytes \(range) lie outside a file of \(byteCount) bytes", file: path,
                 remedy: "copy or download the file again")
         }
-        let bytes = UnsafeRawBufferPointer(start: base.map { $0 + range.lowerBound }, count: range.count)
+        let bytes = UnsafeRawBufferPointer(rebasing: (mapping?.bytes ?? .init(start: nil, count: 0))[range])
         do {
             let result = try body(bytes.bytes)
             try checkDelivery(of: range)
             return result
         } catch {
-            // An error that `body` found in the zeros is none of the file's content.
+            // `body` may have stumbled over the zeros.
             try checkDelivery(of: range)
             throw error
         }
     }
 
-    /// Throws when the file has become shorter than it was when it was opened.
+    /// Throws if the file has become shorter than it was when it was opened, and `range` is affected.
     ///
-    /// Pages past the new end are missed by themselves, in `withBytes`. The page that the new end lies in is not: its
-    /// rest reads as zeros. Whoever has no checksum of the bytes asks here after the use. Costs a system call.
+    /// `withBytes` notices missing pages. It does not notice a missing end of a page, which reads as zeros: without a
+    /// checksum of the bytes, call this after using them. Costs a system call.
     ///
     /// - Throws: `file.read-failed`.
     public func checkLength(for range: Range<Int>) throws {
@@ -188,14 +170,13 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
 
     @inline(__always)
     private func checkDelivery(of range: Range<Int>) throws {
-        guard let watch else { return }
-        let failure = pvit_mapping_failure(watch)
+        guard let failure = mapping?.failure else { return }
         if failure < range.upperBound {
             throw readFailure(max(failure, range.lowerBound)..<range.upperBound)
         }
     }
 
-    /// The file's size at this moment; nil when there is another file, or none, in its place.
+    /// The current size of the file; nil if it was deleted or replaced.
     private var sizeNow: Int? {
         var status = stat()
         let isThere = path.withPlatformString { stat($0, &status) } == 0
@@ -203,32 +184,32 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     }
 
     private func readFailure(_ range: Range<Int>) -> PVITError {
-        var what = "the file could not be read any more"
-        var remedy = "check the disk, or copy the file from where it came"
+        var what = "the file can no longer be read"
+        var remedy = "check the disk, or copy the file again from its source"
         if let size = sizeNow, size < byteCount {
-            what = "the file was cut from \(byteCount) to \(size) bytes while it was in use"
-            remedy = "copy or download it again, and do not write to it while it is used"
+            what = "the file was truncated from \(byteCount) to \(size) bytes while it was in use"
+            remedy = "copy or download it again, and do not write to it while it is in use"
         }
         return PVITError(
             .readFailed, what, file: path, bytes: UInt64(range.lowerBound)..<UInt64(range.upperBound), remedy: remedy)
     }
 
-    /// Tells the operating system how a part of the file will be used. A part outside the file is left alone.
+    /// Tells the operating system how a range of the file will be used. Bytes outside the file are ignored.
     public func advise(_ advice: Advice, _ range: Range<Int>) {
-        // Pages of no file cannot be read again when they were given back.
-        guard let base, !isCopy else { return }
-        let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
+        // The pages of a copy cannot be read again once they are dropped.
+        guard let base = mapping?.bytes.baseAddress, !isCopy else { return }
+        let pageSize = PageAdvice.pageByteCount
         let start = range.clamped(to: 0..<byteCount).lowerBound / pageSize * pageSize
         let length = range.clamped(to: 0..<byteCount).upperBound - start
         guard length > 0 else { return }
-        let flag =
+        let pages: PageAdvice =
             switch advice {
-            case .sequential: MADV_SEQUENTIAL
-            case .random: MADV_RANDOM
-            case .willNeed: MADV_WILLNEED
-            case .all: Self.populateForReading
-            case .dontNeed: MADV_DONTNEED
+            case .sequential: .sequential
+            case .random: .random
+            case .willNeed: .willNeed
+            case .all: .populate
+            case .dontNeed: .dontNeed
             }
-        madvise(UnsafeMutableRawPointer(mutating: base + start), length, Int32(flag))
+        pages.give(UnsafeMutableRawPointer(mutating: base + start), byteCount: length)
     }
 }

@@ -89,21 +89,6 @@ public struct JSONObject: Sendable, Equatable {
     }
 }
 
-/// A text compared by its bytes, as RFC 8259 compares names. (`String` takes canonically equivalent texts for equal: to
-/// it a vocabulary with both "é" and "e" + U+0301 would repeat a key.)
-private struct ExactText: Hashable, Sendable {
-    let text: String
-
-    init(_ text: String) { self.text = text }
-
-    static func == (left: ExactText, right: ExactText) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
-
-    func hash(into hasher: inout Hasher) {
-        var copy = text
-        copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-    }
-}
-
 extension JSONObject: ExpressibleByDictionaryLiteral {
     /// Creates an object with the members of a literal; of equal keys the last counts.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {

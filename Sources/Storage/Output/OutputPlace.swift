@@ -1,3 +1,4 @@
+import Platform
 import SystemPackage
 
 #if canImport(Glibc)
@@ -30,11 +31,10 @@ public struct OutputPlace {
     public init(_ name: FilePath) throws {
         var path = name
         var linkCount = 0
-        var leavesFileSystem = false
+        var leadsToOpenFile = false
         while let target = try Self.link(at: path, namedBy: name) {
-            // The links there lead to open files, whose names need not exist any more.
-            leavesFileSystem = Self.isInProcfs(path)
-            if leavesFileSystem { break }
+            leadsToOpenFile = OpenFileLinks.contain(path)
+            if leadsToOpenFile { break }
             linkCount += 1
             guard linkCount <= Self.maximumLinkCount else {
                 throw PVITError(
@@ -53,7 +53,7 @@ public struct OutputPlace {
                 .cannotCreate, "this is a socket, which cannot be written to by its name", file: name,
                 remedy: "choose another name")
         case .characterDevice, .pipe: isStream = true
-        case .regular: isStream = leavesFileSystem
+        case .regular: isStream = leadsToOpenFile
         case .folder, .link, nil: isStream = false
         }
         self.name = name
@@ -97,13 +97,6 @@ public struct OutputPlace {
         let count = path.withPlatformString { readlink($0, &buffer, buffer.count - 1) }
         guard count > 0 else { return nil }
         return buffer.withUnsafeBufferPointer { $0.baseAddress.map { FilePath(platformString: $0) } }
-    }
-
-    private static func isInProcfs(_ path: FilePath) -> Bool {
-        guard let procfs = try? FileStatus(of: "/proc/self"),
-            let link = try? FileStatus(of: path, followsLinks: false)
-        else { return false }
-        return link.device == procfs.device
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Container
 import LanguageModel
+import Platform
 import PVITModel
 import Storage
 import SystemPackage

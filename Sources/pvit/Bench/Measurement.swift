@@ -1,5 +1,6 @@
 import Compute
 import LanguageModel
+import Platform
 import PVITModel
 import Storage
 
@@ -83,7 +84,7 @@ struct Measurement {
             object["context"] = .integer(context)
             object["bytes_read_per_token"] = .number(Double(stream.readByteCount) / Double(max(tokens, 1)))
             object["reader_stall_s"] = .number(stream.stallTime.seconds)
-            object["peak_rss_bytes"] = .integer(Int(clamping: ProcessStatus.peakResidentBytes))
+            object["peak_rss_bytes"] = .integer(Int(clamping: ProcessStatus().peakResidentByteCount))
         case .read: object["gb_per_s"] = .number(amountPerSecond)
         case .dot: object["gops"] = .number(amountPerSecond)
         }

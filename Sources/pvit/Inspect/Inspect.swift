@@ -4,6 +4,7 @@ import Checkpoints
 import Container
 import Conversion
 import LanguageModel
+import Platform
 import PVITModel
 import Storage
 import SystemPackage

@@ -6,8 +6,7 @@ static int argument_count;
 static char **arguments;
 
 #ifdef __GLIBC__
-// glibc calls constructors with what it calls `main` with. Other C libraries call them with nothing, so that there is
-// nothing to be remembered.
+// glibc calls constructors with the arguments of `main`. Other C libraries pass nothing.
 __attribute__((constructor)) static void remember(int count, char **values) {
     argument_count = count;
     arguments = values;

@@ -1,13 +1,14 @@
+import Platform
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
 
-/// Memory of this process in whole pages, which is given back with the owner. Pages use memory from their first touch
-/// on.
+/// Memory in whole pages, released with its owner. A page takes up memory once it is first written.
 ///
-/// The owner's users see to it that no two threads use the same bytes.
+/// Callers ensure that no two threads use the same bytes at once.
 public final class PageMemory: @unchecked Sendable {
     /// The size in bytes.
     public let byteCount: Int
@@ -15,24 +16,24 @@ public final class PageMemory: @unchecked Sendable {
 
     /// Reserves memory.
     ///
-    /// - Throws: `memory.exhausted` when the system gives none.
+    /// - Throws: `memory.exhausted` if the system has not enough.
     public init(byteCount: Int) throws {
         let size = max(byteCount, 1)
         let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         guard let memory, memory != MAP_FAILED else {
             throw PVITError(
-                .memoryExhausted, "the system has no \(ByteCount(byteCount)) of memory to give",
-                remedy: "end other programs, or ask for less with --memory")
+                .memoryExhausted, "\(ByteCount(byteCount)) of memory cannot be allocated",
+                remedy: "close other programs, or set a lower limit with --memory")
         }
         self.byteCount = byteCount
         base = memory
-        // Fewer, larger pages are found faster. Whole parts of it are used at a time.
-        madvise(memory, size, MADV_HUGEPAGE)
+        // Huge pages are looked up faster, and large ranges are used at a time.
+        PageAdvice.hugePages.give(memory, byteCount: size)
     }
 
     deinit { munmap(base, max(byteCount, 1)) }
 
-    /// The bytes of a range, for writing by its only user.
+    /// The bytes of a range, for a caller that is the only one to use them.
     public func bytes(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
         precondition(range.lowerBound >= 0 && range.upperBound <= byteCount)
         return UnsafeMutableRawBufferPointer(start: base + range.lowerBound, count: range.count)

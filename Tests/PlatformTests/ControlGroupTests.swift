@@ -1,8 +1,7 @@
 import CheckpointTestSupport
-import SystemPackage
 import Testing
 
-@testable import LanguageModel
+@testable import Platform
 
 @Suite("Limits of control groups")
 struct ControlGroupTests {
@@ -12,10 +11,10 @@ struct ControlGroupTests {
 
     private func groups(_ files: [String: String]) throws -> ControlGroups {
         for (name, text) in files { try folder.write(name, text + "\n") }
-        return ControlGroups(root: folder.path.string)
+        return ControlGroups(SystemFiles(root: folder.path.string))
     }
 
-    @Test("version 2: the least limit on the way up counts")
+    @Test("version 2: the smallest limit of a group and its ancestors counts")
     func version2() throws {
         let groups = try groups([
             "proc/self/cgroup": "0::/user.slice/job/inner",
@@ -31,7 +30,7 @@ struct ControlGroupTests {
         #expect(groups.memoryLimit == 2_000_000)
     }
 
-    @Test("version 1: quota over period, -1 and numbers beyond any memory are no limits")
+    @Test("version 1: a quota is divided by its period; -1 and numbers beyond any memory mean no limit")
     func version1() throws {
         let groups = try groups([
             "proc/self/cgroup": "7:memory:/box\n4:cpu,cpuacct:/box/a\n1:name=systemd:/x",
@@ -56,26 +55,16 @@ struct ControlGroupTests {
         #expect(groups.memoryLimit == nil)
     }
 
-    @Test("without /proc a container's own group counts, and without any there is no limit")
+    @Test("without /proc the outermost visible group counts; without a group there is no limit")
     func absent() throws {
         #expect(try groups([:]).processorQuota == nil && groups([:]).memoryLimit == nil)
         #expect(try groups(["sys/fs/cgroup/cpu.max": "50000 100000"]).processorQuota == 0.5)
     }
 
-    @Test("nonsense is no limit", arguments: ["", "max", "0 0", "-5 100000", "a b", "100000", "100000 0", "1 2 3"])
+    @Test(
+        "a malformed quota is no limit",
+        arguments: ["", "max", "0 0", "-5 100000", "a b", "100000", "100000 0", "1 2 3"])
     func nonsense(text: String) throws {
         #expect(try groups(["proc/self/cgroup": "0::/\nx\n::", "sys/fs/cgroup/cpu.max": text]).processorQuota == nil)
-    }
-
-    @Test("threads: the least of mask, processors and quota, rounded up, and at least one")
-    func processors() {
-        #expect(MachineProcessors.available(allowed: 8, online: 16, quota: nil) == 8)
-        #expect(MachineProcessors.available(allowed: 8, online: 4, quota: nil) == 4)
-        #expect(MachineProcessors.available(allowed: 8, online: 16, quota: 2.2) == 3)
-        #expect(MachineProcessors.available(allowed: 8, online: 16, quota: 0.1) == 1)
-        #expect(MachineProcessors.available(allowed: nil, online: 6, quota: 1e30) == 6)
-        #expect(MachineProcessors.available(allowed: nil, online: -1, quota: nil) == 1)
-        #expect(MachineProcessors.available(allowed: nil, online: 0, quota: 2) == 2)
-        #expect(MachineProcessors.available >= 1)
     }
 }

@@ -1,4 +1,4 @@
-import CProcess
+import CPlatform
 
 #if canImport(Glibc)
     import Glibc
@@ -6,21 +6,21 @@ import CProcess
     import Musl
 #endif
 
-/// What the operating system says of processors.
-public enum MachineProcessors {
-    /// How many processors this process may keep busy: those that it may run on and that are online, and no more than
-    /// the quotas of its control groups pay for, rounded up.
-    public static var available: Int {
+/// How many processors this process can use.
+package enum MachineProcessors {
+    /// The number of processors that are online and in the affinity mask, limited by the quotas of the control groups,
+    /// rounded up.
+    package static var available: Int {
         let allowed = Int(pvit_allowed_processor_count())
         return available(
             allowed: allowed > 0 ? allowed : nil, online: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))),
-            quota: ControlGroups().processorQuota)
+            quota: ControlGroups(SystemFiles()).processorQuota)
     }
 
     /// - Parameters:
-    ///   - allowed: Processors of the process's affinity mask; nil when it is unknown.
-    ///   - online: Processors that work; 0 or less when it is unknown.
-    ///   - quota: The share of a control group in processors.
+    ///   - allowed: The processors of the affinity mask; nil if unknown.
+    ///   - online: The processors that are online; 0 or less if unknown.
+    ///   - quota: The quota of the control groups, in processors.
     static func available(allowed: Int?, online: Int, quota: Double?) -> Int {
         let counts = [allowed ?? .max, online > 0 ? online : .max, quota.map { Int($0.rounded(.up).clamped) } ?? .max]
         let least = counts.min() ?? .max

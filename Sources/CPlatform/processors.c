@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 int pvit_allowed_processor_count(void) {
-    // A mask that is too short for the machine is refused.
+    // The kernel refuses a mask that is too short for the machine: try longer ones.
     for (int capacity = CPU_SETSIZE; capacity <= 1 << 20; capacity *= 2) {
         cpu_set_t *mask = CPU_ALLOC(capacity);
         if (!mask) return 0;

@@ -13,10 +13,10 @@
 struct pvit_mapping {
     struct pvit_mapping *next;
     atomic_bool is_taken;
-    // 0 while nothing is watched.
+    // 0 if the node watches nothing.
     _Atomic uintptr_t start;
     _Atomic size_t length;
-    // PTRDIFF_MAX while nothing has failed.
+    // PTRDIFF_MAX if nothing has failed.
     _Atomic ptrdiff_t failure;
 };
 
@@ -24,18 +24,17 @@ static struct pvit_mapping *_Atomic first_mapping;
 static struct sigaction previous;
 static uintptr_t page_size;
 
-// Puts zeros in place of everything from `address` to the end of the mapping that it lies in. False when it lies in
-// none. Only calls what may be called in a signal handler; mmap, a bare system call, does not stand in POSIX's list of
-// these.
+// Replaces everything from `address` to the end of its mapping by zeros. Returns false if no watched mapping holds
+// `address`. Only calls what is safe in a signal handler: mmap is not on POSIX's list, but is a bare system call.
 static bool replace_failed_pages(uintptr_t address) {
     for (struct pvit_mapping *mapping = atomic_load(&first_mapping); mapping; mapping = mapping->next) {
         uintptr_t start = atomic_load(&mapping->start);
         if (start == 0 || address < start) continue;
-        // The kernel maps whole pages: the last one counts as well where the file ends within it.
+        // The kernel maps whole pages, so the whole last page belongs to the mapping.
         size_t length = (atomic_load(&mapping->length) + page_size - 1) & ~(page_size - 1);
         size_t offset = (address - start) & ~(page_size - 1);
         if (offset >= length) continue;
-        // The mark comes first: no thread sees a zero without it.
+        // Recorded first, so that no thread sees a zero before the failure.
         ptrdiff_t known = atomic_load(&mapping->failure);
         while ((ptrdiff_t)offset < known &&
                !atomic_compare_exchange_weak(&mapping->failure, &known, (ptrdiff_t)offset)) {
@@ -49,7 +48,7 @@ static bool replace_failed_pages(uintptr_t address) {
 
 static void handle(int signal, siginfo_t *information, void *context) {
     int error = errno;
-    // A code above 0 is the kernel's: a fault with an address. Others are sent by processes.
+    // A code above 0 comes from the kernel: a fault with an address. Processes send the others.
     if (information->si_code > 0 && replace_failed_pages((uintptr_t)information->si_addr)) {
         errno = error;
         return;
@@ -59,7 +58,7 @@ static void handle(int signal, siginfo_t *information, void *context) {
     } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
         previous.sa_handler(signal);
     } else {
-        // The fault happens again on return, and a signal that was sent is sent again: both then end the process.
+        // On return the fault happens again; a signal that a process sent is raised again. Both end the process.
         sigaction(signal, &previous, NULL);
         if (information->si_code <= 0) raise(signal);
     }
@@ -73,7 +72,7 @@ static void install(void) {
     sigaction(SIGBUS, &action, &previous);
 }
 
-// A node that nobody uses: one that was given back, or a new one.
+// A node that is not in use: a returned one, or a new one.
 static struct pvit_mapping *take_node(void) {
     for (struct pvit_mapping *mapping = atomic_load(&first_mapping); mapping; mapping = mapping->next) {
         bool expected = false;
