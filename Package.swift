@@ -55,7 +55,9 @@ let package = Package(
                 "Architectures", "Compute", "Container", "LanguageModel", "Storage", "Tensors", "Tokenization",
                 "Vision", systemPackage,
             ]),
-        .target(name: "Checkpoints", dependencies: ["Parallelism", "Storage", "Tensors", systemPackage]),
+        .target(
+            name: "Checkpoints",
+            dependencies: ["Architectures", "Parallelism", "Storage", "Tensors", "Tokenization", systemPackage]),
         .target(
             name: "Conversion",
             dependencies: [
@@ -76,7 +78,7 @@ let package = Package(
                 systemPackage,
             ], path: "tools/TimeVision"),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(name: "TestSupport", path: "Tests/TestSupport", exclude: ["Fixtures"]),
         .target(
             name: "CheckpointTestSupport",
             dependencies: ["Checkpoints", "Storage", "Tensors", "TestSupport", systemPackage],
@@ -103,7 +105,7 @@ let package = Package(
         .testTarget(
             name: "CheckpointsTests",
             dependencies: [
-                "Checkpoints", "CheckpointTestSupport", "Storage", "Tensors", "TestSupport", "Tokenization",
+                "Architectures", "Checkpoints", "CheckpointTestSupport", "Storage", "Tensors", "TestSupport", "Tokenization",
                 systemPackage,
             ],
             resources: [.copy("Fixtures")]),
@@ -125,6 +127,7 @@ let package = Package(
             name: "VisionTests",
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Storage", "Tensors",
+                "TestSupport",
                 "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
@@ -132,7 +135,8 @@ let package = Package(
             name: "PVITModelTests",
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Conversion",
-                "LanguageModel", "PVITModel", "Storage", "Tensors", "Tokenization", "Vision", systemPackage,
+                "LanguageModel", "PVITModel", "Storage", "Tensors", "TestSupport", "Tokenization", "Vision",
+                systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
@@ -141,6 +145,7 @@ let package = Package(
                 "CheckpointTestSupport", "CKernels", "Compute", "Container", "Parallelism", "Quantization", "Storage",
                 "Tensors", systemPackage,
             ]),
-        .testTarget(name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "pvit", systemPackage]),
+        .testTarget(
+            name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "TestSupport", "pvit", systemPackage]),
     ]
 )

@@ -1,6 +1,7 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
 /// Conversations on a pseudo-terminal. What the program understood is read from the file that it keeps questions in.
@@ -235,7 +236,7 @@ struct ConversationTests {
         let saved = folder.path.appending("saved.json").string
         let other = folder.path.appending("other.txt").string
         try "text".write(toFile: other, atomically: false, encoding: .utf8)
-        let image = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures/images/0024.jpg").string
+        let image = SharedFixtures.path("photos/0024.jpg")
         let terminal = try start(model: "pvit-f32.pvq")
         for (line, answer) in [
             ("/hel", "did you mean /help?"), ("/HELP", "/region NAME=x1,y1,x2,y2"), ("/region a=1,2,3,4", "no image"),

@@ -1,11 +1,12 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
 @Suite("FineEval from the command line", .enabled(if: GeneratedFixtures.arePresent))
 struct FineEvalTests {
-    private static let images = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures/images").string
+    private static let images = SharedFixtures.path("photos")
     private static let questions = [
         #"{"image": "0024.jpg", "instruction": "What is in <Region><L10><L26><L967><L982></Region>\uff1f", "other": 1}"#,
         #"{"image": "0024.jpg", "instruction": "Who?"}"#, #"{"image": "0024.jpg", "instruction": "Why?"}"#,

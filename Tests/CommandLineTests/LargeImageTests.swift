@@ -1,12 +1,13 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
 @Suite("Large, turned and endless images from the command line", .enabled(if: GeneratedFixtures.arePresent))
 struct LargeImageTests {
     private static let fixtures = CommandLineRunner.packageRoot.appending("Tests")
-    private static let photo = fixtures.appending("PVITModelTests/Fixtures/images/0024.jpg").string
+    private static let photo = SharedFixtures.path("photos/0024.jpg")
     private static let turned = fixtures.appending("VisionTests/Fixtures/decode/jpeg_exif_orientation6.jpg").string
 
     private let folder: TemporaryFolder

@@ -7,6 +7,7 @@ import Storage
 import Synchronization
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 import Vision
@@ -51,7 +52,7 @@ struct PVITCase {
 
     /// Where the image's JPEG file is.
     var imagePath: FilePath? {
-        get throws { try imageName.map { try Self.file("images/\($0)") } }
+        imageName.map { FilePath(SharedFixtures.path("photos/\($0)")) }
     }
 
     /// The image, from its JPEG file.
@@ -62,7 +63,7 @@ struct PVITCase {
     /// The pixels that the original code decoded the file to; nil where they are not among the fixtures.
     func decodedImage() throws -> PixelImage? {
         guard let imageName, let number = imageName.split(separator: ".").first else { return nil }
-        let path = try Self.file("images/\(number).ppm")
+        let path = FilePath(SharedFixtures.path("photos/\(number).ppm"))
         guard FileManager.default.fileExists(atPath: path.string) else { return nil }
         return try PixelImage(portablePixmap: contents(of: path))
     }

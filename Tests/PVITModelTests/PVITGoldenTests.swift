@@ -2,6 +2,9 @@ import CheckpointTestSupport
 import Foundation
 import LanguageModel
 import Storage
+import SystemPackage
+import Tensors
+import TestSupport
 import Testing
 import Tokenization
 import Vision
@@ -75,7 +78,7 @@ struct PVITGoldenTests {
 
     @Test("boxes lie in the scaled image where the original puts them")
     func boxes() throws {
-        let json = try JSONValue(parsing: contents(of: PVITCase.file("box_transform.json")))
+        let json = try JSONValue(parsing: contents(of: FilePath(SharedFixtures.path("box_transform.json"))))
         let records = try #require(json["records"]?.array)
         #expect(!records.isEmpty)
         func rows(_ record: JSONValue, _ key: String) -> [[Double]] {

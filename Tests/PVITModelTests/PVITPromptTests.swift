@@ -3,6 +3,7 @@ import Foundation
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
@@ -43,8 +44,8 @@ struct PVITPromptTests {
 
     @Test("conversations give the text, ids and boxes of PVIT's worker, or its error")
     func goldens() throws {
-        let url = try #require(Bundle.module.url(forResource: "Fixtures/prompts", withExtension: "json"))
-        let records = try #require(try JSONValue(parsing: Array(Data(contentsOf: url)))["records"]?.array)
+        let json = try JSONValue(parsing: contents(of: FilePath(SharedFixtures.path("prompts.json"))))
+        let records = try #require(json["records"]?.array)
         #expect(records.count == 79)
         let template = try ChatTemplate(
             BuiltInTemplate.vicuna.text, tokens: ["bos_token": "<s>", "eos_token": "</s>"])

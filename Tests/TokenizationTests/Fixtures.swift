@@ -1,6 +1,7 @@
 import Foundation
 import Storage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
@@ -14,6 +15,11 @@ enum Fixtures {
 
     /// A JSON file of the folder Fixtures.
     static func json(_ name: String) throws -> JSONValue { try JSONValue(parsing: bytes(name)) }
+
+    /// A JSON file that tests of other modules read, too.
+    static func sharedJSON(_ name: String) throws -> JSONValue {
+        try JSONValue(parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: SharedFixtures.path(name)))))
+    }
 
     /// LLaMA's tokenizer as a plain checkpoint has it.
     static func llama() throws -> Tokenizer {

@@ -51,7 +51,7 @@ struct LlamaGoldenTests {
     @Test("prompts as PVIT's worker writes them give its ids")
     func prompts() throws {
         let pvit = try Fixtures.pvit()
-        let records = try #require(Fixtures.json("prompts.json")["records"]?.array)
+        let records = try #require(Fixtures.sharedJSON("prompts.json")["records"]?.array)
         var count = 0
         for record in records {
             guard let runs = record["ids_rle"]?.array, let prompt = record["prompt"]?.string else { continue }

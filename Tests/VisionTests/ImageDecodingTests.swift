@@ -26,7 +26,7 @@ struct ImageDecodingTests {
     func photographs() throws {
         for photo in try #require(try Fixtures.json("photos/cases.json").array) {
             let name = try #require(photo["file"]?.string)
-            let image = try PixelImage(contentsOf: Fixtures.path("photos/\(name)"))
+            let image = try PixelImage(contentsOf: Fixtures.photo(name))
             #expect(image.width == photo["width"]?.integer && image.height == photo["height"]?.integer)
             #expect(image.digest == photo["rgb_sha256"]?.string, "\(name)")
         }

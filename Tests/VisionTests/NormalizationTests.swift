@@ -9,7 +9,7 @@ struct NormalizationTests {
     func clip() throws {
         let expected = try NumpyArray("photos/0024_clip_pixels")
         #expect(expected.shape == [3, 224, 224])
-        let planes = try PixelImage(contentsOf: Fixtures.path("photos/0024.jpg"))
+        let planes = try PixelImage(contentsOf: Fixtures.photo("0024.jpg"))
             .resized(to: PixelSize(width: 224, height: 224), filter: .bicubic).normalizedPlanes()
         #expect(largestDistance(planes, expected.values) <= 1e-6)
     }

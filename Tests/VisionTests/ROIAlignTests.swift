@@ -1,6 +1,10 @@
+import CheckpointTestSupport
 import Compute
 import Foundation
 import Storage
+import SystemPackage
+import Tensors
+import TestSupport
 import Testing
 
 @testable import Vision
@@ -42,7 +46,7 @@ struct ROIAlignTests {
 
     @Test("boxes in the resized image and their fractions are those of Detectron2")
     func boxes() throws {
-        let json = try JSONValue(parsing: Array(try Data(contentsOf: towerFixture("box_transform.json"))))
+        let json = try JSONValue(parsing: contents(of: FilePath(SharedFixtures.path("box_transform.json"))))
         func numbers(_ value: JSONValue) -> [Double] { (value.array ?? []).compactMap(\.double) }
         var count = 0
         for record in json["records"]?.array ?? [] {

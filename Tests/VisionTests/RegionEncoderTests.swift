@@ -22,7 +22,7 @@ struct RegionEncoderTests {
     }
 
     static func image(_ encoder: RegionEncoder) throws -> PixelImage {
-        let image = try portablePixmap("0024/image.ppm")
+        let image = try portablePixmap("photos/0024.ppm")
         let configuration = encoder.configuration
         return try image.resized(
             to: image.size.fitting(
@@ -52,14 +52,14 @@ struct RegionEncoderTests {
     @Test("the features of regions are the original's within 1e-4, and the same bits with more threads or other tiles")
     func features() throws {
         let encoder = try Self.encoder(.region())
-        let image = try encoder.encode(portablePixmap("0024/image.ppm"))
+        let image = try encoder.encode(portablePixmap("photos/0024.ppm"))
         let features = try encoder.features(of: image, boxes: Self.boxes)
         #expect(features.rows == 2 && features.columns == 640)
         #expect(image.size == PixelSize(width: 1256, height: 800))
         #expect(try largestDistance(features.values(), NumpyArray("towers/0024/rc_region_feats").values) < 1e-4)
 
         let other = try Self.encoder(.region(type: .f16, compression: .zstd), threads: 3)
-        let again = try other.features(of: other.encode(portablePixmap("0024/image.ppm")), boxes: Self.boxes)
+        let again = try other.features(of: other.encode(portablePixmap("photos/0024.ppm")), boxes: Self.boxes)
         #expect(again.values() == features.values())
     }
 
@@ -97,7 +97,7 @@ struct RegionEncoderTests {
         arguments: ["0024", "0001"])
     func realSize(photo: String) throws {
         let encoder = try Self.encoder(.region(Self.fullSize, type: .f16))
-        let image = try encoder.encode(PixelImage(contentsOf: Fixtures.path("photos/\(photo).jpg")))
+        let image = try encoder.encode(PixelImage(contentsOf: Fixtures.photo("\(photo).jpg")))
         let golden = "towers/\(photo)-full"
         #expect(
             try largestDistance(

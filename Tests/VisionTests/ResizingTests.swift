@@ -25,7 +25,7 @@ struct ResizingTests {
         for photo in try #require(try Fixtures.json("photos/cases.json").array) {
             guard let size = photo["resized_wh"]?.pixelSize else { continue }
             let name = try #require(photo["file"]?.string)
-            let image = try PixelImage(contentsOf: Fixtures.path("photos/\(name)"))
+            let image = try PixelImage(contentsOf: Fixtures.photo(name))
             let fitted = try image.size.fitting(shortestEdge: 800, longestEdge: 1333)
             #expect(fitted == size)
             #expect(

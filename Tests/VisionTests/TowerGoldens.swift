@@ -6,6 +6,7 @@ import Foundation
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Vision
@@ -17,8 +18,8 @@ func towerFixture(_ path: String) throws -> URL {
 }
 
 /// The pixels of a binary PPM file of 8 bits.
-func portablePixmap(_ path: String) throws -> PixelImage {
-    let bytes = Array(try Data(contentsOf: try towerFixture(path)))
+func portablePixmap(_ name: String) throws -> PixelImage {
+    let bytes = try contents(of: FilePath(SharedFixtures.path(name)))
     let fields = bytes.prefix(64).split(separator: UInt8(ascii: "\n"), maxSplits: 3).prefix(3)
     let size = String(decoding: fields[fields.startIndex + 1], as: UTF8.self).split(separator: " ").compactMap {
         Int($0)

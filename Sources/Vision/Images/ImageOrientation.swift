@@ -30,11 +30,6 @@ public enum ImageOrientation: Int, Sendable, Hashable, CaseIterable {
         case .turnedCounterclockwise: "turned by 90° counterclockwise"
         }
     }
-
-    /// The size that a viewer shows an image of this size in.
-    public func shownSize(of size: PixelSize) -> PixelSize {
-        rawValue < Self.transposed.rawValue ? size : PixelSize(width: size.height, height: size.width)
-    }
 }
 
 extension ImageOrientation: CustomStringConvertible {}

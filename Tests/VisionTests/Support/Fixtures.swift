@@ -1,17 +1,21 @@
 import Foundation
 import Storage
 import SystemPackage
+import Tensors
+import TestSupport
 import Testing
 import Vision
 
 /// Images that Pillow 9.4.0 decoded and resized, and what it made of them.
 ///
-/// `decode` has small files of many formats, `photos` a few photographs, `resize` arrays before and after
+/// `decode` has small files of many formats, `photos` what became of a few photographs, `resize` arrays before and after
 /// `Image.resize`.
 enum Fixtures {
     static func path(_ name: String) throws -> FilePath {
         FilePath(try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/\(name)").path)
     }
+
+    static func photo(_ name: String) -> FilePath { FilePath(SharedFixtures.path("photos/\(name)")) }
 
     static func bytes(_ name: String) throws -> [UInt8] {
         Array(try Data(contentsOf: URL(fileURLWithPath: path(name).string)))
