@@ -2,8 +2,8 @@ import CKernels
 import Storage
 import Tensors
 
-/// Decodes q4 and q8 tiles (`formats/blocks.md`) to numbers, for statistics, checks and other formats; inference
-/// multiplies by the codes themselves.
+/// Decodes q4 and q8 tiles (`formats/blocks.md`) to f32, for statistics, checks and other formats. Inference multiplies
+/// by the codes themselves.
 public struct TileDecoder: Sendable {
     /// `.q4` or `.q8`.
     public let encoding: TensorEncoding
@@ -15,40 +15,55 @@ public struct TileDecoder: Sendable {
     ///
     /// - Throws: `quantize.shape` when the encoding is not quantized or does not suit `columns`.
     public init(encoding: TensorEncoding, columns: Int) throws {
-        guard encoding == .q4 || encoding == .q8, let bytesPerGroup = encoding.bytesPerGroup(columns: columns) else {
-            throw PVITError(.cannotQuantize, "rows of \(columns) weights are not encoded as \(encoding)")
-        }
+        bytesPerGroup = try encoding.quantizedGroupByteCount(columns: columns)
         self.encoding = encoding
         self.columns = columns
-        self.bytesPerGroup = bytesPerGroup
     }
 
-    /// Decodes the first rows of a tile.
+    /// Decodes rows of a tile.
     ///
     /// - Parameters:
+    ///   - rows: Rows of the tile.
     ///   - tile: Groups of 16 rows.
     ///   - scale: The scale of the tile.
-    ///   - rows: [rows, columns], at most as many rows as the tile's groups have.
-    /// - Throws: `quantize.shape` when `rows` is not whole rows or `tile` has another size than they need.
-    public func decode(_ tile: RawSpan, scale: Float, into rows: inout MutableSpan<Float>) throws {
-        let rowCount = rows.count / columns
-        guard rows.count % columns == 0, tile.byteCount == encoding.byteCount(rows: rowCount, columns: columns) else {
+    ///   - numbers: [rows, columns] packed f32.
+    /// - Throws: `quantize.shape` when `numbers` has another size or the tile does not have the rows.
+    public func decode(
+        _ rows: Range<Int>, of tile: RawSpan, scale: Float, into numbers: inout MutableRawSpan
+    ) throws {
+        let groups = (tile.byteCount / bytesPerGroup) * groupRows
+        guard rows.lowerBound >= 0, rows.upperBound <= groups, numbers.byteCount == rows.count * columns * 4 else {
             throw PVITError(
-                .cannotQuantize, "a tile of \(tile.byteCount) bytes does not hold \(rows.count) weights as \(encoding)")
+                .cannotQuantize,
+                "a tile of \(tile.byteCount) bytes does not hold the rows \(rows) of \(columns) weights as \(encoding)")
         }
         let kernels = pvit_kernels_best().pointee
         guard let decodeRow = encoding == .q4 ? kernels.row_q4 : kernels.row_q8 else {
             throw PVITError(.internalDefect, "there is no decoder for \(encoding)")
         }
         tile.withUnsafeBytes { bytes in
-            guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
-            rows.withUnsafeMutableBufferPointer { numbers in
-                for row in 0..<rowCount {
+            numbers.withUnsafeMutableBytes { numbers in
+                guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    let floats = numbers.baseAddress?.assumingMemoryBound(to: Float.self)
+                else { return }
+                for (index, row) in rows.enumerated() {
                     decodeRow(
                         start + row / groupRows * bytesPerGroup, row % groupRows, columns, scale,
-                        numbers.baseAddress?.advanced(by: row * columns))
+                        floats + index * columns)
                 }
             }
         }
+    }
+}
+
+extension TensorEncoding {
+    /// The size of a group of 16 rows of `columns` weights in bytes.
+    ///
+    /// - Throws: `quantize.shape` when the encoding is not quantized or does not suit `columns`.
+    func quantizedGroupByteCount(columns: Int) throws -> Int {
+        guard self == .q4 || self == .q8, let byteCount = bytesPerGroup(columns: columns) else {
+            throw PVITError(.cannotQuantize, "rows of \(columns) weights cannot be encoded as \(self)")
+        }
+        return byteCount
     }
 }

@@ -11,7 +11,7 @@ public struct TileQuantizer: Sendable {
     public struct Tile: Sendable {
         /// The groups of 16 rows, one after another.
         public let bytes: [UInt8]
-        /// What all weights of the tile are multiplied by.
+        /// The factor of all weights of the tile.
         public let scale: Float
         /// How the decoded rows differ from the originals; padding does not count.
         public let statistics: ErrorStatistics
@@ -30,8 +30,8 @@ public struct TileQuantizer: Sendable {
     /// - Parameters:
     ///   - encoding: `.q4` or `.q8`.
     ///   - columns: The number of weights in a row, a multiple of 32.
-    ///   - importance: [columns], what the squared error of a weight in each column counts, in any unit; best is the
-    ///     mean square of the activations that the column is multiplied by. nil counts all columns the same.
+    ///   - importance: [columns], the weight of squared errors in each column, in any unit; best is the mean square of
+    ///     the activations that the column is multiplied by. nil weights all columns the same.
     /// - Throws: `quantize.shape` when the encoding is not quantized, does not suit `columns`, or `importance` is not
     ///   `columns` finite numbers that are not negative.
     public init(encoding: TensorEncoding, columns: Int, importance: [Float]? = nil) throws {
@@ -40,13 +40,10 @@ public struct TileQuantizer: Sendable {
     }
 
     init(encoding: TensorEncoding, columns: Int, importance: [Float]?, kernels: pvit_kernels) throws {
-        guard encoding == .q4 || encoding == .q8, let bytesPerGroup = encoding.bytesPerGroup(columns: columns) else {
-            throw PVITError(.cannotQuantize, "rows of \(columns) weights cannot be encoded as \(encoding)")
-        }
+        bytesPerGroup = try encoding.quantizedGroupByteCount(columns: columns)
         self.encoding = encoding
         self.columns = columns
         self.kernels = kernels
-        self.bytesPerGroup = bytesPerGroup
         self.importance = try Self.normalized(importance ?? [Float](repeating: 1, count: columns), columns: columns)
     }
 
@@ -89,7 +86,7 @@ public struct TileQuantizer: Sendable {
         return maximum
     }
 
-    /// Encodes the rows of one tile, looking for the largest magnitude first.
+    /// Encodes the rows of one tile.
     ///
     /// - Parameters:
     ///   - rows: [rows, columns], at least one row.
@@ -100,7 +97,7 @@ public struct TileQuantizer: Sendable {
         return try encode(rows: rows, largest: largest)
     }
 
-    /// Encodes the rows of one tile.
+    /// Encodes the rows of one tile whose largest magnitude is known.
     ///
     /// - Parameters:
     ///   - rows: [rows, columns], at least one row.
@@ -138,5 +135,5 @@ public struct TileQuantizer: Sendable {
     }
 }
 
-/// The rows of a group, as Swift's own integer.
+/// The number of rows in a group.
 let groupRows = Int(PVIT_GROUP_ROWS)

@@ -54,8 +54,9 @@ struct BlockFormatTests {
                 Self.decoder, kind, "\(columns)", "\(rows)", String(format: "%a", Double(scale)), file.string)
             var numbers = [Float](repeating: .nan, count: rows * columns)
             var span = numbers.mutableSpan
-            try TileDecoder(encoding: encoding, columns: columns).decode(
-                bytes.span.bytes, scale: scale, into: &span)
+            var packed = span.mutableBytes
+            try TileDecoder(encoding: encoding, columns: columns)
+                .decode(0..<rows, of: bytes.span.bytes, scale: scale, into: &packed)
             let theirs = text.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
             #expect(theirs.count == numbers.count)
             #expect(zip(numbers, theirs).filter { Double($0) != $1 }.isEmpty)

@@ -5,9 +5,9 @@ import SystemPackage
 import Tensors
 import Tokenization
 
-/// A text that a model reads while it is encoded, which tells which columns of its matrices matter.
+/// A text that importance is measured with: a model reads it while it is encoded.
 public struct Calibration: Sendable {
-    /// The largest text that is taken.
+    /// The largest supported text.
     private static let maximumByteCount = 64 << 20
     /// The name of the file, without its folder.
     public let name: String
@@ -34,11 +34,11 @@ public struct Calibration: Sendable {
     ///
     /// - Throws: `quantize.calibration` for a text that is too short or has a token that the embeddings have no row
     ///   for, and the errors of tokenizer files.
-    func tokens(for checkpoint: Checkpoint) throws -> ProbeTokens {
+    func tokens(for checkpoint: Checkpoint) throws -> CalibrationTokens {
         let tokenizer = try Tokenizer(files: TokenizerFiles(of: checkpoint.sideFiles))
         let ids = tokenizer.encode(bytes: text, addBeginning: false, recogniseSpecial: false)
         let beginning = tokenizer.tokensBeforeText.first
-        let tokens = try ProbeTokens(
+        let tokens = try CalibrationTokens(
             text: ids.map { Int($0.rawValue) }, beginning: beginning.map { Int($0.rawValue) })
         if let rows = checkpoint.config?["vocab_size"]?.integer, let id = tokens.ids.first(where: { $0 >= rows }) {
             let piece = TokenID(exactly: id).flatMap { tokenizer.piece(of: $0) } ?? ""
@@ -46,12 +46,12 @@ public struct Calibration: Sendable {
                 .badCalibration,
                 "the calibration text has the token \"\(piece)\", number \(id), but the model's embeddings have only "
                     + "\(rows) rows",
-                remedy: "leave it out of the text")
+                remedy: "remove it from the text")
         }
         return tokens
     }
 
-    /// What the container's recipe says of the text.
+    /// The description of the text in the container's recipe.
     var record: JSONValue {
         ["path": .string(name), "bytes": .integer(text.count), "sha256": .string(SHA256.digest(of: text).description)]
     }

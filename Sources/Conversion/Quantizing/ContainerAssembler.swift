@@ -44,7 +44,7 @@ final class ContainerAssembler {
         return doneByteCount
     }
 
-    /// Adds the tokenizer's files as they are.
+    /// Adds the tokenizer's files unchanged.
     func addAttachments(of sideFiles: SideFiles) throws {
         for name in [SideFiles.sentencePieceModel, SideFiles.tokenizerJSON] {
             if let bytes = sideFiles[name] { try writer?.addAttachment(name, bytes: bytes) }

@@ -1,4 +1,4 @@
-/// A pattern for tensor names: `*` stands for any text, `?` for one character, everything else for itself.
+/// A pattern for tensor names: `*` matches any text, `?` one character, everything else itself.
 struct GlobPattern: Sendable, Hashable {
     private let pattern: [Character]
 

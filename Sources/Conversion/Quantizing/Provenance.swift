@@ -2,20 +2,20 @@ import Checkpoints
 import Storage
 import Tensors
 
-/// What a container says of where it came from, and the configuration it carries.
+/// The provenance and configuration in a container's metadata.
 struct Provenance {
     /// The files that weights come from, in the order in which they are read: the model's, then those of each tower.
     let sourceFiles: [SourceVerifier.FileGroup]
     private let checkpoint: Checkpoint
     private let towers: [Tower]
     private let options: QuantizeOptions
-    private let usesProbe: Bool
+    private let measuresImportance: Bool
 
     init(of checkpoint: Checkpoint, towers: [Tower], options: QuantizeOptions, plan: QuantizePlan) {
         self.checkpoint = checkpoint
         self.towers = towers
         self.options = options
-        usesProbe = plan.usesProbe
+        measuresImportance = plan.measuresImportance
         let ofTowers = towers.map { tower in
             SourceVerifier.FileGroup(
                 files: tower.sourceFiles,
@@ -27,7 +27,7 @@ struct Provenance {
         sourceFiles = [ofModel] + ofTowers
     }
 
-    /// About how many bytes metadata and attachments take at most.
+    /// The approximate maximum size of metadata and attachments, in bytes.
     var byteCount: UInt64 {
         checkpoint.sideFiles.presentNames.reduce(1 << 20) { $0 + UInt64(checkpoint.sideFiles[$1]?.count ?? 0) }
     }
@@ -74,20 +74,20 @@ struct Provenance {
         return .object(entry)
     }
 
-    /// The options that decide the bytes of the file.
+    /// The options that affect the bytes of the file.
     private var recipe: JSONObject {
         var recipe: JSONObject = [
             "source": .string(checkpoint.format), "type": .string(options.type.description),
             "overrides": .array(options.overrides.map { .string($0.description) }),
             "profile": .string(options.profile.rawValue), "importance": .string(importance),
         ]
-        if usesProbe { recipe["calibration"] = options.calibration?.record }
+        if measuresImportance { recipe["calibration"] = options.calibration?.record }
         return recipe
     }
 
-    /// Where the weights of errors come from.
+    /// The source of the importance of columns.
     private var importance: String {
-        guard usesProbe else { return "none" }
+        guard measuresImportance else { return "none" }
         return options.calibration == nil ? "random tokens" : "text"
     }
 }

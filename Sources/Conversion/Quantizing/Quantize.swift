@@ -6,11 +6,11 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// Writes a checkpoint as a container, in one pass over its tensors.
+/// Writes a checkpoint as a container, reading each tensor once.
 public enum Quantize {
-    /// What was written.
+    /// A description of the output.
     public struct Report: Sendable {
-        /// What was decided before.
+        /// The plan of the conversion.
         public let plan: QuantizePlan
         /// The digest of all parameters.
         public let digest: ModelDigest
@@ -20,15 +20,15 @@ public enum Quantize {
         public let statistics: [ErrorStatistics]
     }
 
-    /// Converts `checkpoint`, which may be a merged one, and the towers that go with it to a container called `output`.
+    /// Converts `checkpoint`, which may be a merged one, and its towers to the container `output`.
     ///
-    /// Each thread reads the rows of a tile, encodes and compresses them; tiles are appended in order. In memory are a
-    /// few tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
-    /// whatever the number of threads. The file appears whole or not at all.
+    /// Each thread reads the rows of a tile, encodes and compresses them; tiles are appended in order. Memory holds a few
+    /// tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
+    /// whatever the number of threads. The file appears complete or not at all.
     ///
-    /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for a text that cannot serve, whatever
-    ///   `QuantizePlan` throws, `file.too-little-space`, `quantize.*` for weights that a type cannot hold,
-    ///   `torch.checksum` for damaged archives, `work.cancelled`, and the errors of reading and writing.
+    /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for an unsuitable text, what `QuantizePlan`
+    ///   throws, `file.too-little-space`, `quantize.*` for weights that a type cannot hold, `torch.checksum` for damaged
+    ///   archives, `work.cancelled`, and the errors of reading and writing.
     public static func write(
         _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
         monitor: WorkMonitor = WorkMonitor()
@@ -37,7 +37,7 @@ public enum Quantize {
         try DeltaRecognition.requireModel(checkpoint, role: "source")
         let checkpoint = try checkpoint.resolvingOutputLayer()
         let plan = try QuantizePlan(for: checkpoint, towers: towers, options: options)
-        let tokens = plan.usesProbe ? try options.calibration?.tokens(for: checkpoint) : nil
+        let tokens = plan.measuresImportance ? try options.calibration?.tokens(for: checkpoint) : nil
         let provenance = Provenance(of: checkpoint, towers: towers, options: options, plan: plan)
         try DiskSpace.require(plan.byteCount + provenance.byteCount, for: output)
         let assembler = try ContainerAssembler(path: output, plan: plan)
@@ -56,7 +56,7 @@ public enum Quantize {
     }
 
     private static func convert(
-        _ source: any TensorSource, _ plan: QuantizePlan, _ tokens: ProbeTokens?, into assembler: ContainerAssembler,
+        _ source: any TensorSource, _ plan: QuantizePlan, _ tokens: CalibrationTokens?, into assembler: ContainerAssembler,
         threadCount: Int,
         afterTile: @escaping (_ doneByteCount: UInt64) throws -> Void
     ) throws {
@@ -64,25 +64,24 @@ public enum Quantize {
             (0..<plan.entries[entry].layout.tileCount).map { (entry: entry, tile: $0) }
         }
         let pool = ThreadPool(threadCount: threadCount)
-        let probe = try probe(for: plan, tokens, source)
-        let producers = (0..<pool.threadCount).map { _ in Exclusive(TileProducer(source: source, probe: probe)) }
+        let measurement = try measurement(for: plan, tokens, source)
+        let producers = (0..<pool.threadCount).map { _ in Exclusive(TileProducer(source: source, measurement: measurement)) }
         try pool.mapInOrder(tiles.count) { number, worker in
             try producers[worker].value.tile(tiles[number].tile, of: plan.entries[tiles[number].entry])
         } consume: { tile in
             try afterTile(try assembler.append(tile))
         } onFailure: {
-            probe?.abandon()
+            measurement?.abandon()
         }
     }
 
-    /// What estimates which columns of matrices matter; nil when no matrix is quantized or the model's sizes are too
-    /// odd.
-    private static func probe(
-        for plan: QuantizePlan, _ tokens: ProbeTokens?, _ source: any TensorSource
-    ) throws -> ActivationProbe? {
-        guard plan.usesProbe else { return nil }
+    /// The measurement of importance; nil if no matrix is quantized or the model's sizes do not allow it.
+    private static func measurement(
+        for plan: QuantizePlan, _ tokens: CalibrationTokens?, _ source: any TensorSource
+    ) throws -> ImportanceMeasurement? {
+        guard plan.measuresImportance else { return nil }
         let tensors = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.tensor.name, $0.tensor) })
-        return try ActivationProbe(plan.configuration, tokens: tokens) { name, rows in
+        return try ImportanceMeasurement(plan.configuration, tokens: tokens) { name, rows in
             guard let tensor = tensors[name] else {
                 throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: name)
             }
@@ -93,7 +92,7 @@ public enum Quantize {
 
 /// A value that belongs to one thread.
 private final class Exclusive<Value>: @unchecked Sendable {
-    // Each thread of a pool touches the value with its own number only.
+    // Each thread of a pool only uses the value with its own index.
     var value: Value
 
     init(_ value: Value) { self.value = value }

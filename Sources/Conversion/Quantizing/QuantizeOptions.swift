@@ -1,20 +1,20 @@
 import Storage
 import Tensors
 
-/// How a checkpoint becomes a container.
+/// Options for the conversion of a checkpoint to a container.
 public struct QuantizeOptions: Sendable {
-    /// What is compressed.
+    /// Which tensors are compressed.
     public enum Profile: String, Sendable, CaseIterable {
-        /// Matrices that every token needs are stored, so that kernels run from the mapped file; the rest is
+        /// Matrices that every token needs are not compressed, so that kernels run from the mapped file. The rest is
         /// compressed.
         case fast
-        /// Everything is compressed where it gets at least 3 % smaller.
+        /// Everything is compressed that gets at least 3 % smaller.
         case small
     }
 
     /// The type of some tensors.
     public struct Override: Sendable, Hashable, CustomStringConvertible {
-        /// Which tensors: `*` stands for any text, `?` for one character.
+        /// The names of the tensors: `*` matches any text, `?` one character.
         public let pattern: String
         /// Their type.
         public let encoding: TensorEncoding
@@ -40,13 +40,13 @@ public struct QuantizeOptions: Sendable {
 
     /// The type of the linear matrices.
     public var type: TensorEncoding
-    /// Exceptions; of several that fit a tensor the last counts.
+    /// Exceptions by name. The last match wins.
     public var overrides: [Override]
-    /// What is compressed.
+    /// Which tensors are compressed.
     public var profile: Profile
-    /// A text that tells which columns matter; nil for random tokens in its place.
+    /// A text that importance is measured with; nil for random tokens.
     public var calibration: Calibration?
-    /// How many threads work; the bytes of the file do not depend on it.
+    /// The number of threads, which does not affect the bytes of the file.
     public var threadCount: Int
     /// The name and version of the program, for the file's provenance.
     public var tool: (name: String, version: String)
@@ -64,10 +64,10 @@ public struct QuantizeOptions: Sendable {
         self.tool = tool
     }
 
-    /// The types that a container can be made of, for messages.
+    /// The types that can be chosen, for messages.
     public static let typeNames = "q4, q8, f16, bf16, f32"
 
-    /// The type called `name`, or nil when there is none that a container can be made of.
+    /// The type called `name`, or nil if it cannot be chosen.
     public static func encoding(named name: String) -> TensorEncoding? {
         switch name {
         case "q4": .q4

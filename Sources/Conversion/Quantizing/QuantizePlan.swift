@@ -5,7 +5,7 @@ import Quantization
 import Storage
 import Tensors
 
-/// What a container will hold, decided before a weight is read.
+/// The content of a container, planned before any weight is read.
 public struct QuantizePlan: Sendable {
     /// A tensor to be written.
     public struct Entry: Sendable {
@@ -13,48 +13,48 @@ public struct QuantizePlan: Sendable {
         public let tensor: TensorDescription
         /// Its type in the container.
         public let encoding: TensorEncoding
-        /// How its tiles are kept.
+        /// How its tiles are compressed.
         public let compression: Compression
         let layout: TileLayout
     }
 
     /// The tensors in the order of the file, which is that of a forward pass.
     public let entries: [Entry]
-    /// Second names of tensors: the output layer of a tied model.
+    /// Aliases of tensors: the output layer of a tied model.
     public let aliases: [(name: TensorName, target: TensorName)]
     /// Matrices that stay in their source's float type because their rows are not a multiple of 32 long.
     public let keptFloat: [TensorName]
-    /// Tensors of the source that are left out, as nobody reads them.
+    /// Tensors of the source that are left out because they are never read.
     public let leftOut: [TensorName]
 
     /// The sizes and constants of the language model.
     let configuration: LlamaConfiguration
 
-    /// Whether that pass is worth while and possible: some matrix of a layer is quantized.
-    public var usesProbe: Bool {
-        configuration.canBeProbed
+    /// Whether importance is measured: some matrix of a layer is quantized, and the model's sizes allow it.
+    public var measuresImportance: Bool {
+        configuration.canMeasureImportance
             && entries.contains { entry in
                 guard case .linear = TensorKind(entry.tensor.name) else { return false }
                 return entry.encoding.isQuantized
             }
     }
 
-    /// About how large the container will be at most, in bytes, without metadata.
+    /// The approximate maximum size of the container in bytes, without metadata.
     public var byteCount: UInt64 { entries.reduce(0) { $0 + UInt64($1.layout.byteCount) + 8192 } }
 
-    /// The bytes of tensors to be read.
+    /// The size of the tensors that are read, in bytes.
     public var sourceByteCount: UInt64 { entries.reduce(0) { $0 + UInt64($1.tensor.byteCount) } }
 
-    /// Decides types and order.
+    /// Plans types and order.
     ///
-    /// Linear matrices get `options.type`. Input embeddings and output layer get q8 where that is q4 or q8, otherwise
-    /// the same float type. Norms become f32 with type f32 and otherwise keep their source's type, as projectors always
-    /// do. Matrices and convolutions of towers are f32 with type f32 and otherwise f16, their vectors keep their type.
-    /// Overrides come last.
+    /// Linear matrices get `options.type`. Input embeddings and output layer get q8 if that type is q4 or q8, otherwise
+    /// the same float type. Norms become f32 with type f32, otherwise they keep their source's type; projectors always
+    /// do. Matrices and convolutions of towers are f32 with type f32 and otherwise f16; their vectors keep their type.
+    /// Overrides are applied last.
     ///
     /// - Throws: `checkpoint.config`, `model.config`, `model.unsupported` or `checkpoint.tensors` when the checkpoint
-    ///   is not a whole model of a supported family; `tower.mismatch` for towers that do not suit the model;
-    ///   `quantize.override` for a pattern that fits no tensor; `quantize.type` for a type that a tensor cannot have.
+    ///   is not a complete model of a supported family; `tower.mismatch` for towers that do not fit the model;
+    ///   `quantize.override` for a pattern that matches no tensor; `quantize.type` for a type that a tensor cannot have.
     public init(for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions) throws {
         let checkpoint = try checkpoint.resolvingOutputLayer()
         let architecture = try CheckpointDiagnosis.decoder(checkpoint)
@@ -81,7 +81,7 @@ public struct QuantizePlan: Sendable {
     }
 }
 
-/// Which tensor gets which type and compression.
+/// Chooses type and compression of each tensor.
 private struct TypePolicy {
     let options: QuantizeOptions
     private(set) var keptFloat: [TensorName] = []
@@ -99,8 +99,8 @@ private struct TypePolicy {
                 .typeNotPossible, "weights of type \(tensor.elementType) are not supported",
                 remedy: "convert the checkpoint to F16, BF16 or F32")
         }
-        // A pattern with wildcards is meant for those tensors it fits that can have its type; a whole name is meant
-        // anyway.
+        // A pattern with wildcards applies to the matching tensors that can have its type. For a full name, an
+        // impossible type is an error.
         let fitting = overrides.indices.filter { place in
             let (pattern, override) = overrides[place]
             return pattern.matches(tensor.name.rawValue)
@@ -112,7 +112,7 @@ private struct TypePolicy {
         guard Self.isPossible(override.encoding, for: tensor) else {
             throw PVITError(
                 .typeNotPossible,
-                "a tensor of shape \(tensor.shape) cannot be \(override.encoding) as \(override) says",
+                "a tensor of shape \(tensor.shape) cannot have the type \(override.encoding) that \(override) requests",
                 remedy: "only matrices of the language model with rows of a multiple of 32 elements can be quantized")
         }
         return override.encoding
@@ -154,7 +154,7 @@ private struct TypePolicy {
     func checkOverrides() throws {
         guard let unused = overrides.indices.first(where: { !usedOverrides.contains($0) }) else { return }
         throw PVITError(
-            .badOverride, "the pattern of \(overrides[unused].override) fits no tensor",
+            .badOverride, "the pattern of \(overrides[unused].override) matches no tensor",
             remedy: "list the names with `pvit inspect --tensors`")
     }
 }

@@ -18,30 +18,30 @@ private struct Content {
     let statistics: ErrorStatistics
 }
 
-/// Turns rows of a source into tiles of a container. Each thread has its own, with memory that it reuses.
+/// Turns rows of a source into tiles of a container. Each thread has its own producer, which reuses memory.
 struct TileProducer {
     private let source: any TensorSource
-    private let probe: ActivationProbe?
+    private let measurement: ImportanceMeasurement?
     private var sourceBytes: [UInt8] = []
     private var originals: [Float] = []
     private var decoded: [Float] = []
 
-    /// - Parameter probe: Estimates which columns matter; nil counts all the same.
-    init(source: any TensorSource, probe: ActivationProbe?) {
+    /// - Parameter measurement: Measures the importance of columns; nil if all columns count the same.
+    init(source: any TensorSource, measurement: ImportanceMeasurement?) {
         self.source = source
-        self.probe = probe
+        self.measurement = measurement
     }
 
     /// Reads, converts and compresses the rows of one tile.
     ///
-    /// - Throws: `quantize.not-finite`, `quantize.overflow`, and whatever reading throws.
+    /// - Throws: `quantize.not-finite`, `quantize.overflow`, and what reading throws.
     mutating func tile(_ number: Int, of entry: QuantizePlan.Entry) throws -> FinishedTile {
         let rows = entry.layout.rows(ofTile: number)
         let tensor = entry.tensor
         do {
             let largest = try read(rows, of: tensor, for: entry.encoding)
-            // The probe has to see every matrix, also those that are not quantized.
-            let importance = try probe?.observe(rows, of: tensor.name, weights: originals.span)
+            // The measurement needs every matrix, even those that are not quantized.
+            let importance = try measurement?.observe(rows, of: tensor.name, weights: originals.span)
             let result =
                 switch entry.encoding {
                 case .plain(let type): try plainContent(type, of: tensor, rows: rows)
@@ -57,10 +57,10 @@ struct TileProducer {
         }
     }
 
-    /// Fills `originals` with rows of the source, and `sourceBytes` where the content may be just these.
+    /// Fills `originals` with rows of the source, and `sourceBytes` if the tile may be stored as it is.
     ///
     /// - Returns: The largest magnitude of rows that are to be quantized, else 0.
-    /// - Throws: `quantize.not-finite`, and whatever reading throws.
+    /// - Throws: `quantize.not-finite`, and what reading throws.
     private mutating func read(
         _ rows: Range<Int>, of tensor: TensorDescription, for encoding: TensorEncoding
     ) throws -> Float {
@@ -73,7 +73,7 @@ struct TileProducer {
         return 0
     }
 
-    /// Widens rows of the source, in place where that can be.
+    /// Widens rows of the source, without a copy if possible.
     private static func read(
         _ rows: Range<Int>, of tensor: TensorDescription, from source: any TensorSource, scratch: inout [UInt8],
         into floats: inout [Float]

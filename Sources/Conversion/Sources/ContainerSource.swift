@@ -1,16 +1,17 @@
 import Container
+import Quantization
 import Storage
 import Synchronization
 import SystemPackage
 import Tensors
 
-/// The parameters of a container as a source. Quantized tensors are delivered as f32, others as they are.
+/// The parameters of a container as a source. Quantized tensors are read as f32, others as they are.
 public final class ContainerSource: TensorSource {
-    /// All parameters, second names included, in the order of the file.
+    /// All parameters, including aliases, in the order of the file.
     public let tensors: [TensorDescription]
     private let container: Container
     private let storedTensors: [TensorName: StoredTensor]
-    // Memory to decode tiles in, for as many threads as have read at once.
+    // Memory for decoding tiles: one for each thread that reads at the same time.
     private let scratches = Mutex<[TileScratch]>([])
 
     /// Lists the parameters of a container.
@@ -43,16 +44,15 @@ public final class ContainerSource: TensorSource {
             try container.withTile(tile, of: stored, scratch: scratch) { content, tile in
                 let shared = rows.clamped(to: tile.rows)
                 let start = (shared.lowerBound - rows.lowerBound) * tensor.bytesPerRow
-                var part = destination._mutatingExtracting(start..<start + shared.count * tensor.bytesPerRow)
+                var slice = destination._mutatingExtracting(start..<start + shared.count * tensor.bytesPerRow)
                 let rowsInTile = shared.lowerBound - tile.rows.lowerBound..<shared.upperBound - tile.rows.lowerBound
                 switch stored.encoding {
                 case .plain:
                     let bytes = rowsInTile.lowerBound * tensor.bytesPerRow..<rowsInTile.upperBound * tensor.bytesPerRow
-                    part.copy(content.extracting(bytes))
+                    slice.copy(content.extracting(bytes))
                 case .q8, .q4:
-                    try FloatVectors.decode(
-                        rowsInTile, of: content, stored.encoding, columns: tensor.shape.elementsPerRow,
-                        tileScale: tile.scale, into: &part)
+                    try TileDecoder(encoding: stored.encoding, columns: tensor.shape.elementsPerRow).decode(
+                        rowsInTile, of: content, scale: tile.scale, into: &slice)
                 }
             }
         }

@@ -39,7 +39,9 @@ extension TileQuantizer.Tile {
     func decoded(_ encoding: TensorEncoding, rows: Int, columns: Int) throws -> [Float] {
         var numbers = [Float](repeating: .nan, count: rows * columns)
         var span = numbers.mutableSpan
-        try TileDecoder(encoding: encoding, columns: columns).decode(bytes.span.bytes, scale: scale, into: &span)
+        var packed = span.mutableBytes
+        try TileDecoder(encoding: encoding, columns: columns)
+            .decode(0..<rows, of: bytes.span.bytes, scale: scale, into: &packed)
         return numbers
     }
 }

@@ -1,8 +1,8 @@
 import Architectures
 import Tensors
 
-/// The matrices of a layer that read the same activations, in the order of a forward pass.
-enum ProbeStage: Int, CaseIterable {
+/// The groups of matrices of a layer that read the same activations, in the order of a forward pass.
+enum LayerStage: Int, CaseIterable {
     case attentionInput, attentionOutput, feedForwardInput, feedForwardOutput
 
     /// The names of the matrices below `model.layers.N.` without `.weight`.
@@ -17,13 +17,13 @@ enum ProbeStage: Int, CaseIterable {
 }
 
 extension LlamaConfiguration {
-    /// Whether the kernels that a probe uses can compute a model of these sizes, within bounds that keep a probe small.
-    package var canBeProbed: Bool {
+    /// Whether importance can be measured in a model of these sizes: the kernels need multiples of 16.
+    package var canMeasureImportance: Bool {
         hiddenSize % 16 == 0 && intermediateSize % 16 == 0 && headCount * headWidth % 16 == 0
     }
 
-    /// The rows of each matrix of a stage, in the order of `ProbeStage.matrices`.
-    func rows(of stage: ProbeStage) -> [Int] {
+    /// The rows of each matrix of a stage, in the order of `LayerStage.matrices`.
+    func rows(of stage: LayerStage) -> [Int] {
         switch stage {
         case .attentionInput: [headCount * headWidth, keyValueHeadCount * headWidth, keyValueHeadCount * headWidth]
         case .attentionOutput, .feedForwardOutput: [hiddenSize]
@@ -32,7 +32,7 @@ extension LlamaConfiguration {
     }
 
     /// The columns of the matrices of a stage.
-    func columns(of stage: ProbeStage) -> Int {
+    func columns(of stage: LayerStage) -> Int {
         switch stage {
         case .attentionInput, .feedForwardInput: hiddenSize
         case .attentionOutput: headCount * headWidth
@@ -41,23 +41,23 @@ extension LlamaConfiguration {
     }
 }
 
-/// Where in a forward pass a matrix is used.
-struct ProbePlace: Hashable {
+/// The position of a matrix in a forward pass.
+struct MatrixPosition: Hashable {
     let layer: Int
-    let stage: ProbeStage
-    /// Which of the stage's matrices it is.
+    let stage: LayerStage
+    /// The index among the stage's matrices.
     let matrix: Int
 
-    /// The place of `model.layers.N.PART.weight`, or nil for tensors of other names.
+    /// The position of `model.layers.N.PROJECTION.weight`, or nil for tensors of other names.
     init?(_ name: TensorName) {
         let prefix = "model.layers."
         let suffix = ".weight"
         guard name.rawValue.hasPrefix(prefix), name.rawValue.hasSuffix(suffix) else { return nil }
         let rest = name.rawValue.dropFirst(prefix.count).dropLast(suffix.count)
         guard let dot = rest.firstIndex(of: "."), let layer = Int(rest[..<dot]), layer >= 0 else { return nil }
-        let part = String(rest[rest.index(after: dot)...])
-        for stage in ProbeStage.allCases {
-            if let matrix = stage.matrices.firstIndex(of: part) {
+        let projection = String(rest[rest.index(after: dot)...])
+        for stage in LayerStage.allCases {
+            if let matrix = stage.matrices.firstIndex(of: projection) {
                 self.layer = layer
                 self.stage = stage
                 self.matrix = matrix
@@ -67,6 +67,6 @@ struct ProbePlace: Hashable {
         return nil
     }
 
-    /// The number of the stage in the whole pass.
-    var step: Int { layer * ProbeStage.allCases.count + stage.rawValue }
+    /// The index of the stage in the whole pass.
+    var step: Int { layer * LayerStage.allCases.count + stage.rawValue }
 }

@@ -10,36 +10,36 @@ import Tensors
 #endif
 
 /// A forward pass of a few tokens that advances as the products of its matrices arrive.
-struct ProbePass {
+struct CalibrationPass {
     private let configuration: LlamaConfiguration
-    private let reader: ActivationProbe.Reader
+    private let reader: ImportanceMeasurement.Reader
     private let kernels: pvit_kernels
     /// Numbers between the rows of an input. Without them, rows of 4096 numbers start in the same set of the first
     /// cache and push each other out.
     static let inputPadding = 16
 
-    private let probe: ProbeTokens
-    private let tokens: Int
+    private let tokens: CalibrationTokens
+    private let tokenCount: Int
 
     private var step = 0
     private var residual: [Float]  // [tokens, hidden]
-    private var input: [Float] = []  // [tokens, columns + inputPadding]: what the matrices of this step read
+    private var input: [Float] = []  // [tokens, columns + inputPadding]: the input of this step's matrices
     private var importance: [Float] = []  // [columns]
     private var outputs: [[Float]] = []  // [tokens, rows] for each matrix of the step
     private var seen: [[Bool]] = []  // [rows] for each matrix of the step
     private var missing = 0  // rows
 
     init(
-        _ configuration: LlamaConfiguration, _ probe: ProbeTokens, reader: @escaping ActivationProbe.Reader,
+        _ configuration: LlamaConfiguration, _ tokens: CalibrationTokens, reader: @escaping ImportanceMeasurement.Reader,
         kernels: pvit_kernels
     ) throws {
         self.configuration = configuration
-        self.probe = probe
-        tokens = probe.ids.count
+        self.tokens = tokens
+        tokenCount = tokens.ids.count
         self.reader = reader
         self.kernels = kernels
         residual = []
-        for token in probe.ids {
+        for token in tokens.ids {
             residual += try Self.read(
                 "model.embed_tokens.weight", token..<token + 1, count: configuration.hiddenSize, by: reader)
         }
@@ -47,7 +47,7 @@ struct ProbePass {
     }
 
     private static func read(
-        _ name: TensorName, _ rows: Range<Int>, count: Int, by reader: ActivationProbe.Reader
+        _ name: TensorName, _ rows: Range<Int>, count: Int, by reader: ImportanceMeasurement.Reader
     ) throws -> [Float] {
         let numbers = try reader(name, rows)
         guard numbers.count == count else {
@@ -57,35 +57,35 @@ struct ProbePass {
         return numbers
     }
 
-    private var stage: ProbeStage { ProbeStage(rawValue: step % ProbeStage.allCases.count) ?? .attentionInput }
-    private var layer: Int { step / ProbeStage.allCases.count }
+    private var stage: LayerStage { LayerStage(rawValue: step % LayerStage.allCases.count) ?? .attentionInput }
+    private var layer: Int { step / LayerStage.allCases.count }
 
-    /// What the matrix at a place reads, and the importance of its columns; nil while earlier matrices are missing.
-    func input(at place: ProbePlace) throws -> (input: [Float], importance: [Float])? {
-        guard place.layer < configuration.layerCount, place.step >= step else {
+    /// The input of a matrix and the importance of its columns; nil while earlier matrices are missing.
+    func input(at position: MatrixPosition) throws -> (input: [Float], importance: [Float])? {
+        guard position.layer < configuration.layerCount, position.step >= step else {
             throw PVITError(.cannotQuantize, "the matrix does not belong to the model or came before")
         }
-        return place.step == step ? (input, importance) : nil
+        return position.step == step ? (input, importance) : nil
     }
 
-    /// Takes the products of some rows of a matrix, and goes on when they were the last of this step.
-    mutating func add(_ products: [Float], rows: Range<Int>, at place: ProbePlace) throws {
-        let count = configuration.rows(of: place.stage)[place.matrix]
-        guard place.step == step, rows.lowerBound >= 0, rows.upperBound <= count,
-            !seen[place.matrix][rows].contains(true)
+    /// Adds the products of some rows of a matrix. The last ones of a step begin the next step.
+    mutating func add(_ products: [Float], rows: Range<Int>, at position: MatrixPosition) throws {
+        let count = configuration.rows(of: position.stage)[position.matrix]
+        guard position.step == step, rows.lowerBound >= 0, rows.upperBound <= count,
+            !seen[position.matrix][rows].contains(true)
         else { throw PVITError(.cannotQuantize, "rows \(rows) of the matrix came before or do not belong to it") }
-        for token in 0..<tokens {
+        for token in 0..<tokenCount {
             let start = token * count
-            outputs[place.matrix].replaceSubrange(
+            outputs[position.matrix].replaceSubrange(
                 start + rows.lowerBound..<start + rows.upperBound,
                 with: products[token * rows.count..<(token + 1) * rows.count])
         }
-        for row in rows { seen[place.matrix][row] = true }
+        for row in rows { seen[position.matrix][row] = true }
         missing -= rows.count
         if missing == 0 { try advance() }
     }
 
-    /// Computes what the matrices of this step read.
+    /// Computes the input of this step's matrices.
     private mutating func begin() throws {
         var activations: [Float]  // [tokens, columns]
         switch stage {
@@ -99,7 +99,7 @@ struct ProbePass {
         importance = meanSquares(of: activations)
         input = padded(activations)
         let rows = configuration.rows(of: stage)
-        outputs = rows.map { [Float](repeating: 0, count: tokens * $0) }
+        outputs = rows.map { [Float](repeating: 0, count: tokenCount * $0) }
         seen = rows.map { [Bool](repeating: false, count: $0) }
         missing = rows.reduce(0, +)
     }
@@ -119,7 +119,7 @@ struct ProbePass {
         let weight = try Self.read(name, 0..<hidden, count: hidden, by: reader)
         var result = residual
         result.withUnsafeMutableBufferPointer { buffer in
-            for token in 0..<tokens {
+            for token in 0..<tokenCount {
                 let row = buffer.baseAddress?.advanced(by: token * hidden)
                 kernels.rms_norm(row, weight, hidden, configuration.normEpsilon, row)
             }
@@ -130,14 +130,14 @@ struct ProbePass {
     /// [tokens, heads * headWidth]: causal attention within each sequence, from this step's queries, keys and values.
     private mutating func attention() -> [Float] {
         let width = configuration.headWidth
-        let length = probe.length
+        let length = tokens.length
         rotate(&outputs[0], heads: configuration.headCount)
         rotate(&outputs[1], heads: configuration.keyValueHeadCount)
         let shared = configuration.headCount / configuration.keyValueHeadCount
         let queryWidth = configuration.headCount * width
-        var result = [Float](repeating: 0, count: tokens * queryWidth)
+        var result = [Float](repeating: 0, count: tokenCount * queryWidth)
         var scratch = [Float](repeating: 0, count: pvit_attention_scratch(shared * length, width))
-        for sequence in 0..<probe.sequences {
+        for sequence in 0..<tokens.sequenceCount {
             for head in 0..<configuration.keyValueHeadCount {
                 let keys = keyGroups(of: rows(of: outputs[1], sequence: sequence, head: head))
                 let values = rows(of: outputs[2], sequence: sequence, head: head)
@@ -155,7 +155,7 @@ struct ProbePass {
         return result
     }
 
-    /// The keys `[length, headWidth]` in groups of positions, as attention takes them.
+    /// The keys [length, headWidth] in groups of positions, which is the layout that attention reads.
     private func keyGroups(of keys: [Float]) -> [Float] {
         let (width, group) = (configuration.headWidth, Int(PVIT_KEY_GROUP))
         let length = keys.count / width
@@ -168,11 +168,11 @@ struct ProbePass {
         return result
     }
 
-    /// [length, headWidth]: what one head of one sequence has of keys or values.
+    /// [length, headWidth]: the keys or values of one head in one sequence.
     private func rows(of all: [Float], sequence: Int, head: Int) -> [Float] {
         let width = configuration.headWidth
         let stride = configuration.keyValueHeadCount * width
-        let length = probe.length
+        let length = tokens.length
         return (0..<length).flatMap { position in
             let start = (sequence * length + position) * stride + head * width
             return all[start..<start + width]
@@ -182,8 +182,8 @@ struct ProbePass {
     private func rotate(_ vectors: inout [Float], heads: Int) {
         let width = configuration.headWidth
         vectors.withUnsafeMutableBufferPointer { buffer in
-            for token in 0..<tokens {
-                let position = Double(token % probe.length)
+            for token in 0..<tokenCount {
+                let position = Double(token % tokens.length)
                 let angles = (0..<width / 2).map {
                     let frequency = pow(configuration.rotary.theta, -2 * Double($0) / Double(width))
                     return position * configuration.rotary.scaling.scaled(frequency)
@@ -199,8 +199,8 @@ struct ProbePass {
     private func padded(_ activations: [Float]) -> [Float] {
         let columns = configuration.columns(of: stage)
         var result: [Float] = []
-        result.reserveCapacity(tokens * (columns + Self.inputPadding))
-        for token in 0..<tokens {
+        result.reserveCapacity(tokenCount * (columns + Self.inputPadding))
+        for token in 0..<tokenCount {
             result += activations[token * columns..<(token + 1) * columns]
             result += repeatElement(0, count: Self.inputPadding)
         }
@@ -209,18 +209,18 @@ struct ProbePass {
 
     /// [columns]: the mean over tokens of the squares of this step's input [tokens, columns].
     ///
-    /// Random tokens say less about the inner activations of the feed-forward network than about all others; there the
-    /// root of the mean square serves better.
+    /// Random tokens predict the inner activations of the feed-forward network less well than all others. There the
+    /// root of the mean square gives smaller errors.
     private func meanSquares(of activations: [Float]) -> [Float] {
         let columns = configuration.columns(of: stage)
         var sums = [Float](repeating: 0, count: columns)
-        for token in 0..<tokens {
+        for token in 0..<tokenCount {
             for column in 0..<columns {
                 let activation = activations[token * columns + column]
                 sums[column] += activation * activation
             }
         }
-        let means = sums.map { min($0 / Float(tokens), .greatestFiniteMagnitude) }
-        return stage == .feedForwardOutput && !probe.isText ? means.map { $0.squareRoot() } : means
+        let means = sums.map { min($0 / Float(tokenCount), .greatestFiniteMagnitude) }
+        return stage == .feedForwardOutput && !tokens.isText ? means.map { $0.squareRoot() } : means
     }
 }

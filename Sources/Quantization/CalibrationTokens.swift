@@ -1,21 +1,21 @@
 import Storage
 
-/// The sequences of tokens that a probe sends through a model, all of one length.
-public struct ProbeTokens: Sendable, Hashable {
+/// The tokens that importance is measured with: sequences of one length.
+public struct CalibrationTokens: Sendable, Hashable {
     /// The tokens, sequence after sequence.
     public let ids: [Int]
     /// The number of tokens in each sequence.
     let length: Int
-    /// Whether they come from a text. Random tokens say less about what is inside of the model.
+    /// Whether they come from a text. Random tokens predict the inner activations of a model less well.
     let isText: Bool
 
-    /// How many sequences there are.
-    var sequences: Int { ids.count / length }
+    /// The number of sequences.
+    var sequenceCount: Int { ids.count / length }
 
     /// 64 tokens below `vocabulary` from SplitMix64 (Steele, Lea and Flood, 2014), seeded with 0: four sequences of 16.
     ///
     /// More random tokens gain little: 64 are within 2 % of the weighted error that 256 give, 32 within 4 %.
-    public static func random(vocabulary: Int) -> ProbeTokens {
+    public static func random(vocabulary: Int) -> CalibrationTokens {
         var state: UInt64 = 0
         let ids = (0..<64).map { _ in
             state &+= 0x9E37_79B9_7F4A_7C15
@@ -24,14 +24,14 @@ public struct ProbeTokens: Sendable, Hashable {
             z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
             return Int((z ^ (z >> 31)) % UInt64(max(vocabulary, 1)))
         }
-        return ProbeTokens(ids: ids, length: 16, isText: false)
+        return CalibrationTokens(ids: ids, length: 16, isText: false)
     }
 
     /// At most 16 sequences of 64 tokens, spread evenly over a text.
     ///
     /// - Parameters:
     ///   - text: The tokens of the text.
-    ///   - beginning: What each sequence begins with in addition, as the model expects it; nil for nothing.
+    ///   - beginning: A token put before each sequence (BOS); nil for none.
     /// - Throws: `quantize.calibration` for a text of fewer than 64 tokens.
     public init(text: [Int], beginning: Int?) throws {
         let length = 64

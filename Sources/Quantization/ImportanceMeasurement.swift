@@ -4,36 +4,37 @@ import Parallelism
 import Storage
 import Tensors
 
-/// Estimates how large the activations are that each column of a matrix is multiplied by: by sending a few tokens
-/// through the model while it is encoded, random ones or some of a text.
+/// Measures how much each column of a matrix matters: the mean square of the activations that it is multiplied by,
+/// when a few tokens pass through the model while it is encoded. The tokens are random or come from a text.
 ///
-/// The square of an activation is what the squared error of a weight counts, so these estimates are the `importance`
-/// for `TileQuantizer`. Random tokens find what matters most in trained models, a few channels with activations a
-/// hundred times the usual, about as well as text does (`formats/blocks.md` has the figures). The forward pass costs no
-/// reading of its own: each tile of weights is multiplied by the probe's activations when it is in memory to be encoded
-/// anyway. Weights must therefore come in the order of a forward pass; tiles of the matrices that read the same
-/// activations (query, key and value; gate and up) may come in any order and from several threads.
+/// An error in a weight is multiplied by the activation, so its square counts in proportion to the activation's square.
+/// The result is the `importance` of `TileQuantizer`. Trained models have a few channels with activations a hundred
+/// times the usual; random tokens find them about as well as text does (`formats/blocks.md` has the figures).
 ///
-/// The result is a function of the weights alone: not of the threads, nor of the processor.
-public final class ActivationProbe: Sendable {
+/// The forward pass needs no reading of its own: each tile of weights is multiplied by the activations while it is in
+/// memory to be encoded. Weights must therefore come in the order of a forward pass. Tiles of matrices that read the
+/// same activations (query, key and value; gate and up) may come in any order and from several threads.
+///
+/// The result depends on the weights and tokens alone, not on threads or processor.
+public final class ImportanceMeasurement: Sendable {
     /// Reads rows of a tensor as numbers: elements of a vector, rows of the embeddings.
     public typealias Reader = @Sendable (_ name: TensorName, _ rows: Range<Int>) throws -> [Float]
 
     private struct State {
-        var pass: ProbePass
-        /// What ended the pass early. Every thread that waits or adds gets it.
+        var pass: CalibrationPass
+        /// The error that ended the pass early. Every thread that waits or adds throws it.
         var failure: (any Error)?
 
-        /// What the matrices at `place` read; nil while matrices that come before are missing.
-        func input(at place: ProbePlace) throws -> (input: [Float], importance: [Float])? {
+        /// The input of the matrix at `position` and its importance; nil while earlier matrices are missing.
+        func input(at position: MatrixPosition) throws -> (input: [Float], importance: [Float])? {
             if let failure { throw failure }
-            return try pass.input(at: place)
+            return try pass.input(at: position)
         }
 
-        mutating func add(_ products: [Float], rows: Range<Int>, at place: ProbePlace) throws {
+        mutating func add(_ products: [Float], rows: Range<Int>, at position: MatrixPosition) throws {
             if let failure { throw failure }
             do {
-                try pass.add(products, rows: rows, at: place)
+                try pass.add(products, rows: rows, at: position)
             } catch {
                 failure = error
                 throw error
@@ -44,69 +45,69 @@ public final class ActivationProbe: Sendable {
     private let state: Condition<State>
     private let kernels: pvit_kernels
 
-    /// Prepares a pass, reading the embeddings of the tokens.
+    /// Prepares a pass and reads the embeddings of the tokens.
     ///
     /// - Parameters:
-    ///   - tokens: What is sent through the model; nil stands for random tokens.
+    ///   - tokens: The tokens that pass through the model; nil for random ones.
     ///   - reader: Reads `model.embed_tokens.weight` and the norms; must be safe to call from any thread.
     /// - Throws: `quantize.shape` for sizes that cannot be computed, and the reader's errors.
     public convenience init(
-        _ configuration: LlamaConfiguration, tokens: ProbeTokens? = nil, reader: @escaping Reader
+        _ configuration: LlamaConfiguration, tokens: CalibrationTokens? = nil, reader: @escaping Reader
     ) throws {
         try self.init(
             configuration, tokens: tokens, reader: reader, kernels: pvit_kernels_best())
     }
 
     init(
-        _ configuration: LlamaConfiguration, tokens: ProbeTokens? = nil, reader: @escaping Reader,
+        _ configuration: LlamaConfiguration, tokens: CalibrationTokens? = nil, reader: @escaping Reader,
         kernels: UnsafePointer<pvit_kernels>
     ) throws {
-        guard configuration.canBeProbed else {
+        guard configuration.canMeasureImportance else {
             throw PVITError(.cannotQuantize, "the sizes of the model do not fit together")
         }
         self.kernels = kernels.pointee
-        let tokens = tokens ?? ProbeTokens.random(vocabulary: configuration.vocabularySize)
+        let tokens = tokens ?? CalibrationTokens.random(vocabulary: configuration.vocabularySize)
         guard tokens.ids.allSatisfy({ (0..<configuration.vocabularySize).contains($0) }) else {
             throw PVITError(
-                .badCalibration, "the tokenizer knows tokens that the model has no embeddings of",
+                .badCalibration, "the tokenizer has tokens that the model has no embeddings for",
                 remedy: "put the tokenizer files of the model beside its weights")
         }
         state = Condition(
-            State(pass: try ProbePass(configuration, tokens, reader: reader, kernels: kernels.pointee)))
+            State(pass: try CalibrationPass(configuration, tokens, reader: reader, kernels: kernels.pointee)))
     }
 
-    /// Takes part of a matrix into account and returns the importance of its columns.
+    /// Multiplies rows of a matrix by the activations and returns the importance of its columns.
     ///
-    /// Waits until all matrices that come before in a forward pass have been seen whole. Every row of the seven
-    /// matrices of each layer must be given once.
+    /// Waits until all rows of earlier matrices were given. Every row of the seven matrices of each layer must be given
+    /// once.
     ///
     /// - Parameters:
-    ///   - rows: Which rows of the matrix these are.
+    ///   - rows: The range of rows.
     ///   - name: `model.layers.N.self_attn.q_proj.weight` and so on.
     ///   - weights: [rows, columns].
     /// - Returns: [columns], or nil for a tensor that is not one of the matrices.
     /// - Throws: `quantize.shape` for weights that do not suit the architecture or come twice; `quantize.abandoned`
     ///   after `abandon`; the reader's errors.
     public func observe(_ rows: Range<Int>, of name: TensorName, weights: Span<Float>) throws -> [Float]? {
-        guard let place = ProbePlace(name) else { return nil }
-        let (input, importance) = try state.wait(for: { try $0.input(at: place) })
+        guard let position = MatrixPosition(name) else { return nil }
+        let (input, importance) = try state.wait(for: { try $0.input(at: position) })
         let columns = importance.count
         guard !rows.isEmpty, weights.count / columns == rows.count, weights.count % columns == 0 else {
             throw PVITError(.cannotQuantize, "\(weights.count) weights are not \(rows.count) rows of \(columns)")
         }
         let products = project(weights, rowCount: rows.count, columns: columns, input: input)
-        try state.change { try $0.add(products, rows: rows, at: place) }
+        try state.change { try $0.add(products, rows: rows, at: position) }
         return importance
     }
 
-    /// Ends all waiting with an error, now and in future: to be called when a thread gives up.
+    /// Ends all present and future calls of `observe` with an error. A thread that gives up must call it.
     public func abandon() {
-        state.change { $0.failure = $0.failure ?? PVITError(.quantizationAbandoned, "the work was given up") }
+        state.change { $0.failure = $0.failure ?? PVITError(.quantizationAbandoned, "another tile could not be converted") }
     }
 
     /// [tokens, rows] = input [tokens, columns + padding] times the transposed weights [rows, columns].
     private func project(_ weights: Span<Float>, rowCount: Int, columns: Int, input: [Float]) -> [Float] {
-        let inputStride = columns + ProbePass.inputPadding
+        let inputStride = columns + CalibrationPass.inputPadding
         let tokens = input.count / inputStride
         return weights.withUnsafeBufferPointer { weights in
             [Float](unsafeUninitializedCapacity: tokens * rowCount) { products, count in

@@ -39,7 +39,7 @@ private struct SmallModel: Sendable {
         tensors.filter { $0.name.rawValue.hasSuffix("_proj.weight") }
     }
 
-    var reader: ActivationProbe.Reader {
+    var reader: ImportanceMeasurement.Reader {
         { [tensors] name, rows in
             let tensor = try #require(tensors.first { $0.name == name })
             let width = tensor.elements.count / tensor.rows
@@ -47,36 +47,36 @@ private struct SmallModel: Sendable {
         }
     }
 
-    func probe(_ isa: pvit_isa? = nil) throws -> ActivationProbe {
-        guard let isa else { return try ActivationProbe(Self.configuration, reader: reader) }
-        return try ActivationProbe(
+    func measurement(_ isa: pvit_isa? = nil) throws -> ImportanceMeasurement {
+        guard let isa else { return try ImportanceMeasurement(Self.configuration, reader: reader) }
+        return try ImportanceMeasurement(
             Self.configuration, reader: reader, kernels: #require(pvit_kernels_for(isa)))
     }
 
-    /// Gives some rows of a matrix to a probe.
+    /// Gives some rows of a matrix to a measurement.
     @discardableResult
-    func observe(_ index: Int, _ rows: Range<Int>, _ probe: ActivationProbe) throws -> [Float]? {
+    func observe(_ index: Int, _ rows: Range<Int>, _ measurement: ImportanceMeasurement) throws -> [Float]? {
         let matrix = matrices[index]
         let columns = matrix.elements.count / matrix.rows
         let weights = Array(matrix.elements[rows.lowerBound * columns..<rows.upperBound * columns])
-        return try probe.observe(rows, of: matrix.name, weights: weights.span)
+        return try measurement.observe(rows, of: matrix.name, weights: weights.span)
     }
 
     /// The importance of every matrix when whole matrices are given in order.
-    func importance(_ probe: ActivationProbe) throws -> [[Float]] {
-        try matrices.indices.map { try #require(try observe($0, 0..<matrices[$0].rows, probe)) }
+    func importance(_ measurement: ImportanceMeasurement) throws -> [[Float]] {
+        try matrices.indices.map { try #require(try observe($0, 0..<matrices[$0].rows, measurement)) }
     }
 }
 
 @Suite("Importance from random tokens")
-struct ActivationProbeTests {
+struct ImportanceMeasurementTests {
     @Test("tokens of a text are taken in stretches from its first to its last, each after the token that begins texts")
     func text() throws {
         let model = SmallModel(seed: 5)
         let text = (0..<200).map { ($0 * $0 + $0 / 7) % 50 }
-        let probe = try ActivationProbe(
-            SmallModel.configuration, tokens: ProbeTokens(text: text, beginning: 49), reader: model.reader)
-        let importance = try #require(try model.observe(0, 0..<64, probe))
+        let measurement = try ImportanceMeasurement(
+            SmallModel.configuration, tokens: CalibrationTokens(text: text, beginning: 49), reader: model.reader)
+        let importance = try #require(try model.observe(0, 0..<64, measurement))
         let embeddings = model.tensors[0].elements.map(Double.init)
         let norm = model.tensors[1].elements.map(Double.init)
         let tokens = [0, 68, 137].flatMap { [49] + text[$0..<$0 + 63] }
@@ -89,7 +89,7 @@ struct ActivationProbeTests {
             }
         }
         for (ours, theirs) in zip(importance, expected) { #expect(abs(Double(ours) - theirs) <= 1e-4 * theirs) }
-        #expect(throws: PVITError.self) { try ProbeTokens(text: Array(text[..<60]), beginning: nil) }
+        #expect(throws: PVITError.self) { try CalibrationTokens(text: Array(text[..<60]), beginning: nil) }
     }
 
     @Test(
@@ -138,7 +138,7 @@ struct ActivationProbeTests {
                 h = h + m @ take(32, 96).T
             """, file.string)
         let expected = text.split(separator: "\n").map { $0.split(separator: " ").compactMap { Double($0) } }
-        let importance = try model.importance(model.probe())
+        let importance = try model.importance(model.measurement())
         #expect(importance.count == expected.count)
         for (ours, theirs) in zip(importance, expected) {
             #expect(ours.count == theirs.count)
@@ -149,16 +149,16 @@ struct ActivationProbeTests {
     @Test("instruction sets, the order of tiles and threads make no difference")
     func determinism() throws {
         let model = SmallModel(seed: 22)
-        let expected = try model.importance(model.probe(PVIT_ISA_SCALAR))
+        let expected = try model.importance(model.measurement(PVIT_ISA_SCALAR))
         for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI] where pvit_kernels_for(isa) != nil {
-            #expect(try model.importance(model.probe(isa)) == expected)
+            #expect(try model.importance(model.measurement(isa)) == expected)
         }
         // Threads claim tiles of eight rows, the matrices of a stage backwards, and wait for the stages before.
         let stages = [[2, 1, 0], [3], [5, 4], [6], [9, 8, 7], [10], [12, 11], [13]]
         let tiles = stages.joined().flatMap { matrix in
             stride(from: 0, to: model.matrices[matrix].rows, by: 8).reversed().map { (matrix, $0..<$0 + 8) }
         }
-        let probe = try model.probe()
+        let measurement = try model.measurement()
         let next = Atomic(0)
         let found = Mutex<[Int: [Float]]>([:])
         let failures = Mutex<[any Error]>([])
@@ -167,11 +167,11 @@ struct ActivationProbeTests {
                 let number = next.add(1, ordering: .relaxed).oldValue
                 guard number < tiles.count else { return }
                 do {
-                    let importance = try model.observe(tiles[number].0, tiles[number].1, probe)
+                    let importance = try model.observe(tiles[number].0, tiles[number].1, measurement)
                     found.withLock { $0[tiles[number].0] = importance }
                 } catch {
                     failures.withLock { $0.append(error) }
-                    return probe.abandon()
+                    return measurement.abandon()
                 }
             }
         }
@@ -181,12 +181,12 @@ struct ActivationProbeTests {
 
     @Test("tensors that are not matrices of a layer have no importance")
     func otherTensors() throws {
-        let probe = try SmallModel(seed: 23).probe()
+        let measurement = try SmallModel(seed: 23).measurement()
         let weights = [Float](repeating: 1, count: 32)
         for name in [
             "model.norm.weight", "lm_head.weight", "model.layers.0.input_layernorm.weight", "model.layers.x.mlp",
         ] {
-            #expect(try probe.observe(0..<1, of: TensorName(name), weights: weights.span) == nil)
+            #expect(try measurement.observe(0..<1, of: TensorName(name), weights: weights.span) == nil)
         }
     }
 
@@ -195,17 +195,17 @@ struct ActivationProbeTests {
         let model = SmallModel(seed: 24)
         let weights = [Float](repeating: 1, count: 64)
         for (layer, rows) in [(0, 0..<1), (0, 63..<65), (0, -2..<0), (7, 0..<2)] {
-            let probe = try model.probe()
+            let measurement = try model.measurement()
             let name = TensorName("model.layers.\(layer).self_attn.q_proj.weight")
-            #expect(throws: PVITError.self) { try probe.observe(rows, of: name, weights: weights.span) }
+            #expect(throws: PVITError.self) { try measurement.observe(rows, of: name, weights: weights.span) }
         }
-        let probe = try model.probe()
-        try model.observe(0, 0..<16, probe)
-        #expect(throws: PVITError.self) { try model.observe(0, 8..<24, probe) }
+        let measurement = try model.measurement()
+        try model.observe(0, 0..<16, measurement)
+        #expect(throws: PVITError.self) { try model.observe(0, 8..<24, measurement) }
         var json = SmallModel.json
         json["hidden_size"] = 40
         let odd = try LlamaConfiguration(parsing: json)
-        #expect(throws: PVITError.self) { try ActivationProbe(odd, reader: model.reader) }
+        #expect(throws: PVITError.self) { try ImportanceMeasurement(odd, reader: model.reader) }
     }
 
     @Test("both spellings of the rotary base and of its scaling give the same importance, another base another one")
@@ -215,7 +215,7 @@ struct ActivationProbeTests {
             var json = SmallModel.json
             for change in changes.members { json[change.key] = change.value }
             return try model.importance(
-                ActivationProbe(LlamaConfiguration(parsing: json), reader: model.reader))
+                ImportanceMeasurement(LlamaConfiguration(parsing: json), reader: model.reader))
         }
         let newer = try importance(["rope_parameters": ["rope_theta": 500], "rope_theta": 10_000])
         #expect(try newer == importance([:]))
@@ -228,15 +228,15 @@ struct ActivationProbeTests {
     @Test("waiting for matrices that will not come ends when the work is abandoned")
     func abandonment() async throws {
         let model = SmallModel(seed: 25)
-        let probe = try model.probe()
+        let measurement = try model.measurement()
         async let waiting: Bool = {
-            do { return try model.observe(13, 0..<8, probe) == nil } catch {
+            do { return try model.observe(13, 0..<8, measurement) == nil } catch {
                 return (error as? PVITError)?.code == .quantizationAbandoned
             }
         }()
         try await Task.sleep(for: .milliseconds(20))
-        probe.abandon()
+        measurement.abandon()
         #expect(await waiting)
-        #expect(throws: PVITError.self) { try model.observe(0, 0..<8, probe) }
+        #expect(throws: PVITError.self) { try model.observe(0, 0..<8, measurement) }
     }
 }
