@@ -2,9 +2,9 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// A model as somebody published it: its tensors and the files that go with them.
+/// A published model: its tensors, configuration and tokenizer files.
 public struct Checkpoint: Sendable {
-    /// How the weights are stored, for people: `safetensors`, `2 safetensors shards`, …
+    /// A readable description of the format: `safetensors`, `2 safetensors shards`, …
     public let format: String
     /// The folder or file that was opened.
     public let path: FilePath
@@ -16,10 +16,10 @@ public struct Checkpoint: Sendable {
     public let sideFiles: SideFiles
     /// The files that the weights come from, in the order of their names.
     public let sourceFiles: [SourceFile]
-    /// The types that tensors of a GGUF file have there, where those differ from what is delivered.
+    /// The stored types of a GGUF file's tensors, where they differ from the types that `weights` delivers.
     public let blockTypes: [TensorName: GGUFType]
 
-    /// Creates a checkpoint from its parts.
+    /// Creates a checkpoint.
     ///
     /// - Throws: A JSON error when `config.json` among the side files is not a JSON object.
     public init(

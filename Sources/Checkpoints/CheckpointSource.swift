@@ -1,15 +1,15 @@
 import Storage
 import SystemPackage
 
-/// Opens checkpoints of every format that is read here.
+/// Opens checkpoints of every supported format.
 public enum CheckpointSource {
     /// Opens a checkpoint: a Hugging Face folder, a Meta LLaMA folder, or a safetensors, PyTorch or GGUF file.
     ///
     /// The format is recognised by content. Nothing but headers and side files is read.
     ///
-    /// - Throws: `file.not-found`, `checkpoint.format-not-readable` for formats that are known and not read,
-    ///   `checkpoint.not-a-model` and `checkpoint.quantized` for what is no model as such, `checkpoint.format-unknown`,
-    ///   and the errors of the format.
+    /// - Throws: `file.not-found`, `checkpoint.format-not-readable` for known formats that are not
+    ///   supported, `checkpoint.not-a-model` and `checkpoint.quantized` for files that are not a model's weights,
+    ///   `checkpoint.format-unknown`, and the errors of the format.
     public static func open(_ path: FilePath) throws -> Checkpoint {
         let folder = isFolder(path) ? path : path.parentFolder
         do {
@@ -50,11 +50,11 @@ public enum CheckpointSource {
         case .safetensors, .lfsPointer, .webPage, .empty, .unknown:
             guard path.extension != "json" else {
                 throw PVITError(
-                    .formatUnknown, "this is a JSON file beside weights, not the weights", file: path,
+                    .formatUnknown, "this is a JSON file, not the weights", file: path,
                     remedy: "give the folder that it lies in")
             }
             throw PVITError(
-                .formatUnknown, kind == .empty ? "the file is empty" : "this is no checkpoint of a known format",
+                .formatUnknown, kind == .empty ? "the file is empty" : "the format of this file is not known",
                 file: path, remedy: "give a Hugging Face or Meta LLaMA folder, or a safetensors, PyTorch or GGUF file")
         }
         return try checkpoint(

@@ -8,14 +8,14 @@ import SystemPackage
 #endif
 
 extension PVITError.Code {
-    /// The disk has too little room for the output.
+    /// The disk has too little free space for the output.
     public static let tooLittleSpace = Self("file.too-little-space", .cannotCreate)
 }
 
-/// Room on a disk.
+/// Free space on a disk.
 public enum DiskSpace {
-    /// Throws `file.too-little-space` unless about `byteCount` bytes can be written where `output` leads. Says nothing
-    /// of devices and pipes, and when the file system cannot tell.
+    /// Throws `file.too-little-space` unless about `byteCount` bytes can be written to `output`. Does not check devices
+    /// and pipes, nor file systems that do not report free space.
     ///
     /// - Throws: Also `file.cannot-create` for what `OutputPlace` refuses.
     public static func require(_ byteCount: UInt64, for output: FilePath) throws {

@@ -2,17 +2,17 @@ import Storage
 import SystemPackage
 
 extension PVITError.Code {
-    /// The file is the text that Git LFS keeps in place of the real file.
+    /// The file is a Git LFS pointer, not the file it stands for.
     public static let lfsPointer = Self("checkpoint.lfs-pointer", .badData)
-    /// The file is a web page, saved in place of the real file.
+    /// The file is a web page, saved instead of the real file.
     public static let webPage = Self("checkpoint.web-page", .badData)
-    /// The checkpoint has a format that is known and cannot be read.
+    /// The checkpoint has a known format that is not supported.
     public static let formatNotReadable = Self("checkpoint.format-not-readable", .badData)
-    /// The checkpoint has no format that is known.
+    /// The format of the checkpoint is not known.
     public static let formatUnknown = Self("checkpoint.format-unknown", .badData)
 }
 
-/// What a file is, by its first bytes.
+/// The kind of a file, recognised by its first bytes.
 public enum FileKind: Sendable, Hashable {
     /// A safetensors file.
     case safetensors
@@ -24,11 +24,11 @@ public enum FileKind: Sendable, Hashable {
     case tarArchive
     /// A GGUF file.
     case gguf
-    /// A text that stands for a file kept elsewhere by Git LFS.
+    /// A Git LFS pointer.
     case lfsPointer
     /// A web page.
     case webPage
-    /// A file without any bytes.
+    /// An empty file.
     case empty
     /// Anything else.
     case unknown
@@ -63,7 +63,7 @@ public enum FileKind: Sendable, Hashable {
         }
     }
 
-    /// Throws when the file stands in for another one that was not downloaded.
+    /// Throws for a Git LFS pointer and for a web page, which are left where a download failed.
     static func rejectPlaceholder(_ file: borrowing MappedFile) throws {
         switch try FileKind(of: file) {
         case .lfsPointer:

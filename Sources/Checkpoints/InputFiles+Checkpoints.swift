@@ -2,8 +2,8 @@ import Storage
 import SystemPackage
 
 extension InputFiles {
-    /// Adds what reading a checkpoint or a container at `path` reads: the file with its other parts and the files
-    /// beside it, or what has a name of a checkpoint's in the folder.
+    /// Adds the files that are read with a checkpoint or container at `path`: of a file, itself, its other shards and
+    /// its side files; of a folder, all files with a checkpoint's file names.
     public mutating func add(checkpoint path: FilePath) {
         let isFolder = isFolder(path)
         let folder = isFolder ? path : path.parentFolder
@@ -14,7 +14,7 @@ extension InputFiles {
         } else {
             add(file: path)
             let name = path.name
-            // A container has everything in itself.
+            // A container needs no other files.
             reads = { path.extension != "pvq" && CheckpointNames.isRead($0, besideFile: name) }
         }
         add(folder: folder, reading: reads)
@@ -34,16 +34,15 @@ private enum CheckpointNames {
         Set(SideFiles.names).union([SideFiles.preprocessorConfig, MetaFolder.parametersName])
         .union([HuggingFaceFolder.safetensors, HuggingFaceFolder.torch].map(\.indexFileName))
 
-    /// Whether a file of this name in a folder with these files is read with the folder. GGUF files are where there is
-    /// nothing else.
+    /// Whether a file of this name is read when the folder is opened. GGUF files are read if there are no other weights.
     static func isRead(_ name: String, fromFolderOf entries: [String]) -> Bool {
         if sideFiles.contains(name) || hasWeights(name) { return true }
         return name.hasSuffix(".gguf") && !entries.contains(where: hasWeights)
     }
 
-    /// Whether a file of this name is read with a file in the same folder.
+    /// Whether a file of this name is read when another file in the same folder is opened.
     static func isRead(_ name: String, besideFile file: String) -> Bool {
-        sideFiles.contains(name) || GGUFSplit.areParts(name, file)
+        sideFiles.contains(name) || GGUFSplit.areOneModel(name, file)
     }
 
     private static func hasWeights(_ name: String) -> Bool { weightSuffixes.contains { name.hasSuffix($0) } }

@@ -2,16 +2,17 @@ import Storage
 import Tensors
 
 extension MappedFile {
-    /// Reads of at least this many bytes are part of a pass over the file.
+    /// Reads of at least this many bytes belong to a sequential scan of the file.
     private static let passByteCount = 1 << 16
-    /// How far ahead of a pass the operating system is asked to read.
+    /// How far ahead of a scan the operating system is asked to read.
     private static let readAheadByteCount = 4 << 20
 
     /// Lends the bytes of `range`, which belong to the tensor or archive entry with the bytes `whole`.
     ///
-    /// A pass over a tensor in large pieces is read ahead of, and what it has read leaves the process's memory at once.
+    /// For a scan in large chunks, the operating system is asked to read ahead, and pages that were read are dropped from
+    /// the process's memory.
     ///
-    /// - Throws: What `withBytes` throws, naming the tensor, also for a file that was cut within a page.
+    /// - Throws: What `withBytes` throws, naming the tensor, also for a file that was truncated within a page.
     func withPass<Result>(
         over range: Range<Int>, of whole: Range<Int>, tensor name: TensorName? = nil,
         _ body: (RawSpan) throws -> Result
@@ -27,7 +28,7 @@ extension MappedFile {
         }
     }
 
-    /// Does `body`, which reads `range` of the bytes `whole`, with what follows read ahead of.
+    /// Runs `body`, which reads `range` of the bytes `whole`, while the bytes that follow are read ahead.
     func readingAhead<Result>(
         over range: Range<Int>, of whole: Range<Int>, _ body: () throws -> Result
     ) rethrows -> Result {

@@ -12,16 +12,16 @@ struct ShardedSource: TensorSource {
     let shards: [any WeightFile]
     let tensors: [TensorDescription]
     private let origins: [TensorName: Origin]
-    /// The other files that hold a tensor, for those that several hold.
+    /// The other files that hold a tensor, for tensors that several files hold.
     private let copies: [TensorName: [Int]]
 
-    /// Where a tensor is, and what it is there.
+    /// The file that holds a tensor, and its description there.
     private struct Origin {
         let shard: Int
         let tensor: TensorDescription
     }
 
-    /// Lists the tensors. One that several files hold with the same bytes is read from the first of them.
+    /// Lists the tensors. If several files hold the same tensor with the same bytes, the first one is used.
     ///
     /// - Throws: `checkpoint.duplicate-tensor` when two files hold a tensor of the same name with different contents.
     init(_ shards: [any WeightFile]) throws {

@@ -2,14 +2,14 @@ import Storage
 import SystemPackage
 
 extension SideFiles {
-    /// The names of the files that hold nothing but a conversation template.
+    /// The names of the files that only hold a conversation template.
     package static let chatTemplateNames = [chatTemplate, chatTemplateJSON]
 
     /// The Jinja text of the conversation template; nil if there is none.
     ///
-    /// `chat_template.jinja` comes first, then `chat_template.json`, then `tokenizer_config.json`, whose member is
-    /// often outdated where there are the others. A member is one text or a list of named ones, of which the one called
-    /// `default` counts, or else the first.
+    /// `chat_template.jinja` comes first, then `chat_template.json`, then `tokenizer_config.json`, whose template
+    /// is often outdated when another file has one. A JSON file has one template or a list of named ones; of a list, the
+    /// one called `default` is used, or else the first.
     ///
     /// - Throws: JSON errors; `checkpoint.side-file` for a template that is not UTF-8.
     package func chatTemplate() throws -> String? {
@@ -25,7 +25,7 @@ extension SideFiles {
         return nil
     }
 
-    /// The same files, all with the template that counts: a program that reads another one of them sees the same.
+    /// The same files, all with the template that is used here, so that every program uses the same template.
     ///
     /// - Throws: As `chatTemplate`.
     package func agreeingOnChatTemplate() throws -> SideFiles {
@@ -43,7 +43,7 @@ extension SideFiles {
 
     private static let templateKey = "chat_template"
 
-    /// The place of the template that counts in a list of named ones.
+    /// The index of the template that is used in a list of named ones.
     private static func place(in list: [JSONValue]) -> Int? {
         list.firstIndex { $0["name"]?.string == "default" } ?? list.indices.first
     }

@@ -2,7 +2,7 @@ import Storage
 import SystemPackage
 
 extension PVITError.Code {
-    /// A file beside the weights is not what it should be.
+    /// A file beside the weights is malformed.
     public static let badSideFile = Self("checkpoint.side-file", .badData)
 }
 
@@ -27,31 +27,30 @@ public struct SideFiles: Sendable {
     /// The conversation template as the member of a JSON file, as processors of images save it.
     public static let chatTemplateJSON = "chat_template.json"
 
-    /// How images are prepared for a vision model. It belongs to such a model's folder and is not carried along with
-    /// others.
+    /// How images are prepared for a vision model. Not copied into outputs.
     public static let preprocessorConfig = "preprocessor_config.json"
 
-    /// Every name that is carried along.
+    /// The names of all files that are copied into outputs.
     public static let names = [
         config, generationConfig, tokenizerJSON, sentencePieceModel, tokenizerConfig, specialTokensMap, addedTokens,
         chatTemplate, chatTemplateJSON,
     ]
-    /// The names that together make the tokenizer.
+    /// The names of the tokenizer's files.
     public static let tokenizerNames = [
         tokenizerJSON, sentencePieceModel, tokenizerConfig, specialTokensMap, addedTokens, chatTemplate,
         chatTemplateJSON,
     ]
 
-    /// The largest of these files that is read, in bytes.
+    /// The largest supported size of such a file, in bytes.
     static let maximumByteCount = 256 << 20
     private var contents: [String: [UInt8]]
 
     /// Creates a set of files from their contents by name.
     public init(_ contents: [String: [UInt8]] = [:]) { self.contents = contents }
 
-    /// Reads those of the files that lie in `folder`.
+    /// Reads the files that are in `folder`.
     ///
-    /// - Parameter names: Which files; by default those that are carried along.
+    /// - Parameter names: Which files; by default `names`.
     /// - Throws: `checkpoint.side-file` for one that is too large, `checkpoint.lfs-pointer`, or a `file.*` error.
     public init(in folder: FilePath, names: [String] = Self.names) throws {
         contents = [:]
@@ -61,16 +60,16 @@ public struct SideFiles: Sendable {
         }
     }
 
-    /// The content of a file, or nil when there is none of that name.
+    /// The content of a file, or nil if it is absent.
     public subscript(name: String) -> [UInt8]? {
         get { contents[name] }
         set { contents[name] = newValue }
     }
 
-    /// The names of the files that there are, in a fixed order.
+    /// The names of the present files, in a fixed order.
     public var presentNames: [String] { Self.names.filter { contents[$0] != nil } }
 
-    /// A file as JSON, or nil when there is none of that name.
+    /// A file as JSON, or nil if it is absent.
     ///
     /// - Throws: A JSON error that names the file.
     public func json(_ name: String) throws -> JSONValue? {
@@ -82,7 +81,7 @@ public struct SideFiles: Sendable {
         }
     }
 
-    /// A file as a JSON object, or nil when there is none of that name.
+    /// A file as a JSON object, or nil if it is absent.
     ///
     /// - Throws: A JSON error, or `checkpoint.side-file` when the file holds another kind of value.
     public func object(_ name: String) throws -> JSONObject? {
@@ -93,7 +92,7 @@ public struct SideFiles: Sendable {
         return object
     }
 
-    /// An error that knows a side file by its bare name, with the folder in front of that.
+    /// Puts the folder in front of a side file's bare name in an error.
     static func located(_ error: PVITError, in folder: FilePath) -> PVITError {
         guard let name = error.file, names.contains(name) else { return error }
         var located = error
@@ -106,7 +105,7 @@ public struct SideFiles: Sendable {
         try FileKind.rejectPlaceholder(file)
         guard file.byteCount <= maximumByteCount else {
             throw PVITError(
-                .badSideFile, "\(ByteCount(file.byteCount)) are too many for such a file", file: path)
+                .badSideFile, "the file has \(ByteCount(file.byteCount)), which is too large", file: path)
         }
         return try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
     }

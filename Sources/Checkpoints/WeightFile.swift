@@ -1,9 +1,9 @@
 import SystemPackage
 import Tensors
 
-/// One file that weights are read from in place.
+/// A file whose weights are read in place.
 package protocol WeightFile: TensorSource {
-    /// Where the file was when it was opened.
+    /// The path that the file was opened at.
     var path: FilePath { get }
     /// The size of the file in bytes.
     var byteCount: Int { get }

@@ -5,14 +5,14 @@ extension PVITError.Code {
     public static let cancelled = Self("work.cancelled", .inputOutput)
 }
 
-/// How long work reports its progress and learns that it shall stop.
+/// Reports the progress of long work and asks whether to stop it.
 public struct WorkMonitor: Sendable {
-    /// Called with the bytes of input that are done and those that there are in all, from one thread at a time.
+    /// Called with the number of input bytes that are done and their total, from one thread at a time.
     public let report: @Sendable (_ done: UInt64, _ total: UInt64) -> Void
-    /// Asked between pieces of work, from any thread: whether to stop.
+    /// Whether to stop. Called between chunks of work, from any thread.
     public let isCancelled: @Sendable () -> Bool
 
-    /// Creates a monitor; by default nothing is reported and nothing stops the work.
+    /// Creates a monitor; by default it reports nothing and does not stop the work.
     public init(
         report: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void = { _, _ in },
         isCancelled: @escaping @Sendable () -> Bool = { false }
@@ -21,10 +21,10 @@ public struct WorkMonitor: Sendable {
         self.isCancelled = isCancelled
     }
 
-    /// Throws `work.cancelled` when the work shall stop.
+    /// Throws `work.cancelled` if the work was cancelled.
     public func checkCancellation() throws {
         if isCancelled() {
-            throw PVITError(.cancelled, "stopped on request; nothing was left under the name of the output")
+            throw PVITError(.cancelled, "stopped on request; no output was written")
         }
     }
 }

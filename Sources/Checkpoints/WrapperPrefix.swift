@@ -1,17 +1,16 @@
 import Tensors
 
-/// What wrappers of a model put in front of the names of all its tensors when the wrapper is saved in the model's
-/// place.
+/// The prefix of all tensor names in a checkpoint that was saved from a wrapper around the model.
 struct WrapperPrefix: Hashable {
-    /// `DataParallel` and its kind, `torch.compile`, and `peft`.
+    /// Of `DataParallel` and similar classes, `torch.compile`, and `peft`.
     private static let wrappers = ["module.", "_orig_mod.", "base_model.model."]
-    /// More wrappers around each other do not occur.
+    /// The most nested wrappers.
     private static let maximumDepth = 8
 
-    /// All wrappers' prefixes, outermost first, as one text; empty for a model that is not wrapped.
+    /// All wrappers' prefixes joined, outermost first; empty for a model that is not wrapped.
     let text: String
 
-    /// Finds what all names begin with.
+    /// Finds the prefix that all names share.
     init(commonTo names: [TensorName]) {
         var text = ""
         for _ in 0..<Self.maximumDepth where !names.isEmpty {

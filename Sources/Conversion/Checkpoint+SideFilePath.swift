@@ -3,8 +3,7 @@ import Storage
 import SystemPackage
 
 extension Checkpoint {
-    /// Where a file beside the weights lies; the checkpoint itself if its content is made from the weights' own
-    /// metadata.
+    /// The path of a side file; the checkpoint itself if its content is made from metadata of the weights.
     func path(ofSideFile name: String) -> FilePath {
         let folder = isFolder(path) ? path : path.removingLastComponent()
         let candidate = folder.isEmpty ? FilePath(name) : folder.appending(name)

@@ -4,12 +4,12 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// Tells what a checkpoint is that is no ordinary model, and what is wrong with one that should be.
+/// Recognises checkpoints that are not models, and finds what is wrong with a model.
 public enum CheckpointDiagnosis {
-    /// Throws unless the tensors of a checkpoint are weights, of a model or of a delta.
+    /// Throws unless the tensors of a checkpoint are the weights of a model or delta.
     ///
     /// - Throws: `checkpoint.not-a-model` for adapters, optimizers, models of other libraries and the empty tensors
-    ///   that DeepSpeed leaves; `checkpoint.quantized` for the codes of a quantizer.
+    ///   that DeepSpeed leaves; `checkpoint.quantized` for quantized weights.
     public static func requireWeights(_ checkpoint: Checkpoint) throws {
         let tensors = checkpoint.weights.tensors
         let path = checkpoint.path
@@ -35,18 +35,19 @@ public enum CheckpointDiagnosis {
                 .notAModel,
                 "\(empty.count) of \(tensors.count) tensors are empty: stubs that DeepSpeed's ZeRO-3 saves in place of "
                     + "weights", file: path, tensor: first.name,
-                remedy: "run zero_to_fp32.py in the folder of the training run and give what it writes")
+                remedy: "run zero_to_fp32.py in the folder of the training run and give its output")
         }
     }
 
-    /// Whether a checkpoint is the difference of two models rather than a model.
+    /// Whether a checkpoint looks like a delta.
     ///
     /// - Throws: What reading the norm weights throws.
     public static func looksLikeDelta(_ checkpoint: Checkpoint) throws -> Bool {
         try finding { try DeltaRecognition.requireModel(checkpoint, role: "checkpoint") } != nil
     }
 
-    /// The architecture of a checkpoint that is a whole decoder of the LLaMA family, by its configuration and tensors.
+    /// The architecture of a checkpoint. Its configuration and tensors must be those of a complete decoder of the LLaMA
+    /// family.
     ///
     /// - Throws: What `requireWeights` throws, `checkpoint.config`, `model.config`, `model.unsupported`,
     ///   `checkpoint.tensors`, naming the file or folder.
@@ -69,20 +70,20 @@ public enum CheckpointDiagnosis {
         } catch let error as PVITError {
             var located = error.located(file: checkpoint.path)
             if error.code == .checkpointTensors, isShard(checkpoint) {
-                located.remedy = "this is one shard of several: give the folder that it lies in"
+                located.remedy = "this is one shard of several: give the folder that it is in"
             }
             throw located
         }
     }
 
-    /// Whether a checkpoint is a file that is called like one of several.
+    /// Whether a checkpoint is one file whose name is that of one shard of several.
     private static func isShard(_ checkpoint: Checkpoint) -> Bool {
         let stem = checkpoint.path.stem ?? ""
         return checkpoint.sourceFiles.count == 1 && stem.wholeMatch(of: /.*-\d+-of-\d+/) != nil
     }
 
-    /// Sentences on a checkpoint: that it is no model as such or looks like a delta, that tensors are missing or
-    /// unexpected, that its configuration is not true to its output layer.
+    /// Findings about a checkpoint, a sentence for each: it is not a model or looks like a delta, tensors are missing or
+    /// unexpected, the configuration does not describe the output layer.
     ///
     /// - Throws: What reading the norm weights and the output layer throws.
     public static func findings(on checkpoint: Checkpoint) throws -> [String] {
@@ -104,7 +105,7 @@ public enum CheckpointDiagnosis {
         return findings
     }
 
-    /// What a check complains of, as a sentence; errors of reading are errors here too.
+    /// The finding of a check as a sentence, or nil. Rethrows errors of reading.
     private static func finding(_ check: () throws -> Void) throws -> String? {
         do {
             try check()

@@ -1,7 +1,7 @@
 import Storage
 
 extension PVITError.Code {
-    /// A tensor has one shape in the base and another in the delta or target.
+    /// The shapes of a tensor in the base and in the delta or target differ.
     public static let mergeShape = Self("merge.shape", .badData)
     /// A tensor has an element type that cannot be added.
     public static let mergeType = Self("merge.type", .badData)
@@ -26,10 +26,8 @@ extension PVITError.Code {
 extension PVITError.Code {
     /// There is no `config.json`.
     public static let checkpointConfig = Self("checkpoint.config", .badData)
-    /// An override has a type that does not exist, or a pattern that fits no tensor.
+    /// An override has a type that does not exist, or a pattern that matches no tensor.
     public static let badOverride = Self("quantize.override", .usage)
-    /// A tensor cannot have the type that was asked for.
+    /// A tensor cannot have the requested type.
     public static let typeNotPossible = Self("quantize.type", .badData)
-    /// A number is too large for the type that was asked for.
-    public static let numberTooLarge = Self("quantize.overflow", .badData)
 }

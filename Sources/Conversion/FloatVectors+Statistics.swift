@@ -1,7 +1,7 @@
 import Tensors
 
 extension FloatVectors {
-    /// How far `decoded` lies from `originals`, summed in an order that depends on nothing but the count.
+    /// The errors of `decoded` against `originals`. The order of summation depends only on the count.
     static func statistics(of originals: Span<Float>, decoded: Span<Float>) -> ErrorStatistics {
         var squaredErrors = SIMD8<Double>(repeating: 0)
         var squares = SIMD8<Double>(repeating: 0)

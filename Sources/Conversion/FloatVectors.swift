@@ -44,7 +44,7 @@ enum FloatVectors {
         return result
     }
 
-    /// Converts f32 numbers to packed f16, bf16 or f32, rounding to nearest even; what is too large becomes infinite.
+    /// Converts f32 numbers to packed f16, bf16 or f32, rounding to nearest even. Numbers that are too large become infinite.
     ///
     /// - Parameters:
     ///   - result: `source.count` numbers of `type`.
@@ -66,7 +66,7 @@ enum FloatVectors {
         }
     }
 
-    /// What is done to two tensors.
+    /// An operation on two tensors.
     enum Operation: Sendable {
         /// a + b.
         case add
@@ -134,7 +134,7 @@ enum FloatVectors {
         return firstNotFinite(result.bytes, a.type) == nil
     }
 
-    /// The place of the first number that is infinite or not a number, or nil.
+    /// The index of the first number that is infinite or not a number, or nil.
     static func firstNotFinite(_ numbers: RawSpan, _ type: ElementType) -> Int? {
         numbers.withUnsafeBytes { bytes in
             switch type {
@@ -154,7 +154,7 @@ enum FloatVectors {
         let count = bytes.count / MemoryLayout<Word>.size
         guard let start = bytes.baseAddress?.assumingMemoryBound(to: Word.self) else { return nil }
         let words = UnsafeBufferPointer(start: start, count: count)
-        // Blocks without an early exit, which the compiler turns into vector code.
+        // Chunks without an early exit, so that the compiler can vectorize the loop.
         var block = 0
         while block < count {
             let end = min(block + 4096, count)
@@ -171,6 +171,6 @@ enum FloatVectors {
     }
 
     static func check(_ condition: Bool, _ what: String) throws {
-        guard condition else { throw PVITError(.internalDefect, "\(what) does not fit") }
+        guard condition else { throw PVITError(.internalDefect, "\(what) is wrong") }
     }
 }

@@ -5,11 +5,11 @@ import SystemPackage
 import Tensors
 import Tokenization
 
-/// Tells whether a model could be run once it is a container, before anything is written.
+/// Checks before conversion that the model can be run afterwards.
 public enum RunCheck {
-    /// Throws what running the model would throw: of its configuration, its tensors, its tokenizer and how it sees.
+    /// Throws what running the model would throw for its configuration, tensors, tokenizer and towers.
     ///
-    /// A model without a tokenizer passes unless it is PVIT's: it can still be measured.
+    /// A model without a tokenizer is accepted unless it is PVIT: its speed can still be measured.
     ///
     /// - Throws: `model.is-delta`, `checkpoint.config`, `model.config`, `model.unsupported`, `checkpoint.tensors`,
     ///   `tokenizer.*`, `tower.mismatch`, `vision.config`, `vision.unsupported`, naming the file.
@@ -33,13 +33,13 @@ public enum RunCheck {
         let missing = PVITTokenTexts.all.filter { tokenizer?.id(ofAddedToken: $0) == nil }
         guard missing.isEmpty else {
             throw PVITError(
-                .badTokenizer, "the tokenizer lacks tokens by which PVIT's prompts show images: \(missing.listed())",
+                .badTokenizer, "the tokenizer lacks tokens that PVIT's prompts need for images: \(missing.listed())",
                 file: checkpoint.path, remedy: "put the tokenizer files of the PVIT model beside its weights")
         }
     }
 
-    /// What keeps a model from being run, as a sentence; nil if nothing does, and for what is no model, which is told
-    /// elsewhere.
+    /// The reason why a model cannot be run, as a sentence; nil if there is none. Also nil for checkpoints that are not
+    /// models, which have findings of their own.
     ///
     /// - Throws: Errors of reading.
     public static func problem(of checkpoint: Checkpoint, towers: [Tower] = []) throws -> String? {
@@ -55,7 +55,7 @@ public enum RunCheck {
         }
     }
 
-    /// What keeps the model in a container from being run, as a sentence; nil if nothing does.
+    /// The reason why the model in a container cannot be run, as a sentence; nil if there is none.
     ///
     /// - Throws: Errors of reading.
     public static func problem(ofContainer path: FilePath) throws -> String? {
@@ -93,7 +93,7 @@ public enum RunCheck {
         guard clip.hiddenSize == pvit.imageFeatureWidth else {
             throw PVITError(
                 .towerMismatch,
-                "the vision tower gives features of length \(clip.hiddenSize), and mm_hidden_size is "
+                "the features of the vision tower have the length \(clip.hiddenSize), and mm_hidden_size is "
                     + "\(pvit.imageFeatureWidth)",
                 remedy: "give the vision tower that the model was trained with")
         }

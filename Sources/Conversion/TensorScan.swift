@@ -1,7 +1,7 @@
 import Storage
 import Tensors
 
-/// What the numbers of a tensor are like: their range, their moments and their distribution.
+/// The range, moments and distribution of a tensor's elements.
 public struct TensorScan: Sendable, Hashable {
     /// The number of elements.
     public let count: Int
@@ -13,14 +13,14 @@ public struct TensorScan: Sendable, Hashable {
     public let mean: Double
     /// The standard deviation of the finite elements.
     public let standardDeviation: Double
-    /// How many elements are exactly zero.
+    /// The number of elements that are exactly zero.
     public let zeroCount: Int
-    /// How many elements are infinite or not a number.
+    /// The number of elements that are infinite or not a number.
     public let notFiniteCount: Int
-    /// How many finite elements lie in each of the equal bins between `minimum` and `maximum`.
+    /// The number of finite elements in each of the equal bins between `minimum` and `maximum`.
     public let histogram: [Int]
 
-    /// Reads a tensor twice, in pieces: once for its range and moments, once for its distribution.
+    /// Reads a tensor twice, in chunks: once for its range and moments, once for its distribution.
     ///
     /// - Throws: What reading throws.
     public init(of tensor: TensorDescription, in source: some TensorSource, binCount: Int) throws {

@@ -68,6 +68,13 @@ extension TensorSource {
     public func withRows<Result>(
         _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
     ) throws -> Result {
+        try withCopiedRows(rows, of: tensor, scratch: &scratch, body)
+    }
+
+    /// Copies the rows into `scratch`, for sources that can lend only some of their rows.
+    package func withCopiedRows<Result>(
+        _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
         let byteCount = rows.count * tensor.bytesPerRow
         if scratch.count != byteCount { scratch = [UInt8](repeating: 0, count: byteCount) }
         var span = scratch.mutableSpan

@@ -1,3 +1,4 @@
+import Architectures
 import Checkpoints
 import Testing
 
@@ -7,13 +8,12 @@ struct RotaryScalingTests {
     struct Case: Sendable {
         let width: Int
         let theta: Double
-        let scaling: Llama3RotaryScaling
+        let scaling: RotaryParameters.Scaling
 
         init(_ width: Int, _ theta: Double, _ factor: Double, _ low: Double, _ high: Double, _ length: Double) {
             self.width = width
             self.theta = theta
-            scaling = Llama3RotaryScaling(
-                factor: factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalContextLength: length)
+            scaling = .llama3(factor: factor, lowFactor: low, highFactor: high, originalPositions: length)
         }
     }
 
@@ -26,8 +26,8 @@ struct RotaryScalingTests {
             Case(32, 10_000, 8, 1, 4, 5000),
         ])
     func published(_ example: Case) throws {
-        let factors = example.scaling.factors(width: example.width, theta: example.theta)
-        let found = try #require(Llama3RotaryScaling(factors: factors, theta: example.theta))
+        let factors = example.scaling.divisors(width: example.width, theta: example.theta)
+        let found = try #require(RotaryParameters.Scaling(divisors: factors, theta: example.theta))
         #expect(found == example.scaling)
     }
 
@@ -38,9 +38,9 @@ struct RotaryScalingTests {
             Case(16, 10_000, 8, 0.5, 4, 20_000), Case(8, 10_000, 8, 1, 4, 6000), Case(128, 500_000, 8, 1.5, 7, 12_345),
         ])
     func others(_ example: Case) throws {
-        let factors = example.scaling.factors(width: example.width, theta: example.theta)
-        let found = try #require(Llama3RotaryScaling(factors: factors, theta: example.theta))
-        for (found, factor) in zip(found.factors(width: example.width, theta: example.theta), factors) {
+        let factors = example.scaling.divisors(width: example.width, theta: example.theta)
+        let found = try #require(RotaryParameters.Scaling(divisors: factors, theta: example.theta))
+        for (found, factor) in zip(found.divisors(width: example.width, theta: example.theta), factors) {
             #expect(abs(found - factor) <= 2e-6 * factor)
         }
     }
@@ -49,6 +49,6 @@ struct RotaryScalingTests {
         "divisors of another kind are not taken for LLaMA 3's",
         arguments: [[1, 2, 1, 8], [1, 1, 8, 4], [1, 0.5, 8, 8], [1, .infinity, 8, 8], [2, 3, 5, 8], [1, 1, 1, 1]])
     func foreign(_ factors: [Float]) {
-        #expect(Llama3RotaryScaling(factors: factors, theta: 10_000) == nil)
+        #expect(RotaryParameters.Scaling(divisors: factors, theta: 10_000) == nil)
     }
 }

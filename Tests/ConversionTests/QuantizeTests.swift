@@ -10,15 +10,6 @@ import Testing
 
 @Suite("Converting to a container")
 struct QuantizeTests {
-    /// Converts and opens the result.
-    private func convert(
-        _ checkpoint: Checkpoint, _ options: QuantizeOptions, in folder: TemporaryFolder
-    ) throws -> (container: Container, report: Quantize.Report) {
-        let path = folder.path.appending("model.pvq")
-        let report = try Quantize.write(checkpoint, to: path, options: options)
-        return (try Container(opening: path), report)
-    }
-
     private func values(_ name: TensorName, of source: any TensorSource) throws -> [Float] {
         let tensor = try #require(source.tensor(named: name))
         return unpacked(try source.bytes(ofRows: 0..<tensor.shape.rows, of: tensor), tensor.elementType)

@@ -9,14 +9,6 @@ import Testing
 
 @Suite("Quantized types and exceptions")
 struct QuantizedTypeTests {
-    private func convert(
-        _ checkpoint: Checkpoint, _ options: QuantizeOptions, in folder: TemporaryFolder
-    ) throws -> (container: Container, report: Quantize.Report) {
-        let path = folder.path.appending("model.pvq")
-        let report = try Quantize.write(checkpoint, to: path, options: options)
-        return (try Container(opening: path), report)
-    }
-
     private func encodings(_ container: Container) throws -> [String: TensorEncoding] {
         Dictionary(
             uniqueKeysWithValues: try container.tensors().filter { $0.role == .parameter && $0.aliasOf == nil }

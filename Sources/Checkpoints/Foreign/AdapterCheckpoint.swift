@@ -4,22 +4,22 @@ import Tensors
 
 /// Adapters of the `peft` library: changes to single matrices of a model, such as LoRA.
 package enum AdapterCheckpoint {
-    /// What an adapter's folder has in place of a model's `config.json`.
+    /// The file that an adapter's folder has instead of `config.json`.
     static let configName = "adapter_config.json"
-    /// What stands in the names of adapters' tensors.
+    /// Parts of names that only adapters' tensors have.
     private static let markers: Set<Substring> = [
         "lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector", "hada_w1_a", "hada_w2_a",
         "lokr_w1", "lokr_w2", "oft_r", "ia3_l", "vera_lambda_b", "vera_lambda_d", "prompt_embeddings",
     ]
 
-    /// Whether some tensors are an adapter's, by their names.
+    /// Whether the names of some tensors are those of an adapter.
     package static func isOne(_ tensors: [TensorDescription]) -> Bool {
         tensors.contains { tensor in
             tensor.name.rawValue.split(separator: ".").contains { markers.contains($0) }
         }
     }
 
-    /// The error for an adapter where a model or a delta is needed.
+    /// The error for an adapter that was given instead of a model or delta.
     ///
     /// - Parameters:
     ///   - path: The file or folder that was given.

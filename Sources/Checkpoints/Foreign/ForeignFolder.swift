@@ -2,14 +2,13 @@ import Storage
 import SystemPackage
 
 extension PVITError.Code {
-    /// The files are known, and are not a model that could be read: an adapter, a trainer's state, another kind of
-    /// model.
+    /// The files are recognised, but are not a supported model: an adapter, a trainer's state, another kind of model.
     public static let notAModel = Self("checkpoint.not-a-model", .badData)
 }
 
-/// Tells what a folder is that has no weights to be read.
+/// Recognises folders without supported weights.
 enum ForeignFolder {
-    /// The error for a folder of the `diffusers` library, which may have weights in its top folder too; nil for others.
+    /// The error for a folder of the `diffusers` library, which may also have weights in its top folder; nil for others.
     static func pipeline(_ folder: FilePath, entries: [String]) throws -> PVITError? {
         let name = "model_index.json"
         guard entries.contains(name) else { return nil }
@@ -20,7 +19,7 @@ enum ForeignFolder {
             file: folder, remedy: "give the folder of a model of the LLaMA family")
     }
 
-    /// The error for a folder without weights that can be read.
+    /// The error for a folder without supported weights.
     static func error(for folder: FilePath, entries: [String]) throws -> PVITError {
         try cache(folder, entries: entries) ?? adapter(folder, entries: entries)
             ?? distributed(folder, entries: entries) ?? otherFormat(folder, entries: entries)
@@ -30,7 +29,7 @@ enum ForeignFolder {
                     ?? "give a Hugging Face or Meta LLaMA folder, or a safetensors, PyTorch or GGUF file")
     }
 
-    /// The first folder inside of a folder that has the configuration of a model.
+    /// The first subfolder with the configuration of a model.
     private static func modelFolder(within folder: FilePath, entries: [String]) -> FilePath? {
         entries.prefix(100).lazy.map { folder.appending($0) }.first { candidate in
             guard isFolder(candidate), let names = try? folderEntries(candidate) else { return false }
@@ -38,7 +37,7 @@ enum ForeignFolder {
         }
     }
 
-    /// A model in the cache of `huggingface_hub`, whose files lie in one folder for each revision.
+    /// A model in the cache of `huggingface_hub`, which has a folder for each revision.
     private static func cache(_ folder: FilePath, entries: [String]) throws -> PVITError? {
         let models = entries.filter { $0.hasPrefix("models--") }
         if !models.isEmpty, !entries.contains("snapshots") {
@@ -56,7 +55,7 @@ enum ForeignFolder {
         }
         guard let revision = revisions.first(where: { $0 == main }) ?? revisions.first else {
             return PVITError(
-                .notAModel, "this is a model in the cache of Hugging Face, without any revision of it", file: folder,
+                .notAModel, "this is a model in the cache of Hugging Face, without any of its revisions", file: folder,
                 remedy: "download the model again")
         }
         let others = revisions.filter { $0 != revision }
@@ -71,7 +70,7 @@ enum ForeignFolder {
         return AdapterCheckpoint.error(for: folder, in: folder)
     }
 
-    /// What DeepSpeed, FSDP and Megatron save while they train on several devices.
+    /// The error for files that DeepSpeed, FSDP and Megatron save while they train on several devices.
     private static func distributed(_ folder: FilePath, entries: [String]) -> PVITError? {
         func first(_ condition: (String) -> Bool) -> String? { entries.first(where: condition) }
         if let name = first({
@@ -80,7 +79,7 @@ enum ForeignFolder {
         }) {
             return PVITError(
                 .notAModel,
-                "this is a checkpoint of DeepSpeed (it has \(name)), whose weights are spread over its parts",
+                "this is a checkpoint of DeepSpeed (it has \(name)), whose weights are spread over several files",
                 file: folder, remedy: "join them: python3 zero_to_fp32.py . NEW_FOLDER, in that folder")
         }
         if let name = first({
@@ -88,14 +87,14 @@ enum ForeignFolder {
                 || $0.wholeMatch(of: /model_world_size_\d+_rank_\d+\.pt/) != nil
         }) {
             return PVITError(
-                .notAModel, "this is a distributed checkpoint of PyTorch (it has \(name)), in one part for each device",
+                .notAModel, "this is a distributed checkpoint of PyTorch (it has \(name)), with one file for each device",
                 file: folder,
                 remedy: "join them: python3 -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER NEW_FILE, "
                     + "or with accelerate merge-weights")
         }
         if let name = first({ $0.wholeMatch(of: /(mp_rank|iter)_\d+(_\d+)?/) != nil }) {
             return PVITError(
-                .notAModel, "this is a checkpoint of Megatron (it has \(name)), in one part for each device",
+                .notAModel, "this is a checkpoint of Megatron (it has \(name)), with one file for each device",
                 file: folder, remedy: "convert it to a Hugging Face folder")
         }
         if let name = first(TrainerState.isOne(fileName:)) {
@@ -110,12 +109,12 @@ enum ForeignFolder {
         if let file = entries.first(where: { $0.hasSuffix(".pth") || $0.hasSuffix(".pt") || $0.hasSuffix(".ckpt") }) {
             return PVITError(
                 .formatUnknown, "the folder is neither a Hugging Face nor a Meta LLaMA folder, but it has \(file)",
-                file: folder, remedy: "name the file itself")
+                file: folder, remedy: "give the file itself")
         }
         if entries.contains(where: { $0.hasSuffix(".gguf") }) {
             return PVITError(
                 .formatUnknown, "the folder has several GGUF models", file: folder,
-                remedy: "name the file that you mean")
+                remedy: "give the file itself")
         }
         let known: [(suffix: String, name: String)] = [
             (".h5", "TensorFlow .h5 files"), (".msgpack", "Flax .msgpack files"), (".onnx", "ONNX files"),

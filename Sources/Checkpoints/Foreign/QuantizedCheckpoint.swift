@@ -3,13 +3,13 @@ import SystemPackage
 import Tensors
 
 extension PVITError.Code {
-    /// The weights are quantized in a way that is not read.
+    /// The weights are quantized by a method that is not supported.
     public static let quantizedCheckpoint = Self("checkpoint.quantized", .badData)
 }
 
-/// Checkpoints in the layout of Hugging Face whose weights are codes of some quantizer.
+/// Hugging Face checkpoints whose weights are quantized already.
 package enum QuantizedCheckpoint {
-    /// How the names of tensors end that go with a quantizer's codes, and the quantizer where only one writes them.
+    /// Suffixes of tensors that belong to quantized weights, and the quantizer if only one uses the suffix.
     private static let markers: [(suffix: String, method: String?)] = [
         (".qweight", nil), (".qzeros", nil), (".g_idx", "gptq"), (".weight_packed", "compressed-tensors"),
         (".weight_scale", nil), (".weight_scale_inv", "fp8"), (".SCB", "bitsandbytes"),
@@ -21,10 +21,10 @@ package enum QuantizedCheckpoint {
         "gptq": "GPTQ", "awq": "AWQ", "fp8": "FP8", "hqq": "HQQ", "aqlm": "AQLM", "eetq": "EETQ", "mxfp4": "MXFP4",
     ]
 
-    /// The error for a checkpoint whose tensors are a quantizer's, or nil.
+    /// The error for a checkpoint with quantized weights, or nil.
     ///
-    /// - Parameter config: `config.json`. It alone says nothing: it may be left over from a model whose weights have
-    ///   become floating-point numbers again.
+    /// - Parameter config: `config.json`. It does not decide: it may be left over from a model whose weights were
+    ///   dequantized.
     package static func error(for tensors: [TensorDescription], config: JSONObject?, path: FilePath) -> PVITError? {
         for tensor in tensors {
             guard let marker = markers.first(where: { tensor.name.rawValue.hasSuffix($0.suffix) }) else { continue }
@@ -34,8 +34,7 @@ package enum QuantizedCheckpoint {
         return nil
     }
 
-    /// The error for a file that has elements of a type that is not read: what the configuration says of them, if it
-    /// does.
+    /// Explains an error about an unsupported element type if the configuration names a quantizer.
     static func explain(_ error: PVITError, config: JSONObject?) -> PVITError {
         guard let method = method(in: config) else { return error }
         var explained = Self.error(method: method, config: config, path: "", tensor: error.tensor)

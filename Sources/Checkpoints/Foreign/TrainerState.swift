@@ -2,20 +2,20 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// What training frameworks save beside the weights to go on later.
+/// Files that training frameworks save beside the weights to resume training.
 package enum TrainerState {
     private static let names: Set = [
         "training_args.bin", "optimizer.bin", "scheduler.bin", "optimizer.pt", "scheduler.pt", "scaler.pt",
         "trainer_state.json",
     ]
 
-    /// Whether a file is such a state, by its name.
+    /// Whether the name of a file is that of such a state.
     static func isOne(fileName: String) -> Bool {
         names.contains(fileName) || fileName.wholeMatch(of: /(rng|random)_states?(_\d+)?\.(pth|pkl)/) != nil
             || fileName.hasSuffix("optim_states.pt")
     }
 
-    /// The error for such a file in place of a checkpoint; nil for other names.
+    /// The error for such a file given as a checkpoint; nil for other names.
     static func error(for path: FilePath) -> PVITError? {
         guard isOne(fileName: path.name), !isFolder(path) else { return nil }
         return PVITError(
@@ -23,7 +23,7 @@ package enum TrainerState {
             remedy: "give the folder with the model's config.json and weights")
     }
 
-    /// Whether tensors are an optimizer's, by their names in the state dictionaries of PyTorch.
+    /// Whether the names of tensors are those of an optimizer's state dictionary in PyTorch.
     package static func isOptimizer(_ tensors: [TensorDescription]) -> Bool {
         tensors.contains { tensor in
             tensor.name.rawValue.split(separator: ".").last.map { ["exp_avg", "exp_avg_sq"].contains($0) } ?? false

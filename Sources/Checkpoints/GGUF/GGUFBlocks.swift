@@ -62,7 +62,7 @@ extension RawSpan {
 }
 
 extension MutableRawSpan {
-    /// Puts the f32 number of a place.
+    /// Stores the f32 number of an element.
     @inline(__always)
     fileprivate mutating func put(_ value: Float, _ place: Int) {
         storeBytes(of: value, toByteOffset: place * 4, as: Float.self)

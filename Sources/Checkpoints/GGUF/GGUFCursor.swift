@@ -1,6 +1,6 @@
 import Storage
 
-/// A place in the bytes of a GGUF header, from which values are read one after the other.
+/// Reads values one after another from the bytes of a GGUF header.
 struct GGUFCursor {
     /// The offset of the next byte.
     private(set) var offset: Int
@@ -17,7 +17,7 @@ struct GGUFCursor {
         return try bytes.littleEndian(at: offset)
     }
 
-    /// The bytes of the next string: a 64-bit length and so many bytes.
+    /// The bytes of the next string: a 64-bit length and that many bytes.
     ///
     /// - Throws: `gguf.truncated` when the length is more than the file has.
     mutating func string(_ bytes: RawSpan, _ what: String) throws -> Range<Int> {
@@ -25,7 +25,7 @@ struct GGUFCursor {
         let length: UInt64 = try integer(bytes, what)
         guard length <= UInt64(bytes.byteCount - offset) else {
             throw PVITError(
-                .ggufTruncated, "\(what) should be \(length) bytes long, where \(bytes.byteCount - offset) are left",
+                .ggufTruncated, "\(what) should be \(length) bytes long, but \(bytes.byteCount - offset) are left",
                 bytes: UInt64(start)..<UInt64(start + 8))
         }
         return try skip(bytes, Int(length), what)

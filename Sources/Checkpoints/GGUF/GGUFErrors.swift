@@ -4,11 +4,11 @@ import Storage
 extension PVITError.Code {
     /// The file does not begin with `GGUF`.
     public static let ggufMagic = Self("gguf.magic", .badData)
-    /// A version of the format that is not read: 1, or one that does not exist yet.
+    /// An unsupported version of the format: 1, or one that does not exist yet.
     public static let ggufVersion = Self("gguf.version", .badData)
     /// The numbers in the file are big-endian.
     public static let ggufBigEndian = Self("gguf.big-endian", .badData)
-    /// More keys or tensors than the file has room for, or than are read.
+    /// More keys or tensors than the file has room for, or than are supported.
     public static let ggufCount = Self("gguf.count", .badData)
     /// The file ends inside its header, or a length in it reaches past the end of the file.
     public static let ggufTruncated = Self("gguf.truncated", .badData)
@@ -28,13 +28,13 @@ extension PVITError.Code {
     public static let ggufTensorName = Self("gguf.tensor-name", .badData)
     /// Two tensors have one name.
     public static let ggufDuplicateTensor = Self("gguf.duplicate-tensor", .badData)
-    /// A shape with too many or too large extents, or with rows that are no whole number of blocks.
+    /// A shape with too many or too large extents, or with rows that are not a whole number of blocks.
     public static let ggufShape = Self("gguf.shape", .badData)
     /// An element type that the format does not have.
     public static let ggufUnknownType = Self("gguf.unknown-type", .badData)
-    /// An element type that the format has and this program does not read.
+    /// An element type of the format that is not supported.
     public static let ggufUnsupportedType = Self("gguf.unsupported-type", .badData)
-    /// The place of a tensor is not a multiple of the alignment.
+    /// The offset of a tensor is not a multiple of the alignment.
     public static let ggufOffset = Self("gguf.offset", .badData)
     /// Two tensors share bytes.
     public static let ggufOverlap = Self("gguf.overlap", .badData)
@@ -42,14 +42,19 @@ extension PVITError.Code {
     public static let ggufTensorTruncated = Self("gguf.tensor-truncated", .badData)
     /// A key that is needed is absent, or its value is of the wrong type or out of range.
     public static let ggufMetadata = Self("gguf.metadata", .badData)
-    /// The model is not of an architecture that is read.
+    /// The architecture of the model is not supported.
     public static let ggufArchitecture = Self("gguf.architecture", .badData)
     /// The rotary embeddings are scaled in a way that is not supported.
     public static let ggufRotaryScaling = Self("gguf.rotary-scaling", .badData)
-    /// The tokenizer's tables do not belong together.
+    /// The tokenizer's tables do not match.
     public static let ggufTokenizer = Self("gguf.tokenizer", .badData)
     /// The tokenizer is of a kind that is not supported.
     public static let ggufUnsupportedTokenizer = Self("gguf.unsupported-tokenizer", .badData)
-    /// Files of a split model do not belong together.
+    /// The files of a split model do not belong together.
     public static let ggufSplit = Self("gguf.split", .badData)
+}
+
+extension PVITError.Code {
+    /// A number is too large for the type that was asked for.
+    public static let numberTooLarge = Self("quantize.overflow", .badData)
 }

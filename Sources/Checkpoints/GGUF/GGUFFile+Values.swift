@@ -2,9 +2,9 @@ import Storage
 
 /// Metadata values.
 extension GGUFFile {
-    /// The most elements of an array that is read.
+    /// The largest number of elements in an array.
     private static let maximumArrayCount = 1 << 22
-    /// The longest text that is read, in bytes.
+    /// The longest text, in bytes.
     private static let maximumTextByteCount = 1 << 24
 
     /// The keys of the metadata in the order of the file.

@@ -21,7 +21,7 @@ public final class GGUFFile: TensorSource {
         self.file = file
     }
 
-    /// Where the file was when it was opened.
+    /// The path that the file was opened at.
     public var path: FilePath { file.path }
 
     /// The size of the file in bytes.
@@ -30,12 +30,13 @@ public final class GGUFFile: TensorSource {
     /// All tensors, in the order of their bytes in the file.
     public var tensors: [TensorDescription] { header.entries.map(\.tensor) }
 
-    /// The type of a tensor's elements in the file; nil when there is no such tensor.
+    /// The stored type of a tensor's elements; nil if there is no such tensor.
     public func storedType(of name: TensorName) -> GGUFType? { places[name].map { header.entries[$0].type } }
 
     /// Copies or decodes rows (`TensorSource.readRows`).
     ///
-    /// A pass over a tensor in large pieces is read ahead of, and what it has read leaves the process's memory at once.
+    /// For a scan in large chunks, the operating system is asked to read ahead, and pages that were read are dropped from
+    /// the process's memory.
     public func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
@@ -47,7 +48,7 @@ public final class GGUFFile: TensorSource {
         let entry = header.entries[place]
         let width = tensor.shape.elementsPerRow
         let elements = rows.lowerBound * width..<rows.upperBound * width
-        // The blocks that hold the elements; more than these only for parts of a quantized vector.
+        // The blocks with the elements. They hold more than the elements only for a range of a quantized vector.
         let size = entry.type.elementsPerBlock
         let blocks = elements.lowerBound / size..<(elements.upperBound - 1) / size + 1
         let start = entry.bytes.lowerBound
@@ -70,8 +71,8 @@ public final class GGUFFile: TensorSource {
         }
     }
 
-    /// Does `body`, which reads rows of a matrix within `rows` in any order, as one pass over the file: what follows is
-    /// read ahead of, and what was read leaves the process's memory.
+    /// Runs `body`, which reads rows of a matrix within `rows` in any order, as one scan of the file: the bytes that follow
+    /// are read ahead, and pages that were read are dropped from the process's memory.
     func readingAhead(over rows: Range<Int>, of tensor: TensorDescription, _ body: () throws -> Void) rethrows {
         guard let place = places[tensor.name] else { return try body() }
         let entry = header.entries[place]

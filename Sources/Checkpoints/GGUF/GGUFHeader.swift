@@ -15,11 +15,11 @@ struct GGUFHeader: Sendable {
         let tensor: TensorDescription
         /// The type of the elements in the file.
         let type: GGUFType
-        /// Where the elements lie in the file.
+        /// The range of the elements in the file.
         let bytes: Range<Int>
     }
 
-    /// The most tensors that are read. The largest models have a few thousand.
+    /// The most tensors. The largest models have a few thousand.
     static let maximumTensorCount = 262_144
     /// The longest tensor name, in bytes. ggml has 63.
     static let maximumNameByteCount = 255
@@ -27,7 +27,7 @@ struct GGUFHeader: Sendable {
     static let maximumRank = 4
     static let defaultAlignment = 32
 
-    /// 2 or 3; they differ in nothing but big-endian files, which are not read.
+    /// 2 or 3. They differ only in big-endian files, which are not supported.
     let version: UInt32
     /// The key-value pairs.
     let metadata: GGUFMetadata
@@ -158,15 +158,15 @@ struct GGUFHeader: Sendable {
     }
 }
 
-/// What the header says of one tensor.
+/// The header's record of one tensor.
 private struct Record {
     let tensor: TensorDescription
     let type: GGUFType
     /// The size in the file.
     let byteCount: Int
-    /// Where the elements are said to begin, from the beginning of the data.
+    /// The offset of the elements in the data.
     let offset: UInt64
-    /// Where the record itself lies in the file.
+    /// The range of the record in the file.
     let place: Range<UInt64>
 
     init(_ bytes: RawSpan, _ cursor: inout GGUFCursor) throws {
@@ -183,7 +183,7 @@ private struct Record {
             let rank: UInt32 = try cursor.integer(bytes, "the record of a tensor")
             guard rank <= UInt32(GGUFHeader.maximumRank) else {
                 throw PVITError(
-                    .ggufShape, "the tensor has \(rank) extents; at most \(GGUFHeader.maximumRank) are possible",
+                    .ggufShape, "the tensor has \(rank) extents; at most \(GGUFHeader.maximumRank) are allowed",
                     bytes: UInt64(cursor.offset - 4)..<UInt64(cursor.offset))
             }
             let shapeOffset = cursor.offset
@@ -206,7 +206,7 @@ private struct Record {
         if let name = GGUFType.unsupportedName(number) {
             throw PVITError(
                 .ggufUnsupportedType, "elements of type \(name) are not supported", bytes: bytes,
-                remedy: "take a file of another type, such as F16, Q8_0 or Q4_K")
+                remedy: "use a file of another type, such as F16, Q8_0 or Q4_K")
         }
         throw PVITError(.ggufUnknownType, "the format has no element type \(number)", bytes: bytes)
     }
@@ -225,11 +225,11 @@ private struct Record {
         guard (dimensions.last ?? 1) % type.elementsPerBlock == 0 else {
             throw PVITError(
                 .ggufShape,
-                "rows of \(dimensions.last ?? 1) elements are no whole number of \(type) blocks "
+                "rows of \(dimensions.last ?? 1) elements are not a whole number of \(type) blocks "
                     + "of \(type.elementsPerBlock)", tensor: name, bytes: place)
         }
         let description = try TensorDescription(name: name, elementType: type.elementType, shape: shape)
-        // A block takes fewer bytes than the numbers that it delivers, whose size is known to fit.
+        // A block has fewer bytes than its decoded numbers, whose size is known to fit.
         return (description, shape.elementCount / type.elementsPerBlock * type.bytesPerBlock)
     }
 }

@@ -41,9 +41,9 @@ public enum GGUFValueType: UInt32, Sendable, Hashable {
     }
 }
 
-/// The key-value pairs of a GGUF file: where each value lies. Values stay in the file until they are asked for.
+/// The key-value pairs of a GGUF file: the range of each value. Values are read on request.
 struct GGUFMetadata: Sendable {
-    /// Where a value lies.
+    /// The type and range of a value.
     struct Place: Sendable {
         /// The type of the value, or of each element.
         let type: GGUFValueType
@@ -53,7 +53,7 @@ struct GGUFMetadata: Sendable {
         let bytes: Range<Int>
     }
 
-    /// The most keys that are read. Files have a few dozen.
+    /// The most keys. Files have a few dozen.
     static let maximumCount = 65536
     /// The longest key, in bytes: the format's own limit.
     static let maximumKeyByteCount = 65535
@@ -62,7 +62,7 @@ struct GGUFMetadata: Sendable {
     private(set) var keys: [String] = []
     private var places: [String: Place] = [:]
 
-    /// Where the value of a key lies, or nil.
+    /// The type and range of a key's value, or nil.
     subscript(key: String) -> Place? { places[key] }
 
     /// Reads `count` pairs.

@@ -1,19 +1,19 @@
 import Storage
 import SystemPackage
 
-/// The files of a model that was split: `NAME-00001-of-0000N.gguf`, of which the first has the metadata.
+/// The files of a split model, `NAME-00001-of-0000N.gguf`. The first one has the metadata.
 enum GGUFSplit {
-    /// Opens all files of the model that `path` is a part of.
+    /// Opens all files of the model that `path` belongs to.
     ///
     /// - Throws: `checkpoint.missing-shards`, `gguf.split` for files that do not belong together, and a file's own
     ///   errors.
-    static func open(partAt path: FilePath) throws -> [GGUFFile] {
+    static func open(fileAt path: FilePath) throws -> [GGUFFile] {
         let file = try GGUFFile(path: path)
         guard let count = try file.integer("split.count"), count > 1 else { return [file] }
         guard let name = SplitName(path.name), name.count == count else {
             throw PVITError(
-                .ggufSplit, "the file is one of \(count) parts, but its name does not say which", file: path,
-                remedy: "give the parts the names that they were published under, NAME-00001-of-0000N.gguf")
+                .ggufSplit, "the file is one of \(count), but its name does not say which", file: path,
+                remedy: "give the files the names that they were published under, NAME-00001-of-0000N.gguf")
         }
         let folder = path.parentFolder
         let entries = Set(try folderEntries(folder))
@@ -21,7 +21,7 @@ enum GGUFSplit {
         let missing = names.filter { !entries.contains($0) }
         guard missing.isEmpty else {
             throw PVITError(
-                .missingShards, "\(missing.count) of \(count) parts are absent: \(missing.listed())", file: path,
+                .missingShards, "\(missing.count) of \(count) files are absent: \(missing.listed())", file: path,
                 remedy: "download the missing files into the same folder")
         }
         var files: [GGUFFile] = []
@@ -29,27 +29,27 @@ enum GGUFSplit {
             let opened = place + 1 == name.number ? file : try GGUFFile(path: folder.appending(fileNamed: part))
             guard try opened.integer("split.count") == count, try opened.integer("split.no") == place else {
                 throw PVITError(
-                    .ggufSplit, "the file does not say that it is part \(place + 1) of \(count)", file: opened.path,
-                    remedy: "the parts are not of one model, or were renamed")
+                    .ggufSplit, "the file's metadata do not say that it is file \(place + 1) of \(count)", file: opened.path,
+                    remedy: "the files do not belong to the same model, or were renamed")
             }
             files.append(opened)
         }
         let total = files.reduce(0) { $0 + $1.tensors.count }
         if let announced = try files[0].integer("split.tensors.count"), announced != total {
             throw PVITError(
-                .ggufSplit, "the parts have \(total) tensors, where the first says \(announced)", file: files[0].path,
-                remedy: "the parts are not of one model")
+                .ggufSplit, "the files have \(total) tensors, but the first one says \(announced)", file: files[0].path,
+                remedy: "the files do not belong to the same model")
         }
         return files
     }
 
-    /// Whether the names are those of parts of one model.
-    static func areParts(_ name: String, _ other: String) -> Bool {
+    /// Whether the names are those of files of the same model.
+    static func areOneModel(_ name: String, _ other: String) -> Bool {
         guard let name = SplitName(name), let other = SplitName(other) else { return false }
         return name.sibling(1) == other.sibling(1)
     }
 
-    /// The file by which a folder's only GGUF model can be opened; nil when it has none or several.
+    /// The file to open for a folder's only GGUF model; nil if it has none or several.
     static func onlyModel(among entries: [String]) -> String? {
         let files = entries.filter { $0.hasSuffix(".gguf") }
         let firsts = files.filter { SplitName($0).map { $0.number == 1 } ?? true }
@@ -72,7 +72,7 @@ private struct SplitName {
         self.count = count
     }
 
-    /// The name of another part.
+    /// The name of another file of the model.
     func sibling(_ number: Int) -> String {
         func fiveDigits(_ number: Int) -> String { String(String(100_000 + number).dropFirst()) }
         return "\(stem)-\(fiveDigits(number))-of-\(fiveDigits(count)).gguf"

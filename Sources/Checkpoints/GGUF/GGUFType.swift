@@ -1,6 +1,6 @@
 import Tensors
 
-/// The element types of GGUF tensors that are read (`ggml_type` of ggml.h).
+/// The supported element types of GGUF tensors (`ggml_type` of ggml.h).
 ///
 /// A quantized type stores a row as blocks of a fixed number of elements:
 ///
@@ -60,7 +60,7 @@ public enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
     /// bfloat16.
     case bf16 = 30
 
-    /// The type of the elements as they are delivered: f32 for quantized types.
+    /// The type of the elements when they are read: f32 for quantized types.
     public var elementType: ElementType {
         switch self {
         case .f16: .f16
@@ -104,12 +104,12 @@ public enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The size of that many elements, whole blocks, in bytes.
+    /// The size of `count` elements in bytes, in whole blocks.
     public func byteCount(ofElements count: Int) -> Int {
         (count + elementsPerBlock - 1) / elementsPerBlock * bytesPerBlock
     }
 
-    /// The name of a type that the format has, or had, and that is not read; nil for numbers that it never had.
+    /// The name of an unsupported type that the format has or had; nil for numbers that it never had.
     static func unsupportedName(_ number: UInt32) -> String? {
         switch number {
         case 4: "Q4_2"

@@ -4,17 +4,17 @@ import Tensors
 
 /// Checkpoint folders as the `transformers` library lays them out, with weights in safetensors or PyTorch files.
 enum HuggingFaceFolder {
-    /// The names that weights of one format have.
+    /// The file names of weights of one format.
     struct Layout: Sendable {
-        /// The format, for people.
+        /// The readable name of the format.
         let formatName: String
-        /// The file that holds everything, if it is there.
+        /// The name of a file with all weights.
         let singleFileName: String
-        /// The list of shards, if there are several.
+        /// The name of the index of several shards.
         let indexFileName: String
-        /// How the names of files with weights end.
+        /// The suffix of files with weights.
         let suffix: String
-        /// How such a file is opened.
+        /// Opens such a file.
         let open: @Sendable (FilePath) throws -> any WeightFile
     }
 
@@ -24,10 +24,10 @@ enum HuggingFaceFolder {
     static let torch = Layout(
         formatName: "PyTorch", singleFileName: "pytorch_model.bin", indexFileName: "pytorch_model.bin.index.json",
         suffix: ".bin", open: { try TorchFile(path: $0) })
-    /// The same weights are often there in both formats: safetensors come first, as in `transformers`.
+    /// Folders often have the same weights in both formats. safetensors come first, as in `transformers`.
     private static let layouts = [safetensors, torch]
 
-    /// The files with weights in a folder and their format, or nil when it has none.
+    /// The files with weights in a folder and their format, or nil if it has none.
     ///
     /// As in `transformers`, `model.safetensors` comes before an index. A folder without either may hold one other
     /// safetensors file, or a whole set called `…-00001-of-00003.safetensors`. Likewise for `.bin`.
@@ -55,7 +55,7 @@ enum HuggingFaceFolder {
         return try ShardedSource(files.map { try layout.open(folder.appending(fileNamed: $0)) })
     }
 
-    /// The tensors that the index of a tied model may list although one of them is stored for both.
+    /// The tensors of a tied model of which the index may list both although only one is stored.
     private static func dispensable(in folder: FilePath) throws -> Set<TensorName> {
         let files = try SideFiles(in: folder, names: [SideFiles.config])
         do {
@@ -66,7 +66,7 @@ enum HuggingFaceFolder {
         }
     }
 
-    /// The files of a numbered set that has no gaps, or nil.
+    /// The files of a complete numbered set, or nil.
     private static func wholeSet(among files: [String], _ layout: Layout) -> [String]? {
         let names = files.compactMap { file in ShardName(file, suffix: layout.suffix).map { (file: file, name: $0) } }
         return names.lazy.map { first in
@@ -74,7 +74,7 @@ enum HuggingFaceFolder {
         }.first { Set($0.map(\.name.number)).count == $0[0].name.count }?.map(\.file)
     }
 
-    /// Throws unless `files` is a single file or one whole set of numbered shards.
+    /// Throws unless `files` is a single file or one complete set of numbered shards.
     private static func checkSet(_ files: [String], in folder: FilePath, _ layout: Layout) throws {
         let numbered = files.map { ShardName($0, suffix: layout.suffix) }
         let names = numbered.compactMap { $0 }
@@ -96,7 +96,7 @@ enum HuggingFaceFolder {
             throw PVITError(
                 .formatUnknown,
                 "the folder has several \(layout.formatName) files and no \(layout.indexFileName): \(files.listed())",
-                file: folder, remedy: "name the file that you mean")
+                file: folder, remedy: "give the file itself")
         }
     }
 }

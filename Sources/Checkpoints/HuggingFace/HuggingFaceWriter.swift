@@ -5,10 +5,10 @@ import Tensors
 
 /// Writes a checkpoint as a Hugging Face folder with safetensors files.
 public struct HuggingFaceWriter: Sendable {
-    /// The most bytes of tensors in one file; a single tensor may be larger.
+    /// The most bytes of tensors in one file; a file with a single tensor may be larger.
     public let shardSize: ByteCount
-    /// Bytes that are read and written at a time.
-    private static let pieceByteCount = 4 << 20
+    /// The bytes that are read and written at a time.
+    private static let chunkByteCount = 4 << 20
 
     /// Creates a writer.
     ///
@@ -20,9 +20,9 @@ public struct HuggingFaceWriter: Sendable {
     /// Writes all tensors and the side files. The folder appears whole or not at all, and the same checkpoint and shard
     /// size give the same bytes, whatever the number of threads.
     ///
-    /// Each thread reads pieces of tensors; they are written in order, while the other threads read on.
+    /// Each thread reads rows of tensors; they are written in order while the other threads read on.
     ///
-    /// - Throws: `file.cannot-create` when there is something under this name already, `file.too-little-space`,
+    /// - Throws: `file.cannot-create` if the name exists already, `file.too-little-space`,
     ///   `torch.checksum` for damaged archives, `work.cancelled`, `file.write-failed`, and what reading throws.
     public func write(
         _ checkpoint: Checkpoint, to path: FilePath, threadCount: Int = 1, monitor: WorkMonitor = WorkMonitor()
@@ -39,8 +39,8 @@ public struct HuggingFaceWriter: Sendable {
         do {
             var done: UInt64 = 0
             try SourceVerifier.checking(checkpoint.sourceFiles, byteCount: total) { advance in
-                try Self.read(Self.pieces(of: shards), of: source, threadCount: threadCount) { piece, bytes in
-                    try assembler.append(bytes, toShard: piece.shard)
+                try Self.read(Self.chunks(of: shards), of: source, threadCount: threadCount) { chunk, bytes in
+                    try assembler.append(bytes, toShard: chunk.shard)
                     try monitor.checkCancellation()
                     done += UInt64(bytes.count)
                     try advance(done)
@@ -55,7 +55,7 @@ public struct HuggingFaceWriter: Sendable {
                 if let bytes = sideFiles[name] { try assembler.add(name: name, bytes: bytes) }
             }
         } catch var error as PVITError {
-            // The hidden folder that is written in means nothing to a reader of the message.
+            // The temporary folder means nothing to a reader of the message.
             if let file = error.file, file.hasPrefix(workingPath.text) {
                 error.file = path.text + file.dropFirst(workingPath.text.count)
             }
@@ -64,40 +64,40 @@ public struct HuggingFaceWriter: Sendable {
         try assembler.commit()
     }
 
-    /// Some rows of a tensor, and the place of the file that they go to.
-    private struct Piece {
+    /// Rows of a tensor, and the index of the shard that they go to.
+    private struct Chunk {
         let shard: Int
         let tensor: TensorDescription
         let rows: Range<Int>
     }
 
-    /// What is written, in order.
-    private static func pieces(of shards: [[TensorDescription]]) -> [Piece] {
+    /// The chunks in the order in which they are written.
+    private static func chunks(of shards: [[TensorDescription]]) -> [Chunk] {
         shards.enumerated().flatMap { shard, tensors in
             SafetensorsWriter.writingOrder(of: tensors).filter { $0.byteCount > 0 }.flatMap { tensor in
-                let step = max(1, pieceByteCount / max(tensor.bytesPerRow, 1))
+                let step = max(1, chunkByteCount / max(tensor.bytesPerRow, 1))
                 return stride(from: 0, to: tensor.shape.rows, by: step).map { row in
-                    Piece(shard: shard, tensor: tensor, rows: row..<min(row + step, tensor.shape.rows))
+                    Chunk(shard: shard, tensor: tensor, rows: row..<min(row + step, tensor.shape.rows))
                 }
             }
         }
     }
 
-    /// Reads pieces with several threads and hands them to `consume` in order, one at a time.
+    /// Reads chunks with several threads and passes them to `consume` in order, one at a time.
     private static func read(
-        _ pieces: [Piece], of source: any TensorSource, threadCount: Int,
-        consume: @escaping (Piece, [UInt8]) throws -> Void
+        _ chunks: [Chunk], of source: any TensorSource, threadCount: Int,
+        consume: @escaping (Chunk, [UInt8]) throws -> Void
     ) throws {
         let pool = ThreadPool(threadCount: threadCount)
-        try pool.mapInOrder(pieces.count) { number, _ in
-            let piece = pieces[number]
-            return (number: number, bytes: try source.bytes(ofRows: piece.rows, of: piece.tensor))
+        try pool.mapInOrder(chunks.count) { number, _ in
+            let chunk = chunks[number]
+            return (number: number, bytes: try source.bytes(ofRows: chunk.rows, of: chunk.tensor))
         } consume: {
-            try consume(pieces[$0.number], $0.bytes)
+            try consume(chunks[$0.number], $0.bytes)
         }
     }
 
-    /// The tensors cut into files: a file is full when the next tensor would take it past the limit.
+    /// The tensors of each file. A file ends when the next tensor would take it past the limit.
     private static func shards(of tensors: [TensorDescription], limit: ByteCount) -> [[TensorDescription]] {
         var shards: [[TensorDescription]] = [[]]
         var size: UInt64 = 0

@@ -2,7 +2,7 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// Writes the files of a folder one after the other, from pieces that come in order. One thread at a time may use it.
+/// Writes the files of a folder one after the other, from chunks that come in order. Not safe for concurrent use.
 final class ShardAssembler {
     /// The name and the tensors of each file.
     private let shards: [(name: String, tensors: [TensorDescription])]
@@ -10,7 +10,7 @@ final class ShardAssembler {
     // Declared before the folder, hence dropped before it: a folder is removed only when it holds no file.
     private var writer: SafetensorsWriter?
     private var folder: OutputFolder?
-    /// How many files were begun.
+    /// The number of files that were begun.
     private var begunCount = 0
 
     init(_ folder: consuming OutputFolder, shards: [(name: String, tensors: [TensorDescription])]) {
@@ -19,9 +19,9 @@ final class ShardAssembler {
         self.folder = consume folder
     }
 
-    /// Appends the next bytes, which belong to the file at `place`; the files before it are then complete.
-    func append(_ bytes: [UInt8], toShard place: Int) throws {
-        while begunCount <= place { try beginNext() }
+    /// Appends the next bytes, which belong to the file at `index`. Files before it are then complete.
+    func append(_ bytes: [UInt8], toShard index: Int) throws {
+        while begunCount <= index { try beginNext() }
         try writer?.append(bytes.span.bytes)
     }
 

@@ -3,11 +3,11 @@ import SystemPackage
 import Tensors
 
 extension PVITError.Code {
-    /// The list of shards is not what it should be.
+    /// The index of shards is malformed.
     public static let badShardIndex = Self("checkpoint.shard-index", .badData)
     /// Files that belong to the checkpoint are absent.
     public static let missingShards = Self("checkpoint.missing-shards", .missingInput)
-    /// The index and the files disagree on which tensor is where.
+    /// The index and the files disagree about which tensor is in which file.
     public static let shardMismatch = Self("checkpoint.shard-mismatch", .badData)
 }
 
@@ -17,7 +17,7 @@ struct ShardIndex {
 
     /// Shard names by tensor.
     let fileOfTensor: [(tensor: TensorName, file: String)]
-    /// The shards, each once, in the order of their names.
+    /// The shards in the order of their names, without duplicates.
     let files: [String]
     private let path: FilePath
 
@@ -37,7 +37,7 @@ struct ShardIndex {
             let name = TensorName(member.key)
             guard let file = member.value.string, Self.isPlainName(file) else {
                 throw PVITError(
-                    .badShardIndex, "the file of the tensor is not the name of a file in the same folder", file: path,
+                    .badShardIndex, "the tensor's file name is not that of a file in the same folder", file: path,
                     tensor: name)
             }
             return (prefix.stripped(from: name), file)
@@ -51,9 +51,8 @@ struct ShardIndex {
     ///
     /// - Parameters:
     ///   - entries: All files of the folder.
-    ///   - wholeSet: The files of a set of shards that is there without gaps, if there is one.
-    /// - Throws: `checkpoint.missing-shards`, or `checkpoint.shard-index` for an index of other shards than those of a
-    ///   whole set beside it.
+    ///   - wholeSet: The files of a complete set of shards, if there is one.
+    /// - Throws: `checkpoint.missing-shards`, or `checkpoint.shard-index` for an outdated index beside a complete set.
     func checkPresent(among entries: Set<String>, wholeSet: [String]?) throws {
         let missing = files.filter { !entries.contains($0) }
         guard !missing.isEmpty else { return }
@@ -62,32 +61,32 @@ struct ShardIndex {
         if let wholeSet {
             throw PVITError(
                 .badShardIndex,
-                "the index is outdated: \(absence); but \(wholeSet.listed(2)) are a whole set without it", file: path,
+                "the index is outdated: \(absence); but \(wholeSet.listed(2)) are a complete set without it", file: path,
                 remedy: "delete \(name) to use that set")
         }
         throw PVITError(
             .missingShards, absence, file: path, remedy: "download the missing files into the same folder")
     }
 
-    /// Throws `checkpoint.shard-mismatch` unless the shards hold what the index says. Tensors that nobody reads may be
-    /// on one side only.
+    /// Throws `checkpoint.shard-mismatch` unless the shards hold what the index says. Tensors that are never read may
+    /// be on one side only.
     ///
-    /// - Parameter dispensable: Other tensors that the index may list in vain.
+    /// - Parameter dispensable: Other tensors that the index may list although no shard has them.
     func checkAgreement(with source: ShardedSource, dispensable: Set<TensorName>) throws {
         let absent = fileOfTensor.filter { entry in
             if source.holds(entry.tensor, inFile: entry.file) || entry.tensor.isUnread { return false }
             return !(source.shard(of: entry.tensor) == nil && dispensable.contains(entry.tensor))
         }
         let remedy =
-            "the index and the shards are not of one checkpoint: download it again, or delete "
-            + "\(path.name) if the shards alone are a whole model"
+            "the index and the shards do not belong together: download it again, or delete "
+            + "\(path.name) if the shards are complete without it"
         if let first = absent.first {
             let place = source.shard(of: first.tensor)?.path.name
             let where_ = place.map { "is in \($0)" } ?? "is nowhere"
             throw PVITError(
                 .shardMismatch,
                 "the index says that the tensor is in \(first.file), but it \(where_)"
-                    + (absent.count > 1 ? "; \(absent.count) tensors are misplaced like that" : ""),
+                    + (absent.count > 1 ? "; \(absent.count) tensors are not where the index says" : ""),
                 file: path, tensor: first.tensor, remedy: remedy)
         }
         let unlisted = Set(source.tensors.map(\.name)).subtracting(fileOfTensor.map(\.tensor))

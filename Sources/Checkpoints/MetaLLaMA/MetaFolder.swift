@@ -2,7 +2,7 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// Checkpoint folders as Meta publishes LLaMA: `params.json` and 1 to 8 files `consolidated.NN.pth`.
+/// The folders in which Meta publishes LLaMA: `params.json` and 1 to 8 files `consolidated.NN.pth`.
 enum MetaFolder {
     static let parametersName = "params.json"
     /// The most files that are joined.
@@ -21,7 +21,7 @@ enum MetaFolder {
         let files = try weightFiles(folder, entries: entries)
         guard entries.contains(parametersName) else {
             throw PVITError(
-                .fileNotFound, "the folder has consolidated.*.pth files, but not the params.json that belongs to them",
+                .fileNotFound, "the folder has consolidated.*.pth files, but no params.json",
                 file: folder, remedy: "download params.json into the same folder")
         }
         let parameters = try MetaParameters(path: folder.appending(fileNamed: parametersName))
@@ -33,7 +33,7 @@ enum MetaFolder {
         }
         guard let embedding = source.tensor(named: "model.embed_tokens.weight"),
             let gate = source.tensor(named: "model.layers.0.mlp.gate_proj.weight")
-        else { throw PVITError(.metaTensors, "the folder holds no LLaMA model", file: folder) }
+        else { throw PVITError(.metaTensors, "the folder does not hold a LLaMA model", file: folder) }
         var sideFiles = try SideFiles(in: folder)
         try addTokenizer(to: &sideFiles, folder)
         let config = parameters.config(
@@ -52,14 +52,14 @@ enum MetaFolder {
         let count = (numbered.last?.number ?? 0) + 1
         guard count <= maximumFileCount else {
             throw PVITError(
-                .formatNotReadable, "the model is in \(count) parts, more than the \(maximumFileCount) that are joined",
+                .formatNotReadable, "the model is in \(count) files; at most \(maximumFileCount) are supported",
                 file: folder)
         }
         let missing = (0..<count).filter { number in !numbered.contains { $0.number == number } }
         guard missing.isEmpty else {
             throw PVITError(
                 .missingShards,
-                "\(missing.count) of \(count) parts are absent: \(missing.map { "consolidated.0\($0).pth" }.listed())",
+                "\(missing.count) of \(count) files are absent: \(missing.map { "consolidated.0\($0).pth" }.listed())",
                 file: folder, remedy: "download the missing files into the same folder")
         }
         return try numbered.map { try TorchFile(path: folder.appending(fileNamed: $0.name)) }
@@ -84,7 +84,7 @@ enum MetaFolder {
         guard files[SideFiles.tokenizerJSON] != nil else {
             throw PVITError(
                 .metaTiktoken,
-                "this tokenizer is LLaMA 3's, a vocabulary of tiktoken, not of SentencePiece, and cannot be read",
+                "this is LLaMA 3's tokenizer in the format of tiktoken, which is not supported",
                 file: path,
                 remedy: "put tokenizer.json and tokenizer_config.json of the same model from Hugging Face beside the "
                     + "consolidated.*.pth files")

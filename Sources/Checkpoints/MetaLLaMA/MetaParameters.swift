@@ -1,3 +1,4 @@
+import Architectures
 import Storage
 import SystemPackage
 import Tensors
@@ -10,19 +11,19 @@ struct MetaParameters {
     let layerCount: Int
     /// `n_heads`
     let headCount: Int
-    /// `n_kv_heads`; that of the heads when it is not given (LLaMA 1, small LLaMA 2).
+    /// `n_kv_heads`; by default `n_heads` (LLaMA 1, small LLaMA 2).
     let keyValueHeadCount: Int
-    /// `vocab_size`, or nil for -1, as LLaMA 1 and 2 have it: the tokenizer's, that is the embeddings', decides.
+    /// `vocab_size`; nil for -1, as in LLaMA 1 and 2, where the embeddings decide.
     let vocabularySize: Int?
     /// `norm_eps`
     let normEpsilon: Double
-    /// `rope_theta`; 10000 when it is not given.
+    /// `rope_theta`; by default 10000.
     let ropeTheta: Double
     /// `use_scaled_rope`: since LLaMA 3.1.
     let usesScaledRope: Bool
-    /// `rope_scaling_factor`, where newer files give it.
+    /// `rope_scaling_factor` of newer files.
     let ropeScalingFactor: Double?
-    /// `max_seq_len`, where somebody has added it.
+    /// `max_seq_len`, which some files have.
     let maximumSequenceLength: Int?
 
     /// The width of one attention head.
@@ -68,7 +69,7 @@ struct MetaParameters {
         guard hiddenSize % headCount == 0, hiddenSize / headCount % 2 == 0, headCount % keyValueHeadCount == 0 else {
             throw PVITError(
                 .metaParameters,
-                "dim \(hiddenSize), n_heads \(headCount) and n_kv_heads \(keyValueHeadCount) do not fit")
+                "dim \(hiddenSize), n_heads \(headCount) and n_kv_heads \(keyValueHeadCount) do not fit together")
         }
         vocabularySize =
             optional("vocab_size")?.integer == -1 || optional("vocab_size") == nil
@@ -81,10 +82,9 @@ struct MetaParameters {
             optional("max_seq_len") == nil ? nil : try size("max_seq_len", atMost: 1 << 24)
     }
 
-    /// The model as `config.json` of the `transformers` library describes it.
+    /// The configuration as `config.json` of the `transformers` library.
     ///
-    /// Follows `convert_llama_weights_to_hf.py`, but takes the generation of the model from its parameters, where that
-    /// script is told.
+    /// Follows `convert_llama_weights_to_hf.py`, but infers the generation of the model from its parameters.
     ///
     /// - Parameters:
     ///   - intermediateSize: The rows of `feed_forward.w1`.
@@ -101,21 +101,20 @@ struct MetaParameters {
             "max_position_embeddings": .integer(maximumPositions), "rms_norm_eps": .number(normEpsilon),
             "rope_theta": .number(ropeTheta), "tie_word_embeddings": .bool(isTied), "use_cache": true,
             "bos_token_id": .integer(hasThirdVocabulary ? 128_000 : 1),
-            // The end of a text, of a message and of a turn; a model that is no assistant never writes the latter two.
+            // The end of a text, of a message and of a turn. Base models never write the last two.
             "eos_token_id": hasThirdVocabulary ? [128_001, 128_008, 128_009] : 2,
         ]
         let typeNames: [ElementType: String] = [.f16: "float16", .bf16: "bfloat16", .f32: "float32"]
         config["torch_dtype"] = typeNames[elementType].map { .string($0) }
         if usesScaledRope {
-            config["rope_scaling"] = [
-                "rope_type": "llama3", "factor": .number(scalingFactor), "low_freq_factor": 1.0,
-                "high_freq_factor": 4.0, "original_max_position_embeddings": 8192,
-            ]
+            let scaling = RotaryParameters.Scaling.llama3(
+                factor: scalingFactor, lowFactor: 1, highFactor: 4, originalPositions: 8192)
+            config["rope_scaling"] = scaling.configuration.map { .object($0) }
         }
         return config
     }
 
-    /// The factor of LLaMA 3.1 is 8, that of the two small models of LLaMA 3.2 is 32.
+    /// 8 in LLaMA 3.1, 32 in the two small models of LLaMA 3.2.
     private var scalingFactor: Double { ropeScalingFactor ?? (hiddenSize < 4096 ? 32 : 8) }
 
     /// The positions that the model was trained for: 2048 in LLaMA 1, 4096 in LLaMA 2, 16384 in Code LLaMA, 8192 in
@@ -125,7 +124,7 @@ struct MetaParameters {
         if usesScaledRope { return 131_072 }
         if ropeTheta == 500_000 { return 8192 }
         if ropeTheta > 10_000 { return 16_384 }
-        // LLaMA 1 has an epsilon of 1e-6, but for its largest model, which unlike the one of LLaMA 2 has no n_kv_heads.
+        // LLaMA 1 has an epsilon of 1e-6, except for its largest model, which has no n_kv_heads, unlike LLaMA 2's.
         let isFirst = normEpsilon < 5e-6 || (hiddenSize == 8192 && keyValueHeadCount == headCount)
         return isFirst ? 2048 : 4096
     }

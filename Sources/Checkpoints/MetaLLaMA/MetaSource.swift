@@ -3,26 +3,23 @@ import Tensors
 
 /// The files of a Meta LLaMA folder as one model with the names and the rotary convention of `transformers`.
 ///
-/// Nothing is put together in memory: rows are looked up in the file that has them, and rows whose columns are spread
-/// over the files are read from each in turn.
-///
-/// Meta rotates the neighbours 2i and 2i + 1 of a head, `transformers` the elements i and i + width/2. So row
-/// `[head, half, i]` of a query or key matrix here is row `[head, i, half]` there.
+/// Tensors are not assembled in memory: rows are read from the file that has them, and rows whose columns are spread over
+/// the files are read from each file.
 struct MetaSource: TensorSource {
     let tensors: [TensorDescription]
     private let files: [TorchFile]
-    private let parts: [TensorName: Parts]
-    private let headWidth: Int
+    private let splitTensors: [TensorName: SplitTensor]
 
-    /// The parts of one tensor, one for each file.
-    private struct Parts {
+    /// The slices of one tensor, one for each file.
+    private struct SplitTensor {
         let whole: TensorDescription
-        let pieces: [TensorDescription]
+        let slices: [TensorDescription]
         let split: MetaTensorRole.Split
-        let isRotary: Bool
+        /// The order of the rows of query and key projections.
+        let order: RotaryRowOrder?
     }
 
-    /// - Throws: `meta.tensors` for missing, unknown or doubtful tensors, `meta.shape` for parts that do not fit.
+    /// - Throws: `meta.tensors` for missing, or unknown tensors, `meta.shape` for slices that do not match.
     init(_ files: [TorchFile], _ parameters: MetaParameters) throws {
         let held = files.map { file in Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.name, $0) }) }
         let roles = MetaTensorRole.all(layerCount: parameters.layerCount)
@@ -31,118 +28,114 @@ struct MetaSource: TensorSource {
             if let first = missing.first {
                 throw PVITError(
                     .metaTensors, "the file lacks tensors of the model: \(missing.map(\.rawValue).listed())",
-                    file: file.path, tensor: first, remedy: "check that params.json and the files are of one model")
+                    file: file.path, tensor: first, remedy: "check that params.json and the files belong to the same model")
             }
             let unknown = held.keys.filter { roles[$0] == nil && !MetaTensorRole.isIgnored($0) }.sorted()
             if let first = unknown.first {
                 throw PVITError(
-                    .metaTensors, "the file has tensors that the model has not: \(unknown.map(\.rawValue).listed())",
-                    file: file.path, tensor: first, remedy: "check that params.json and the files are of one model")
+                    .metaTensors, "the file has tensors that the model does not have: \(unknown.map(\.rawValue).listed())",
+                    file: file.path, tensor: first, remedy: "check that params.json and the files belong to the same model")
             }
         }
         var tensors: [TensorDescription] = []
-        var parts: [TensorName: Parts] = [:]
+        var splitTensors: [TensorName: SplitTensor] = [:]
         for tensor in files.first?.tensors ?? [] {
             guard let role = roles[tensor.name] else { continue }
-            let pieces = try zip(files, held).map { file, held in
-                guard let piece = held[tensor.name] else {
+            let slices = try zip(files, held).map { file, held in
+                guard let slice = held[tensor.name] else {
                     throw PVITError(
                         .metaTensors, "the file lacks a tensor that other files have", file: file.path,
                         tensor: tensor.name)
                 }
-                return piece
+                return slice
             }
-            let joined = try Self.join(pieces, role, parameters)
+            let joined = try Self.join(slices, role, parameters)
             tensors.append(joined.whole)
-            parts[role.name] = joined
+            splitTensors[role.name] = joined
         }
         self.files = files
         self.tensors = tensors
-        self.parts = parts
-        headWidth = parameters.headWidth
+        self.splitTensors = splitTensors
     }
 
     func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
-        guard let parts = parts[tensor.name], parts.whole == tensor else {
+        guard let split = splitTensors[tensor.name], split.whole == tensor else {
             throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: tensor.name)
         }
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
         let rowStride = tensor.bytesPerRow
-        switch parts.split {
+        switch split.split {
         case .replicated:
             try files[0].copyRows(
-                RowSelection(rows), of: parts.pieces[0], into: &destination, at: 0, rowStride: rowStride)
+                RowSelection(rows), of: split.slices[0], into: &destination, at: 0, rowStride: rowStride)
         case .columns, .rowsOrColumns:
             var offset = 0
-            for (file, piece) in zip(files, parts.pieces) {
+            for (file, slice) in zip(files, split.slices) {
                 try file.copyRows(
-                    RowSelection(rows), of: piece, into: &destination, at: offset, rowStride: rowStride)
-                offset += piece.bytesPerRow
+                    RowSelection(rows), of: slice, into: &destination, at: offset, rowStride: rowStride)
+                offset += slice.bytesPerRow
             }
         case .rows:
             var row = rows.lowerBound
             while row < rows.upperBound {
-                let run = run(from: row, before: rows.upperBound, parts)
+                let run = run(from: row, before: rows.upperBound, split)
                 try files[run.file].copyRows(
-                    run.selection, of: parts.pieces[run.file], into: &destination,
+                    run.selection, of: split.slices[run.file], into: &destination,
                     at: (row - rows.lowerBound) * rowStride, rowStride: rowStride)
                 row += run.selection.count
             }
         }
     }
 
-    /// The longest run of rows from `row` on that lie evenly spaced in one file.
-    private func run(from row: Int, before end: Int, _ parts: Parts) -> (file: Int, selection: RowSelection) {
-        let rowsPerFile = parts.pieces[0].shape.rows
+    /// The longest run of rows from `row` that are evenly spaced in one file.
+    private func run(from row: Int, before end: Int, _ tensor: SplitTensor) -> (file: Int, selection: RowSelection) {
+        let rowsPerFile = tensor.slices[0].shape.rows
         let file = row / rowsPerFile
         let local = row % rowsPerFile
-        guard parts.isRotary else {
-            let count = min(end - row, rowsPerFile - local)
-            return (file, RowSelection(first: local, step: 1, count: count))
-        }
-        let halfWidth = headWidth / 2
-        let place = local % headWidth
-        let (half, index) = place.quotientAndRemainder(dividingBy: halfWidth)
-        let count = min(end - row, halfWidth - index)
-        return (file, RowSelection(first: local - place + 2 * index + half, step: 2, count: count))
+        let rows = local..<min(local + end - row, rowsPerFile)
+        return (file, tensor.order?.interleavedRun(of: rows) ?? RowSelection(rows))
     }
 
-    /// Checks the parts of a tensor and puts their shapes together.
+    /// Checks the slices of a tensor and computes the shape of the whole.
     private static func join(
-        _ pieces: [TensorDescription], _ role: MetaTensorRole, _ parameters: MetaParameters
-    ) throws -> Parts {
-        let first = pieces[0]
+        _ slices: [TensorDescription], _ role: MetaTensorRole, _ parameters: MetaParameters
+    ) throws -> SplitTensor {
+        let first = slices[0]
         func misshaped(_ what: String) -> PVITError {
             PVITError(
-                .metaShape, "\(pieces.count) parts of shape \(first.shape) \(what)", tensor: first.name,
-                remedy: "check that params.json and all consolidated files are of one model")
+                .metaShape, "\(slices.count) slices of shape \(first.shape) \(what)", tensor: first.name,
+                remedy: "check that params.json and all consolidated files belong to the same model")
         }
-        guard pieces.allSatisfy({ $0.shape == first.shape && $0.elementType == first.elementType }) else {
-            throw misshaped("and of others are in the files")
+        guard slices.allSatisfy({ $0.shape == first.shape && $0.elementType == first.elementType }) else {
+            throw misshaped("are mixed with slices of other shapes or types")
         }
         guard first.shape.rank == (role.kind == .norm ? 1 : 2), !first.shape.dimensions.contains(0),
             first.shape.dimensions.allSatisfy({ $0 <= 1 << 32 })
-        else { throw misshaped("are not possible") }
+        else { throw misshaped("are not valid") }
         let split = split(of: role, width: first.shape.elementsPerRow, hiddenSize: parameters.hiddenSize)
         var dimensions = first.shape.dimensions
         switch split {
         case .replicated: break
-        case .rows: dimensions[0] *= pieces.count
-        case .columns, .rowsOrColumns: dimensions[1] *= pieces.count
+        case .rows: dimensions[0] *= slices.count
+        case .columns, .rowsOrColumns: dimensions[1] *= slices.count
         }
         let expected = expectedShape(of: role.kind, dimensions, parameters)
-        let isRotary = role.kind == .query || role.kind == .key
         guard dimensions == expected, let shape = Shape(dimensions) else {
-            throw misshaped("do not make the shape \(expected) that params.json gives")
+            throw misshaped("do not make up the shape \(expected) of params.json")
         }
-        guard !isRotary || first.shape.rows % parameters.headWidth == 0 else {
-            throw misshaped("cut through attention heads of width \(parameters.headWidth)")
+        var order: RotaryRowOrder?
+        if role.kind == .query || role.kind == .key {
+            let heads = first.shape.rows / parameters.headWidth
+            order = RotaryRowOrder(rows: first.shape.rows, heads: heads)
+            guard order != nil, first.shape.rows % parameters.headWidth == 0 else {
+                throw misshaped("cut through attention heads of width \(parameters.headWidth)")
+            }
         }
-        return Parts(
+        return SplitTensor(
             whole: try TensorDescription(name: role.name, elementType: first.elementType, shape: shape),
-            pieces: pieces, split: split, isRotary: isRotary)
+            slices: slices, split: split, order: order)
     }
 
     private static func split(of role: MetaTensorRole, width: Int, hiddenSize: Int) -> MetaTensorRole.Split {
@@ -150,7 +143,7 @@ struct MetaSource: TensorSource {
         return width == hiddenSize ? .rows : .columns
     }
 
-    /// The shape that a tensor must have; the sizes that `params.json` does not give are taken from the tensor itself.
+    /// The shape that a tensor must have. Sizes that `params.json` does not give are taken from the tensor.
     private static func expectedShape(
         of kind: MetaTensorRole.Kind, _ actual: [Int], _ parameters: MetaParameters
     ) -> [Int] {

@@ -1,7 +1,7 @@
 import Tensors
 
-/// What a tensor of a Meta LLaMA file is: its name in the `transformers` library, and how it is split over the files of
-/// a model that was trained in parallel.
+/// The role of a tensor in a Meta LLaMA file: its name in the `transformers` library, and how it is split over the files
+/// of a model that was trained in parallel.
 struct MetaTensorRole: Hashable {
     enum Split: Hashable {
         /// Every file has all of it.
@@ -10,7 +10,7 @@ struct MetaTensorRole: Hashable {
         case rows
         /// Each file has some of the columns, in order.
         case columns
-        /// By columns in LLaMA 1 and 2, by rows in LLaMA 3; the width of the parts tells.
+        /// By columns in LLaMA 1 and 2, by rows in LLaMA 3; the width of the slices tells.
         case rowsOrColumns
     }
 
@@ -32,7 +32,7 @@ struct MetaTensorRole: Hashable {
     }
 
     /// The tensors of each layer: Meta's name, that of `transformers`, kind.
-    private static let layerParts: [(meta: String, name: String, kind: Kind)] = [
+    private static let layerTensors: [(meta: String, name: String, kind: Kind)] = [
         ("attention_norm", "input_layernorm", .norm), ("attention.wq", "self_attn.q_proj", .query),
         ("attention.wk", "self_attn.k_proj", .key), ("attention.wv", "self_attn.v_proj", .value),
         ("attention.wo", "self_attn.o_proj", .attentionOutput), ("ffn_norm", "post_attention_layernorm", .norm),
@@ -48,7 +48,7 @@ struct MetaTensorRole: Hashable {
             outputName: MetaTensorRole(name: "lm_head.weight", kind: .output),
         ]
         for layer in 0..<layerCount {
-            for part in layerParts {
+            for part in layerTensors {
                 roles[TensorName("layers.\(layer).\(part.meta).weight")] = MetaTensorRole(
                     name: TensorName("model.layers.\(layer).\(part.name).weight"), kind: part.kind)
             }
@@ -59,6 +59,6 @@ struct MetaTensorRole: Hashable {
     /// The output layer, which models with tied embeddings may lack.
     static let outputName: TensorName = "output.weight"
 
-    /// Whether nobody reads the tensor: tables of rotary frequencies.
+    /// Whether the tensor is never read: tables of rotary frequencies.
     static func isIgnored(_ name: TensorName) -> Bool { name.rawValue.hasSuffix("rope.freqs") }
 }

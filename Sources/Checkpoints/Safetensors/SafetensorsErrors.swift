@@ -22,20 +22,20 @@ extension PVITError.Code {
     public static let safetensorsEntry = Self("safetensors.entry", .badData)
     /// A `dtype` that the format does not have.
     public static let safetensorsUnknownType = Self("safetensors.unknown-type", .badData)
-    /// A `dtype` that the format has and this program does not read.
+    /// A `dtype` of the format that is not supported.
     public static let safetensorsUnsupportedType = Self("safetensors.unsupported-type", .badData)
-    /// A shape with an extent that is no whole number from 0, or too large, or with too many extents.
+    /// A shape with too many extents, or with an extent that is negative, fractional or too large.
     public static let safetensorsShape = Self("safetensors.shape", .badData)
     /// `data_offsets` are not two whole numbers, the first not above the second.
     public static let safetensorsOffsets = Self("safetensors.offsets", .badData)
-    /// Type and shape need another number of bytes than `data_offsets` span.
+    /// Type and shape do not need the number of bytes that `data_offsets` span.
     public static let safetensorsSizeMismatch = Self("safetensors.size-mismatch", .badData)
-    /// A tensor begins before the one in front of it ends.
+    /// A tensor begins before the previous one ends.
     public static let safetensorsOverlap = Self("safetensors.overlap", .badData)
-    /// Bytes between two tensors belong to neither.
+    /// Bytes between two tensors belong to no tensor.
     public static let safetensorsHole = Self("safetensors.hole", .badData)
-    /// The last tensors reach past the end of the file.
+    /// Tensors reach past the end of the file.
     public static let safetensorsTruncated = Self("safetensors.truncated", .badData)
-    /// The file goes on after the last tensor.
+    /// There are bytes after the last tensor.
     public static let safetensorsTrailingBytes = Self("safetensors.trailing-bytes", .badData)
 }

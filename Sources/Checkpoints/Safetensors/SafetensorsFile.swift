@@ -4,7 +4,7 @@ import Tensors
 
 /// The tensors of one safetensors file, read in place from the mapped file.
 public final class SafetensorsFile: WeightFile {
-    /// What the file says of itself.
+    /// The header of the file.
     public let header: SafetensorsHeader
     private let file: MappedFile
     private let places: [TensorName: Int]
@@ -21,7 +21,7 @@ public final class SafetensorsFile: WeightFile {
         self.file = file
     }
 
-    /// Where the file was when it was opened.
+    /// The path that the file was opened at.
     public var path: FilePath { file.path }
 
     /// The size of the file in bytes.

@@ -12,21 +12,21 @@ public struct SafetensorsHeader: Sendable {
     public struct Entry: Sendable {
         /// Name, type and shape.
         public let tensor: TensorDescription
-        /// Where the elements lie in the file.
+        /// The range of the elements in the file.
         public let bytes: Range<Int>
     }
 
-    /// The largest header that is read, in bytes: the limit of the reference implementation.
+    /// The largest header in bytes, as in the reference implementation.
     public static let maximumByteCount = 100_000_000
 
-    /// The name in the header that is no tensor's.
+    /// The one name in the header that does not belong to a tensor.
     static let metadataName = "__metadata__"
 
     /// The tensors in the order of their bytes.
     public let entries: [Entry]
     /// The free-form strings under `__metadata__`.
     public let metadata: [String: String]
-    /// Where the tensors' bytes begin in the file.
+    /// The offset of the tensors' bytes in the file.
     public let dataOffset: Int
 
     /// Reads and checks the header of a file.
@@ -192,7 +192,7 @@ public struct SafetensorsHeader: Sendable {
             }
             if bytes.lowerBound > position {
                 throw PVITError(
-                    .safetensorsHole, "bytes in front of the tensor belong to no tensor", tensor: entry.tensor.name,
+                    .safetensorsHole, "the bytes before the tensor belong to no tensor", tensor: entry.tensor.name,
                     bytes: UInt64(position)..<UInt64(bytes.lowerBound))
             }
             if bytes.upperBound > end {

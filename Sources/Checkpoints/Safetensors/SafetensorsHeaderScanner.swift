@@ -1,12 +1,12 @@
 import Storage
 import Tensors
 
-/// Takes the JSON object of a header apart member by member, so that a hostile header of 100 MB costs the memory of one
-/// member at a time and not that of a tree of millions of values.
+/// Reads the JSON object of a header member by member: a hostile header of 100 MB needs the memory of one member, not of
+/// a tree of millions of values.
 struct SafetensorsHeaderScanner {
-    /// The most bytes of text that the entry of a tensor may have.
+    /// The longest text of a tensor's entry, in bytes.
     static let maximumEntryByteCount = 1 << 16
-    /// The most bytes of text that `__metadata__` may have.
+    /// The longest text of `__metadata__`, in bytes.
     static let maximumMetadataByteCount = 16 << 20
 
     private let text: [UInt8]
@@ -80,7 +80,7 @@ struct SafetensorsHeaderScanner {
         }
     }
 
-    /// Passes over a value by its brackets; whether it is valid inside is for `parse` to find out.
+    /// Skips a value by its brackets. `parse` checks its content.
     private mutating func skipValue() throws {
         var depth = 0
         while let byte {
@@ -123,7 +123,7 @@ struct SafetensorsHeaderScanner {
         position += 1
     }
 
-    /// A range of the text as offsets into the file.
+    /// A range of the text as file offsets.
     private func place(_ range: Range<Int>) -> Range<UInt64> {
         UInt64(range.lowerBound + 8)..<UInt64(range.upperBound + 8)
     }

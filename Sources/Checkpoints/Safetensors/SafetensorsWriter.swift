@@ -2,7 +2,7 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// Writes one safetensors file in one pass; the same tensors always give the same bytes.
+/// Writes a safetensors file sequentially. The same tensors always give the same bytes.
 ///
 /// The header is padded with spaces so that the data begins at a multiple of 8 bytes. The tensors lie in the order
 /// given, except that wider elements come first, which keeps every tensor aligned.
@@ -33,19 +33,19 @@ public struct SafetensorsWriter: ~Copyable {
         try output.append(bytes)
     }
 
-    /// Ends the file, which has its name only once the result is committed.
+    /// Ends the file. It gets its name when the result is committed.
     ///
     /// - Throws: `internal.defect` when not exactly the bytes of all tensors were appended.
     public consuming func finish() throws -> OutputFile {
         guard output.byteCount == endOffset else {
             throw PVITError(
-                .internalDefect, "\(output.byteCount) bytes were written where \(endOffset) were announced",
+                .internalDefect, "\(output.byteCount) bytes were written instead of \(endOffset)",
                 file: output.path)
         }
         return output
     }
 
-    /// The tensors by falling width of their elements, otherwise in their order.
+    /// The tensors by decreasing element size, otherwise in their order.
     static func writingOrder(of tensors: [TensorDescription]) -> [TensorDescription] {
         [8, 4, 2, 1].flatMap { width in tensors.filter { $0.elementType.byteCount == width } }
     }

@@ -1,14 +1,14 @@
-/// A value of a pickle. Whatever has parts lives in a `PickleHeap`, so that values may refer to each other in circles.
+/// A value of a pickle. Containers are in a `PickleHeap`, so that values can form cycles.
 enum PickleValue: Equatable {
     case none
     case bool(Bool)
     case integer(Int)
     case float(Double)
-    /// The object of this number.
+    /// The object with this index.
     case object(Int32)
 }
 
-/// An object of a pickle: plain data, whatever the pickle calls it.
+/// An object of a pickle: always plain data.
 struct PickleObject {
     enum Kind: Equatable {
         case string(String)
@@ -19,23 +19,23 @@ struct PickleObject {
         case list
         case tuple
         case set
-        /// A `dict`, `OrderedDict` or `Counter`; `items` holds keys and values by turns.
+        /// A `dict`, `OrderedDict` or `Counter`; `items` holds keys and values alternately.
         case dictionary
         case global(TorchGlobal)
-        /// A storage, by its place in `PickleHeap.storages`.
+        /// A storage, by its index in `PickleHeap.storages`.
         case storage(Int)
-        /// A tensor, by its place in `PickleHeap.tensors`.
+        /// A tensor, by its index in `PickleHeap.tensors`.
         case tensor(Int)
-        /// A device, a memory format or another thing that has no bearing on the weights.
+        /// A device, a memory format or another object that does not matter for the weights.
         case inert
     }
 
     let kind: Kind
-    /// The parts of a container.
+    /// The elements of a container.
     var items: [PickleValue] = []
 }
 
-/// All objects that a pickle made. Released at once and without recursion, however deep the objects are nested.
+/// All objects of a pickle. They are released together and without recursion, however deeply they are nested.
 struct PickleHeap {
     var objects: [PickleObject] = []
     var storages: [TorchStorage] = []
@@ -65,13 +65,13 @@ struct PickleHeap {
         return object.items
     }
 
-    /// The keys and values of a dictionary by turns, or nil.
+    /// The keys and values of a dictionary, alternately, or nil.
     func dictionary(_ value: PickleValue) -> [PickleValue]? {
         guard let object = object(value), object.kind == .dictionary else { return nil }
         return object.items
     }
 
-    /// The value of a string key of a dictionary, or nil. Of equal keys the last counts, as in Python.
+    /// The value of a string key of a dictionary, or nil. The last of equal keys is used, as in Python.
     func member(_ key: String, of value: PickleValue) -> PickleValue? {
         guard let items = dictionary(value) else { return nil }
         var result: PickleValue?

@@ -1,7 +1,6 @@
 /// The instructions of the pickle machine, protocols 2 to 5 (Python's `pickletools`).
 ///
-/// Those of protocols 0 and 1 that later protocols no longer write are left out on purpose, but for two that can be
-/// named in an error.
+/// Instructions that only protocols 0 and 1 use are left out, except for two that are named in errors.
 enum PickleOpcode: UInt8 {
     case mark = 0x28  // (
     case stop = 0x2E  // .
@@ -63,7 +62,7 @@ enum PickleOpcode: UInt8 {
     case nextBuffer = 0x97
     case readOnlyBuffer = 0x98
 
-    /// What `pickletools` calls those instructions that make objects by running code or fetch them from elsewhere.
+    /// The name in `pickletools` of an instruction that runs code or fetches objects from elsewhere.
     var forbiddenName: String? {
         switch self {
         case .instance: "INST"

@@ -1,16 +1,15 @@
 import Storage
 import Tensors
 
-/// The weights of a checkpoint, picked out of whatever else was saved with them.
+/// Finds the weights among everything that was saved in a checkpoint.
 ///
-/// Which dictionary holds the weights: a member called `model`, `state_dict`, `model_state_dict` or `module`, in this
-/// order, that is a dictionary with tensors in it takes the place of the dictionary it is in, again and again; what
-/// then remains is the one. Dictionaries inside of it are flattened, with a full stop between the names. If the
-/// outermost dictionary itself is the one, its members with `optim` or `sched` in their names are passed over. What
-/// wrappers put in front of all names is left out (`WrapperPrefix`), and so is what modules keep beside their weights
-/// (`_extra_state`).
+/// The weights are in the outermost dictionary, or in its first member called `model`, `state_dict`,
+/// `model_state_dict` or `module` that is a dictionary with tensors, and so on inward. Dictionaries inside are flattened;
+/// their names are joined with full stops. If the weights are in the outermost dictionary, its members with `optim` or
+/// `sched` in their names are skipped. Prefixes of wrappers (`WrapperPrefix`) are removed, and the extra state of modules
+/// (`_extra_state`) is left out.
 ///
-/// Tensors elsewhere (of an optimizer, a second copy for averaging) are skipped.
+/// Tensors elsewhere, such as an optimizer's or a second copy for averaging, are skipped.
 struct StateDictionary {
     /// The weights in the order of the dictionary.
     private(set) var weights: [(name: TensorName, tensor: TorchTensor)] = []
@@ -20,13 +19,13 @@ struct StateDictionary {
     private static let maximumWrapperDepth = 4
     private static let maximumDepth = 32
     private static let maximumNameLength = 4096
-    /// The most bytes of all names together, and the most members that are looked at.
+    /// The most bytes of all names together, and the most members that are visited.
     private static let maximumWork = 64 << 20
 
     private let heap: PickleHeap
     private var work = 0
 
-    /// Picks out the weights.
+    /// Finds the weights.
     ///
     /// - Throws: `torch.no-weights`, `torch.duplicate-name`, or `torch.pickle-limit`.
     init(_ root: PickleValue, in heap: PickleHeap) throws {
@@ -88,7 +87,7 @@ struct StateDictionary {
         if case .integer(let number) = value { String(number) } else { heap.string(value) }
     }
 
-    /// Whether a tensor can be reached from a value through dictionaries. Takes time linear in what can be reached.
+    /// Whether a tensor can be reached from a value through dictionaries. Takes time linear in the size of the value.
     private func containsTensor(_ value: PickleValue) -> Bool {
         var pending = [value]
         var seen: Set<Int32> = []

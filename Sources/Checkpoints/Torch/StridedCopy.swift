@@ -9,9 +9,9 @@ struct StridedCopy {
         let destinationStride: Int
     }
 
-    /// The bytes that are contiguous on both sides.
+    /// The size of a run that is contiguous on both sides, in bytes.
     private let runByteCount: Int
-    /// Dimensions by falling source stride.
+    /// The dimensions by decreasing source stride.
     private let dimensions: [Dimension]
     private let isEmpty: Bool
 

@@ -6,9 +6,9 @@ extension PVITError.Code {
     public static let torchArchive = Self("torch.archive", .badData)
     /// An entry of the archive contradicts itself, its local header or the size of the file.
     public static let torchArchiveEntry = Self("torch.archive-entry", .badData)
-    /// The archive has more entries, or more fields in them, than any honest one.
+    /// The archive has more entries or fields than any checkpoint.
     public static let torchArchiveLimit = Self("torch.archive-limit", .badData)
-    /// The name of an entry leaves the archive's folder or is no proper text.
+    /// The name of an entry leaves the archive's folder or is not valid.
     public static let torchArchiveName = Self("torch.archive-name", .badData)
     /// Two entries have the same name.
     public static let torchArchiveDuplicate = Self("torch.archive-duplicate", .badData)
@@ -18,7 +18,7 @@ extension PVITError.Code {
     public static let torchCompressed = Self("torch.compressed", .badData)
     /// The bytes of an entry do not have the checksum that the archive gives.
     public static let torchChecksum = Self("torch.checksum", .badData)
-    /// The archive is no checkpoint of PyTorch.
+    /// The archive is not a PyTorch checkpoint.
     public static let torchNotCheckpoint = Self("torch.not-a-checkpoint", .badData)
     /// The archive is a compiled program (TorchScript), not a checkpoint.
     public static let torchScript = Self("torch.script", .badData)
@@ -34,13 +34,13 @@ extension PVITError.Code {
     public static let torchPickleInstruction = Self("torch.pickle-instruction", .badData)
     /// The pickle names a class or function that state dictionaries do not use; it might run code.
     public static let torchPickleGlobal = Self("torch.pickle-global", .badData)
-    /// The pickle is larger or deeper than any honest one.
+    /// The pickle is larger or deeper than that of any checkpoint.
     public static let torchPickleLimit = Self("torch.pickle-limit", .badData)
     /// A tensor's sizes, strides and offset do not fit its storage or each other.
     public static let torchTensor = Self("torch.tensor", .badData)
     /// The bytes of a storage are absent or too few.
     public static let torchStorage = Self("torch.storage", .badData)
-    /// Elements of a type that is not read: complex, quantized, 8-bit floating point.
+    /// Elements of an unsupported type: complex, quantized, 8-bit floating point.
     public static let torchUnsupportedType = Self("torch.unsupported-type", .badData)
     /// The checkpoint holds no weights.
     public static let torchNoWeights = Self("torch.no-weights", .badData)

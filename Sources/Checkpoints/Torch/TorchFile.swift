@@ -4,12 +4,11 @@ import Tensors
 
 /// The weights in one file of `torch.save` (`.bin`, `.pth`, `.pt`), read in place from the mapped file.
 ///
-/// Nothing of the file is ever run: see `Unpickler`. Which tensors are weights, and their names, says
-/// `StateDictionary`.
+/// No code in the file is ever run (`Unpickler`). `StateDictionary` decides which tensors are weights.
 public final class TorchFile: WeightFile {
     /// All weights, in the order of their bytes in the file.
     public let tensors: [TensorDescription]
-    /// How many tensors of the file are no weights, for example an optimizer's.
+    /// The number of tensors that are not weights, such as an optimizer's.
     public let skippedTensorCount: Int
     private let file: MappedFile
     private let entries: [TensorName: Entry]
@@ -33,7 +32,7 @@ public final class TorchFile: WeightFile {
         }
     }
 
-    /// Maps a file and reads what it says of its tensors.
+    /// Maps a file and reads the descriptions of its tensors.
     ///
     /// - Throws: `file.not-found`, `file.unreadable`, `checkpoint.lfs-pointer`, `checkpoint.format-unknown` or a
     ///   `torch.*` error.
@@ -55,7 +54,7 @@ public final class TorchFile: WeightFile {
         self.file = file
     }
 
-    /// Where the file was when it was opened.
+    /// The path that the file was opened at.
     public var path: FilePath { file.path }
 
     /// The size of the file in bytes.
@@ -76,18 +75,17 @@ public final class TorchFile: WeightFile {
     ) throws -> Result {
         let byteCount = rows.count * tensor.bytesPerRow
         guard let entry = entries[tensor.name], entry.tensor == tensor, entry.isContiguous else {
-            scratch = try bytes(ofRows: rows, of: tensor)
-            return try body(scratch.span.bytes)
+            return try withCopiedRows(rows, of: tensor, scratch: &scratch, body)
         }
         try checkRequest(rows: rows, of: tensor, destinationByteCount: byteCount)
         let start = entry.bytes.lowerBound + rows.lowerBound * tensor.bytesPerRow
         return try file.withPass(over: start..<start + byteCount, of: entry.bytes, tensor: tensor.name, body)
     }
 
-    /// Copies rows to places in `destination` that are `rowStride` bytes apart, the first one at `offset`.
+    /// Copies rows into `destination`, `rowStride` bytes apart, the first one at `offset`.
     ///
-    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when rows or places are outside the tensor or the
-    ///   destination.
+    /// - Throws: `tensor.not-found`, or `tensor.mismatch` when rows are outside the tensor or do not fit
+    ///   into the destination.
     func copyRows(
         _ rows: RowSelection, of tensor: TensorDescription, into destination: inout MutableRawSpan, at offset: Int,
         rowStride: Int
@@ -145,12 +143,12 @@ public final class TorchFile: WeightFile {
         case .pickle: return try TorchLayout(pickles: file)
         case .tarArchive:
             throw PVITError(
-                .torchTar, "this has the tar format of PyTorch before version 0.1.10, which is not read",
-                remedy: "save it anew if you trust it: python3 -c \"import torch; "
+                .torchTar, "this has the tar format of PyTorch before version 0.1.10, which is not supported",
+                remedy: "save it again if you trust it: python3 -c \"import torch; "
                     + "torch.save(torch.load('OLD.pth', weights_only=False), 'NEW.pth')\"")
         case let kind:
             throw PVITError(
-                .formatUnknown, kind == .empty ? "the file is empty" : "this is no file that torch.save wrote",
+                .formatUnknown, kind == .empty ? "the file is empty" : "this file was not written by torch.save",
                 remedy: "download or copy the file again")
         }
     }

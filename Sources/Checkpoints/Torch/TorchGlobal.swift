@@ -1,13 +1,13 @@
 import Storage
 
-/// The classes and functions that a state dictionary may name. Nothing else is ever looked up, and none is called: each
-/// is a rule for turning arguments into data.
+/// The classes and functions that a state dictionary may name. None is ever called: each is a rule for turning arguments
+/// into data.
 enum TorchGlobal: Hashable {
     /// `collections.OrderedDict`, `collections.Counter`
     case dictionary
     /// `set`, `frozenset`
     case set
-    /// `bytearray`, and `_codecs.encode`, as which protocol 2 writes bytes
+    /// `bytearray`, and `_codecs.encode`, which protocol 2 uses for bytes
     case bytes
     /// `_io.BytesIO`, in which modules keep their extra state
     case byteStream
@@ -65,12 +65,12 @@ enum TorchGlobal: Hashable {
         }
     }
 
-    /// The error for a class or function that is not looked up.
+    /// The error for any other class or function.
     static func forbidden(module: String, name: String) -> PVITError {
         PVITError(
             .torchPickleGlobal,
-            "the pickle names \(module.prefix(100)).\(name.prefix(100)), which is no part of a state dictionary and could "
+            "the pickle names \(module.prefix(100)).\(name.prefix(100)), which does not belong in a state dictionary and could "
                 + "run code",
-            remedy: "do not trust this file; if you know its maker, load it with torch and save its state_dict alone")
+            remedy: "do not trust this file; if you trust its author, load it with torch and save only its state_dict")
     }
 }

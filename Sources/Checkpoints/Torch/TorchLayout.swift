@@ -1,6 +1,6 @@
 import Storage
 
-/// What a file of `torch.save` says: its objects, and where the bytes of each storage are.
+/// The content of a file of `torch.save`: its objects, and the range of each storage's bytes.
 struct TorchLayout {
     /// The outermost value of the pickle.
     let root: PickleValue
@@ -20,7 +20,7 @@ struct TorchLayout {
         guard let pickle = pickles.first, pickles.count == 1 else {
             throw PVITError(
                 .torchNotCheckpoint,
-                "this ZIP archive is no PyTorch checkpoint: it has \(pickles.count) files data.pkl",
+                "this ZIP archive is not a PyTorch checkpoint: it has \(pickles.count) files data.pkl",
                 remedy: "give the file that torch.save wrote; an archive of several files has to be unpacked first")
         }
         let folder = pickle.name.dropLast(suffix.count - 1)
@@ -36,7 +36,7 @@ struct TorchLayout {
         guard pickle.bytes.count <= Unpickler.maximumByteCount else {
             throw PVITError(
                 .torchPickleLimit,
-                "the pickle of \(ByteCount(pickle.bytes.count)) is larger than any state dictionary's",
+                "the pickle has \(ByteCount(pickle.bytes.count)), more than any state dictionary",
                 bytes: UInt64(pickle.bytes.lowerBound)..<UInt64(pickle.bytes.upperBound))
         }
         let bytes = try file.withBytes(pickle.bytes) { try $0.copyBytes(0..<$0.byteCount) }
@@ -47,7 +47,7 @@ struct TorchLayout {
         root = try unpickler.load()
         guard unpickler.position == bytes.count else {
             throw PVITError(
-                .torchPickle, "data.pkl goes on after the end of the pickle",
+                .torchPickle, "data.pkl has bytes after the end of the pickle",
                 bytes: UInt64(pickle.bytes.lowerBound + unpickler.position)..<UInt64(pickle.bytes.upperBound))
         }
         heap = unpickler.heap
@@ -61,7 +61,7 @@ struct TorchLayout {
     }
 
     /// Reads the sequence of pickles that `torch.save` wrote before version 1.6: a magic number, the version of the
-    /// format, facts of the machine, the object, and the list of storages, which follow as a count and the elements.
+    /// format, properties of the machine, the object, and the list of storages, which follow as a count and the elements.
     init(pickles file: borrowing MappedFile) throws {
         let bytes = try file.withBytes(0..<min(file.byteCount, Unpickler.maximumByteCount)) {
             try $0.copyBytes(0..<$0.byteCount)
@@ -89,7 +89,7 @@ struct TorchLayout {
         (root, heap) = try next()
         let keys = try next()
         guard let names = keys.heap.sequence(keys.value) else {
-            throw PVITError(.torchPickle, "the list of storages is no list", bytes: 0..<UInt64(position))
+            throw PVITError(.torchPickle, "the list of storages is not a list", bytes: 0..<UInt64(position))
         }
         storages = try Self.storages(names.map(keys.heap.string), described: heap.storages, in: file, from: position)
         entries = [:]
@@ -106,8 +106,8 @@ struct TorchLayout {
             guard let key, let storage = known[key], result[key] == nil else {
                 throw PVITError(
                     .torchStorage,
-                    "the list of storages names \"\(key?.prefix(80) ?? "")\", which no tensor has or which "
-                        + "it has named already", bytes: UInt64(start)..<UInt64(position))
+                    "the list of storages names \"\(key?.prefix(80) ?? "")\", which no tensor uses or which "
+                        + "is listed twice", bytes: UInt64(start)..<UInt64(position))
             }
             guard file.byteCount - position >= 8 else { throw truncated(file, position) }
             let count: Int64 = try file.withBytes(position..<position + 8) { try $0.littleEndian(at: 0) }
@@ -124,7 +124,7 @@ struct TorchLayout {
         }
         guard position == file.byteCount else {
             throw PVITError(
-                .torchStorage, "the file goes on after its last storage",
+                .torchStorage, "the file has bytes after its last storage",
                 bytes: UInt64(position)..<UInt64(file.byteCount))
         }
         return result
@@ -135,8 +135,8 @@ struct TorchLayout {
 
     private static var bigEndian: PVITError {
         PVITError(
-            .torchByteOrder, "the file was written on a big-endian machine, or does not say",
-            remedy: "load it with torch on an ordinary machine and save it again")
+            .torchByteOrder, "the file was written on a big-endian machine, or does not name the byte order",
+            remedy: "load it with torch on a little-endian machine and save it again")
     }
 
     private static func truncated(_ file: borrowing MappedFile, _ position: Int) -> PVITError {

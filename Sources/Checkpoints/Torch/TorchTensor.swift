@@ -4,9 +4,9 @@ import Tensors
 /// The type of the elements of a storage or tensor.
 enum TorchElementType: Hashable {
     case known(ElementType)
-    /// Bytes whose meaning the tensor gives (`torch.UntypedStorage`).
+    /// Bytes whose type the tensor gives (`torch.UntypedStorage`).
     case untyped
-    /// A type that is not read, by its name in PyTorch. Its tensors can be skipped, but not be weights.
+    /// An unsupported type, by its name in PyTorch. Its tensors can be skipped, but cannot be weights.
     case unsupported(String, byteCount: Int)
 
     /// The type of the elements of a storage class in module `torch`, such as `HalfStorage`, or nil for other names.
@@ -70,28 +70,28 @@ enum TorchElementType: Hashable {
 
 /// A run of elements in a file that tensors are views of.
 struct TorchStorage: Equatable {
-    /// The name of its bytes: of an entry of the archive, or in the list of a file without archive.
+    /// The name of the archive member with the bytes, or the key in the list of a file without archive.
     let key: String
     let type: TorchElementType
     /// The number of elements.
     let count: Int
-    /// The elements of it that are the storage of the tensors: all, or in old files a part.
-    let part: Range<Int>
+    /// The elements that tensors can use: all, or in old files a range.
+    let usable: Range<Int>
 }
 
 /// A tensor: a strided view of a storage.
 struct TorchTensor {
-    /// The place of the storage in `PickleHeap.storages`.
+    /// The index of the storage in `PickleHeap.storages`.
     let storage: Int
     let type: TorchElementType
     let shape: Shape
-    /// How many bytes apart the elements are in each dimension.
+    /// The distance of neighbouring elements in each dimension, in bytes.
     let byteStrides: [Int]
     /// The bytes of the storage that the tensor spans, from its first element to its last.
     let bytes: Range<Int>
 
-    /// The largest tensor that may have more elements than its storage, in bytes: a view that repeats its elements
-    /// would let a small file ask for any amount of memory.
+    /// The largest tensor, in bytes, that may have more elements than its storage. Views that repeat elements would
+    /// otherwise let a small file request any amount of memory.
     static let maximumRepeatedByteCount = 64 << 20
 
     /// Checks a view of a storage.
@@ -100,7 +100,7 @@ struct TorchTensor {
     ///   - type: The type of the elements; the storage's, or that of the tensor where the storage has none.
     ///   - offset: The element of the storage that comes first.
     ///   - sizes: The extents.
-    ///   - strides: How many elements apart the elements of each dimension are.
+    ///   - strides: The distance of neighbouring elements in each dimension, in elements.
     /// - Throws: `torch.tensor`.
     init(
         storage place: Int, of storage: TorchStorage, type: TorchElementType, offset: Int, sizes: [Int], strides: [Int]
@@ -111,13 +111,13 @@ struct TorchTensor {
                 "a tensor of sizes \(sizes.prefix(9)), strides \(strides.prefix(9)) and offset \(offset) \(what)")
         }
         guard sizes.count == strides.count, offset >= 0, strides.allSatisfy({ $0 >= 0 }) else {
-            throw malformed("is not possible")
+            throw malformed("is not valid")
         }
         guard let shape = Shape(sizes) else { throw malformed("is too large or has too many dimensions") }
         let width = type.byteCount
         guard let byteCount = Self.product(shape.elementCount, width),
             Self.product(storage.count, storage.type.byteCount) != nil,
-            let available = Self.product(storage.part.count, storage.type.byteCount),
+            let available = Self.product(storage.usable.count, storage.type.byteCount),
             let byteOffset = Self.product(offset, width)
         else { throw malformed("is too large") }
         var span = shape.elementCount == 0 ? 0 : width
@@ -131,7 +131,7 @@ struct TorchTensor {
             span = sum
         }
         guard byteOffset <= available, span <= available - byteOffset else {
-            throw malformed("reaches past its storage of \(storage.part.count) elements")
+            throw malformed("reaches past its storage of \(storage.usable.count) elements")
         }
         guard byteCount <= max(available, Self.maximumRepeatedByteCount) else {
             throw malformed("repeats the elements of its storage too often")
@@ -140,8 +140,8 @@ struct TorchTensor {
         self.type = type
         self.shape = shape
         self.byteStrides = byteStrides
-        // The sum cannot overflow: `part` lies inside the storage, whose size in bytes was computed above.
-        let start = storage.part.lowerBound * storage.type.byteCount + byteOffset
+        // The sum cannot overflow: `usable` lies inside the storage, whose size in bytes was computed above.
+        let start = storage.usable.lowerBound * storage.type.byteCount + byteOffset
         bytes = start..<start + span
     }
 

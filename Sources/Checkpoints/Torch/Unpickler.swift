@@ -1,15 +1,15 @@
 import Storage
 
-/// Turns a pickle into plain data. It never calls anything: classes and functions are looked up in `TorchGlobal`, which
-/// are rules for data, and every other name is an error, as is every instruction that would need code.
+/// Turns a pickle into plain data. It never calls anything: classes and functions are looked up in `TorchGlobal`, whose
+/// rules make data. Every other name is an error, and so is every instruction that would need code.
 ///
 /// Time and memory are bounded by the length of the pickle and the limits below, whatever the pickle says.
 struct Unpickler {
-    /// The most bytes of a pickle that are read. A state dictionary needs about 300 for each tensor.
+    /// The largest pickle in bytes. A state dictionary needs about 300 for each tensor.
     static let maximumByteCount = 64 << 20
     /// The most objects (strings, containers, tensors).
     static let maximumObjectCount = 1_000_000
-    /// The most parts of all containers together.
+    /// The most elements of all containers together.
     static let maximumElementCount = 8_000_000
     /// The most values on the stack, and in the memo.
     static let maximumValueCount = 1_000_000
@@ -30,7 +30,7 @@ struct Unpickler {
     private var elementCount = 0
     private var frameEnd: Int?
 
-    /// Creates a machine that reads from `position` on.
+    /// Creates a machine that reads from `position`.
     ///
     /// - Parameter fileOffset: Where `bytes` begins in the file, for messages.
     init(_ bytes: [UInt8], from position: Int = 0, fileOffset: Int) {
@@ -48,7 +48,7 @@ struct Unpickler {
         var instruction = start
         do {
             guard try byte() == PickleOpcode.proto.rawValue, (2...5).contains(try byte()) else {
-                throw PVITError(.torchPickle, "this is no pickle of protocol 2 to 5")
+                throw PVITError(.torchPickle, "this is not a pickle of protocol 2 to 5")
             }
             while true {
                 instruction = position
@@ -128,7 +128,7 @@ struct Unpickler {
         case .stackGlobal:
             let names = try pop(2).map(heap.string)
             guard let module = names[0], let name = names[1] else {
-                throw PVITError(.torchPickle, "the pickle names a class by something else than strings")
+                throw PVITError(.torchPickle, "the pickle names a class with something other than strings")
             }
             try pushGlobal(module: module, name: name)
         case .persistent: try pushStorage()
@@ -149,10 +149,10 @@ struct Unpickler {
             .torchPickleInstruction,
             "the pickle has the instruction \(opcode.forbiddenName ?? "\(opcode)"), which state dictionaries do not "
                 + "use and which could run code",
-            remedy: "do not trust this file; if you know its maker, load it with torch and save its state_dict alone")
+            remedy: "do not trust this file; if you trust its author, load it with torch and save only its state_dict")
     }
 
-    /// `NEWOBJ` creates an object of a class; only streams of bytes are created like that, and nobody reads them.
+    /// `NEWOBJ` creates an object of a class; only byte streams are created like that, and they are not read.
     private mutating func newObject() throws {
         let operands = try pop(2)
         guard case .global(.byteStream) = heap.object(operands[0])?.kind, heap.tuple(operands[1])?.isEmpty == true
@@ -168,16 +168,16 @@ struct Unpickler {
         frameEnd = position + Int(length)
     }
 
-    /// `BUILD` gives an object attributes. Those of an `OrderedDict` (`_metadata` of a state dictionary) have no
-    /// bearing on the weights, nor has the content of a stream of bytes; nothing else may have any.
+    /// `BUILD` gives an object attributes. Those of an `OrderedDict` (`_metadata` of a state dictionary) and
+    /// of byte streams do not matter for the weights. Nothing else may have attributes.
     private mutating func build() throws {
         let state = try pop(1)[0]
         if heap.object(try top())?.kind == .inert { return }
         guard heap.dictionary(try top()) != nil, heap.dictionary(state) != nil || state == .none else {
             throw PVITError(
-                .torchPickleInstruction, "the pickle gives attributes (BUILD) to something else than a dictionary",
+                .torchPickleInstruction, "the pickle gives attributes (BUILD) to something other than a dictionary",
                 remedy:
-                    "do not trust this file; if you know its maker, load it with torch and save its state_dict alone")
+                    "do not trust this file; if you trust its author, load it with torch and save only its state_dict")
         }
     }
 
@@ -185,7 +185,7 @@ struct Unpickler {
     private mutating func reduce() throws {
         let operands = try pop(2)
         guard case .global(let global) = heap.object(operands[0])?.kind, let arguments = heap.tuple(operands[1]) else {
-            throw PVITError(.torchPickle, "the pickle calls (REDUCE) something that is no function")
+            throw PVITError(.torchPickle, "the pickle calls (REDUCE) something that is not a function")
         }
         switch global {
         case .dictionary: try push(.dictionary, items: dictionaryItems(arguments))
@@ -207,7 +207,7 @@ struct Unpickler {
         }
     }
 
-    /// What `OrderedDict(…)` is filled with: nothing, a dictionary, or a list of pairs.
+    /// The content of `OrderedDict(…)`: nothing, a dictionary, or a list of pairs.
     private func dictionaryItems(_ arguments: [PickleValue]) throws -> [PickleValue] {
         guard let argument = arguments.first else { return [] }
         if let items = heap.dictionary(argument) { return items }
@@ -228,7 +228,7 @@ struct Unpickler {
 
     // MARK: - Tensors
 
-    /// A persistent id: `('storage', class, key, location, count)`, and in files without archive a sixth part, None or
+    /// A persistent id: `('storage', class, key, location, count)`, and in files without archive a sixth element, None or
     /// `(key, first element, count)` of a view. The location (`cpu`, `cuda:0`) does not matter.
     private mutating func pushStorage() throws {
         let malformed = PVITError(.torchPickle, "the pickle refers to a storage that is not described properly")
@@ -302,7 +302,7 @@ struct Unpickler {
         push(PickleObject(kind: .string(text)))
     }
 
-    /// A text of Python 2, whose encoding nobody knows.
+    /// A text of Python 2, whose encoding is not known.
     private mutating func pushOldText(byteCount: UInt64) throws {
         let range = try take(byteCount)
         push(PickleObject(kind: String(validating: bytes[range], as: UTF8.self).map { .string($0) } ?? .bytes))
@@ -330,7 +330,7 @@ struct Unpickler {
     private mutating func extend(_ kind: PickleObject.Kind, by items: [PickleValue]) throws {
         guard case .object(let number) = try top(), heap.objects[Int(number)].kind == kind,
             kind != .dictionary || items.count % 2 == 0
-        else { throw PVITError(.torchPickle, "the pickle adds to something that is no such container") }
+        else { throw PVITError(.torchPickle, "the pickle adds to something that is not such a container") }
         elementCount += items.count
         heap.objects[Int(number)].items.append(contentsOf: items)
     }
@@ -373,7 +373,7 @@ struct Unpickler {
     private mutating func take(_ count: UInt64) throws -> Range<Int> {
         guard count <= UInt64(bytes.count - position) else {
             throw PVITError(
-                .torchPickleTruncated, "the pickle ends before the \(count) bytes that an instruction has",
+                .torchPickleTruncated, "the pickle ends before the \(count) bytes of an instruction",
                 remedy: "download or copy the file again")
         }
         let range = position..<position + Int(count)

@@ -2,7 +2,7 @@ import Storage
 
 /// The directory of a ZIP archive whose entries are stored, not compressed, so that they can be read in place.
 ///
-/// Reads ZIP and ZIP64 (PKWARE APPNOTE 6.3.9) as `torch.save` writes them: one disk, no archive comment games, nothing
+/// Reads ZIP and ZIP64 (PKWARE APPNOTE 6.3.9) as `torch.save` writes them: one disk, nothing
 /// in front of the archive. A value of this type satisfies: the directory ends exactly where the end records begin;
 /// every name is proper UTF-8, relative, without `.` and `..`, and occurs once; every entry's local header says the
 /// same as the directory; and no two entries share a byte.
@@ -10,11 +10,11 @@ struct ZipArchive {
     struct Entry: Sendable {
         /// The name with its folders.
         let name: String
-        /// Where the content lies in the file.
+        /// The range of the content in the file.
         let bytes: Range<Int>
         /// The CRC-32 of the content.
         let checksum: UInt32
-        /// Where the local header begins.
+        /// The offset of the local header.
         fileprivate let headerOffset: Int
     }
 
@@ -22,12 +22,11 @@ struct ZipArchive {
     let entries: [Entry]
     private let places: [String: Int]
 
-    /// The most entries that are read. `torch.save` writes one for each storage; the largest models in one file have
-    /// some thousands.
+    /// The most entries. `torch.save` writes one for each storage; the largest models have a few thousand.
     private static let maximumEntryCount = 1 << 16
-    /// The largest directory that is read, in bytes: that many entries with names of some length.
+    /// The largest directory, in bytes.
     private static let maximumDirectoryByteCount = 16 << 20
-    /// The most bytes that a name may have.
+    /// The longest name, in bytes.
     private static let maximumNameLength = 1024
 
     /// Reads and checks the directory.
@@ -82,7 +81,7 @@ struct ZipArchive {
             && parts.allSatisfy { !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8) }
         guard isProper else {
             throw PVITError(
-                .torchArchiveName, "the archive has an entry with the improper name \"\(name.prefix(80))\"",
+                .torchArchiveName, "the archive has an entry with the invalid name \"\(name.prefix(80))\"",
                 bytes: bytes, remedy: "this file was not written by torch.save; do not trust it")
         }
     }

@@ -14,7 +14,7 @@ struct ZipEndRecord {
     private static let locatorByteCount = 20
     private static let zip64ByteCount = 56
 
-    /// Finds the end record, and the ZIP64 one where there is one, and checks that they agree.
+    /// Finds the end record and the ZIP64 end record, if there is one, and checks that they agree.
     init(of file: borrowing MappedFile) throws {
         let place = try Self.find(in: file)
         let (disks, diskEntries, entries, size, offset) = try file.withBytes(place..<place + Self.byteCount) { span in
@@ -38,7 +38,7 @@ struct ZipEndRecord {
             directoryEnd = zip64.place
         }
         guard disks == 0, fields.diskEntryCount == fields.entryCount else {
-            throw Self.malformed("the archive is one part of several", at: place)
+            throw Self.malformed("the archive is split into several files", at: place)
         }
         guard let offset = Int(exactly: fields.offset), let size = Int(exactly: fields.size),
             offset <= directoryEnd, size == directoryEnd - offset
@@ -104,7 +104,7 @@ struct ZipEndRecord {
                 try span.littleEndian(at: 4, as: UInt64.self) == UInt64(span.byteCount - 12)
             else { throw malformed("the archive's ZIP64 end record is not valid", at: place) }
             guard try span.littleEndian(at: 16, as: UInt64.self) == 0 else {
-                throw malformed("the archive is one part of several", at: place)
+                throw malformed("the archive is split into several files", at: place)
             }
             let fields = Fields(
                 entryCount: try span.littleEndian(at: 32), diskEntryCount: try span.littleEndian(at: 24),
@@ -127,7 +127,7 @@ struct ZipDirectoryRecord {
     private static let signature: UInt32 = 0x0201_4B50
     private static let localSignature: UInt32 = 0x0403_4B50
     private static let localByteCount = 30
-    /// Sizes follow the content instead of standing in the local header.
+    /// Sizes follow the content instead of being in the local header.
     private static let hasDescriptor: UInt16 = 1 << 3
 
     let name: String
@@ -191,7 +191,7 @@ struct ZipDirectoryRecord {
         headerOffset = offset
     }
 
-    /// The bytes of the content, once the local header in front of it has said the same as this record.
+    /// The bytes of the content. Checks that the local header says the same as this record.
     ///
     /// - Parameter limit: Where the directory begins, before which the content must end.
     func contentRange(in file: borrowing MappedFile, before limit: Int) throws -> Range<Int> {
@@ -237,7 +237,7 @@ struct ZipDirectoryRecord {
 private struct Zip64Extra {
     private var values: [UInt64] = []
     private let range: Range<UInt64>
-    /// The most extra fields that are looked at. `torch.save` writes one or two.
+    /// The most extra fields. `torch.save` writes one or two.
     private static let maximumFieldCount = 64
 
     /// Looks for the field among the extra fields in `bytes` of `span`.
@@ -269,7 +269,7 @@ private struct Zip64Extra {
         values.reverse()
     }
 
-    /// The 32-bit value, or the next 64-bit one in its place when it says so.
+    /// The 32-bit value, or the next 64-bit one if the value refers to it.
     mutating func resolve(_ value: UInt32) throws -> UInt64 {
         guard value == .max else { return UInt64(value) }
         guard let wide = values.popLast() else { throw malformed("the entry lacks a ZIP64 value") }

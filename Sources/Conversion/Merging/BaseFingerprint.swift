@@ -3,11 +3,11 @@ import Checkpoints
 import Storage
 import Tensors
 
-/// Tells whether a model is the one that a delta was made from.
+/// Recognises the base that a delta was made from.
 ///
-/// Deltas of other bases have the same shapes, and their sums look like models. So `DeltaMerge.difference` leaves a
-/// digest of the base's norm weights in the delta's `config.json`: they are few, every training moves them, and they
-/// are the same numbers in every format that a base is published in.
+/// Deltas of other bases have the same shapes, and their sums look like models. Therefore `DeltaMerge.difference` writes
+/// a digest of the base's norm weights to the delta's `config.json`. Norm weights are few, every training changes them,
+/// and they are the same numbers in every format of a base.
 enum BaseFingerprint {
     /// The member of `config.json`.
     static let key = "delta_base_norms_sha256"
@@ -27,22 +27,21 @@ enum BaseFingerprint {
         return hash.digest.description
     }
 
-    /// Throws `merge.other-base` when a delta says that it was made from another base. Most deltas say nothing.
+    /// Throws `merge.other-base` if the delta was made from another base, as far as its `config.json` says. Most deltas do not say.
     static func check(_ base: Checkpoint, of delta: Checkpoint) throws {
         guard let expected = delta.config?[key]?.string else { return }
-        // A base in another precision is the same once it is cast, which it is before anything is added.
+        // A base in another precision is the same after the cast that comes before the addition.
         let cast = try of(MergeOperand(base, role: "base"))
         if try cast == expected || of(base.weights) == expected { return }
         throw PVITError(
-            .mergeOtherBase, "the delta was made from another base than this: their norm weights differ",
+            .mergeOtherBase, "the delta was made from another base: the norm weights differ",
             file: base.path,
             remedy:
                 "give the base that the delta was made from, in the same precision; removing \(key) from the delta's "
-                + "config.json adds it to this one all the same")
+                + "config.json allows adding it to this one")
     }
 
-    /// Files with the fingerprint written into `config.json`, or taken out of it when nil; unchanged without
-    /// `config.json`.
+    /// The files with the fingerprint in `config.json`, or without it if nil. Unchanged if there is no `config.json`.
     static func setting(_ fingerprint: String?, in files: SideFiles) throws -> SideFiles {
         guard var config = try files.object(SideFiles.config), config[key] != nil || fingerprint != nil else {
             return files

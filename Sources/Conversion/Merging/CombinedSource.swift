@@ -5,9 +5,9 @@ import Tensors
 
 /// The element-wise sum or difference of two sources, computed row by row when it is read.
 ///
-/// The *extension* (a delta, or a fine-tuned target) decides names and shapes; the *base* is added to it or taken from
-/// it. Both are cast to float16 before, and every operation is computed in f32 and rounded once to float16, which is
-/// what PyTorch's `extension += base` does with two models that were loaded as float16.
+/// The *extension* (a delta, or a fine-tuned target) determines names and shapes; the *base* is added to it or
+/// subtracted from it. Both are cast to float16 first. Every operation is computed in f32 and rounded once to float16,
+/// as PyTorch's `extension += base` does with two models that were loaded as float16.
 struct CombinedSource: TensorSource {
     let tensors: [TensorDescription]
     private let base: MergeOperand
@@ -66,25 +66,25 @@ struct CombinedSource: TensorSource {
     }
 }
 
-/// Which tensor of the base goes with which tensor of the extension.
+/// Pairs the tensors of the base with those of the extension.
 struct TensorPairing {
-    /// The tensors of the result: those of the extension that somebody reads.
+    /// The tensors of the result: those of the extension that are ever read.
     let tensors: [TensorDescription]
     /// The base's tensor for each tensor of the result that has one.
     let baseTensors: [TensorName: TensorDescription]
     /// Tensors that only the extension has.
     let passedThrough: [TensorName]
-    /// Tensors of either side that are left out, as nobody reads them.
+    /// Tensors of either side that are left out because they are never read.
     let ignored: [TensorName]
-    /// The embeddings or the output layer of a base that has both, when the result is tied and has the other one alone.
+    /// The embeddings or output layer of the base, if the result is tied and only has the other one.
     let replacedByTying: TensorName?
 
     /// Pairs the tensors.
     ///
     /// - Parameters:
-    ///   - role: What the extension is called in messages: `delta` or `target`.
+    ///   - role: The extension's name in messages: `delta` or `target`.
     ///   - baseIsTied: Whether the base uses its input embeddings as its output layer too.
-    ///   - extensionIsTied: The same of the extension, and so of the result.
+    ///   - extensionIsTied: The same for the extension, and so for the result.
     /// - Throws: A `merge.*` error naming tensor and shapes for anything that does not match.
     init(
         base: any TensorSource, extension extension_: any TensorSource, role: String, baseIsTied: Bool,
@@ -134,7 +134,7 @@ struct TensorPairing {
         replacedByTying = replaced
         let missing = ofBase.keys.sorted()
         if let first = missing.first, let tensor = ofBase[first] {
-            let others = missing.count > 1 ? "; \(missing.count) tensors are missing like that" : ""
+            let others = missing.count > 1 ? "; \(missing.count) tensors are missing" : ""
             throw PVITError(
                 .mergeMissing, "the base has the tensor with shape \(tensor.shape), but the \(role) lacks it\(others)",
                 tensor: first, remedy: "check that base and \(role) belong together")
@@ -145,7 +145,7 @@ struct TensorPairing {
         self.ignored = ignored.sorted()
     }
 
-    /// The number of tokens: that of the rows of the embeddings, or of the output layer of a model without them.
+    /// The number of tokens: the rows of the embeddings, or of the output layer of a model without embeddings.
     var vocabularySize: Int? {
         [TensorKind.embeddingName, TensorKind.outputName].lazy.compactMap { name in
             tensors.first { $0.name == name && $0.shape.rank == 2 }?.shape.rows
@@ -168,7 +168,7 @@ struct TensorPairing {
         guard grows, isPrefix else {
             throw PVITError(
                 .mergeShape, "the base has shape \(base.shape), the \(role) \(other.shape)", tensor: other.name,
-                remedy: "check that base and \(role) are of one architecture and size")
+                remedy: "check that base and \(role) have the same architecture and size")
         }
     }
 }

@@ -3,37 +3,35 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// A model that was published as its difference from another one.
+/// Merges models that were published as deltas, and makes deltas.
 public enum DeltaMerge {
-    /// A checkpoint computed from two others, and what went into it.
+    /// A checkpoint computed from two others, and how they were combined.
     public struct Result: Sendable {
         /// The sum or the difference; its tensors are computed when they are read.
         public let checkpoint: Checkpoint
         /// Tensors that only the delta or target has; they are passed through.
         public let passedThrough: [TensorName]
-        /// Tensors of either side that are left out because nobody reads them, such as tables of rotary frequencies.
+        /// Tensors of either side that are left out because they are never read, such as tables of rotary frequencies.
         public let ignored: [TensorName]
-        /// Tensors with more rows than in the base, with the number of rows in the base; the other rows are passed
-        /// through.
+        /// Tensors with more rows than in the base, and the number of rows in the base. The other rows are passed through.
         public let extended: [(tensor: TensorDescription, baseRows: Int)]
         /// Tensors of the base, and of the delta or target, that are cast to float16.
         public let cast: (base: [TensorName], other: [TensorName])
-        /// The embeddings or the output layer of the base when the result has the other one for both.
+        /// The embeddings or output layer of the base, if the result is tied and uses the other one for both.
         public let replacedByTying: TensorName?
-        /// The number of tokens that `config.json` gave where the embeddings have another one, which it gives now.
+        /// The wrong `vocab_size` of `config.json` that was corrected to the number of rows of the embeddings.
         public let outdatedVocabularySize: Int?
     }
 
     /// The sum of a base and a delta.
     ///
-    /// All numbers of both are cast to float16 and the sums rounded to it, whatever their types, as PVIT's own script
-    /// does. `model.embed_tokens.weight` and `lm_head.weight` may have more rows in the delta: the base is added to the
-    /// first ones. Configuration and tokenizer are the delta's, or the base's where the delta has none. If the delta's
+    /// Both are cast to float16 and the sums are rounded to float16, whatever the types, as in PVIT's own script. `model.embed_tokens.weight` and `lm_head.weight` may have more rows in the delta: the base is added to the
+    /// first ones. Configuration and tokenizer are the delta's, or the base's if the delta has none. If the delta's
     /// configuration ties the output layer to the embeddings, so does the sum, unless it has both and they differ
     /// (`resolvingOutputLayer`).
     ///
     /// - Throws: A `merge.*` error for tensors that do not match or a delta that names another base; `model.is-delta`
-    ///   and `delta.is-model` for arguments in the wrong places; what `CheckpointDiagnosis.requireWeights` throws; and
+    ///   and `delta.is-model` for swapped arguments; what `CheckpointDiagnosis.requireWeights` throws; and
     ///   `merge.no-model` when the sum does not look like a model.
     public static func merge(base: Checkpoint, delta: Checkpoint) throws -> Result {
         try CheckpointDiagnosis.requireWeights(base)
@@ -49,9 +47,9 @@ public enum DeltaMerge {
     /// The delta that leads from a base to a fine-tuned target: target - base, the inverse of `merge`. Its
     /// `config.json` says which base it belongs to.
     ///
-    /// Base and target are cast to float16, in which the delta will be added. Where a difference needs more bits than
-    /// float16 has, adding it back gives a number next to the target's: about one in a hundred, off by the last bit.
-    /// That rounding is part of the published practice.
+    /// Base and target are cast to float16, in which the delta will be added. If a difference needs more bits than
+    /// float16 has, adding it back gives a neighbour of the target's number; about one number in a hundred is off by the
+    /// last bit. Published deltas have that rounding, too.
     ///
     /// - Throws: As `merge`.
     public static func difference(base: Checkpoint, target: Checkpoint) throws -> Result {
@@ -105,21 +103,20 @@ public enum DeltaMerge {
             outdatedVocabularySize: statedVocabularySize == pairing.vocabularySize ? nil : statedVocabularySize)
     }
 
-    /// The delta's files, with the base's where it has none. A tokenizer is taken whole, never pieced together from
-    /// two.
+    /// The delta's files, or the base's if the delta has none. A tokenizer's files are all from one of the two.
     private static func sideFiles(base: SideFiles, other: SideFiles) throws -> SideFiles {
         var result = other
         for name in [SideFiles.config, SideFiles.generationConfig] where result[name] == nil {
             result[name] = base[name]
         }
         guard other[SideFiles.tokenizerJSON] == nil, other[SideFiles.sentencePieceModel] == nil else { return result }
-        // The base's template may be in a file that would come before the delta's own.
+        // The base's template may be in a file that has precedence over the delta's.
         let hasTemplate = try other.chatTemplate() != nil
         for name in SideFiles.tokenizerNames where result[name] == nil {
             if !(hasTemplate && SideFiles.chatTemplateNames.contains(name)) { result[name] = base[name] }
         }
         if other[SideFiles.addedTokens] != nil, result[SideFiles.sentencePieceModel] != nil {
-            // The base's tokenizer.json does not know the tokens that the delta adds.
+            // The base's tokenizer.json lacks the tokens that the delta adds.
             result[SideFiles.tokenizerJSON] = nil
         }
         return result

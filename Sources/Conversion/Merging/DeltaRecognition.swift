@@ -4,22 +4,22 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// Tells models from deltas by their weights.
+/// Distinguishes models from deltas by their weights.
 ///
 /// The weights of an RMSNorm scale the normalised activations: in a trained model their mean over all norms is a few
-/// tenths or more. In a delta they are differences of two such numbers, with a mean of thousandths. Names are weak
-/// evidence, as a merged model inherits them from its delta; they only raise the threshold.
+/// tenths or more. In a delta they are differences of two such numbers, with a mean of a few thousandths. Names are weak
+/// evidence, because a merged model inherits them from its delta; they only raise the threshold.
 enum DeltaRecognition {
     /// Means below this belong to a delta.
     private static let normThreshold = 0.05
-    /// Means below this belong to a delta if its folder says that it is one.
+    /// Means below this belong to a delta if names say that it is one.
     private static let namedNormThreshold = 0.15
-    /// A delta's matrices are at most this large, relative to the base's, by root mean square.
+    /// The largest root mean square of a delta's matrices, relative to the base's.
     private static let matrixRatio = 0.8
 
     /// Throws `model.is-delta` when a checkpoint that should be a model is a delta.
     ///
-    /// - Parameter role: What the checkpoint is to be, for the message: `base`, `source`, `target`.
+    /// - Parameter role: The role of the checkpoint, for the message: `base`, `source`, `target`.
     static func requireModel(_ checkpoint: Checkpoint, role: String) throws {
         guard let mean = try normMean(checkpoint.weights) else { return }
         let hint = nameHint(of: checkpoint)
@@ -45,7 +45,7 @@ enum DeltaRecognition {
             .deltaIsModel,
             "this is a model, not a delta: the mean of its norm weights is \(mean.formatted(decimals: 4)), and its "
                 + "matrices are \(ratio.formatted(decimals: 2)) times as large as the base's",
-            file: delta.path, remedy: "give the delta; a model that is whole needs no merging")
+            file: delta.path, remedy: "give the delta; a complete model does not need to be merged")
     }
 
     /// Throws `merge.no-model` when a sum of base and delta does not look like a model.
@@ -100,7 +100,7 @@ enum DeltaRecognition {
         [.f16, .bf16, .f32].contains(tensor.elementType)
     }
 
-    /// What in the names around a checkpoint says that it is a delta, or nil.
+    /// The evidence in the names around a checkpoint that it is a delta, or nil.
     private static func nameHint(of checkpoint: Checkpoint) -> String? {
         let folder = checkpoint.path.lexicallyNormalized().lastComponent?.string ?? ""
         if folder.lowercased().contains("delta") { return "its name says that it is a delta" }

@@ -15,13 +15,13 @@ struct MergeOperand: TensorSource {
     private let role: String
     private let path: FilePath
 
-    /// - Parameter role: What the checkpoint is called in messages: `base`, `delta`, `target`.
+    /// - Parameter role: The checkpoint's name in messages: `base`, `delta`, `target`.
     /// - Throws: `tensor.mismatch` when a tensor becomes too large to address.
     init(_ checkpoint: Checkpoint, role: String) throws {
         let types = Dictionary(checkpoint.weights.tensors.map { ($0.name, $0.elementType) }) { first, _ in first }
         let converted = try ConvertedSource(checkpoint.weights, as: Self.elementType)
         cast = Set(converted.tensors.filter { types[$0.name] != $0.elementType }.map(\.name))
-        // What needs no cast is read where it lies.
+        // Tensors that need no cast are read in place.
         source = cast.isEmpty ? checkpoint.weights : converted
         tensors = source.tensors
         self.role = role
@@ -48,8 +48,7 @@ struct MergeOperand: TensorSource {
         }
     }
 
-    /// Tells of a number that float16 cannot hold what that means for a sum. (PyTorch makes it infinite without a
-    /// word.)
+    /// Explains that a number is too large for float16, in which sums are computed. PyTorch silently makes it infinite.
     private func explained(_ error: PVITError) -> PVITError {
         guard error.code == .numberTooLarge else { return error.located(file: path) }
         return PVITError(

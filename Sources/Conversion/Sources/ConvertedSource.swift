@@ -2,7 +2,7 @@ import Checkpoints
 import Storage
 import Tensors
 
-/// A source whose floating-point tensors are delivered in another floating-point type, rounded to nearest even.
+/// A source whose floating-point tensors are converted to another floating-point type, rounded to nearest even.
 public struct ConvertedSource: TensorSource {
     /// The tensors of the original; f16, bf16 and f32 ones with the new type.
     public let tensors: [TensorDescription]
@@ -33,19 +33,14 @@ public struct ConvertedSource: TensorSource {
         [.f16, .bf16, .f32].contains(tensor.elementType)
     }
 
-    /// Lends rows of tensors that keep their type where they lie (`TensorSource.withRows`).
+    /// Lends rows of tensors that keep their type without a copy (`TensorSource.withRows`).
     public func withRows<Result>(
         _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
     ) throws -> Result {
         if let originalTensor = originalTensors[tensor.name], originalTensor == tensor {
             return try original.withRows(rows, of: originalTensor, scratch: &scratch, body)
         }
-        let byteCount = rows.count * tensor.bytesPerRow
-        if scratch.count != byteCount { scratch = [UInt8](repeating: 0, count: byteCount) }
-        var span = scratch.mutableSpan
-        var bytes = span.mutableBytes
-        try readRows(rows, of: tensor, into: &bytes)
-        return try body(bytes.bytes)
+        return try withCopiedRows(rows, of: tensor, scratch: &scratch, body)
     }
 
     /// Reads and converts rows (`TensorSource.readRows`).
@@ -74,7 +69,7 @@ public struct ConvertedSource: TensorSource {
 }
 
 extension Checkpoint {
-    /// The same checkpoint with its floating-point tensors in another type, which its configuration then names.
+    /// The same checkpoint with its floating-point tensors and its configuration in another type.
     ///
     /// - Throws: As `ConvertedSource.init`.
     public func converted(to type: ElementType) throws -> Checkpoint {

@@ -2,10 +2,10 @@ import Storage
 import Tensors
 
 extension JSONObject {
-    /// Corrects the type of the weights where a `config.json` names it: `torch_dtype`, or `dtype` since version 5 of
+    /// Corrects the type of the weights in `config.json`: `torch_dtype`, or `dtype` since version 5 of
     /// `transformers`.
     ///
-    /// - Parameter addsIfAbsent: Whether it is named also if it was not before.
+    /// - Parameter addsIfAbsent: Whether to add the member if it is absent.
     mutating func correctElementType(_ type: ElementType, addsIfAbsent: Bool = false) {
         let name: JSONValue = type == .f16 ? "float16" : type == .bf16 ? "bfloat16" : "float32"
         let keys = ["torch_dtype", "dtype"].filter { self[$0] != nil }

@@ -1,7 +1,7 @@
 import Storage
 import Tensors
 
-/// Several sources, whose tensors have different names, one after the other.
+/// The tensors of several sources, which must have different names.
 struct JoinedSource: TensorSource {
     let tensors: [TensorDescription]
     private let sources: [any TensorSource]

@@ -4,11 +4,11 @@ import Container
 import Storage
 import SystemPackage
 
-/// Opens models of every format that can be converted: what `CheckpointSource` reads, and containers.
+/// Opens models of every supported format: those of `CheckpointSource`, and containers.
 public enum ModelSource {
     /// Opens a checkpoint folder, a checkpoint file or a container, recognised by content.
     ///
-    /// Of a container it is the language model; `Tower.all(inContainer:)` opens the towers.
+    /// Opens the language model of a container; `Tower.all(inContainer:)` opens the towers.
     ///
     /// - Throws: The errors of `CheckpointSource.open`, `CheckpointDiagnosis.requireWeights` and `Container`.
     public static func open(_ path: FilePath) throws -> Checkpoint {
@@ -24,7 +24,7 @@ public enum ModelSource {
         let aliases = Set(try container.tensors().filter { $0.aliasOf != nil }.map(\.name))
         let names = source.tensors.map(\.name).filter { name in
             if case .tower = TensorKind(name) { return false }
-            // The second name of a tied model's embeddings is no tensor of its own.
+            // A tied model's output layer is an alias of its embeddings, not a tensor.
             return !(isTied && name == TensorKind.outputName && aliases.contains(name))
         }
         return try Checkpoint(
@@ -39,7 +39,7 @@ public enum ModelSource {
         return checkpoint
     }
 
-    /// The files that a checkpoint folder would have beside its weights.
+    /// The side files that a checkpoint folder would have.
     private static func sideFiles(of container: Container) throws -> SideFiles {
         var files = SideFiles()
         let metadata = try container.metadata

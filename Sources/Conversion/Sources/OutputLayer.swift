@@ -4,14 +4,14 @@ import Storage
 import Tensors
 
 extension Checkpoint {
-    /// Whether the configuration says that the model uses its input embeddings as its output layer too.
+    /// Whether the configuration says that the input embeddings are also the output layer.
     var isTied: Bool { config?["tie_word_embeddings"]?.bool ?? false }
 
-    /// The same model, with a configuration that is true to its output layer.
+    /// The same model with a configuration that describes its output layer.
     ///
     /// A model whose configuration ties the output layer to the embeddings may store either or both. If both are stored
-    /// and are equal bit by bit, one is left; if they differ, each is used for itself, as `transformers` and llama.cpp
-    /// do, and the configuration says that they are not tied. If only the output layer is stored, it becomes the
+    /// and have the same bits, one is dropped. If they differ, both are used, as in `transformers` and llama.cpp, and the
+    /// configuration says that they are not tied. If only the output layer is stored, it becomes the
     /// embeddings. Afterwards a tied model has the embeddings alone. Doing this twice changes nothing.
     ///
     /// - Throws: What reading the two tensors throws.
@@ -43,7 +43,7 @@ extension Checkpoint {
 }
 
 extension SideFiles {
-    /// Writes `config.json` anew.
+    /// Replaces `config.json`.
     mutating func setConfig(_ config: JSONObject) {
         self[Self.config] = JSONValue.object(config).encoded(indentation: 2) + [UInt8(ascii: "\n")]
     }

@@ -1,7 +1,7 @@
 import Storage
 import Tensors
 
-/// Some tensors of another source, in an order and under names of their own.
+/// Some tensors of another source, renamed and in a given order.
 struct SelectedSource: TensorSource {
     let tensors: [TensorDescription]
     private let original: any TensorSource
@@ -9,7 +9,7 @@ struct SelectedSource: TensorSource {
 
     /// Selects tensors.
     ///
-    /// - Parameter names: Names in `original` and the new ones; those that `original` lacks are passed over.
+    /// - Parameter names: Names in `original` and the new ones; names that `original` lacks are skipped.
     init(_ original: any TensorSource, _ names: [(original: TensorName, new: TensorName)]) throws {
         self.original = original
         let present = Dictionary(original.tensors.map { ($0.name, $0) }) { first, _ in first }

@@ -6,9 +6,9 @@ import SystemPackage
 import Tensors
 
 extension Tower {
-    /// Opens a CLIP: a folder as Hugging Face has them, of a whole CLIP or of its vision model.
+    /// Opens a CLIP: a Hugging Face folder of a complete CLIP or of its vision model.
     ///
-    /// The text half, projections and tables of position numbers are left out.
+    /// The text half, projections and position ids are left out.
     ///
     /// - Throws: `tower.config` and `tower.tensors` when it is not such a model, and the errors of
     ///   `CheckpointSource.open`.
@@ -26,7 +26,7 @@ extension Tower {
         try region(in: CheckpointSource.open(path))
     }
 
-    /// The encoder that a checkpoint consists of; nil when it is something else.
+    /// The encoder in a checkpoint; nil if it is something else.
     ///
     /// - Throws: As `vision(opening:)` and `region(opening:)`.
     public static func recognise(_ checkpoint: Checkpoint) throws -> Tower? {
@@ -37,7 +37,7 @@ extension Tower {
         }
     }
 
-    /// Whether a checkpoint looks like that of an encoder, perhaps an incomplete one.
+    /// Whether a checkpoint looks like an encoder, perhaps an incomplete one.
     static func isOne(_ checkpoint: Checkpoint) -> Bool { kind(of: checkpoint) != nil }
 
     private static func kind(of checkpoint: Checkpoint) -> Kind? {
@@ -65,7 +65,7 @@ extension Tower {
                 .vision, checkpoint, config: architecture.config, preprocessor: preprocessor,
                 featureWidth: architecture.hidden, inventory: architecture.inventory
             ) { name in
-                // Old files carry the numbers of the positions.
+                // Old files have position ids.
                 name.hasPrefix(CLIPVisionArchitecture.namePrefix) && !name.hasSuffix(".position_ids")
             }
         } catch let error as PVITError {
@@ -103,7 +103,7 @@ extension Tower {
             featureWidth: featureWidth)
     }
 
-    /// The encoders that travel in a container; none when `path` is something else.
+    /// The encoders in a container; none if `path` is something else.
     ///
     /// - Throws: The container's errors, `tower.config` and `tower.tensors`.
     public static func all(inContainer path: FilePath) throws -> [Tower] {
@@ -125,7 +125,7 @@ extension Tower {
                 path: path, format: "pvq container",
                 weights: SelectedSource(
                     source, names.map { ($0, TensorName(String($0.rawValue.dropFirst(kind.prefix.count)))) }),
-                // The container is a source file of the language model already.
+                // The language model lists the container as its source file.
                 sideFiles: files, sourceFiles: [])
             return switch kind {
             case .vision: try vision(in: checkpoint, preprocessor: metadata["vision_tower.preprocessor"]?.object)

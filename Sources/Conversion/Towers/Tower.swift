@@ -5,7 +5,7 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// An encoder of images that travels in a container beside the language model.
+/// An image encoder that is stored in a container beside the language model.
 public struct Tower: Sendable {
     /// Kinds of encoder.
     public typealias Kind = TowerKind
@@ -14,17 +14,17 @@ public struct Tower: Sendable {
     public let kind: Kind
     /// The folder or file that it comes from.
     public let path: FilePath
-    /// How its weights are stored there, for people.
+    /// A readable description of the format that it comes from.
     public let format: String
-    /// Its sizes, as the container's metadata have them (`formats/pvq.md`).
+    /// Its sizes, as in the container's metadata (`formats/pvq.md`).
     public let config: JSONObject
-    /// How images are prepared for it, where its folder says so.
+    /// How images are prepared for it, if its folder says so.
     public let preprocessor: JSONObject?
     /// The files that its weights come from.
     public let sourceFiles: [Checkpoint.SourceFile]
     /// Tensors of the files that do not belong to the encoder.
     public let leftOut: [TensorName]
-    /// The weights under the names that they have in a container, in the order of a forward pass.
+    /// The weights with their names in a container, in the order of a forward pass.
     public let weights: any TensorSource
 
     /// The length of a feature vector.
@@ -33,7 +33,7 @@ public struct Tower: Sendable {
     /// The tensors that go into a container.
     var storedTensors: [TensorDescription] { weights.tensors }
 
-    /// What a container's metadata say of the encoder.
+    /// The encoder's metadata in a container.
     var metadata: JSONObject {
         var metadata: JSONObject = ["\(kind.rawValue).config": .object(config)]
         metadata["\(kind.rawValue).preprocessor"] = preprocessor.map { .object($0) }
@@ -54,7 +54,7 @@ public struct Tower: Sendable {
         guard tensor.shape.dimensions == [model.hiddenSize, featureWidth] else {
             throw PVITError(
                 .towerMismatch,
-                "the \(kind.title) gives features of length \(featureWidth), and the model's projection for them has the "
+                "the features of the \(kind.title) have the length \(featureWidth), and the model's projection for them has the "
                     + "shape \(tensor.shape)", file: path, tensor: projection,
                 remedy: "give the \(kind.title) that the model was trained with")
         }
@@ -62,6 +62,6 @@ public struct Tower: Sendable {
 }
 
 extension PVITError.Code {
-    /// The encoder does not suit the language model.
+    /// The encoder does not fit the language model.
     public static let towerMismatch = Self("tower.mismatch", .badData)
 }

@@ -3,22 +3,12 @@ import Storage
 /// The content of a `tokenizer.model`: the message ModelProto of sentencepiece_model.proto, as far as encoding and
 /// decoding need it.
 struct SentencePieceFile: Sendable {
-    /// What a piece is.
-    enum Kind: UInt64, Sendable {
-        case normal = 1
-        case unknown = 2
-        case control = 3
-        case userDefined = 4
-        case unused = 5
-        case byte = 6
-    }
-
     /// The pieces; the number of a piece is its id.
     private(set) var pieces = TokenTable()
     /// The score of each piece; merges that make pieces with higher scores come first.
     private(set) var scores: [Float] = []
     /// What each piece is.
-    private(set) var kinds: [Kind] = []
+    private(set) var kinds: [PieceKind] = []
     /// The piece for unknown characters.
     private(set) var unknown = 0
     /// The piece of each byte when characters that are no pieces are written in bytes, else nil.
@@ -78,7 +68,7 @@ struct SentencePieceFile: Sendable {
         var reader = message
         var piece: Range<Int>?
         var score: Float = 0
-        var kind = Kind.normal
+        var kind = PieceKind.normal
         let id = pieces.count
         guard id < TokenizerLimits.vocabularyCount else {
             throw PVITError.badTokenizer("tokenizer.model has more than \(TokenizerLimits.vocabularyCount) pieces")
@@ -88,7 +78,7 @@ struct SentencePieceFile: Sendable {
             case (1, .bytes(let range)): piece = range
             case (2, .fixed32(let bits)): score = Float(bitPattern: bits)
             case (3, .integer(let number)):
-                guard let known = Kind(rawValue: number) else {
+                guard let known = Int(exactly: number).flatMap(PieceKind.init) else {
                     throw PVITError.badTokenizer("piece \(id) has the unknown type \(Int64(bitPattern: number))")
                 }
                 kind = known

@@ -1,7 +1,7 @@
 /// The pre-tokenization patterns that are implemented, as scanners that match exactly what the regular expression
 /// would.
 ///
-/// Each pattern matches at every place of every text, so a text is the sequence of its matches.
+/// Each pattern matches at every position of every text, so a text is the sequence of its matches.
 enum SplitPattern: Sendable, CaseIterable {
     /// GPT-2 and SmolLM: the pattern inside `ByteLevel`.
     case gpt2
@@ -14,7 +14,7 @@ enum SplitPattern: Sendable, CaseIterable {
     var expression: String {
         switch self {
         case .gpt2:
-            #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+            Self.gpt2WordsExpression + #"|\s+"#
         case .llama3:
             #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"#
                 + #"|\s*[\r\n]+|\s+(?!\S)|\s+"#
@@ -23,6 +23,11 @@ enum SplitPattern: Sendable, CaseIterable {
                 + #"|\s*[\r\n]+|\s+(?!\S)|\s+"#
         }
     }
+
+    /// GPT-2's expression without its last alternative, white space in front of a word: GGUF files without a name for
+    /// their pre-tokenizer use it.
+    static let gpt2WordsExpression =
+        #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"#
 
     /// The pattern with this expression, or nil.
     init?(expression: String) {

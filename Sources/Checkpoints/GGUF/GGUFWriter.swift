@@ -4,7 +4,7 @@ import SystemPackage
 import Tensors
 
 /// A metadata value of a GGUF file that is written.
-enum GGUFValue: Sendable, Equatable {
+package enum GGUFValue: Sendable, Equatable {
     case u16(UInt16)
     case u32(UInt32)
     case i32(Int32)
@@ -63,15 +63,15 @@ extension [UInt8] {
     }
 }
 
-/// Writes one GGUF file, version 3, in one pass; the same content always gives the same bytes.
-struct GGUFWriter: ~Copyable {
+/// Writes a GGUF file, version 3, sequentially. The same content always gives the same bytes.
+package struct GGUFWriter: ~Copyable {
     /// A tensor to be written.
-    struct Tensor: Sendable {
+    package struct Tensor: Sendable {
         /// The name in the file.
-        let name: TensorName
-        let type: GGUFType
+        package let name: TensorName
+        package let type: GGUFType
         /// Outermost extent first.
-        let shape: Shape
+        package let shape: Shape
 
         /// The size in the file in bytes.
         var byteCount: Int { shape.elementCount / type.elementsPerBlock * type.bytesPerBlock }
@@ -87,7 +87,7 @@ struct GGUFWriter: ~Copyable {
     /// Starts a file.
     ///
     /// - Throws: `file.cannot-create`, `file.write-failed`.
-    init(path: FilePath, metadata: [(key: String, value: GGUFValue)], tensors: [Tensor]) throws {
+    package init(path: FilePath, metadata: [(key: String, value: GGUFValue)], tensors: [Tensor]) throws {
         var output = try OutputFile(path: path)
         var header = Array("GGUF".utf8)
         header.appendLittleEndian(UInt32(3))
@@ -113,20 +113,20 @@ struct GGUFWriter: ~Copyable {
     }
 
     /// The size of the data of some tensors in bytes.
-    static func dataByteCount(_ tensors: [Tensor]) -> Int { tensors.reduce(0) { $0 + padded($1.byteCount) } }
+    package static func dataByteCount(_ tensors: [Tensor]) -> Int { tensors.reduce(0) { $0 + padded($1.byteCount) } }
 
     private static func padded(_ count: Int) -> Int { (count + alignment - 1) / alignment * alignment }
 
     /// Appends the next bytes of the data, which are all of one tensor.
     ///
     /// - Throws: `file.write-failed`; `internal.defect` for more bytes than the tensor has.
-    mutating func append(_ bytes: [UInt8]) throws {
+    package mutating func append(_ bytes: [UInt8]) throws {
         while rest == 0, started < tensors.count {
             rest = tensors[started].byteCount
             started += 1
         }
         guard bytes.count <= rest else {
-            throw PVITError(.internalDefect, "\(bytes.count) bytes were written where \(rest) were announced")
+            throw PVITError(.internalDefect, "\(bytes.count) bytes were written instead of \(rest)")
         }
         try output.append(bytes)
         rest -= bytes.count
@@ -140,7 +140,7 @@ struct GGUFWriter: ~Copyable {
     ///
     /// - Returns: The size of the file in bytes.
     /// - Throws: `internal.defect` when bytes are missing; `file.write-failed`, `file.cannot-create`.
-    consuming func finish() throws -> UInt64 {
+    package consuming func finish() throws -> UInt64 {
         guard rest == 0, tensors[started...].allSatisfy({ $0.byteCount == 0 }) else {
             throw PVITError(.internalDefect, "a GGUF file ends before all its tensors were written")
         }

@@ -1,13 +1,14 @@
+import Architectures
 import Storage
 import Tensors
 
-/// What the metadata of a GGUF file say of a LLaMA model, as `config.json` would.
+/// The configuration of a LLaMA model in the metadata of a GGUF file, as `config.json`.
 struct LlamaGGUFConfiguration {
     /// The number of query heads.
     let heads: Int
     /// The number of key and value heads.
     let keyValueHeads: Int
-    /// The most positions of a text.
+    /// The maximum number of positions.
     let contextLength: Int
     /// The content of `config.json`.
     let config: JSONObject
@@ -58,9 +59,8 @@ struct LlamaGGUFConfiguration {
         config["attention_bias"] = .bool(biased.contains { $0.contains(".attn_") })
         config["mlp_bias"] = .bool(biased.contains { $0.contains(".ffn_") })
         if width * heads != hidden { config["head_dim"] = .integer(width) }
-        if let scaling = try Self.rotaryScaling(metadata, files, width: width, theta: theta) {
-            config["rope_scaling"] = scaling
-        }
+        let scaling = try Self.rotaryScaling(metadata, files, width: width, theta: theta)
+        config["rope_scaling"] = scaling?.configuration.map { .object($0) }
         for (key, name) in [("bos", "bos"), ("eos", "eos"), ("padding", "pad")] {
             if let id = try file.integer("tokenizer.ggml.\(key)_token_id") {
                 config["\(name)_token_id"] = .integer(id)
@@ -81,11 +81,11 @@ struct LlamaGGUFConfiguration {
         }
         if let experts = try file.integer("llama.expert_count"), experts > 0 {
             throw PVITError(
-                .ggufArchitecture, "models with experts are not supported; this has \(experts)", file: file.path)
+                .ggufArchitecture, "models with experts are not supported; this one has \(experts)", file: file.path)
         }
     }
 
-    /// The name in `transformers` of the type that the largest part of the tensors has.
+    /// The name in `transformers` of the type that most elements have.
     private static func floatType(of tensors: [TensorDescription]) -> String {
         var sizes: [ElementType: Double] = [:]
         for tensor in tensors { sizes[tensor.elementType, default: 0] += Double(tensor.shape.elementCount) }
@@ -98,7 +98,7 @@ struct LlamaGGUFConfiguration {
 
     private static func rotaryScaling(
         _ metadata: Metadata, _ files: [GGUFFile], width: Int, theta: Double
-    ) throws -> JSONValue? {
+    ) throws -> RotaryParameters.Scaling? {
         for file in files {
             guard let tensor = file.tensor(named: LlamaTensorNames.rotaryFactors) else { continue }
             let bytes = try file.bytes(ofRows: 0..<tensor.shape.rows, of: tensor)
@@ -107,16 +107,16 @@ struct LlamaGGUFConfiguration {
                     .ggufRotaryScaling, "the tensor is not a vector of \(width / 2) f32 numbers", file: file.path,
                     tensor: tensor.name)
             }
-            let factors = try (0..<width / 2).map {
+            let divisors = try (0..<width / 2).map {
                 Float(bitPattern: try bytes.span.bytes.littleEndian(at: 4 * $0))
             }
-            guard factors.contains(where: { $0 != 1 }) else { return nil }
-            guard let scaling = Llama3RotaryScaling(factors: factors, theta: theta) else {
+            guard divisors.contains(where: { $0 != 1 }) else { return nil }
+            guard let scaling = RotaryParameters.Scaling(divisors: divisors, theta: theta) else {
                 throw PVITError(
                     .ggufRotaryScaling, "the divisors of the rotary frequencies are not those of LLaMA 3",
                     file: file.path, tensor: tensor.name)
             }
-            return .object(scaling.configuration)
+            return scaling
         }
         let file = metadata.file
         let type = try file.string("llama.rope.scaling.type") ?? "linear"
@@ -127,13 +127,13 @@ struct LlamaGGUFConfiguration {
             throw PVITError(
                 .ggufRotaryScaling, "rotary embeddings scaled by \"\(type)\" are not supported", file: file.path)
         }
-        return ["type": "linear", "rope_type": "linear", "factor": .number(factor)]
+        return .linear(factor: factor)
     }
 
     /// The keys below `llama.`.
     private struct Metadata {
         let file: GGUFFile
-        /// Larger sizes do not occur.
+        /// The largest supported size.
         private static let maximumSize = 1 << 30
 
         init(file: GGUFFile) { self.file = file }

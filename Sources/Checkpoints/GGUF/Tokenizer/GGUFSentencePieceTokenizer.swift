@@ -1,20 +1,22 @@
 import Storage
+import Tensors
+import Tokenization
 
-/// A `llama` tokenizer of a GGUF file, SentencePiece BPE, as the tokenizer.model that it was made from.
+/// A `llama` tokenizer of a GGUF file, SentencePiece BPE, as a tokenizer.model that gives the same ids.
 package struct GGUFSentencePieceTokenizer {
     /// The content of tokenizer.model.
     let modelProto: [UInt8]
-    /// The beginnings of tokenizer_config.json.
+    /// The first members of tokenizer_config.json.
     let config: JSONObject
-    /// The key under which an export notes that the tokenizer is not in its legacy mode.
+    /// The key that exports use for a tokenizer that is not in its legacy mode.
     package static let legacyKey = "pvit.tokenizer.legacy"
 
     init(_ tokenizer: GGUFTokenizer, _ file: GGUFFile) throws {
         guard let scores = try file.numbers("tokenizer.ggml.scores"), scores.count == tokenizer.tokens.count else {
             throw GGUFTokenizer.failure(file, "the file does not have a score for each token")
         }
-        // Behind the pieces of the model come tokens that were added to it, and tokens that only fill the table up to
-        // the size of the embeddings.
+        // The pieces of the model are followed by added tokens and by tokens that only pad the table to the size of the
+        // embeddings.
         let pieceCount = (tokenizer.kinds.lastIndex { $0 == .normal || $0 == .byte } ?? -1) + 1
         let used = (tokenizer.kinds.lastIndex { $0 != .unused } ?? -1) + 1
         guard pieceCount > 0 else { throw GGUFTokenizer.failure(file, "there is no token of type NORMAL") }
@@ -59,7 +61,7 @@ package struct GGUFSentencePieceTokenizer {
         if !prefix && !removesSpaces { config["add_prefix_space"] = false }
         config["add_bos_token"] = .bool(try file.bool("tokenizer.ggml.add_bos_token") ?? true)
         config["add_eos_token"] = .bool(try file.bool("tokenizer.ggml.add_eos_token") ?? false)
-        for role in GGUFTokenizer.roles.prefix(3) { config[role.transformers] = .null }
+        for role in GGUFTokenizer.roles.prefix(3) { config["\(role.transformers)_token"] = .null }
         for role in roles.members { config[role.key] = role.value }
         var added = JSONObject()
         for id in 0..<used where id >= pieceCount || [.control, .unknown].contains(tokenizer.kinds[id]) {
@@ -67,35 +69,5 @@ package struct GGUFSentencePieceTokenizer {
         }
         config["added_tokens_decoder"] = .object(added)
         self.config = config
-    }
-}
-
-/// Writes the wire format of Protocol Buffers (https://protobuf.dev/programming-guides/encoding).
-private struct ProtobufWriter {
-    var output: [UInt8] = []
-
-    mutating func integer(_ field: Int, _ value: Int) {
-        varint(UInt64(field) << 3)
-        varint(UInt64(bitPattern: Int64(value)))
-    }
-
-    mutating func fixed32(_ field: Int, _ bits: UInt32) {
-        varint(UInt64(field) << 3 | 5)
-        output.appendLittleEndian(bits)
-    }
-
-    mutating func bytes(_ field: Int, _ content: some Collection<UInt8>) {
-        varint(UInt64(field) << 3 | 2)
-        varint(UInt64(content.count))
-        output += content
-    }
-
-    private mutating func varint(_ value: UInt64) {
-        var value = value
-        while value >= 0x80 {
-            output.append(UInt8(truncatingIfNeeded: value) | 0x80)
-            value >>= 7
-        }
-        output.append(UInt8(value))
     }
 }

@@ -2,29 +2,27 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// The tensors of a LLaMA model in one or several GGUF files, under their names in `transformers` and with their rows
-/// in its order.
+/// The tensors of a LLaMA model in one or several GGUF files, with the names and the row order of `transformers`.
 struct LlamaGGUFSource: TensorSource {
     let tensors: [TensorDescription]
     private let files: [GGUFFile]
     private let originals: [TensorName: Original]
 
-    /// A tensor as its file has it.
+    /// A tensor as stored in its file.
     private struct Original {
         let file: GGUFFile
         let tensor: TensorDescription
-        /// The order of the rows where it differs.
+        /// The order of the rows if it differs.
         let order: RotaryRowOrder?
     }
 
-    /// Lists the tensors. Names that LLaMA models do not have are kept as they are; tables of rotary frequencies are
-    /// left out.
+    /// Lists the tensors. Names that LLaMA models do not have are kept; tables of rotary frequencies are left out.
     ///
     /// - Parameters:
     ///   - heads: The number of query heads.
     ///   - keyValueHeads: The number of key and value heads.
-    /// - Throws: `gguf.duplicate-tensor` when two files hold one tensor, `gguf.shape` when projections have no whole
-    ///   heads.
+    /// - Throws: `gguf.duplicate-tensor` if two files hold the same tensor, `gguf.shape` if the rows of a projection are
+    ///   not whole heads.
     init(_ files: [GGUFFile], heads: Int, keyValueHeads: Int) throws {
         var tensors: [TensorDescription] = []
         var originals: [TensorName: Original] = [:]
@@ -58,7 +56,7 @@ struct LlamaGGUFSource: TensorSource {
         self.originals = originals
     }
 
-    /// The types of the tensors that their files store in blocks.
+    /// The stored types of quantized tensors.
     var blockTypes: [TensorName: GGUFType] {
         originals.compactMapValues { original in
             original.file.storedType(of: original.tensor.name).flatMap { $0.isQuantized ? $0 : nil }
@@ -82,12 +80,12 @@ struct LlamaGGUFSource: TensorSource {
         guard let order = original.order else {
             return try original.file.readRows(rows, of: original.tensor, into: &destination)
         }
-        try original.file.readingAhead(over: order.ggufRows(covering: rows), of: original.tensor) {
-            for (place, row) in rows.enumerated() {
-                let ggufRow = order.ggufRow(of: row)
-                var part = destination._mutatingExtracting(
-                    place * tensor.bytesPerRow..<(place + 1) * tensor.bytesPerRow)
-                try original.file.readRows(ggufRow..<ggufRow + 1, of: original.tensor, into: &part)
+        try original.file.readingAhead(over: order.interleavedHeads(covering: rows), of: original.tensor) {
+            for (index, row) in rows.enumerated() {
+                let storedRow = order.interleavedRow(of: row)
+                var slice = destination._mutatingExtracting(
+                    index * tensor.bytesPerRow..<(index + 1) * tensor.bytesPerRow)
+                try original.file.readRows(storedRow..<storedRow + 1, of: original.tensor, into: &slice)
             }
         }
     }

@@ -3,11 +3,11 @@ import SystemPackage
 
 /// GGUF models as checkpoints.
 enum GGUFCheckpoint {
-    /// Opens the model that a file is, or is a part of. Its configuration and its tokenizer are made from the metadata.
+    /// Opens the model that a file belongs to. Configuration and tokenizer are made from the metadata.
     ///
     /// - Throws: `gguf.*` errors, `checkpoint.missing-shards`, `checkpoint.not-a-model` for an adapter.
     static func open(_ path: FilePath) throws -> Checkpoint {
-        let files = try GGUFSplit.open(partAt: path)
+        let files = try GGUFSplit.open(fileAt: path)
         guard try files[0].string("general.type") != "adapter" else {
             throw PVITError(
                 .notAModel, "this is an adapter for llama.cpp (LoRA), not a model", file: path,

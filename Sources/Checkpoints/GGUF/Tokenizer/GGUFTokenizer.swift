@@ -1,26 +1,18 @@
 import Storage
+import Tensors
+import Tokenization
 
-/// The tokenizer of a GGUF file, and the files that `transformers` would have in its place.
+/// The tokenizer of a GGUF file, converted to the files of `transformers`.
 struct GGUFTokenizer {
-    /// What a token is (`llama_token_type` of llama.h, which are SentencePiece's types).
-    enum Kind: Int, Sendable {
-        case normal = 1
-        case unknown = 2
-        case control = 3
-        case userDefined = 4
-        case unused = 5
-        case byte = 6
-    }
-
-    /// The texts of the tokens; the place is the id.
+    /// The texts of the tokens; the index is the id.
     let tokens: [String]
-    /// What each token is.
-    let kinds: [Kind]
+    /// The type of each token.
+    let kinds: [PieceKind]
     private let file: GGUFFile
 
-    /// Reads the tables of tokens. Returns nil when the file has no tokenizer.
+    /// Reads the tables of tokens; nil if the file has no tokenizer.
     ///
-    /// - Throws: `gguf.tokenizer` for tables that do not belong together, `gguf.metadata`.
+    /// - Throws: `gguf.tokenizer` for tables that do not match, `gguf.metadata`.
     init?(_ file: GGUFFile) throws {
         guard let model = try file.string("tokenizer.ggml.model"), model != "none", model != "no_vocab" else {
             return nil
@@ -29,14 +21,14 @@ struct GGUFTokenizer {
             throw PVITError(.ggufTokenizer, "the file has a tokenizer without tokens", file: file.path)
         }
         self.file = file
-        var kinds: [Kind]
+        var kinds: [PieceKind]
         if let types = try file.integers("tokenizer.ggml.token_type") {
             guard types.count == tokens.count else {
                 throw Self.failure(file, "\(tokens.count) tokens have \(types.count) types")
             }
             kinds = try types.enumerated().map { id, type in
                 // Old files have 0, "undefined", for what needs no distinction.
-                guard let kind = type == 0 ? .normal : Kind(rawValue: type) else {
+                guard let kind = type == 0 ? .normal : PieceKind(rawValue: type) else {
                     throw Self.failure(file, "token \(id) has the unknown type \(type)")
                 }
                 return kind
@@ -50,11 +42,11 @@ struct GGUFTokenizer {
         self.kinds = kinds
     }
 
-    /// Gives names of their own to tokens that only fill the table: empty ones, as llama.cpp does, and unused ones
-    /// whose text another token has.
+    /// Renames tokens that only fill the table: empty ones, as llama.cpp does, and unused ones whose text another token
+    /// has.
     ///
     /// - Throws: `gguf.tokenizer` for two tokens in use with one text.
-    private static func nameFillers(_ tokens: inout [String], _ kinds: inout [Kind], _ file: GGUFFile) throws {
+    private static func nameFillers(_ tokens: inout [String], _ kinds: inout [PieceKind], _ file: GGUFFile) throws {
         var places: [[UInt8]: Int] = [:]
         for id in tokens.indices {
             if tokens[id].isEmpty {
@@ -77,7 +69,7 @@ struct GGUFTokenizer {
         }
     }
 
-    /// The files that together make the tokenizer.
+    /// The tokenizer's files.
     ///
     /// - Throws: `gguf.unsupported-tokenizer` naming a kind that is not supported, `gguf.tokenizer`, `gguf.metadata`.
     func sideFiles(contextLength: Int) throws -> SideFiles {
@@ -108,7 +100,7 @@ struct GGUFTokenizer {
         return files
     }
 
-    /// The ids that end a text, where there are several; nil for one or none.
+    /// The ids of the EOS tokens if there are several; nil for one or none.
     private func generationConfig() throws -> JSONValue? {
         var ends: [JSONValue] = []
         for name in ["eos", "eot", "eom"] {
@@ -117,10 +109,10 @@ struct GGUFTokenizer {
         return ends.count > 1 ? ["eos_token_id": .array(ends)] : nil
     }
 
-    /// The id under `tokenizer.ggml.NAME_token_id`; nil when there is none, and for a token that the embeddings have no
-    /// row for and texts do not need, such as padding.
+    /// The id under `tokenizer.ggml.NAME_token_id`; nil if there is none, and for an unneeded token
+    /// without a row in the embeddings, such as padding.
     ///
-    /// - Throws: `gguf.tokenizer` when there is no such token although texts begin or end with it.
+    /// - Throws: `gguf.tokenizer` if BOS or EOS has no such token.
     func id(_ name: String) throws -> Int? {
         guard let id = try file.integer("tokenizer.ggml.\(name)_token_id"), id != 0xFFFF_FFFF else { return nil }
         guard tokens.indices.contains(id) else {
@@ -130,20 +122,20 @@ struct GGUFTokenizer {
         return id
     }
 
-    /// The names in `transformers` of the roles that tokens have, with the names here.
+    /// The roles that tokens have: the names in `transformers`, which adds `_token`, and those in GGUF files.
     static let roles: [(transformers: String, gguf: String)] = [
-        ("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("sep_token", "seperator"),
-        ("pad_token", "padding"), ("cls_token", "cls"), ("mask_token", "mask"),
+        ("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("sep", "seperator"), ("pad", "padding"), ("cls", "cls"),
+        ("mask", "mask"),
     ]
 
-    /// The tokens that have a role, as tokenizer_config.json has them.
+    /// The tokens with a role, as members of tokenizer_config.json.
     ///
-    /// - Parameter fallbacks: Ids for roles that the file does not give.
+    /// - Parameter fallbacks: Ids for roles that are not in the file.
     func roles(fallbacks: [String: Int] = [:]) throws -> JSONObject {
         var roles = JSONObject()
         for role in Self.roles {
             if let id = try id(role.gguf) ?? fallbacks[role.gguf], tokens.indices.contains(id) {
-                roles[role.transformers] = .string(tokens[id])
+                roles["\(role.transformers)_token"] = .string(tokens[id])
             }
         }
         return roles

@@ -1,16 +1,17 @@
 import Checkpoints
 import Storage
+import Tensors
 
-/// Fills blocks of GGUF's simple quantized types with the bits of ggml's reference encoders (`quantize_row_q8_0_ref`,
+/// Encodes GGUF's simple quantized types with the bits of ggml's reference encoders (`quantize_row_q8_0_ref`,
 /// `quantize_row_q4_0_ref` and `quantize_row_q4_1_ref` of ggml-quants.c).
-enum GGUFBlockEncoder {
+package enum GGUFBlockEncoder {
     /// The types that can be written.
     static let types: [GGUFType] = [.q80, .q40, .q41]
 
     /// Encodes finite numbers, a multiple of 32.
     ///
     /// - Throws: `quantize.overflow` when a scale is too large for f16; `internal.defect` for other types or counts.
-    static func encode(_ values: Span<Float>, _ type: GGUFType) throws -> [UInt8] {
+    package static func encode(_ values: Span<Float>, _ type: GGUFType) throws -> [UInt8] {
         guard types.contains(type), values.count % 32 == 0 else {
             throw PVITError(.internalDefect, "\(values.count) numbers cannot be encoded as \(type)")
         }
@@ -29,42 +30,42 @@ enum GGUFBlockEncoder {
 
     private static func appendQ80(_ block: Span<Float>, _ output: inout [UInt8]) throws {
         var largest: Float = 0
-        for place in 0..<32 { largest = max(largest, block[place].magnitude) }
+        for index in 0..<32 { largest = max(largest, block[index].magnitude) }
         let d = largest / 127
         try appendHalf(d, &output)
         let inverse = inverse(d)
-        for place in 0..<32 {
-            let code = (block[place] * inverse).rounded(.toNearestOrAwayFromZero)
+        for index in 0..<32 {
+            let code = (block[index] * inverse).rounded(.toNearestOrAwayFromZero)
             output.append(UInt8(bitPattern: Int8(code)))
         }
     }
 
     private static func appendQ40(_ block: Span<Float>, _ output: inout [UInt8]) throws {
         var extreme: Float = 0
-        for place in 0..<32 where block[place].magnitude > extreme.magnitude { extreme = block[place] }
+        for index in 0..<32 where block[index].magnitude > extreme.magnitude { extreme = block[index] }
         let d = extreme / -8
         try appendHalf(d, &output)
         let inverse = inverse(d)
-        for place in 0..<16 {
-            let low = min(15, UInt8(block[place] * inverse + 8.5))
-            let high = min(15, UInt8(block[place + 16] * inverse + 8.5))
+        for index in 0..<16 {
+            let low = min(15, UInt8(block[index] * inverse + 8.5))
+            let high = min(15, UInt8(block[index + 16] * inverse + 8.5))
             output.append(low | high << 4)
         }
     }
 
     private static func appendQ41(_ block: Span<Float>, _ output: inout [UInt8]) throws {
         var (smallest, largest) = (block[0], block[0])
-        for place in 1..<32 {
-            smallest = min(smallest, block[place])
-            largest = max(largest, block[place])
+        for index in 1..<32 {
+            smallest = min(smallest, block[index])
+            largest = max(largest, block[index])
         }
         let d = (largest - smallest) / 15
         try appendHalf(d, &output)
         try appendHalf(smallest, &output)
         let inverse = inverse(d)
-        for place in 0..<16 {
-            let low = min(15, UInt8((block[place] - smallest) * inverse + 0.5))
-            let high = min(15, UInt8((block[place + 16] - smallest) * inverse + 0.5))
+        for index in 0..<16 {
+            let low = min(15, UInt8((block[index] - smallest) * inverse + 0.5))
+            let high = min(15, UInt8((block[index + 16] - smallest) * inverse + 0.5))
             output.append(low | high << 4)
         }
     }

@@ -1,10 +1,6 @@
 import Tensors
 
-/// The two ways to name the tensors of a LLaMA model, GGUF's and that of the `transformers` library, and the two orders
-/// of the rows of query and key projections.
-///
-/// For rotary embeddings `transformers` keeps the two halves of each head's channels apart: the partner of channel i is
-/// channel i + width / 2. GGUF keeps partners side by side: 2 i and 2 i + 1.
+/// The two ways to name the tensors of a LLaMA model: GGUF's and that of the `transformers` library.
 package enum LlamaTensorNames {
     /// The frequencies' divisors of LLaMA 3, which `transformers` keeps in config.json.
     package static let rotaryFactors: TensorName = "rope_freqs.weight"
@@ -21,7 +17,7 @@ package enum LlamaTensorNames {
         ("ffn_down", "mlp.down_proj"),
     ]
 
-    /// The projections whose rows are in another order.
+    /// The projections whose rows GGUF files have in another order (`RotaryRowOrder`).
     package enum Rotated: Sendable {
         /// Rows for the query heads.
         case query
@@ -29,13 +25,13 @@ package enum LlamaTensorNames {
         case key
     }
 
-    /// The name in `transformers` of a tensor of a GGUF file, and whether its rows are in rotary order; nil for other
+    /// The name in `transformers` of a tensor of a GGUF file, and whether its rows are in another order; nil for other
     /// names.
     package static func transformersName(of name: TensorName) -> (name: TensorName, rotated: Rotated?)? {
         translate(name, from: \.gguf, to: \.transformers, layers: ("blk.", "model.layers."))
     }
 
-    /// The name in GGUF files of a tensor of `transformers`, and whether its rows are in rotary order; nil for other
+    /// The name in GGUF files of a tensor of `transformers`, and whether its rows are in another order; nil for other
     /// names.
     package static func ggufName(of name: TensorName) -> (name: TensorName, rotated: Rotated?)? {
         translate(name, from: \.transformers, to: \.gguf, layers: ("model.layers.", "blk."))
@@ -58,34 +54,5 @@ package enum LlamaTensorNames {
         else { return nil }
         let rotated: Rotated? = pair.gguf == "attn_q" ? .query : pair.gguf == "attn_k" ? .key : nil
         return (TensorName("\(layers.to)\(layer).\(to(pair))\(suffix)"), rotated)
-    }
-}
-
-/// The order of the rows of a query or key projection in a GGUF file.
-package struct RotaryRowOrder: Sendable, Hashable {
-    /// The number of rows of one head.
-    private let width: Int
-
-    /// - Returns: nil when the rows cannot be cut into `heads` heads of an even width.
-    package init?(rows: Int, heads: Int) {
-        guard heads > 0, rows > 0, rows % heads == 0, rows / heads % 2 == 0 else { return nil }
-        width = rows / heads
-    }
-
-    /// The row of a GGUF file that is row `row` in `transformers`.
-    package func ggufRow(of row: Int) -> Int {
-        let channel = row % width
-        return row - channel + channel % (width / 2) * 2 + channel / (width / 2)
-    }
-
-    /// The rows of a GGUF file among which those lie that are `rows` in `transformers`: whole heads.
-    func ggufRows(covering rows: Range<Int>) -> Range<Int> {
-        rows.lowerBound / width * width..<(rows.upperBound + width - 1) / width * width
-    }
-
-    /// The row in `transformers` that is row `row` of a GGUF file.
-    package func transformersRow(of row: Int) -> Int {
-        let channel = row % width
-        return row - channel + channel / 2 + channel % 2 * (width / 2)
     }
 }

@@ -1,10 +1,12 @@
 import Storage
+import Tensors
+import Tokenization
 
 /// A `gpt2` tokenizer of a GGUF file, byte-level BPE, as a tokenizer.json that gives the same ids.
 struct GGUFBytePairTokenizer {
     /// The content of tokenizer.json.
     let tokenizerJSON: JSONValue
-    /// The beginnings of tokenizer_config.json.
+    /// The first members of tokenizer_config.json.
     let config: JSONObject
 
     init(_ tokenizer: GGUFTokenizer, _ file: GGUFFile) throws {
@@ -18,7 +20,7 @@ struct GGUFBytePairTokenizer {
         guard let merges = try file.strings("tokenizer.ggml.merges") else {
             throw GGUFTokenizer.failure(file, "the file has no merges")
         }
-        // Tokens that only fill the table up to the size of the embeddings.
+        // Tokens that only pad the table to the size of the embeddings.
         let used = (tokenizer.kinds.lastIndex { $0 != .unused } ?? -1) + 1
         var vocabulary = JSONObject()
         var added: [JSONValue] = []
@@ -35,7 +37,7 @@ struct GGUFBytePairTokenizer {
         let byteLevel: JSONValue = [
             "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true,
         ]
-        // LLaMA 3 has no key for what its family always does.
+        // LLaMA 3's files lack the key, but always add BOS.
         let addsBeginning = try file.bool("tokenizer.ggml.add_bos_token") ?? (kind == .llama3 && ignoresMerges)
         let addsEnd = try file.bool("tokenizer.ggml.add_eos_token") ?? false
         tokenizerJSON = [
@@ -59,7 +61,7 @@ struct GGUFBytePairTokenizer {
         self.config = config
     }
 
-    /// What puts tokens around a text; null when nothing does.
+    /// The component that puts tokens around a text; null if nothing does.
     private static func postProcessor(_ tokenizer: GGUFTokenizer, beginning: Int?, end: Int?) throws -> JSONValue {
         guard beginning != nil || end != nil else { return .null }
         func token(_ id: Int?, _ type: Int) -> [JSONValue] {

@@ -1,12 +1,13 @@
 import Checkpoints
 import Storage
+import Tensors
 import Tokenization
 
 extension TokenizerFiles {
     /// The tokenizer files beside a checkpoint's weights. `Tokenizer(files:)` reads and checks them.
     ///
     /// - Throws: JSON errors.
-    init(of files: SideFiles) throws {
+    package init(of files: SideFiles) throws {
         self.init(
             tokenizerJSON: files[SideFiles.tokenizerJSON], sentencePieceModel: files[SideFiles.sentencePieceModel],
             config: try files.json(SideFiles.tokenizerConfig)?.object,

@@ -1,20 +1,21 @@
 import Checkpoints
 import Storage
+import Tensors
 import Tokenization
 
-/// A SentencePiece BPE tokenizer.model, with the tokens added to it, as the tables of a GGUF file (`llama`).
-enum SentencePieceExport {
-    /// The score of added tokens, as llama.cpp's converter has it.
+/// Converts a SentencePiece BPE tokenizer.model and its added tokens to the tables of a GGUF file (`llama`).
+enum GGUFSentencePieceTable {
+    /// The score of added tokens, as in llama.cpp's converter.
     private static let addedScore: Float = -1000
 
     /// - Parameters:
     ///   - model: The content of tokenizer.model.
     ///   - files: The files beside it.
     ///   - limit: The number of rows of the embeddings.
-    static func table(
+    static func make(
         _ model: [UInt8], _ files: TokenizerFiles, limit: Int
-    ) throws -> TokenTableForGGUF {
-        var table = TokenTableForGGUF(
+    ) throws -> GGUFTokenTable {
+        var table = GGUFTokenTable(
             limit: limit, hasScores: true,
             head: [("tokenizer.ggml.model", .string("llama")), ("tokenizer.ggml.pre", .string("default"))])
         table.addsBeginning = true
@@ -48,9 +49,9 @@ enum SentencePieceExport {
         return table
     }
 
-    private static func piece(_ message: ProtobufReader) throws -> TokenTableForGGUF.Token {
+    private static func piece(_ message: ProtobufReader) throws -> GGUFTokenTable.Token {
         var reader = message
-        var token = TokenTableForGGUF.Token(text: "", score: 0, kind: .normal)
+        var token = GGUFTokenTable.Token(text: "", score: 0, kind: .normal)
         while let (field, content) = try reader.next() {
             switch (field, content) {
             case (1, .bytes(let range)):
@@ -60,7 +61,7 @@ enum SentencePieceExport {
                 token.text = text
             case (2, .fixed32(let bits)): token.score = Float(bitPattern: bits)
             case (3, .integer(let number)):
-                guard let kind = Int32(exactly: number).flatMap(TokenTableForGGUF.Kind.init) else {
+                guard let kind = Int(exactly: number).flatMap(PieceKind.init) else {
                     throw failure("a piece has the unknown type \(number)")
                 }
                 token.kind = kind
@@ -99,18 +100,18 @@ enum SentencePieceExport {
     }
 
     /// Tokens of added_tokens.json and of `added_tokens_decoder`.
-    private static func addTokens(_ files: TokenizerFiles, to table: inout TokenTableForGGUF) throws {
+    private static func addTokens(_ files: TokenizerFiles, to table: inout GGUFTokenTable) throws {
         let special = try files.specialTokenTexts
         func add(_ content: String, _ id: Int, isSpecial: Bool) throws {
-            // Pieces of the model that are listed again keep what the model says of them.
+            // Pieces of the model that are listed again keep their kind.
             if table.tokens.indices.contains(id), table.tokens[id].text.utf8.elementsEqual(content.utf8),
                 ![.normal, .userDefined].contains(table.tokens[id].kind)
             {
                 return
             }
-            let kind: TokenTableForGGUF.Kind =
+            let kind: PieceKind =
                 isSpecial || special.contains(Array(content.utf8)) ? .control : .userDefined
-            try table.put(TokenTableForGGUF.Token(text: content, score: addedScore, kind: kind), at: id)
+            try table.put(GGUFTokenTable.Token(text: content, score: addedScore, kind: kind), at: id)
         }
         for member in files.addedTokens?.members ?? [] where !member.key.isEmpty {
             try add(member.key, id(member.value, member.key), isSpecial: false)

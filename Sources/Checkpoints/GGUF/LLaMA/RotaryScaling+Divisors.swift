@@ -1,28 +1,48 @@
-/// What a GGUF file has of the scaling are its divisors alone, not the numbers that they were computed from.
-extension Llama3RotaryScaling {
+import Architectures
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// GGUF files store the divisors of LLaMA 3's rotary frequencies, not the numbers that they are computed from.
+extension RotaryParameters.Scaling {
+    /// The divisor of each frequency of heads of `width` channels: [width / 2].
+    package func divisors(width: Int, theta: Double) -> [Float] {
+        (0..<width / 2).map { index in
+            let frequency = 2 * Double.pi / Self.wavelength(index, width: width, theta: theta)
+            return Float(frequency / scaled(frequency))
+        }
+    }
+
+    /// How many positions a full turn of the frequency at an index takes.
+    private static func wavelength(_ index: Int, width: Int, theta: Double) -> Double {
+        2 * Double.pi * pow(theta, Double(2 * index) / Double(width))
+    }
+
     /// How far divisors may be off that other programs computed in single precision.
     private static let tolerances: [Float] = [2e-6, 1e-4]
 
-    /// Finds a scaling with these divisors; nil if there is none.
+    /// Finds LLaMA 3's scaling with these divisors; nil if there is none.
     ///
     /// Several may have the same divisors: the three lengths of context that the factors stand for count only relative
     /// to each other, and bounds between two wavelengths not at all. The published numbers come first, then other
     /// powers of two as the original context length, then what the divisors themselves say.
     ///
-    /// - Parameter factors: The divisor of each frequency.
-    package init?(factors: [Float], theta: Double) {
-        guard let last = factors.last, last > 1, factors.allSatisfy({ $0.isFinite && $0 >= 1 }) else { return nil }
-        let table = DivisorTable(factors: factors, theta: theta)
+    /// - Parameter divisors: The divisor of each frequency.
+    package init?(divisors: [Float], theta: Double) {
+        guard let last = divisors.last, last > 1, divisors.allSatisfy({ $0.isFinite && $0 >= 1 }) else { return nil }
+        let table = DivisorTable(divisors, theta: theta)
         let lengths = [8192] + (8...24).map { Double(1 << $0) }
         let bounds = lengths.map { Bounds(length: $0) } + table.fittingBounds
         for tolerance in Self.tolerances {
             for bounds in bounds {
                 for factor in table.possibleFactors(within: bounds) {
-                    let scaling = Llama3RotaryScaling(
-                        factor: factor, lowFrequencyFactor: 1, highFrequencyFactor: bounds.high,
-                        originalContextLength: bounds.length)
-                    let expected = scaling.factors(width: factors.count * 2, theta: theta)
-                    guard zip(expected, factors).allSatisfy({ abs($0 - $1) <= tolerance * $0 }) else { continue }
+                    let scaling = Self.llama3(
+                        factor: factor, lowFactor: 1, highFactor: bounds.high, originalPositions: bounds.length)
+                    let expected = scaling.divisors(width: divisors.count * 2, theta: theta)
+                    guard zip(expected, divisors).allSatisfy({ abs($0 - $1) <= tolerance * $0 }) else { continue }
                     self = scaling
                     return
                 }
@@ -44,13 +64,13 @@ extension Llama3RotaryScaling {
     private struct DivisorTable {
         let points: [(wavelength: Double, divisor: Double)]
 
-        init(factors: [Float], theta: Double) {
-            points = factors.enumerated().map { place, factor in
-                (Llama3RotaryScaling.wavelength(place, width: factors.count * 2, theta: theta), Double(factor))
+        init(_ divisors: [Float], theta: Double) {
+            points = divisors.enumerated().map { index, divisor in
+                (wavelength(index, width: divisors.count * 2, theta: theta), Double(divisor))
             }
         }
 
-        /// What the longest wavelength says of the factor, rounded to a whole number or as it is.
+        /// The factor that the longest wavelength implies, rounded to a whole number or as it is.
         func possibleFactors(within bounds: Bounds) -> [Double] {
             guard let last = points.last else { return [] }
             let share = bounds.share(last.wavelength)
@@ -61,7 +81,7 @@ extension Llama3RotaryScaling {
             return [factor.rounded(), factor].filter { $0 > 1 && abs($0 - factor) < 1e-2 * factor }
         }
 
-        /// Bounds that the divisors between 1 and the factor ask for: their inverses grow evenly with the frequency.
+        /// Bounds that the divisors between 1 and the factor imply: their inverses grow evenly with the frequency.
         var fittingBounds: [Bounds] {
             guard let last = points.last else { return [] }
             // The factor itself is there if two wavelengths have it.

@@ -6,27 +6,28 @@ import Tensors
 
 /// Writes models of the LLaMA family as GGUF files for llama.cpp.
 public enum GGUFExport {
-    /// What was written.
+    /// A description of the output.
     public struct Report: Sendable {
         /// The size of the file in bytes.
         public let byteCount: UInt64
         /// The number of tensors in the file.
         public let tensorCount: Int
-        /// Tensors that such a file has no place for: PVIT's projections.
+        /// Tensors that a GGUF file cannot hold: PVIT's projections.
         public let leftOut: [TensorName]
-        /// What of the tokenizer such a file has no place for, a sentence for each.
+        /// The properties of the tokenizer that a GGUF file cannot express, a sentence for each.
         public let tokenizerNotes: [String]
     }
 
-    /// Writes a checkpoint as one GGUF file, version 3, with its configuration, tokenizer and conversation template.
+    /// Writes a checkpoint as one GGUF file, version 3, with configuration, tokenizer and conversation template.
     ///
-    /// The tensors are read, converted and written in pieces: in memory are a few pieces for each thread, whatever the
-    /// size of the model. The same checkpoint and type give the same bytes, whatever the number of threads. The file
-    /// appears whole or not at all.
+    /// Tensors are read, converted and written in chunks; memory holds a few chunks for each thread, whatever the size of
+    /// the model. The same checkpoint and type give the same bytes, whatever the number of threads. The file appears
+    /// complete or not at all.
     ///
     /// - Throws: `model.is-delta`; `checkpoint.config`, `model.config`, `checkpoint.tensors` and `model.unsupported`
-    ///   for models that are not LLaMA's; `export.tokenizer` for a tokenizer that llama.cpp has no name for;
-    ///   `quantize.*` for numbers that the type cannot hold; `torch.checksum` for damaged archives; `work.cancelled`; the errors of reading and writing.
+    ///   for models outside the LLaMA family; `export.tokenizer` for tokenizers that llama.cpp does not support;
+    ///   `quantize.*` for numbers that the type cannot hold; `torch.checksum` for damaged archives; `work.cancelled`;
+    ///   the errors of reading and writing.
     public static func write(
         _ checkpoint: Checkpoint, to path: FilePath, type: GGUFWeightType, threadCount: Int = 1,
         monitor: WorkMonitor = WorkMonitor()
@@ -34,20 +35,20 @@ public enum GGUFExport {
         try CheckpointDiagnosis.requireWeights(checkpoint)
         try DeltaRecognition.requireModel(checkpoint, role: "source")
         let checkpoint = try checkpoint.resolvingOutputLayer()
-        let plan = try GGUFExportPlan(for: checkpoint, type: type)
-        let metadata = try GGUFModelMetadata(of: checkpoint, plan.configuration, type: type)
+        let plan = try LlamaGGUFPlan(for: checkpoint, CheckpointDiagnosis.decoder(checkpoint), type: type)
+        let metadata = try LlamaGGUFMetadata(of: checkpoint, plan.configuration, type: type)
         var tensors = plan.entries.map(\.written)
-        if let factors = try metadata.rotaryFactors() { tensors.insert(factors.tensor, at: 0) }
+        if let factors = metadata.rotaryFactors { tensors.insert(factors.tensor, at: 0) }
         try DiskSpace.require(UInt64(GGUFWriter.dataByteCount(tensors)) + 64 << 20, for: path)
         let output = Output(try GGUFWriter(path: path, metadata: metadata.pairs, tensors: tensors))
-        if let factors = try metadata.rotaryFactors() { try output.append(factors.bytes) }
+        if let factors = metadata.rotaryFactors { try output.append(factors.bytes) }
         let total = plan.entries.reduce(0) { $0 + UInt64($1.source.byteCount) }
         var done: UInt64 = 0
         try SourceVerifier.checking(checkpoint.sourceFiles, byteCount: total) { advance in
-            try convert(checkpoint.weights, plan, threadCount: threadCount) { piece in
+            try convert(checkpoint.weights, plan, threadCount: threadCount) { chunk in
                 try monitor.checkCancellation()
-                try output.append(piece.bytes)
-                done += UInt64(piece.sourceByteCount)
+                try output.append(chunk.bytes)
+                done += UInt64(chunk.sourceByteCount)
                 try advance(done)
                 monitor.report(done, total)
             }
@@ -57,34 +58,34 @@ public enum GGUFExport {
             tokenizerNotes: metadata.tokenizerNotes)
     }
 
-    /// A part of a tensor as the file has it.
-    private struct Piece: Sendable {
+    /// Some rows of a tensor in the form of the file.
+    private struct Chunk: Sendable {
         let bytes: [UInt8]
         let sourceByteCount: Int
     }
 
     private static func convert(
-        _ source: any TensorSource, _ plan: GGUFExportPlan, threadCount: Int,
-        consume: @escaping (Piece) throws -> Void
+        _ source: any TensorSource, _ plan: LlamaGGUFPlan, threadCount: Int,
+        consume: @escaping (Chunk) throws -> Void
     ) throws {
-        let pieces = plan.entries.flatMap { entry in entry.pieces.map { (entry: entry, rows: $0) } }
-        try ThreadPool(threadCount: threadCount).mapInOrder(pieces.count) { number, _ in
-            try piece(pieces[number].rows, of: pieces[number].entry, source)
+        let chunks = plan.entries.flatMap { entry in entry.chunks.map { (entry: entry, rows: $0) } }
+        try ThreadPool(threadCount: threadCount).mapInOrder(chunks.count) { number, _ in
+            try chunk(chunks[number].rows, of: chunks[number].entry, source)
         } consume: {
             try consume($0)
         }
     }
 
     /// Reads and converts some rows of a tensor.
-    private static func piece(
-        _ rows: Range<Int>, of entry: GGUFExportPlan.Entry, _ source: any TensorSource
-    ) throws -> Piece {
+    private static func chunk(
+        _ rows: Range<Int>, of entry: LlamaGGUFPlan.Entry, _ source: any TensorSource
+    ) throws -> Chunk {
         let tensor = entry.source
         do {
             var bytes = try source.bytes(ofRows: rows, of: tensor)
             if let order = entry.order { bytes = reordered(bytes, rows: rows, bytesPerRow: tensor.bytesPerRow, order) }
             let written = try FloatConversion.convert(bytes, from: tensor.elementType, to: entry.written.type)
-            return Piece(bytes: written, sourceByteCount: bytes.count)
+            return Chunk(bytes: written, sourceByteCount: bytes.count)
         } catch let error as PVITError {
             throw error.located(tensor: tensor.name)
         }
@@ -97,14 +98,14 @@ public enum GGUFExport {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
         for row in rows {
-            let start = (order.transformersRow(of: row) - rows.lowerBound) * bytesPerRow
+            let start = (order.halvesRow(of: row) - rows.lowerBound) * bytesPerRow
             result += bytes[start..<start + bytesPerRow]
         }
         return result
     }
 }
 
-/// The file that is written; one thread at a time appends to it.
+/// The output file. Not safe for concurrent use.
 private final class Output {
     private var writer: GGUFWriter?
 

@@ -3,13 +3,13 @@ import Storage
 import Tensors
 import Tokenization
 
-/// A byte-level BPE tokenizer.json as the tables of a GGUF file (`gpt2`).
-enum BytePairExport {
+/// Converts a byte-level BPE tokenizer.json to the tables of a GGUF file (`gpt2`).
+enum GGUFBytePairTable {
     /// - Parameters:
     ///   - json: The content of tokenizer.json.
     ///   - files: The files beside it, which may name more tokens.
     ///   - limit: The number of rows of the embeddings.
-    static func table(_ json: JSONObject, _ files: TokenizerFiles, limit: Int) throws -> TokenTableForGGUF {
+    static func make(_ json: JSONObject, _ files: TokenizerFiles, limit: Int) throws -> GGUFTokenTable {
         guard let model = json["model"]?.object, let vocabulary = model["vocab"]?.object,
             let merges = model["merges"]?.array, (model["type"]?.string ?? "BPE") == "BPE"
         else { throw failure("its model is not BPE") }
@@ -19,12 +19,12 @@ enum BytePairExport {
             let name = kind.ggufName(ignoresMerges: ignoresMerges)
         else {
             let text = String(decoding: preTokenizer.encoded(), as: UTF8.self)
-            throw failure("its way to cut texts into words has no name in GGUF: \(text.prefix(200))")
+            throw failure("its pre_tokenizer has no name in GGUF: \(text.prefix(200))")
         }
         guard json["normalizer"] == nil || json["normalizer"] == .null else {
-            throw failure("it normalizes texts, which GGUF has no place for")
+            throw failure("it normalizes texts, which GGUF cannot express")
         }
-        var table = TokenTableForGGUF(
+        var table = GGUFTokenTable(
             limit: limit, hasScores: false,
             head: [("tokenizer.ggml.model", .string("gpt2")), ("tokenizer.ggml.pre", .string(name))])
         let special = try files.specialTokenTexts
@@ -39,12 +39,12 @@ enum BytePairExport {
         let contents = Set(added.map { Array($0.content.utf8) })
         for member in vocabulary.members where !contents.contains(Array(member.key.utf8)) {
             try table.put(
-                TokenTableForGGUF.Token(text: member.key, kind: .normal), at: try id(member.value, member.key))
+                GGUFTokenTable.Token(text: member.key, kind: .normal), at: try id(member.value, member.key))
         }
         for (content, id, isSpecial) in added where !content.isEmpty {
-            let kind: TokenTableForGGUF.Kind =
+            let kind: PieceKind =
                 isSpecial || special.contains(Array(content.utf8)) ? .control : .userDefined
-            try table.put(TokenTableForGGUF.Token(text: content, kind: kind), at: id)
+            try table.put(GGUFTokenTable.Token(text: content, kind: kind), at: id)
         }
         table.tail = [("tokenizer.ggml.merges", .strings(try merges.map(merge)))]
         let template = template(json["post_processor"] ?? .null)
@@ -63,7 +63,7 @@ enum BytePairExport {
         return id
     }
 
-    /// A merge as one text: the two parts with a space between.
+    /// A merge as one text: the two tokens with a space between.
     private static func merge(_ value: JSONValue) throws -> String {
         if let text = value.string { return text }
         guard let pair = value.array, pair.count == 2, let left = pair[0].string, let right = pair[1].string,
@@ -72,7 +72,7 @@ enum BytePairExport {
         return "\(left) \(right)"
     }
 
-    /// What is put around a single text.
+    /// The template for a single text.
     private static func template(_ processor: JSONValue) -> [JSONValue]? {
         let parts = processor["type"]?.string == "Sequence" ? processor["processors"]?.array ?? [] : [processor]
         return parts.first { $0["type"]?.string == "TemplateProcessing" }?["single"]?.array
