@@ -7,9 +7,6 @@ extension GGUFFile {
     /// The longest text, in bytes.
     private static let maximumTextByteCount = 1 << 24
 
-    /// The keys of the metadata in the order of the file.
-    public var keys: [String] { header.metadata.keys }
-
     /// The whole number under a key, or nil when there is no such key.
     ///
     /// - Throws: `gguf.metadata` when the value is something else.

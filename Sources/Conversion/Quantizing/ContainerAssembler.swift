@@ -6,8 +6,6 @@ import Tensors
 
 /// Appends finished tiles to a container, in the order of a plan.
 final class ContainerAssembler {
-    /// Error statistics of the tensors that are complete.
-    private(set) var statistics: [ErrorStatistics] = []
     private let plan: QuantizePlan
     private var writer: ContainerWriter?
     private var entry = 0
@@ -37,7 +35,6 @@ final class ContainerAssembler {
         tile += 1
         if tile == planned.layout.tileCount {
             try writer?.endTensor(statistics: current)
-            statistics.append(current)
             entry += 1
             tile = 0
         }

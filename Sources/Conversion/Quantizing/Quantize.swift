@@ -16,8 +16,6 @@ public enum Quantize {
         public let digest: ModelDigest
         /// The size of the file in bytes.
         public let byteCount: UInt64
-        /// Error statistics of each tensor, in the order of `plan.entries`.
-        public let statistics: [ErrorStatistics]
     }
 
     /// Converts `checkpoint`, which may be a merged one, and its towers to the container `output`.
@@ -52,7 +50,7 @@ public enum Quantize {
         try monitor.checkCancellation()
         try assembler.addAttachments(of: checkpoint.sideFiles)
         let (digest, byteCount) = try assembler.finish(metadata: provenance.metadata(sourceDigests: digests))
-        return Report(plan: plan, digest: digest, byteCount: byteCount, statistics: assembler.statistics)
+        return Report(plan: plan, digest: digest, byteCount: byteCount)
     }
 
     private static func convert(

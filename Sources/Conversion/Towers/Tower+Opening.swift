@@ -95,7 +95,7 @@ extension Tower {
         let (parts, others) = checkpoint.weights.tensors.divided { isPart($0.name.rawValue) }
         try inventory.check(parts, title: kind.title, file: checkpoint.path)
         self.init(
-            kind: kind, path: checkpoint.path, format: checkpoint.format, config: config, preprocessor: preprocessor,
+            kind: kind, path: checkpoint.path, config: config, preprocessor: preprocessor,
             sourceFiles: checkpoint.sourceFiles.map { $0.with(role: kind.title) },
             leftOut: others.map(\.name),
             weights: try SelectedSource(

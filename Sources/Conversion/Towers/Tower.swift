@@ -14,8 +14,6 @@ public struct Tower: Sendable {
     public let kind: Kind
     /// The folder or file that it comes from.
     public let path: FilePath
-    /// A readable description of the format that it comes from.
-    public let format: String
     /// Its sizes, as in the container's metadata (`formats/pvq.md`).
     public let config: JSONObject
     /// How images are prepared for it, if its folder says so.
