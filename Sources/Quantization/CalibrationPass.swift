@@ -30,7 +30,8 @@ struct CalibrationPass {
     private var missing = 0  // rows
 
     init(
-        _ configuration: LlamaConfiguration, _ tokens: CalibrationTokens, reader: @escaping ImportanceMeasurement.Reader,
+        _ configuration: LlamaConfiguration, _ tokens: CalibrationTokens,
+        reader: @escaping ImportanceMeasurement.Reader,
         kernels: pvit_kernels
     ) throws {
         self.configuration = configuration

@@ -102,7 +102,9 @@ public final class ImportanceMeasurement: Sendable {
 
     /// Ends all present and future calls of `observe` with an error. A thread that gives up must call it.
     public func abandon() {
-        state.change { $0.failure = $0.failure ?? PVITError(.quantizationAbandoned, "another tile could not be converted") }
+        state.change {
+            $0.failure = $0.failure ?? PVITError(.quantizationAbandoned, "another tile could not be converted")
+        }
     }
 
     /// [tokens, rows] = input [tokens, columns + padding] times the transposed weights [rows, columns].

@@ -87,7 +87,8 @@ enum ForeignFolder {
                 || $0.wholeMatch(of: /model_world_size_\d+_rank_\d+\.pt/) != nil
         }) {
             return PVITError(
-                .notAModel, "this is a distributed checkpoint of PyTorch (it has \(name)), with one file for each device",
+                .notAModel,
+                "this is a distributed checkpoint of PyTorch (it has \(name)), with one file for each device",
                 file: folder,
                 remedy: "join them: python3 -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER NEW_FILE, "
                     + "or with accelerate merge-weights")

@@ -29,7 +29,8 @@ enum GGUFSplit {
             let opened = place + 1 == name.number ? file : try GGUFFile(path: folder.appending(fileNamed: part))
             guard try opened.integer("split.count") == count, try opened.integer("split.no") == place else {
                 throw PVITError(
-                    .ggufSplit, "the file's metadata do not say that it is file \(place + 1) of \(count)", file: opened.path,
+                    .ggufSplit, "the file's metadata do not say that it is file \(place + 1) of \(count)",
+                    file: opened.path,
                     remedy: "the files do not belong to the same model, or were renamed")
             }
             files.append(opened)

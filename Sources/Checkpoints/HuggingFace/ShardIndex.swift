@@ -61,7 +61,8 @@ struct ShardIndex {
         if let wholeSet {
             throw PVITError(
                 .badShardIndex,
-                "the index is outdated: \(absence); but \(wholeSet.listed(2)) are a complete set without it", file: path,
+                "the index is outdated: \(absence); but \(wholeSet.listed(2)) are a complete set without it",
+                file: path,
                 remedy: "delete \(name) to use that set")
         }
         throw PVITError(

@@ -28,13 +28,16 @@ struct MetaSource: TensorSource {
             if let first = missing.first {
                 throw PVITError(
                     .metaTensors, "the file lacks tensors of the model: \(missing.map(\.rawValue).listed())",
-                    file: file.path, tensor: first, remedy: "check that params.json and the files belong to the same model")
+                    file: file.path, tensor: first,
+                    remedy: "check that params.json and the files belong to the same model")
             }
             let unknown = held.keys.filter { roles[$0] == nil && !MetaTensorRole.isIgnored($0) }.sorted()
             if let first = unknown.first {
                 throw PVITError(
-                    .metaTensors, "the file has tensors that the model does not have: \(unknown.map(\.rawValue).listed())",
-                    file: file.path, tensor: first, remedy: "check that params.json and the files belong to the same model")
+                    .metaTensors,
+                    "the file has tensors that the model does not have: \(unknown.map(\.rawValue).listed())",
+                    file: file.path, tensor: first,
+                    remedy: "check that params.json and the files belong to the same model")
             }
         }
         var tensors: [TensorDescription] = []

@@ -56,7 +56,9 @@ struct Provenance {
 
     private func sources(digests: [Digest]) -> [JSONValue] {
         let weights = zip(sourceFiles.flatMap(\.files), digests).map { file, digest in
-            source(file.path.name.escapingControlCharacters, byteCount: file.byteCount, digest: digest.description, role: file.role)
+            source(
+                file.path.name.escapingControlCharacters, byteCount: file.byteCount, digest: digest.description,
+                role: file.role)
         }
         let others = checkpoint.sideFiles.presentNames.compactMap { name in
             checkpoint.sideFiles[name].map { bytes in

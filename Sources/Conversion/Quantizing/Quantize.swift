@@ -54,7 +54,8 @@ public enum Quantize {
     }
 
     private static func convert(
-        _ source: any TensorSource, _ plan: QuantizePlan, _ tokens: CalibrationTokens?, into assembler: ContainerAssembler,
+        _ source: any TensorSource, _ plan: QuantizePlan, _ tokens: CalibrationTokens?,
+        into assembler: ContainerAssembler,
         threadCount: Int,
         afterTile: @escaping (_ doneByteCount: UInt64) throws -> Void
     ) throws {
@@ -63,7 +64,9 @@ public enum Quantize {
         }
         let pool = ThreadPool(threadCount: threadCount)
         let measurement = try measurement(for: plan, tokens, source)
-        let producers = (0..<pool.threadCount).map { _ in Exclusive(TileProducer(source: source, measurement: measurement)) }
+        let producers = (0..<pool.threadCount).map { _ in
+            Exclusive(TileProducer(source: source, measurement: measurement))
+        }
         try pool.mapInOrder(tiles.count) { number, worker in
             try producers[worker].value.tile(tiles[number].tile, of: plan.entries[tiles[number].entry])
         } consume: { tile in
