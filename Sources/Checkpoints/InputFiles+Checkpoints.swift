@@ -34,7 +34,8 @@ private enum CheckpointNames {
         Set(SideFiles.names).union([SideFiles.preprocessorConfig, MetaFolder.parametersName])
         .union([HuggingFaceFolder.safetensors, HuggingFaceFolder.torch].map(\.indexFileName))
 
-    /// Whether a file of this name is read when the folder is opened. GGUF files are read if there are no other weights.
+    /// Whether a file of this name is read when the folder is opened. GGUF files are read if there are no other
+    /// weights.
     static func isRead(_ name: String, fromFolderOf entries: [String]) -> Bool {
         if sideFiles.contains(name) || hasWeights(name) { return true }
         return name.hasSuffix(".gguf") && !entries.contains(where: hasWeights)

@@ -9,8 +9,8 @@ extension MappedFile {
 
     /// Lends the bytes of `range`, which belong to the tensor or archive entry with the bytes `whole`.
     ///
-    /// For a scan in large chunks, the operating system is asked to read ahead, and pages that were read are dropped from
-    /// the process's memory.
+    /// For a scan in large chunks, the operating system is asked to read ahead, and pages that were read are dropped
+    /// from the process's memory.
     ///
     /// - Throws: What `withBytes` throws, naming the tensor, also for a file that was truncated within a page.
     func withPass<Result>(

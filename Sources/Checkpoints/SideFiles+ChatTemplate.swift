@@ -7,8 +7,8 @@ extension SideFiles {
 
     /// The Jinja text of the conversation template; nil if there is none.
     ///
-    /// `chat_template.jinja` comes first, then `chat_template.json`, then `tokenizer_config.json`, whose template
-    /// is often outdated when another file has one. A JSON file has one template or a list of named ones; of a list, the
+    /// `chat_template.jinja` comes first, then `chat_template.json`, then `tokenizer_config.json`, whose template is
+    /// often outdated when another file has one. A JSON file has one template or a list of named ones; of a list, the
     /// one called `default` is used, or else the first.
     ///
     /// - Throws: JSON errors; `checkpoint.side-file` for a template that is not UTF-8.

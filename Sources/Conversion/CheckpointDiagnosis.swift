@@ -82,8 +82,8 @@ public enum CheckpointDiagnosis {
         return checkpoint.sourceFiles.count == 1 && stem.wholeMatch(of: /.*-\d+-of-\d+/) != nil
     }
 
-    /// Findings about a checkpoint, a sentence for each: it is not a model or looks like a delta, tensors are missing or
-    /// unexpected, the configuration does not describe the output layer.
+    /// Findings about a checkpoint, a sentence for each: it is not a model or looks like a delta, tensors are missing
+    /// or unexpected, the configuration does not describe the output layer.
     ///
     /// - Throws: What reading the norm weights and the output layer throws.
     public static func findings(on checkpoint: Checkpoint) throws -> [String] {

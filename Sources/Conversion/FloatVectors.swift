@@ -44,7 +44,8 @@ enum FloatVectors {
         return result
     }
 
-    /// Converts f32 numbers to packed f16, bf16 or f32, rounding to nearest even. Numbers that are too large become infinite.
+    /// Converts f32 numbers to packed f16, bf16 or f32, rounding to nearest even. Numbers that are too large become
+    /// infinite.
     ///
     /// - Parameters:
     ///   - result: `source.count` numbers of `type`.

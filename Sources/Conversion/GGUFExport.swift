@@ -20,8 +20,8 @@ public enum GGUFExport {
 
     /// Writes a checkpoint as one GGUF file, version 3, with configuration, tokenizer and conversation template.
     ///
-    /// Tensors are read, converted and written in chunks; memory holds a few chunks for each thread, whatever the size of
-    /// the model. The same checkpoint and type give the same bytes, whatever the number of threads. The file appears
+    /// Tensors are read, converted and written in chunks; memory holds a few chunks for each thread, whatever the size
+    /// of the model. The same checkpoint and type give the same bytes, whatever the number of threads. The file appears
     /// complete or not at all.
     ///
     /// - Throws: `model.is-delta`; `checkpoint.config`, `model.config`, `checkpoint.tensors` and `model.unsupported`

@@ -8,7 +8,8 @@ extension PVITError.Code {
 
 /// Recognises folders without supported weights.
 enum ForeignFolder {
-    /// The error for a folder of the `diffusers` library, which may also have weights in its top folder; nil for others.
+    /// The error for a folder of the `diffusers` library, which may also have weights in its top folder; nil for
+    /// others.
     static func pipeline(_ folder: FilePath, entries: [String]) throws -> PVITError? {
         let name = "model_index.json"
         guard entries.contains(name) else { return nil }

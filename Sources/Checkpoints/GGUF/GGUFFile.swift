@@ -35,8 +35,8 @@ public final class GGUFFile: TensorSource {
 
     /// Copies or decodes rows (`TensorSource.readRows`).
     ///
-    /// For a scan in large chunks, the operating system is asked to read ahead, and pages that were read are dropped from
-    /// the process's memory.
+    /// For a scan in large chunks, the operating system is asked to read ahead, and pages that were read are dropped
+    /// from the process's memory.
     public func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
@@ -71,8 +71,8 @@ public final class GGUFFile: TensorSource {
         }
     }
 
-    /// Runs `body`, which reads rows of a matrix within `rows` in any order, as one scan of the file: the bytes that follow
-    /// are read ahead, and pages that were read are dropped from the process's memory.
+    /// Runs `body`, which reads rows of a matrix within `rows` in any order, as one scan of the file: the bytes that
+    /// follow are read ahead, and pages that were read are dropped from the process's memory.
     func readingAhead(over rows: Range<Int>, of tensor: TensorDescription, _ body: () throws -> Void) rethrows {
         guard let place = places[tensor.name] else { return try body() }
         let entry = header.entries[place]

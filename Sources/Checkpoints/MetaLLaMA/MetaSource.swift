@@ -3,8 +3,8 @@ import Tensors
 
 /// The files of a Meta LLaMA folder as one model with the names and the rotary convention of `transformers`.
 ///
-/// Tensors are not assembled in memory: rows are read from the file that has them, and rows whose columns are spread over
-/// the files are read from each file.
+/// Tensors are not assembled in memory: rows are read from the file that has them, and rows whose columns are spread
+/// over the files are read from each file.
 struct MetaSource: TensorSource {
     let tensors: [TensorDescription]
     private let files: [TorchFile]

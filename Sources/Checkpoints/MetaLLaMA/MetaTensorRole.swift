@@ -1,7 +1,7 @@
 import Tensors
 
-/// The role of a tensor in a Meta LLaMA file: its name in the `transformers` library, and how it is split over the files
-/// of a model that was trained in parallel.
+/// The role of a tensor in a Meta LLaMA file: its name in the `transformers` library, and how it is split over the
+/// files of a model that was trained in parallel.
 struct MetaTensorRole: Hashable {
     enum Split: Hashable {
         /// Every file has all of it.

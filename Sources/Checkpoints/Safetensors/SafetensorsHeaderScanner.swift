@@ -1,8 +1,8 @@
 import Storage
 import Tensors
 
-/// Reads the JSON object of a header member by member: a hostile header of 100 MB needs the memory of one member, not of
-/// a tree of millions of values.
+/// Reads the JSON object of a header member by member: a hostile header of 100 MB needs the memory of one member, not
+/// of a tree of millions of values.
 struct SafetensorsHeaderScanner {
     /// The longest text of a tensor's entry, in bytes.
     static let maximumEntryByteCount = 1 << 16

@@ -3,10 +3,10 @@ import Tensors
 
 /// Finds the weights among everything that was saved in a checkpoint.
 ///
-/// The weights are in the outermost dictionary, or in its first member called `model`, `state_dict`,
-/// `model_state_dict` or `module` that is a dictionary with tensors, and so on inward. Dictionaries inside are flattened;
-/// their names are joined with full stops. If the weights are in the outermost dictionary, its members with `optim` or
-/// `sched` in their names are skipped. Prefixes of wrappers (`WrapperPrefix`) are removed, and the extra state of modules
+/// The weights are in the outermost dictionary, or in its first member called `model`, `state_dict`, `model_state_dict`
+/// or `module` that is a dictionary with tensors, and so on inward. Dictionaries inside are flattened; their names are
+/// joined with full stops. If the weights are in the outermost dictionary, its members with `optim` or `sched` in their
+/// names are skipped. Prefixes of wrappers (`WrapperPrefix`) are removed, and the extra state of modules
 /// (`_extra_state`) is left out.
 ///
 /// Tensors elsewhere, such as an optimizer's or a second copy for averaging, are skipped.

@@ -1,7 +1,7 @@
 import Storage
 
-/// The classes and functions that a state dictionary may name. None is ever called: each is a rule for turning arguments
-/// into data.
+/// The classes and functions that a state dictionary may name. None is ever called: each is a rule for turning
+/// arguments into data.
 enum TorchGlobal: Hashable {
     /// `collections.OrderedDict`, `collections.Counter`
     case dictionary
@@ -69,8 +69,8 @@ enum TorchGlobal: Hashable {
     static func forbidden(module: String, name: String) -> PVITError {
         PVITError(
             .torchPickleGlobal,
-            "the pickle names \(module.prefix(100)).\(name.prefix(100)), which does not belong in a state dictionary and could "
-                + "run code",
+            "the pickle names \(module.prefix(100)).\(name.prefix(100)), which does not belong in a state dictionary "
+                + "and could run code",
             remedy: "do not trust this file; if you trust its author, load it with torch and save only its state_dict")
     }
 }

@@ -61,7 +61,8 @@ struct TorchLayout {
     }
 
     /// Reads the sequence of pickles that `torch.save` wrote before version 1.6: a magic number, the version of the
-    /// format, properties of the machine, the object, and the list of storages, which follow as a count and the elements.
+    /// format, properties of the machine, the object, and the list of storages, which follow as a count and the
+    /// elements.
     init(pickles file: borrowing MappedFile) throws {
         let bytes = try file.withBytes(0..<min(file.byteCount, Unpickler.maximumByteCount)) {
             try $0.copyBytes(0..<$0.byteCount)

@@ -228,8 +228,8 @@ struct Unpickler {
 
     // MARK: - Tensors
 
-    /// A persistent id: `('storage', class, key, location, count)`, and in files without archive a sixth element, None or
-    /// `(key, first element, count)` of a view. The location (`cpu`, `cuda:0`) does not matter.
+    /// A persistent id: `('storage', class, key, location, count)`, and in files without archive a sixth element, None
+    /// or `(key, first element, count)` of a view. The location (`cpu`, `cuda:0`) does not matter.
     private mutating func pushStorage() throws {
         let malformed = PVITError(.torchPickle, "the pickle refers to a storage that is not described properly")
         guard let parts = heap.tuple(try pop(1)[0]), (5...6).contains(parts.count),

@@ -40,8 +40,8 @@ struct ZipArchive {
         guard end.entryCount <= Self.maximumEntryCount, end.directory.count <= Self.maximumDirectoryByteCount else {
             throw PVITError(
                 .torchArchiveLimit,
-                "the archive has \(end.entryCount) entries in a directory of \(ByteCount(end.directory.count)); at most "
-                    + "\(Self.maximumEntryCount) in \(ByteCount(Self.maximumDirectoryByteCount)) are read",
+                "the archive has \(end.entryCount) entries in a directory of \(ByteCount(end.directory.count)); "
+                    + "at most \(Self.maximumEntryCount) in \(ByteCount(Self.maximumDirectoryByteCount)) are read",
                 bytes: UInt64(end.directory.lowerBound)..<UInt64(end.directory.upperBound),
                 remedy: "save the weights in several files")
         }

@@ -5,9 +5,9 @@ import Tensors
 
 /// Recognises the base that a delta was made from.
 ///
-/// Deltas of other bases have the same shapes, and their sums look like models. Therefore `DeltaMerge.difference` writes
-/// a digest of the base's norm weights to the delta's `config.json`. Norm weights are few, every training changes them,
-/// and they are the same numbers in every format of a base.
+/// Deltas of other bases have the same shapes, and their sums look like models. Therefore `DeltaMerge.difference`
+/// writes a digest of the base's norm weights to the delta's `config.json`. Norm weights are few, every training
+/// changes them, and they are the same numbers in every format of a base.
 enum BaseFingerprint {
     /// The member of `config.json`.
     static let key = "delta_base_norms_sha256"
@@ -27,7 +27,8 @@ enum BaseFingerprint {
         return hash.digest.description
     }
 
-    /// Throws `merge.other-base` if the delta was made from another base, as far as its `config.json` says. Most deltas do not say.
+    /// Throws `merge.other-base` if the delta was made from another base, as far as its `config.json` says. Most deltas
+    /// do not say.
     static func check(_ base: Checkpoint, of delta: Checkpoint) throws {
         guard let expected = delta.config?[key]?.string else { return }
         // A base in another precision is the same after the cast that comes before the addition.

@@ -13,7 +13,8 @@ public enum DeltaMerge {
         public let passedThrough: [TensorName]
         /// Tensors of either side that are left out because they are never read, such as tables of rotary frequencies.
         public let ignored: [TensorName]
-        /// Tensors with more rows than in the base, and the number of rows in the base. The other rows are passed through.
+        /// Tensors with more rows than in the base, and the number of rows in the base. The other rows are passed
+        /// through.
         public let extended: [(tensor: TensorDescription, baseRows: Int)]
         /// Tensors of the base, and of the delta or target, that are cast to float16.
         public let cast: (base: [TensorName], other: [TensorName])
@@ -25,8 +26,9 @@ public enum DeltaMerge {
 
     /// The sum of a base and a delta.
     ///
-    /// Both are cast to float16 and the sums are rounded to float16, whatever the types, as in PVIT's own script. `model.embed_tokens.weight` and `lm_head.weight` may have more rows in the delta: the base is added to the
-    /// first ones. Configuration and tokenizer are the delta's, or the base's if the delta has none. If the delta's
+    /// Both are cast to float16 and the sums are rounded to float16, whatever the types, as in PVIT's own script.
+    /// `model.embed_tokens.weight` and `lm_head.weight` may have more rows in the delta: the base is added to the first
+    /// ones. Configuration and tokenizer are the delta's, or the base's if the delta has none. If the delta's
     /// configuration ties the output layer to the embeddings, so does the sum, unless it has both and they differ
     /// (`resolvingOutputLayer`).
     ///
@@ -48,8 +50,8 @@ public enum DeltaMerge {
     /// `config.json` says which base it belongs to.
     ///
     /// Base and target are cast to float16, in which the delta will be added. If a difference needs more bits than
-    /// float16 has, adding it back gives a neighbour of the target's number; about one number in a hundred is off by the
-    /// last bit. Published deltas have that rounding, too.
+    /// float16 has, adding it back gives a neighbour of the target's number; about one number in a hundred is off by
+    /// the last bit. Published deltas have that rounding, too.
     ///
     /// - Throws: As `merge`.
     public static func difference(base: Checkpoint, target: Checkpoint) throws -> Result {

@@ -7,8 +7,8 @@ import Tensors
 /// Distinguishes models from deltas by their weights.
 ///
 /// The weights of an RMSNorm scale the normalised activations: in a trained model their mean over all norms is a few
-/// tenths or more. In a delta they are differences of two such numbers, with a mean of a few thousandths. Names are weak
-/// evidence, because a merged model inherits them from its delta; they only raise the threshold.
+/// tenths or more. In a delta they are differences of two such numbers, with a mean of a few thousandths. Names are
+/// weak evidence, because a merged model inherits them from its delta; they only raise the threshold.
 enum DeltaRecognition {
     /// Means below this belong to a delta.
     private static let normThreshold = 0.05

@@ -20,13 +20,13 @@ public enum Quantize {
 
     /// Converts `checkpoint`, which may be a merged one, and its towers to the container `output`.
     ///
-    /// Each thread reads the rows of a tile, encodes and compresses them; tiles are appended in order. Memory holds a few
-    /// tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
+    /// Each thread reads the rows of a tile, encodes and compresses them; tiles are appended in order. Memory holds a
+    /// few tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
     /// whatever the number of threads. The file appears complete or not at all.
     ///
     /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for an unsuitable text, what `QuantizePlan`
-    ///   throws, `file.too-little-space`, `quantize.*` for weights that a type cannot hold, `torch.checksum` for damaged
-    ///   archives, `work.cancelled`, and the errors of reading and writing.
+    ///   throws, `file.too-little-space`, `quantize.*` for weights that a type cannot hold, `torch.checksum` for
+    ///   damaged archives, `work.cancelled`, and the errors of reading and writing.
     public static func write(
         _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
         monitor: WorkMonitor = WorkMonitor()

@@ -54,7 +54,8 @@ public struct QuantizePlan: Sendable {
     ///
     /// - Throws: `checkpoint.config`, `model.config`, `model.unsupported` or `checkpoint.tensors` when the checkpoint
     ///   is not a complete model of a supported family; `tower.mismatch` for towers that do not fit the model;
-    ///   `quantize.override` for a pattern that matches no tensor; `quantize.type` for a type that a tensor cannot have.
+    ///   `quantize.override` for a pattern that matches no tensor; `quantize.type` for a type that a tensor cannot
+    ///   have.
     public init(for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions) throws {
         let checkpoint = try checkpoint.resolvingOutputLayer()
         let architecture = try CheckpointDiagnosis.decoder(checkpoint)

@@ -10,9 +10,9 @@ extension Checkpoint {
     /// The same model with a configuration that describes its output layer.
     ///
     /// A model whose configuration ties the output layer to the embeddings may store either or both. If both are stored
-    /// and have the same bits, one is dropped. If they differ, both are used, as in `transformers` and llama.cpp, and the
-    /// configuration says that they are not tied. If only the output layer is stored, it becomes the
-    /// embeddings. Afterwards a tied model has the embeddings alone. Doing this twice changes nothing.
+    /// and have the same bits, one is dropped. If they differ, both are used, as in `transformers` and llama.cpp, and
+    /// the configuration says that they are not tied. If only the output layer is stored, it becomes the embeddings.
+    /// Afterwards a tied model has the embeddings alone. Doing this twice changes nothing.
     ///
     /// - Throws: What reading the two tensors throws.
     public func resolvingOutputLayer() throws -> Checkpoint {

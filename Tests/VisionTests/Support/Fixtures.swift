@@ -8,8 +8,8 @@ import Vision
 
 /// Images that Pillow 9.4.0 decoded and resized, and what it made of them.
 ///
-/// `decode` has small files of many formats, `photos` what became of a few photographs, `resize` arrays before and after
-/// `Image.resize`.
+/// `decode` has small files of many formats, `photos` what became of a few photographs, `resize` arrays before and
+/// after `Image.resize`.
 enum Fixtures {
     static func path(_ name: String) throws -> FilePath {
         FilePath(try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/\(name)").path)

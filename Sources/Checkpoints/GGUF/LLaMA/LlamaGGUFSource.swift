@@ -21,8 +21,8 @@ struct LlamaGGUFSource: TensorSource {
     /// - Parameters:
     ///   - heads: The number of query heads.
     ///   - keyValueHeads: The number of key and value heads.
-    /// - Throws: `gguf.duplicate-tensor` if two files hold the same tensor, `gguf.shape` if the rows of a projection are
-    ///   not whole heads.
+    /// - Throws: `gguf.duplicate-tensor` if two files hold the same tensor, `gguf.shape` if the rows of a projection
+    ///   are not whole heads.
     init(_ files: [GGUFFile], heads: Int, keyValueHeads: Int) throws {
         var tensors: [TensorDescription] = []
         var originals: [TensorName: Original] = [:]

@@ -45,8 +45,8 @@ struct GGUFTokenTable {
         return ["tokens without a row in the embeddings: \(list)"] + settingNotes
     }
 
-    /// Stores a token at its id. Gaps are filled with unused tokens. Added tokens without a row in the embeddings are left
-    /// out, as in llama.cpp's converter.
+    /// Stores a token at its id. Gaps are filled with unused tokens. Added tokens without a row in the embeddings are
+    /// left out, as in llama.cpp's converter.
     ///
     /// - Throws: `export.tokenizer` for another token without a row.
     mutating func put(_ token: Token, at id: Int) throws {
