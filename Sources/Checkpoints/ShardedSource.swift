@@ -29,15 +29,15 @@ struct ShardedSource: TensorSource {
         var tensors: [TensorDescription] = []
         var origins: [TensorName: Origin] = [:]
         var copies: [TensorName: [Int]] = [:]
-        for (place, shard) in shards.enumerated() {
+        for (index, shard) in shards.enumerated() {
             for tensor in shard.tensors {
                 let name = prefix.stripped(from: tensor.name)
                 if let first = origins[name] {
                     try Self.checkEqual(tensor, in: shard, first.tensor, in: shards[first.shard])
-                    copies[name, default: []].append(place)
+                    copies[name, default: []].append(index)
                     continue
                 }
-                origins[name] = Origin(shard: place, tensor: tensor)
+                origins[name] = Origin(shard: index, tensor: tensor)
                 tensors.append(
                     try TensorDescription(name: name, elementType: tensor.elementType, shape: tensor.shape))
             }

@@ -44,22 +44,22 @@ extension SideFiles {
     private static let templateKey = "chat_template"
 
     /// The index of the template that is used in a list of named ones.
-    private static func place(in list: [JSONValue]) -> Int? {
+    private static func templateIndex(in list: [JSONValue]) -> Int? {
         list.firstIndex { $0["name"]?.string == "default" } ?? list.indices.first
     }
 
     private static func text(of member: JSONValue?) -> String? {
         if let text = member?.string { return text }
-        guard let list = member?.array, let place = place(in: list) else { return nil }
-        return list[place]["template"]?.string
+        guard let list = member?.array, let index = templateIndex(in: list) else { return nil }
+        return list[index]["template"]?.string
     }
 
     private static func replacing(_ member: JSONValue, with text: String) -> JSONValue {
-        guard var list = member.array, let place = place(in: list), var entry = list[place].object else {
+        guard var list = member.array, let index = templateIndex(in: list), var entry = list[index].object else {
             return .string(text)
         }
         entry["template"] = .string(text)
-        list[place] = .object(entry)
+        list[index] = .object(entry)
         return .array(list)
     }
 }

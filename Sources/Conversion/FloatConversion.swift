@@ -13,9 +13,9 @@ enum FloatConversion {
     /// - Throws: `quantize.not-finite`, `quantize.overflow` when a number is too large for the type, `tensor.mismatch`
     ///   for other types.
     static func convert(_ bytes: [UInt8], from source: ElementType, to type: GGUFType) throws -> [UInt8] {
-        if let place = FloatVectors.firstNotFinite(bytes.span.bytes, source) {
+        if let index = FloatVectors.firstNotFinite(bytes.span.bytes, source) {
             throw PVITError(
-                .weightNotFinite, "number \(place) of the rows that were read is infinite or not a number",
+                .weightNotFinite, "number \(index) of the rows that were read is infinite or not a number",
                 remedy: "the checkpoint is damaged: download or copy it again")
         }
         if !type.isQuantized, type.elementType == source { return bytes }
@@ -34,9 +34,9 @@ enum FloatConversion {
         var span = result.mutableSpan
         var target = span.mutableBytes
         try FloatVectors.narrow(floats.span, type, into: &target)
-        if let place = FloatVectors.firstNotFinite(result.span.bytes, type) {
+        if let index = FloatVectors.firstNotFinite(result.span.bytes, type) {
             throw PVITError(
-                .numberTooLarge, "the number \(floats[place]) is too large for \(type)",
+                .numberTooLarge, "the number \(floats[index]) is too large for \(type)",
                 remedy: "choose bf16 or f32")
         }
         return result

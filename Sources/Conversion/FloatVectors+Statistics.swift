@@ -15,14 +15,14 @@ extension FloatVectors {
             let original = SIMD8<Double>(original)
             squares += original * original
         }
-        func vector(_ floats: Span<Float>, from place: Int) -> SIMD8<Float> {
+        func vector(_ floats: Span<Float>, from start: Int) -> SIMD8<Float> {
             var result = SIMD8<Float>(repeating: 0)
-            for lane in 0..<min(8, floats.count - place) { result[lane] = floats[place + lane] }
+            for lane in 0..<min(8, floats.count - start) { result[lane] = floats[start + lane] }
             return result
         }
         let count = min(originals.count, decoded.count)
-        for place in stride(from: 0, to: count, by: 8) {
-            add(vector(originals, from: place), vector(decoded, from: place))
+        for start in stride(from: 0, to: count, by: 8) {
+            add(vector(originals, from: start), vector(decoded, from: start))
         }
         return ErrorStatistics(
             squaredError: squaredErrors.sum(), maximumError: Double(maximum.max()), squaredSum: squares.sum(),

@@ -128,8 +128,8 @@ enum FloatVectors {
         try widen(a.numbers, a.type, into: &leftSpan)
         try widen(b.numbers, b.type, into: &rightSpan)
         switch operation {
-        case .add: for place in 0..<count { leftSpan[place] += rightSpan[place] }
-        case .subtract: for place in 0..<count { leftSpan[place] -= rightSpan[place] }
+        case .add: for index in 0..<count { leftSpan[index] += rightSpan[index] }
+        case .subtract: for index in 0..<count { leftSpan[index] -= rightSpan[index] }
         }
         try narrow(leftSpan.span, a.type, into: &result)
         return firstNotFinite(result.bytes, a.type) == nil
@@ -160,7 +160,7 @@ enum FloatVectors {
         while block < count {
             let end = min(block + 4096, count)
             var found: Word = 0
-            for place in block..<end { found |= words[place] & mask == mask ? 1 : 0 }
+            for index in block..<end { found |= words[index] & mask == mask ? 1 : 0 }
             if found != 0 { return (block..<end).first { words[$0] & mask == mask } }
             block = end
         }

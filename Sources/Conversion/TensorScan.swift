@@ -49,8 +49,8 @@ public struct TensorScan: Sendable, Hashable {
         let (low, width) = (self.minimum, self.maximum - self.minimum)
         try Self.forEachNumber(of: tensor, in: source) { number in
             guard number.isFinite else { return }
-            let place = width > 0 ? (number - low) / width * Double(binCount) : 0
-            histogram[min(Int(place), binCount - 1)] += 1
+            let bin = width > 0 ? (number - low) / width * Double(binCount) : 0
+            histogram[min(Int(bin), binCount - 1)] += 1
         }
         self.histogram = histogram
     }

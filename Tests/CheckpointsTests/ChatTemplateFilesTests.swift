@@ -33,7 +33,7 @@ struct ChatTemplateFilesTests {
         #expect(error?.file == SideFiles.chatTemplate)
     }
 
-    @Test("files that are written all have the template that counts")
+    @Test("all written files have the template that is used")
     func agreement() throws {
         let agreeing = try files(jinja: "new", json: "old", config: Self.named).agreeingOnChatTemplate()
         #expect(try agreeing.json(SideFiles.chatTemplateJSON)?["chat_template"] == "new")

@@ -6,7 +6,7 @@ import SystemPackage
 import Tensors
 import Testing
 
-@Suite("Folders and files that are no model")
+@Suite("Folders and files that are not models")
 struct ForeignCheckpointTests {
     /// The error that opening a folder with these files gives.
     private func error(_ files: [String: String]) throws -> PVITError {
@@ -16,7 +16,7 @@ struct ForeignCheckpointTests {
     }
 
     @Test(
-        "each is told for what it is",
+        "each is recognised",
         arguments: [
             (
                 ["adapter_config.json": #"{"peft_type": "LORA", "base_model_name_or_path": "a/b"}"#],
@@ -88,7 +88,7 @@ struct ForeignCheckpointTests {
         #expect(error.code == .notAModel && error.what.contains(name), "\(path)")
     }
 
-    @Test("8-bit floating-point weights are told as what config.json calls them")
+    @Test("8-bit floating-point weights are named as in config.json")
     func fp8() throws {
         let folder = try TemporaryFolder()
         let file = safetensorsBytes(header: #"{"w":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}"#, data: [1])

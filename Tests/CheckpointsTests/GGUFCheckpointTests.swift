@@ -17,7 +17,7 @@ struct GGUFCheckpointTests {
         return try #require(throws: PVITError.self) { try open(file, in: folder) }
     }
 
-    @Test("a padding token that the file has no token for is none")
+    @Test("a padding token that is not in the table is ignored")
     func paddingOutside() throws {
         let folder = try TemporaryFolder()
         let checkpoint = try open(
@@ -109,7 +109,7 @@ struct GGUFCheckpointTests {
         #expect(plain["rope_scaling"] == nil)
     }
 
-    @Test("an adapter for llama.cpp is told for what it is")
+    @Test("an adapter for llama.cpp is recognised")
     func adapter() throws {
         let more = [GGUFBytes.pair("general.type", "adapter")]
         let error = try #require(throws: PVITError.self) { try open(tinyLlamaGGUF(more: more), in: TemporaryFolder()) }
@@ -243,7 +243,7 @@ struct GGUFCheckpointTests {
         #expect(try CheckpointSource.open(folder.path).weights.tensors.count == 12)
     }
 
-    @Test("parts that are absent, renamed or of another model are named")
+    @Test("files that are absent, renamed or of another model are named")
     func brokenSplits() throws {
         func code(_ files: [(String, GGUFBytes)], _ name: String) throws -> (String, String) {
             let folder = try TemporaryFolder()

@@ -110,7 +110,7 @@ struct GGUFTokenizerTests {
         #expect(config["add_bos_token"]?.bool == (name == "llama-bpe"))
     }
 
-    @Test("a way to cut texts that is not known is refused by name")
+    @Test("an unknown pre-tokenizer is refused by name")
     func unknownPreTokenizer() throws {
         let folder = try TemporaryFolder()
         let error = try #require(throws: PVITError.self) {

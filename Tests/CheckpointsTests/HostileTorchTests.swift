@@ -70,7 +70,7 @@ struct HostileTorchTests {
         }
     }
 
-    @Test("a Git LFS pointer in place of a shard is named as what it is")
+    @Test("a Git LFS pointer instead of a shard is recognised")
     func pointer() throws {
         let folder = try TemporaryFolder()
         try folder.write(

@@ -111,7 +111,7 @@ struct HuggingFaceFolderTests {
         #expect(try weights.bytes(ofRows: 0..<1, of: weights.tensors[1]) == [1])
     }
 
-    @Test("tensors that nobody reads need not be where the index says, nor in it")
+    @Test("tensors that are never read may be missing from the index, or not be where it says")
     func unreadTensors() throws {
         let folder = try TemporaryFolder()
         let prefix = "model.layers.0.self_attn.rotary_emb."
@@ -135,7 +135,7 @@ struct HuggingFaceFolderTests {
         #expect(try CheckpointSource.open(folder.path).weights.tensors.map(\.name) == [TensorName(name)])
     }
 
-    @Test("an outdated index beside a whole set of shards is told, with the remedy")
+    @Test("an outdated index beside a complete set of shards is an error with the remedy")
     func outdatedIndex() throws {
         let map = index([("a", "model-00001-of-00003.safetensors"), ("b", "model-00002-of-00003.safetensors")])
         let first = ("model-00001-of-00002.safetensors", file("a"))
@@ -150,7 +150,7 @@ struct HuggingFaceFolderTests {
     }
 
     @Test(
-        "what wrappers put in front of every name is left out, in the index too",
+        "prefixes of wrappers are removed, in the index too",
         arguments: ["module.", "_orig_mod.", "base_model.model.", "module._orig_mod.", "base_model.model.module."])
     func wrappers(prefix: String) throws {
         let folder = try TemporaryFolder()
@@ -183,7 +183,7 @@ struct HuggingFaceFolderTests {
     }
 
     @Test(
-        "an index that is none, or leads out of the folder, is refused",
+        "an index that is malformed, or leads out of the folder, is refused",
         arguments: [
             "", "[]", "{}", "{\"weight_map\":[]}", "{\"weight_map\":{}}", "{\"weight_map\":{\"a\":1}}",
             "{\"weight_map\":{\"a\":\"../m.safetensors\"}}", "{\"weight_map\":{\"a\":\"/etc/passwd\"}}",
@@ -196,7 +196,7 @@ struct HuggingFaceFolderTests {
         #expect(error.file?.hasSuffix("model.safetensors.index.json") == true)
     }
 
-    @Test("several files that are no set are not guessed at")
+    @Test("with several files that are not a set, none is chosen")
     func ambiguous() throws {
         let error = try error([("one.safetensors", file("a")), ("two.safetensors", file("b"))])
         #expect(error.code == .formatUnknown)
@@ -204,7 +204,7 @@ struct HuggingFaceFolderTests {
     }
 
     @Test(
-        "formats that are known and not read are named",
+        "known formats that are not supported are named",
         arguments: [("flax_model.msgpack", ".msgpack"), ("tf_model.h5", ".h5")])
     func otherFormats(name: String, word: String) throws {
         let error = try error([(name, [1, 2, 3, 4]), ("config.json", Array("{}".utf8))])
@@ -228,7 +228,7 @@ struct HuggingFaceFolderTests {
         #expect(absent.code == .fileNotFound)
     }
 
-    @Test("an empty folder, a pointer in place of a shard and a broken config.json are said")
+    @Test("an empty folder, a Git LFS pointer instead of a shard and a broken config.json are errors")
     func otherTrouble() throws {
         #expect(try error([]).code == .formatUnknown)
         let pointer = Array("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n".utf8)

@@ -15,7 +15,8 @@ struct HuggingFaceWriterTests {
             })
     }
 
-    @Test("what is written reads back the same, in one file or in many", arguments: [1, 9000, 30_000, 5_000_000_000])
+    @Test(
+        "a written checkpoint reads back the same, in one file or in many", arguments: [1, 9000, 30_000, 5_000_000_000])
     func roundTrip(shardSize: UInt64) throws {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("out")
@@ -48,7 +49,7 @@ struct HuggingFaceWriterTests {
         }
     }
 
-    @Test("nothing stands under the name before the end, and nothing is left when the work stops anywhere")
+    @Test("the name does not exist before the end, and nothing is left if the work stops anywhere")
     func wholeOrNothing() throws {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("out")
@@ -118,7 +119,7 @@ struct HuggingFaceWriterTests {
     }
 
     @Test(
-        "a full disk leaves nothing and is said",
+        "a full disk is an error and leaves nothing",
         .enabled(if: SmallDisk.isPossible, "mounting a small file system needs root"))
     func fullDisk() throws {
         let disk = try SmallDisk(byteCount: 1 << 20)

@@ -108,7 +108,7 @@ struct MetaFolderTests {
     }
 
     @Test(
-        "parts are joined along the right axis and heads turned, for any range of rows",
+        "slices are joined along the right axis and heads are permuted, for any range of rows",
         arguments: [(1, 8, false), (2, 8, false), (8, 8, false), (4, 4, true), (2, 2, true), (1, 1, false)])
     func joined(count: Int, keyValueHeads: Int, embeddingByRows: Bool) throws {
         let folder = try folder(parts: count, keyValueHeads: keyValueHeads, embeddingByRows: embeddingByRows)
@@ -162,7 +162,7 @@ struct MetaFolderTests {
         #expect(checkpoint.weights.tensor(named: "lm_head.weight") == nil)
     }
 
-    @Test("the tokenizer is found beside the weights or one folder above; LLaMA 3's is named as what it is")
+    @Test("the tokenizer is found beside the weights or one folder above; LLaMA 3's is recognised")
     func tokenizers() throws {
         let outer = try TemporaryFolder()
         for number in 0..<2 {
@@ -182,7 +182,7 @@ struct MetaFolderTests {
         #expect(try CheckpointSource.open(path).sideFiles.presentNames == ["config.json", "tokenizer.json"])
     }
 
-    @Test("absent parts, parts of another model and a folder without params.json are said")
+    @Test("absent files, files of another model and a folder without params.json are errors")
     func broken() throws {
         let incomplete = try folder(parts: 4)
         try incomplete.remove("consolidated.02.pth")
@@ -212,7 +212,7 @@ struct MetaFolderTests {
     }
 
     @Test(
-        "params.json with sizes that are not possible or not those of the weights is refused",
+        "params.json with impossible sizes, or not those of the weights, is refused",
         arguments: [
             "", "[]", "{}", #"{"dim": 0, "n_layers": 2, "n_heads": 8, "norm_eps": 1e-5}"#,
             #"{"dim": 32, "n_layers": 1000000000000, "n_heads": 8, "norm_eps": 1e-5}"#,

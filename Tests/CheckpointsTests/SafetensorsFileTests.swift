@@ -19,7 +19,7 @@ struct SafetensorsFileTests {
     }
 
     @Test(
-        "the reference implementation refuses the same files, but for those where it is known to be laxer",
+        "the reference implementation refuses the same files, except where it is known to be laxer",
         .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
     func referenceAgreesOnMalformed() throws {
         let folder = try TemporaryFolder()
@@ -87,7 +87,7 @@ struct SafetensorsFileTests {
         }
     }
 
-    @Test("a Git LFS pointer and a web page are named as what they are")
+    @Test("a Git LFS pointer and a web page are recognised")
     func placeholders() throws {
         let folder = try TemporaryFolder()
         let pointer = try folder.write(

@@ -35,7 +35,7 @@ struct SourceVerifierTests {
         #expect(digests == (model + tower).map(\.digest))
     }
 
-    @Test("a file that is gone is an error that names it")
+    @Test("a missing file is an error that names it")
     func missing() throws {
         let path = FilePath("/nowhere/weights")
         let files = SourceVerifier.FileGroup(

@@ -31,7 +31,7 @@ struct StateDictionaryTests {
     }
 
     @Test(
-        "the members that people wrap weights in are looked through",
+        "weights are found in the usual wrappers",
         arguments: ["model", "state_dict", "model_state_dict", "module"])
     func wrapped(name: String) throws {
         let object = P.dictionary(
@@ -43,13 +43,13 @@ struct StateDictionaryTests {
         #expect(try names(P.dictionary(("state_dict", P.dictionary(("model", P.dictionary(("w", weight))))))) == ["w"])
     }
 
-    @Test("a member of such a name without tensors is no wrapper")
+    @Test("a member with such a name but without tensors is not a wrapper")
     func emptyWrapper() throws {
         #expect(try names(P.dictionary(("model", P.dictionary(("name", P.text("x")))), ("w", weight))) == ["w"])
         #expect(try names(P.dictionary(("model", P.text("llama")), ("w", weight))) == ["w"])
     }
 
-    @Test("dictionaries inside are flattened, but for those of an optimizer or a schedule")
+    @Test("dictionaries inside are flattened, except those of an optimizer or a schedule")
     func nested() throws {
         let object = P.dictionary(
             ("net", P.dictionary(("layer", P.dictionary([(P.text("w"), weight), (P.integer(7), weight)])))),
@@ -78,7 +78,7 @@ struct StateDictionaryTests {
         #expect(error.code == .torchDuplicateName && error.tensor == "a.b")
     }
 
-    @Test("unread element types are no trouble outside of the weights")
+    @Test("unsupported element types outside of the weights do not matter")
     func skippedTypes() throws {
         let complex = P.tensor(P.storage("ComplexDoubleStorage", key: "9", count: 4), sizes: [4], strides: [1])
         #expect(try names(P.dictionary(("model", P.dictionary(("w", weight))), ("fft", complex))) == ["w"])
@@ -95,7 +95,7 @@ struct StateDictionaryTests {
         #expect(try file.bytes(ofRows: 0..<1, of: file.tensors[0]) == [0, 0, 0, 0x40])
     }
 
-    @Test("a part of a storage, as the oldest files have it, begins where it says")
+    @Test("a view of a storage, as in the oldest files, begins at its offset")
     func storageParts() throws {
         let storage =
             P.tuple(
@@ -153,7 +153,7 @@ struct TorchFolderTests {
         #expect(try CheckpointSource.open(folder.path).weights.tensors.map(\.name) == ["s"])
     }
 
-    @Test("a folder with only a .pth file says that the file itself is meant")
+    @Test("a folder with only a .pth file is refused with the advice to give the file")
     func bareFile() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("encoder.pth", weights("a"))

@@ -26,7 +26,7 @@ struct CalibrationTests {
 
     private let text = Array(String(repeating: "abacadbabcd", count: 100).utf8)
 
-    @Test("the bytes depend on the text, not on the threads, and the recipe tells its digest")
+    @Test("the bytes depend on the text, not on the threads, and the recipe has its digest")
     func file() throws {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("model.pvq")

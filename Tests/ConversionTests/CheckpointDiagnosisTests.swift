@@ -7,7 +7,7 @@ import SystemPackage
 import Tensors
 import Testing
 
-@Suite("Telling what a checkpoint is")
+@Suite("Recognising checkpoints")
 struct CheckpointDiagnosisTests {
     private func checkpoint(_ shapes: [String: [Int]], config: JSONObject = [:]) throws -> Checkpoint {
         let entries = shapes.sorted { $0.key < $1.key }.map { name, shape in
@@ -24,7 +24,7 @@ struct CheckpointDiagnosisTests {
     private static let layer = "model.layers.0.self_attn.q_proj."
 
     @Test(
-        "adapters, quantizers' codes, optimizers, other libraries' models and empty stubs are told in every role",
+        "adapters, quantizers' codes, optimizers, other libraries' models and empty stubs are recognised in every role",
         arguments: [
             ([layer + "lora_A.weight": [2, 4], layer + "lora_B.weight": [4, 2]], [:], "LoRA adapter"),
             ([layer + "qweight": [2]], ["quantization_config": ["quant_method": "gptq", "bits": 4]], "GPTQ to 4 bits"),

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Damaged configurations")
 struct ConfigurationFuzzTests {
-    @Test("a damaged config.json is planned for or refused with an error about the data")
+    @Test("a damaged config.json is accepted or refused with an error about the data")
     func plans() throws {
         var budget = FuzzBudget(rounds: 1500)
         var mutator = Mutator(seed: budget.seed)

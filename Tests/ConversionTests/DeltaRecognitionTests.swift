@@ -6,7 +6,7 @@ import SystemPackage
 import Tensors
 import Testing
 
-@Suite("Models and deltas in the wrong places")
+@Suite("Models and deltas in each other's role")
 struct DeltaRecognitionTests {
     private var model: TinyModel { TinyModel() }
 
@@ -21,7 +21,7 @@ struct DeltaRecognitionTests {
         try #require(throws: PVITError.self) { try body() }
     }
 
-    @Test("a delta that is to be converted is named as one, with what to do")
+    @Test("a delta given for conversion is recognised, with a remedy")
     func deltaAsSource() throws {
         let folder = try TemporaryFolder()
         let error = try error {
@@ -33,7 +33,7 @@ struct DeltaRecognitionTests {
         #expect(try folder.entries.isEmpty)
     }
 
-    @Test("a delta as the base, and a model as the delta, are named")
+    @Test("a delta as the base, and a model as the delta, are errors")
     func swapped() throws {
         #expect(
             try error { _ = try DeltaMerge.merge(base: delta.checkpoint(), delta: model.checkpoint()) }.code
@@ -71,7 +71,7 @@ struct DeltaRecognitionTests {
         #expect(error.code.name == "merge.other-base" && error.remedy?.contains("delta_base_norms_sha256") == true)
     }
 
-    @Test("a sum whose norms cancel is no model")
+    @Test("a sum whose norms cancel is not a model")
     func cancelling() throws {
         var negative = delta
         negative.scale.norms = -1

@@ -196,7 +196,7 @@ struct GGUFExportTests {
     }
 
     @Test(
-        "a folder says which type its tensors have, in the older and the newer word",
+        "config.json has the type of the tensors, under the older and the newer key",
         arguments: ["torch_dtype", "dtype"])
     func elementType(member: String) throws {
         var tiny = TinyModel()
@@ -230,7 +230,7 @@ struct GGUFExportTests {
         #expect(json["added_tokens"]?.array?.compactMap { $0["content"]?.string } == ["<s>", "<tool>"])
     }
 
-    @Test("PVIT's projections are left out and said to be")
+    @Test("PVIT's projections are left out and listed")
     func projections() throws {
         let folder = try TemporaryFolder()
         var tiny = TinyModel()

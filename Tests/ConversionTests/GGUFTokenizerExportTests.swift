@@ -97,7 +97,7 @@ struct GGUFTokenizerExportTests {
         }
     }
 
-    @Test("added tokens without a row in the embeddings are left out and said to be")
+    @Test("added tokens without a row in the embeddings are left out and listed")
     func withoutRow() throws {
         let (file, notes, _) = try export(
             [

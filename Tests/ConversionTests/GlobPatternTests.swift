@@ -5,7 +5,7 @@ import Testing
 @Suite("Patterns of tensor names")
 struct GlobPatternTests {
     @Test(
-        "patterns fit names as a shell's do",
+        "patterns match names as in a shell",
         arguments: [
             ("*", "", true), ("*", "a.b", true), ("a*c", "abc", true), ("a*c", "ac", true), ("a*c", "abcd", false),
             ("a?c", "abc", true), ("a?c", "ac", false), ("", "", true), ("", "a", false), ("**b*", "aab", true),

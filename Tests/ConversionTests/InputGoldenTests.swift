@@ -8,7 +8,7 @@ import Testing
 @Suite("Checkpoints of every format", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
 struct InputGoldenTests {
     @Test(
-        "the same weights have the same bits in every format, in pieces of any size",
+        "the same weights have the same bits in every format, read in chunks of any size",
         arguments: [
             ("mini-llama-base", "base"), ("mini-llama-base-st", "base"), ("mini-llama-meta", "base"),
             ("mini-llama-meta-mp2", "base"), ("mini-pvit-delta", "delta"), ("mini-pvit-delta-st", "delta"),

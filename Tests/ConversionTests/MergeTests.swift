@@ -108,7 +108,7 @@ struct MergeTests {
         #expect(try values("a", in: result.checkpoint) == [3])
     }
 
-    @Test("what does not match is an error that names the tensor and both shapes")
+    @Test("a mismatch is an error that names the tensor and both shapes")
     func mismatches() throws {
         let shape = try mergeError([tensor("a", [2, 1], [1, 2])], [tensor("a", [1, 2], [1, 2])])
         #expect(shape.code == .mergeShape && shape.tensor == "a")
@@ -176,7 +176,7 @@ struct MergeTests {
         }
     }
 
-    @Test("configuration and tokenizer are the delta's; a tokenizer is never pieced together from two")
+    @Test("configuration and tokenizer are the delta's; a tokenizer's files are never mixed from both")
     func sideFiles() throws {
         func merged(_ base: [String], _ delta: [String]) throws -> [String: String] {
             func checkpoint(_ names: [String], _ owner: String) throws -> Checkpoint {

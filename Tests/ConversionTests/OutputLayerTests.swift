@@ -77,7 +77,7 @@ struct OutputLayerTests {
     }
 
     @Test(
-        "an equal copy, and a head alone, give the very container of the embeddings alone",
+        "an equal copy, and a head alone, give the same container as the embeddings alone",
         arguments: [Storage.equalCopy, .headAlone])
     func sameContainer(storage: Storage) throws {
         let (folder, other) = (try TemporaryFolder(), try TemporaryFolder())
@@ -94,7 +94,7 @@ struct OutputLayerTests {
         #expect(opened.config?["tie_word_embeddings"] == true)
     }
 
-    @Test("deciding twice changes nothing")
+    @Test("resolving twice changes nothing")
     func idempotent() throws {
         for storage in Storage.allCases {
             let once = try model(storage).resolvingOutputLayer()

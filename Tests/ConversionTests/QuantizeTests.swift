@@ -65,7 +65,7 @@ struct QuantizeTests {
         #expect(report.plan.leftOut == ["model.layers.0.self_attn.rotary_emb.inv_freq"])
     }
 
-    @Test("the output layer of a tied model is a second name")
+    @Test("the output layer of a tied model is an alias")
     func tied() throws {
         var model = TinyModel()
         model.isTied = true
@@ -111,7 +111,7 @@ struct QuantizeTests {
         #expect(try container.tensor(named: "model.norm.weight")?.encoding == .plain(.f32))
     }
 
-    @Test("a number too large for the type, and one that is none, are errors that name the tensor")
+    @Test("a number too large for the type, and one that is not a number, are errors that name the tensor")
     func badNumbers() throws {
         let folder = try TemporaryFolder()
         var model = TinyModel()
@@ -174,7 +174,7 @@ struct QuantizeTests {
         #expect(again.sideFiles[SideFiles.sentencePieceModel] == [9, 8, 7])
     }
 
-    @Test("a model that is not whole, or not of the family, is refused with what is wrong")
+    @Test("an incomplete model, or one of another family, is refused with the reason")
     func architecture() throws {
         let folder = try TemporaryFolder()
         func complaint(_ model: TinyModel, weights: (any TensorSource)? = nil) throws -> PVITError {
@@ -215,7 +215,7 @@ struct QuantizeTests {
         #expect(try folder.entries.isEmpty)
     }
 
-    @Test("work that is stopped leaves what was there before and nothing else")
+    @Test("stopped work leaves the earlier file and nothing else")
     func stopping() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("model.pvq", "earlier")
@@ -233,7 +233,7 @@ struct QuantizeTests {
         }
     }
 
-    @Test("progress rises to the whole, and the name stands only at the end")
+    @Test("progress rises to the total, and the file has its name only at the end")
     func progress() throws {
         let folder = try TemporaryFolder()
         let path = folder.path.appending("model.pvq")
@@ -249,7 +249,7 @@ struct QuantizeTests {
         #expect(values.last?.done == values.last?.total)
     }
 
-    @Test("a full disk is said before the work begins", .enabled(if: SmallDisk.isPossible, "mounting needs root"))
+    @Test("a full disk is an error before the work begins", .enabled(if: SmallDisk.isPossible, "mounting needs root"))
     func fullDisk() throws {
         let disk = try SmallDisk(byteCount: 1 << 20)
         let error = try #require(throws: PVITError.self) {

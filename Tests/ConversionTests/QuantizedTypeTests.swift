@@ -40,7 +40,7 @@ struct QuantizedTypeTests {
         }
     }
 
-    @Test("rows that are no multiple of 32 stay float, and this is told")
+    @Test("rows that are not a multiple of 32 stay float, and the report lists them")
     func oddRows() throws {
         let folder = try TemporaryFolder()
         var model = TinyModel()
@@ -103,7 +103,7 @@ struct QuantizedTypeTests {
         #expect(files.allSatisfy { $0 == files[0] })
     }
 
-    @Test("overrides give tensors another type, the last that fits counting")
+    @Test("overrides give tensors another type, and the last match wins")
     func overriding() throws {
         let folder = try TemporaryFolder()
         let options = try QuantizeOptions(
@@ -124,7 +124,7 @@ struct QuantizedTypeTests {
         #expect(try container.metadata["provenance.recipe"]?["overrides"]?.array?.count == 5)
     }
 
-    @Test("an override that fits nothing, or asks for what is not possible, is an error")
+    @Test("an override that matches nothing, or has an impossible type, is an error")
     func badOverrides() throws {
         let folder = try TemporaryFolder()
         func error(_ override: String) throws -> PVITError {
@@ -145,7 +145,7 @@ struct QuantizedTypeTests {
         #expect(try folder.entries.isEmpty)
     }
 
-    @Test("a number that is none is named, not what it stopped", arguments: [1, 2, 4])
+    @Test("a damaged weight is the error, not the work that it stopped", arguments: [1, 2, 4])
     func badNumber(threads: Int) throws {
         let folder = try TemporaryFolder()
         let checkpoint = try TinyModel().checkpoint()

@@ -41,7 +41,7 @@ struct RunCheckTests {
         try #require(throws: PVITError.self) { try RunCheck.require(checkpoint, towers: towers) }
     }
 
-    @Test("models that run pass, with towers and without")
+    @Test("models that run are accepted, with towers and without")
     func passing() throws {
         try RunCheck.require(text())
         try RunCheck.require(text(["max_position_embeddings": .null, "sliding_window": 100]))
@@ -52,7 +52,7 @@ struct RunCheckTests {
     }
 
     @Test(
-        "a configuration that cannot run is told with its member",
+        "a configuration that cannot run is an error that names its member",
         arguments: [
             ("rope_scaling", ["type": "yarn", "factor": 32.0]), ("rope_scaling", ["type": "dynamic", "factor": 2.0]),
             ("rope_interleaved", true), ("attention_bias", true), ("mlp_bias", true), ("max_position_embeddings", 0),
@@ -64,7 +64,7 @@ struct RunCheckTests {
         #expect(try RunCheck.problem(of: text([member: value])) == error.what)
     }
 
-    @Test("the file of the configuration is named where it lies, and the model where it has none")
+    @Test("errors name the configuration's file, or the model if there is none")
     func file() throws {
         let folder = try TemporaryFolder()
         var tiny = TinyModel()
@@ -75,7 +75,7 @@ struct RunCheckTests {
         #expect(try complaint(tiny.checkpoint()).file == "tiny")
     }
 
-    @Test("a tokenizer that is not supported is told with its file")
+    @Test("an unsupported tokenizer is an error that names its file")
     func tokenizer() throws {
         var files = try text().sideFiles
         files[SideFiles.tokenizerJSON] = Array(#"{"model": {"type": "WordPiece", "vocab": {}}}"#.utf8)
@@ -105,7 +105,7 @@ struct RunCheckTests {
         try RunCheck.require(model)
     }
 
-    @Test("a vision tower needs PVIT's tokens and whole projections")
+    @Test("a vision tower needs PVIT's tokens and complete projections")
     func projections() throws {
         let plain = try without(SideFiles.addedTokens, in: pvit())
         #expect(try complaint(plain, towers()).what.contains("<im_patch>"))

@@ -100,7 +100,7 @@ struct TowerTests {
         #expect(plain.config["image_size"]?.integer == 224 && plain.config["hidden_act"]?.string == "quick_gelu")
     }
 
-    @Test("the towers of a container travel along, and those that are named replace them")
+    @Test("the towers of a container are kept, and given ones replace them")
     func travelling() throws {
         let folder = try TemporaryFolder()
         let (first, second) = (folder.path.appending("first.pvq"), folder.path.appending("second.pvq"))
@@ -169,7 +169,7 @@ struct TowerTests {
     }
 
     @Test(
-        "a configuration that is no CLIP's, or has an impossible size, is an error",
+        "a configuration that is not a CLIP's, or has an impossible size, is an error",
         arguments: [
             #"{}"#, #"{"model_type":"llama"}"#, #"{"model_type":"clip_vision_model","hidden_size":0}"#,
             #"{"vision_config":{"num_hidden_layers":1e300}}"#, #"{"vision_config":{"patch_size":4096}}"#,

@@ -68,9 +68,9 @@ private struct SmallModel: Sendable {
     }
 }
 
-@Suite("Importance from random tokens")
+@Suite("Measuring importance")
 struct ImportanceMeasurementTests {
-    @Test("tokens of a text are taken in stretches from its first to its last, each after the token that begins texts")
+    @Test("tokens of a text are taken in stretches from its first to its last, each after BOS")
     func text() throws {
         let model = SmallModel(seed: 5)
         let text = (0..<200).map { ($0 * $0 + $0 / 7) % 50 }

@@ -64,8 +64,8 @@ extension RawSpan {
 extension MutableRawSpan {
     /// Stores the f32 number of an element.
     @inline(__always)
-    fileprivate mutating func put(_ value: Float, _ place: Int) {
-        storeBytes(of: value, toByteOffset: place * 4, as: Float.self)
+    fileprivate mutating func put(_ value: Float, _ element: Int) {
+        storeBytes(of: value, toByteOffset: element * 4, as: Float.self)
     }
 }
 
@@ -208,9 +208,9 @@ private enum SuperBlocks {
         let d = block.half(208)
         for half in 0..<16 {
             let scale = d * Float(Int8(bitPattern: block.byte(192 + half)))
-            let (part, run, offset) = (half / 8, half / 2 % 4, half % 2 * 16)
-            let low = part * 64 + run % 2 * 32 + offset
-            let high = 128 + part * 32 + offset
+            let (section, run, offset) = (half / 8, half / 2 % 4, half % 2 * 16)
+            let low = section * 64 + run % 2 * 32 + offset
+            let high = 128 + section * 32 + offset
             for l in 0..<16 {
                 let code =
                     block.byte(low + l) >> UInt8(run / 2 * 4) & 15 | (block.byte(high + l) >> UInt8(run * 2) & 3) << 4

@@ -11,9 +11,9 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else.
     public func integer(_ key: String) throws -> Int? {
-        guard let place = header.metadata[key] else { return nil }
-        guard place.count == nil, let value = try values(place).first, case .integer(let number) = value else {
-            throw wrongType(key, place, "a whole number")
+        guard let location = header.metadata[key] else { return nil }
+        guard location.count == nil, let value = try values(location).first, case .integer(let number) = value else {
+            throw wrongType(key, location, "a whole number")
         }
         return number
     }
@@ -23,9 +23,9 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else, infinite or not a number.
     public func number(_ key: String) throws -> Double? {
-        guard let place = header.metadata[key] else { return nil }
-        guard place.count == nil, let number = try values(place).first?.double, number.isFinite else {
-            throw wrongType(key, place, "a number")
+        guard let location = header.metadata[key] else { return nil }
+        guard location.count == nil, let number = try values(location).first?.double, number.isFinite else {
+            throw wrongType(key, location, "a number")
         }
         return number
     }
@@ -34,9 +34,9 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else; `gguf.value-type` when it is neither 0 nor 1.
     public func bool(_ key: String) throws -> Bool? {
-        guard let place = header.metadata[key] else { return nil }
-        guard place.count == nil, let value = try values(place).first, case .bool(let flag) = value else {
-            throw wrongType(key, place, "a boolean")
+        guard let location = header.metadata[key] else { return nil }
+        guard location.count == nil, let value = try values(location).first, case .bool(let flag) = value else {
+            throw wrongType(key, location, "a boolean")
         }
         return flag
     }
@@ -45,11 +45,12 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else; `gguf.text`.
     public func string(_ key: String) throws -> String? {
-        guard let place = header.metadata[key] else { return nil }
-        guard place.count == nil, place.type == .string else { throw wrongType(key, place, "a text") }
+        guard let location = header.metadata[key] else { return nil }
+        guard location.count == nil, location.type == .string else { throw wrongType(key, location, "a text") }
         return try located {
-            try file.withBytes(0..<place.bytes.upperBound) {
-                try $0.text(place.bytes, atMost: Self.maximumTextByteCount, orThrow: .ggufText, "the value of \(key)")
+            try file.withBytes(0..<location.bytes.upperBound) {
+                try $0.text(
+                    location.bytes, atMost: Self.maximumTextByteCount, orThrow: .ggufText, "the value of \(key)")
             }
         }
     }
@@ -58,12 +59,14 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else; `gguf.text`.
     public func strings(_ key: String) throws -> [String]? {
-        guard let place = header.metadata[key] else { return nil }
-        guard let count = place.count, place.type == .string else { throw wrongType(key, place, "an array of texts") }
-        try checkCount(count, key, place)
+        guard let location = header.metadata[key] else { return nil }
+        guard let count = location.count, location.type == .string else {
+            throw wrongType(key, location, "an array of texts")
+        }
+        try checkCount(count, key, location)
         return try located {
-            try file.withBytes(0..<place.bytes.upperBound) { bytes in
-                var cursor = GGUFCursor(offset: place.bytes.lowerBound)
+            try file.withBytes(0..<location.bytes.upperBound) { bytes in
+                var cursor = GGUFCursor(offset: location.bytes.lowerBound)
                 return try (0..<count).map { _ in
                     let range = try cursor.string(bytes, "an element of \(key)")
                     return try bytes.text(
@@ -77,10 +80,12 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else.
     public func integers(_ key: String) throws -> [Int]? {
-        guard let place = header.metadata[key] else { return nil }
-        guard place.count != nil, place.type != .string else { throw wrongType(key, place, "an array of numbers") }
-        return try values(place, key).map { value in
-            guard case .integer(let number) = value else { throw wrongType(key, place, "an array of whole numbers") }
+        guard let location = header.metadata[key] else { return nil }
+        guard location.count != nil, location.type != .string else {
+            throw wrongType(key, location, "an array of numbers")
+        }
+        return try values(location, key).map { value in
+            guard case .integer(let number) = value else { throw wrongType(key, location, "an array of whole numbers") }
             return number
         }
     }
@@ -89,10 +94,12 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else.
     public func numbers(_ key: String) throws -> [Double]? {
-        guard let place = header.metadata[key] else { return nil }
-        guard place.count != nil, place.type != .string else { throw wrongType(key, place, "an array of numbers") }
-        return try values(place, key).map { value in
-            guard let number = value.double else { throw wrongType(key, place, "an array of numbers") }
+        guard let location = header.metadata[key] else { return nil }
+        guard location.count != nil, location.type != .string else {
+            throw wrongType(key, location, "an array of numbers")
+        }
+        return try values(location, key).map { value in
+            guard let number = value.double else { throw wrongType(key, location, "an array of numbers") }
             return number
         }
     }
@@ -113,13 +120,15 @@ extension GGUFFile {
         }
     }
 
-    private func values(_ place: GGUFMetadata.Place, _ key: String = "") throws -> [Value] {
-        guard let size = place.type.byteCount else { return [.other] }
-        let count = place.count ?? 1
-        try checkCount(count, key, place)
+    private func values(_ location: GGUFMetadata.Location, _ key: String = "") throws -> [Value] {
+        guard let size = location.type.byteCount else { return [.other] }
+        let count = location.count ?? 1
+        try checkCount(count, key, location)
         return try located {
-            try file.withBytes(place.bytes) { bytes in
-                try (0..<count).map { try Self.value(bytes, place.type, at: $0 * size, from: place.bytes.lowerBound) }
+            try file.withBytes(location.bytes) { bytes in
+                try (0..<count).map {
+                    try Self.value(bytes, location.type, at: $0 * size, from: location.bytes.lowerBound)
+                }
             }
         }
     }
@@ -153,18 +162,18 @@ extension GGUFFile {
         }
     }
 
-    private func checkCount(_ count: Int, _ key: String, _ place: GGUFMetadata.Place) throws {
+    private func checkCount(_ count: Int, _ key: String, _ location: GGUFMetadata.Location) throws {
         guard count <= Self.maximumArrayCount else {
             throw PVITError(
                 .ggufMetadata, "\(key) has \(count) elements; at most \(Self.maximumArrayCount) are read", file: path,
-                bytes: UInt64(place.bytes.lowerBound)..<UInt64(place.bytes.upperBound))
+                bytes: UInt64(location.bytes.lowerBound)..<UInt64(location.bytes.upperBound))
         }
     }
 
-    private func wrongType(_ key: String, _ place: GGUFMetadata.Place, _ expected: String) -> PVITError {
+    private func wrongType(_ key: String, _ location: GGUFMetadata.Location, _ expected: String) -> PVITError {
         PVITError(
             .ggufMetadata, "the value of \(key) is not \(expected)", file: path,
-            bytes: UInt64(place.bytes.lowerBound)..<UInt64(place.bytes.upperBound))
+            bytes: UInt64(location.bytes.lowerBound)..<UInt64(location.bytes.upperBound))
     }
 
     private func located<Result>(_ body: () throws -> Result) throws -> Result {

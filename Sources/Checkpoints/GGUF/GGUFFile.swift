@@ -7,7 +7,7 @@ import Tensors
 public final class GGUFFile: TensorSource {
     let header: GGUFHeader
     let file: MappedFile
-    private let places: [TensorName: Int]
+    private let indices: [TensorName: Int]
 
     /// Maps a file and checks its header.
     ///
@@ -16,7 +16,7 @@ public final class GGUFFile: TensorSource {
         let file = try MappedFile(path: path)
         try FileKind.rejectPlaceholder(file)
         let header = try GGUFHeader(of: file)
-        places = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.tensor.name, $0) })
+        indices = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.tensor.name, $0) })
         self.header = header
         self.file = file
     }
@@ -31,7 +31,7 @@ public final class GGUFFile: TensorSource {
     public var tensors: [TensorDescription] { header.entries.map(\.tensor) }
 
     /// The stored type of a tensor's elements; nil if there is no such tensor.
-    public func storedType(of name: TensorName) -> GGUFType? { places[name].map { header.entries[$0].type } }
+    public func storedType(of name: TensorName) -> GGUFType? { indices[name].map { header.entries[$0].type } }
 
     /// Copies or decodes rows (`TensorSource.readRows`).
     ///
@@ -40,12 +40,12 @@ public final class GGUFFile: TensorSource {
     public func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
-        guard let place = places[tensor.name], header.entries[place].tensor == tensor else {
+        guard let index = indices[tensor.name], header.entries[index].tensor == tensor else {
             throw PVITError(.tensorNotFound, "the file holds no such tensor", file: path, tensor: tensor.name)
         }
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
         guard destination.byteCount > 0 else { return }
-        let entry = header.entries[place]
+        let entry = header.entries[index]
         let width = tensor.shape.elementsPerRow
         let elements = rows.lowerBound * width..<rows.upperBound * width
         // The blocks with the elements. They hold more than the elements only for a range of a quantized vector.
@@ -74,8 +74,8 @@ public final class GGUFFile: TensorSource {
     /// Runs `body`, which reads rows of a matrix within `rows` in any order, as one scan of the file: the bytes that
     /// follow are read ahead, and pages that were read are dropped from the process's memory.
     func readingAhead(over rows: Range<Int>, of tensor: TensorDescription, _ body: () throws -> Void) rethrows {
-        guard let place = places[tensor.name] else { return try body() }
-        let entry = header.entries[place]
+        guard let index = indices[tensor.name] else { return try body() }
+        let entry = header.entries[index]
         let rowByteCount = entry.bytes.count / max(tensor.shape.rows, 1)
         let start = entry.bytes.lowerBound + rows.lowerBound * rowByteCount
         try file.readingAhead(over: start..<start + rows.count * rowByteCount, of: entry.bytes, body)

@@ -65,7 +65,7 @@ struct GGUFHeader: Sendable {
             guard names.insert(record.tensor.name).inserted else {
                 throw PVITError(
                     .ggufDuplicateTensor, "two tensors have this name", tensor: record.tensor.name,
-                    bytes: record.place)
+                    bytes: record.range)
             }
             records.append(record)
         }
@@ -74,7 +74,7 @@ struct GGUFHeader: Sendable {
             throw PVITError(.ggufAlignment, "the alignment of \(alignment) bytes is too large")
         }
         let dataOffset = padded / alignment * alignment
-        entries = try Self.place(records, from: dataOffset, to: bytes.byteCount, alignment: alignment)
+        entries = try Self.sorted(records, from: dataOffset, to: bytes.byteCount, alignment: alignment)
     }
 
     private static func version(_ bytes: RawSpan, _ cursor: inout GGUFCursor) throws -> UInt32 {
@@ -111,12 +111,12 @@ struct GGUFHeader: Sendable {
     }
 
     private static func alignment(_ metadata: GGUFMetadata, _ bytes: RawSpan) throws -> Int {
-        guard let place = metadata["general.alignment"] else { return defaultAlignment }
-        let range = UInt64(place.bytes.lowerBound)..<UInt64(place.bytes.upperBound)
-        guard place.type == .u32, place.count == nil else {
+        guard let location = metadata["general.alignment"] else { return defaultAlignment }
+        let range = UInt64(location.bytes.lowerBound)..<UInt64(location.bytes.upperBound)
+        guard location.type == .u32, location.count == nil else {
             throw PVITError(.ggufAlignment, "general.alignment is not an unsigned 32-bit number", bytes: range)
         }
-        let alignment: UInt32 = try bytes.littleEndian(at: place.bytes.lowerBound)
+        let alignment: UInt32 = try bytes.littleEndian(at: location.bytes.lowerBound)
         guard alignment > 0, alignment & (alignment - 1) == 0 else {
             throw PVITError(.ggufAlignment, "the alignment \(alignment) is not a power of two", bytes: range)
         }
@@ -126,7 +126,7 @@ struct GGUFHeader: Sendable {
     /// Sorts the tensors by their bytes.
     ///
     /// - Throws: `gguf.offset`, `gguf.overlap` or `gguf.tensor-truncated`.
-    private static func place(
+    private static func sorted(
         _ records: [Record], from dataOffset: Int, to end: Int, alignment: Int
     ) throws -> [Entry] {
         var entries: [Entry] = []
@@ -135,14 +135,14 @@ struct GGUFHeader: Sendable {
             guard record.offset % UInt64(alignment) == 0 else {
                 throw PVITError(
                     .ggufOffset, "the tensor's offset \(record.offset) is not a multiple of \(alignment)",
-                    tensor: name, bytes: record.place)
+                    tensor: name, bytes: record.range)
             }
             let available = UInt64(max(0, end - dataOffset))
             guard record.offset <= available, UInt64(record.byteCount) <= available - record.offset else {
                 throw PVITError(
                     .ggufTensorTruncated,
                     "the tensor has \(record.byteCount) bytes at offset \(record.offset) of the data, "
-                        + "but the file has \(available) bytes of data", tensor: name, bytes: record.place,
+                        + "but the file has \(available) bytes of data", tensor: name, bytes: record.range,
                     remedy: "download or copy the file again")
             }
             let start = dataOffset + Int(record.offset)
@@ -167,7 +167,7 @@ private struct Record {
     /// The offset of the elements in the data.
     let offset: UInt64
     /// The range of the record in the file.
-    let place: Range<UInt64>
+    let range: Range<UInt64>
 
     init(_ bytes: RawSpan, _ cursor: inout GGUFCursor) throws {
         let start = cursor.offset
@@ -192,9 +192,9 @@ private struct Record {
             let typeOffset = cursor.offset
             type = try Self.type(try cursor.integer(bytes, "the record of a tensor"), at: typeOffset)
             offset = try cursor.integer(bytes, "the record of a tensor")
-            place = UInt64(start)..<UInt64(cursor.offset)
+            range = UInt64(start)..<UInt64(cursor.offset)
             (tensor, byteCount) = try Self.tensor(
-                name, type, extents: extents, place: UInt64(shapeOffset)..<UInt64(typeOffset))
+                name, type, extents: extents, range: UInt64(shapeOffset)..<UInt64(typeOffset))
         } catch let error as PVITError {
             throw error.located(tensor: name)
         }
@@ -213,20 +213,20 @@ private struct Record {
 
     /// - Parameter extents: Innermost first, as in the file.
     private static func tensor(
-        _ name: TensorName, _ type: GGUFType, extents: [UInt64], place: Range<UInt64>
+        _ name: TensorName, _ type: GGUFType, extents: [UInt64], range: Range<UInt64>
     ) throws -> (TensorDescription, byteCount: Int) {
         let dimensions = extents.reversed().compactMap { Int(exactly: $0) }
         guard dimensions.count == extents.count, let shape = Shape(dimensions),
             shape.byteCount(of: type.elementType) != nil
         else {
             throw PVITError(
-                .ggufShape, "the shape \(Array(extents.reversed())) is too large", tensor: name, bytes: place)
+                .ggufShape, "the shape \(Array(extents.reversed())) is too large", tensor: name, bytes: range)
         }
         guard (dimensions.last ?? 1) % type.elementsPerBlock == 0 else {
             throw PVITError(
                 .ggufShape,
                 "rows of \(dimensions.last ?? 1) elements are not a whole number of \(type) blocks "
-                    + "of \(type.elementsPerBlock)", tensor: name, bytes: place)
+                    + "of \(type.elementsPerBlock)", tensor: name, bytes: range)
         }
         let description = try TensorDescription(name: name, elementType: type.elementType, shape: shape)
         // A block has fewer bytes than its decoded numbers, whose size is known to fit.

@@ -44,7 +44,7 @@ public enum GGUFValueType: UInt32, Sendable, Hashable {
 /// The key-value pairs of a GGUF file: the range of each value. Values are read on request.
 struct GGUFMetadata: Sendable {
     /// The type and range of a value.
-    struct Place: Sendable {
+    struct Location: Sendable {
         /// The type of the value, or of each element.
         let type: GGUFValueType
         /// The number of elements; nil for a single value.
@@ -60,10 +60,10 @@ struct GGUFMetadata: Sendable {
 
     /// The keys in the order of the file.
     private(set) var keys: [String] = []
-    private var places: [String: Place] = [:]
+    private var locations: [String: Location] = [:]
 
     /// The type and range of a key's value, or nil.
-    subscript(key: String) -> Place? { places[key] }
+    subscript(key: String) -> Location? { locations[key] }
 
     /// Reads `count` pairs.
     ///
@@ -78,20 +78,20 @@ struct GGUFMetadata: Sendable {
                     .ggufKey, "a key is empty",
                     bytes: UInt64(keyRange.lowerBound - 8)..<UInt64(keyRange.lowerBound))
             }
-            guard places[key] == nil else {
+            guard locations[key] == nil else {
                 throw PVITError(
                     .ggufDuplicateKey, "the key \(key) occurs twice",
                     bytes: UInt64(keyRange.lowerBound)..<UInt64(keyRange.upperBound))
             }
             keys.append(key)
-            places[key] = try Self.place(of: key, bytes, &cursor)
+            locations[key] = try Self.location(of: key, bytes, &cursor)
         }
     }
 
-    private static func place(of key: String, _ bytes: RawSpan, _ cursor: inout GGUFCursor) throws -> Place {
+    private static func location(of key: String, _ bytes: RawSpan, _ cursor: inout GGUFCursor) throws -> Location {
         let type = try valueType(of: key, bytes, &cursor)
         guard type == .array else {
-            return Place(type: type, count: nil, bytes: try skipValue(of: key, type, bytes, &cursor))
+            return Location(type: type, count: nil, bytes: try skipValue(of: key, type, bytes, &cursor))
         }
         let typeOffset = cursor.offset
         let elementType = try valueType(of: key, bytes, &cursor)
@@ -115,7 +115,7 @@ struct GGUFMetadata: Sendable {
         } else {
             for _ in 0..<Int(count) { _ = try cursor.string(bytes, "an element of \(key)") }
         }
-        return Place(type: elementType, count: Int(count), bytes: start..<cursor.offset)
+        return Location(type: elementType, count: Int(count), bytes: start..<cursor.offset)
     }
 
     private static func valueType(

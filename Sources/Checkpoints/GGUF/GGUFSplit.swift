@@ -25,11 +25,11 @@ enum GGUFSplit {
                 remedy: "download the missing files into the same folder")
         }
         var files: [GGUFFile] = []
-        for (place, part) in names.enumerated() {
-            let opened = place + 1 == name.number ? file : try GGUFFile(path: folder.appending(fileNamed: part))
-            guard try opened.integer("split.count") == count, try opened.integer("split.no") == place else {
+        for (index, fileName) in names.enumerated() {
+            let opened = index + 1 == name.number ? file : try GGUFFile(path: folder.appending(fileNamed: fileName))
+            guard try opened.integer("split.count") == count, try opened.integer("split.no") == index else {
                 throw PVITError(
-                    .ggufSplit, "the file's metadata do not say that it is file \(place + 1) of \(count)",
+                    .ggufSplit, "the file's metadata do not say that it is file \(index + 1) of \(count)",
                     file: opened.path,
                     remedy: "the files do not belong to the same model, or were renamed")
             }

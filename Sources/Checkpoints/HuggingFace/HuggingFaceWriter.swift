@@ -113,19 +113,19 @@ public struct HuggingFaceWriter: Sendable {
         return shards
     }
 
-    private static func name(ofShard place: Int, of count: Int) -> String {
+    private static func name(ofShard index: Int, of count: Int) -> String {
         guard count > 1 else { return HuggingFaceFolder.safetensors.singleFileName }
         func fiveDigits(_ number: Int) -> String {
             let digits = String(number)
             return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
         }
-        return "model-\(fiveDigits(place + 1))-of-\(fiveDigits(count)).safetensors"
+        return "model-\(fiveDigits(index + 1))-of-\(fiveDigits(count)).safetensors"
     }
 
     private static func index(of shards: [[TensorDescription]], totalByteCount: UInt64) -> [UInt8] {
         var fileOfTensor: [(TensorName, String)] = []
-        for (place, tensors) in shards.enumerated() {
-            let file = name(ofShard: place, of: shards.count)
+        for (index, tensors) in shards.enumerated() {
+            let file = name(ofShard: index, of: shards.count)
             fileOfTensor += tensors.map { ($0.name, file) }
         }
         var map = JSONObject()

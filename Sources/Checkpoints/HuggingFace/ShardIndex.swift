@@ -82,8 +82,8 @@ struct ShardIndex {
             "the index and the shards do not belong together: download it again, or delete "
             + "\(path.name) if the shards are complete without it"
         if let first = absent.first {
-            let place = source.shard(of: first.tensor)?.path.name
-            let where_ = place.map { "is in \($0)" } ?? "is nowhere"
+            let actualFile = source.shard(of: first.tensor)?.path.name
+            let where_ = actualFile.map { "is in \($0)" } ?? "is nowhere"
             throw PVITError(
                 .shardMismatch,
                 "the index says that the tensor is in \(first.file), but it \(where_)"

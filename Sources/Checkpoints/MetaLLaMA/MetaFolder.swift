@@ -95,14 +95,14 @@ enum MetaFolder {
     /// Whether a file is a list of tokens in Base64 with their numbers, such as `IQ== 0`.
     static func isTiktoken(_ content: [UInt8]) -> Bool {
         let line = content.prefix(1024).prefix { $0 != 0x0A }
-        let parts = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+        let fields = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         let base64 = { (byte: UInt8) in
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="): true
             default: false
             }
         }
-        return parts.count == 2 && !parts[0].isEmpty && parts[0].count % 4 == 0 && parts[0].allSatisfy(base64)
-            && parts[1].allSatisfy { (0x30...0x39).contains($0) } && !parts[1].isEmpty
+        return fields.count == 2 && !fields[0].isEmpty && fields[0].count % 4 == 0 && fields[0].allSatisfy(base64)
+            && fields[1].allSatisfy { (0x30...0x39).contains($0) } && !fields[1].isEmpty
     }
 }

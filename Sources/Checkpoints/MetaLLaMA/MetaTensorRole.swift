@@ -48,9 +48,9 @@ struct MetaTensorRole: Hashable {
             outputName: MetaTensorRole(name: "lm_head.weight", kind: .output),
         ]
         for layer in 0..<layerCount {
-            for part in layerTensors {
-                roles[TensorName("layers.\(layer).\(part.meta).weight")] = MetaTensorRole(
-                    name: TensorName("model.layers.\(layer).\(part.name).weight"), kind: part.kind)
+            for tensor in layerTensors {
+                roles[TensorName("layers.\(layer).\(tensor.meta).weight")] = MetaTensorRole(
+                    name: TensorName("model.layers.\(layer).\(tensor.name).weight"), kind: tensor.kind)
             }
         }
         return roles

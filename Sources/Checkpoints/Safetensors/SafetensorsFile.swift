@@ -7,7 +7,7 @@ public final class SafetensorsFile: WeightFile {
     /// The header of the file.
     public let header: SafetensorsHeader
     private let file: MappedFile
-    private let places: [TensorName: Int]
+    private let indices: [TensorName: Int]
 
     /// Maps a file and checks its header.
     ///
@@ -16,7 +16,7 @@ public final class SafetensorsFile: WeightFile {
         let file = try MappedFile(path: path)
         try FileKind.rejectPlaceholder(file)
         let header = try SafetensorsHeader(of: file)
-        places = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.tensor.name, $0) })
+        indices = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.tensor.name, $0) })
         self.header = header
         self.file = file
     }
@@ -43,12 +43,12 @@ public final class SafetensorsFile: WeightFile {
     public func withRows<Result>(
         _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
     ) throws -> Result {
-        guard let place = places[tensor.name], header.entries[place].tensor == tensor else {
+        guard let index = indices[tensor.name], header.entries[index].tensor == tensor else {
             throw PVITError(.tensorNotFound, "the file holds no such tensor", file: path, tensor: tensor.name)
         }
         try checkRequest(
             rows: rows, of: tensor, destinationByteCount: rows.count * tensor.bytesPerRow)
-        let bytes = header.entries[place].bytes
+        let bytes = header.entries[index].bytes
         let start = bytes.lowerBound + rows.lowerBound * tensor.bytesPerRow
         let range = start..<start + rows.count * tensor.bytesPerRow
         return try file.withPass(over: range, of: bytes, tensor: tensor.name, body)

@@ -127,11 +127,11 @@ public struct SafetensorsHeader: Sendable {
         }
         let bounds = try offsets.map { offset in
             let number = try wholeNumber(offset, orThrow: .safetensorsOffsets, "an offset", name)
-            let (place, overflow) = number.addingReportingOverflow(dataOffset)
+            let (position, overflow) = number.addingReportingOverflow(dataOffset)
             guard !overflow else {
                 throw PVITError(.safetensorsOffsets, "the offset \(number) is too large", tensor: name)
             }
-            return place
+            return position
         }
         guard bounds[0] <= bounds[1] else {
             throw PVITError(
@@ -183,11 +183,11 @@ public struct SafetensorsHeader: Sendable {
     /// Throws unless the sorted entries cover the bytes from `start` to `end`, each once.
     private static func checkCoverage(of entries: [Entry], from start: Int, to end: Int) throws {
         var position = start
-        for (place, entry) in entries.enumerated() {
+        for (index, entry) in entries.enumerated() {
             let bytes = entry.bytes
             if bytes.lowerBound < position {
                 throw PVITError(
-                    .safetensorsOverlap, "the tensor overlaps \(entries[place - 1].tensor.name)",
+                    .safetensorsOverlap, "the tensor overlaps \(entries[index - 1].tensor.name)",
                     tensor: entry.tensor.name, bytes: UInt64(bytes.lowerBound)..<UInt64(position))
             }
             if bytes.lowerBound > position {

@@ -41,7 +41,7 @@ struct SafetensorsHeaderScanner {
         guard names.insert(name).inserted else {
             throw PVITError(
                 .safetensorsDuplicateName, "two tensors have this name", tensor: TensorName(name),
-                bytes: place(nameStart..<position))
+                bytes: fileRange(nameStart..<position))
         }
         skipWhiteSpace()
         try expect(UInt8(ascii: ":"), "a colon")
@@ -58,7 +58,7 @@ struct SafetensorsHeaderScanner {
             throw PVITError(
                 isMetadata ? .safetensorsMetadata : .safetensorsEntry,
                 "a value of \(position - start) bytes is longer than the \(limit) that are read",
-                tensor: isMetadata ? nil : TensorName(name), bytes: place(start..<position))
+                tensor: isMetadata ? nil : TensorName(name), bytes: fileRange(start..<position))
         }
         do {
             return try parse(start..<position)
@@ -124,14 +124,15 @@ struct SafetensorsHeaderScanner {
     }
 
     /// A range of the text as file offsets.
-    private func place(_ range: Range<Int>) -> Range<UInt64> {
+    private func fileRange(_ range: Range<Int>) -> Range<UInt64> {
         UInt64(range.lowerBound + 8)..<UInt64(range.upperBound + 8)
     }
 
     private func failure(_ what: String) -> PVITError {
         let start = min(position, text.count)
         return PVITError(
-            .safetensorsHeaderJSON, "the header is not valid: \(what)", bytes: place(start..<min(start + 1, text.count))
+            .safetensorsHeaderJSON, "the header is not valid: \(what)",
+            bytes: fileRange(start..<min(start + 1, text.count))
         )
     }
 }

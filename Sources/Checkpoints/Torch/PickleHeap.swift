@@ -75,15 +75,15 @@ struct PickleHeap {
     func member(_ key: String, of value: PickleValue) -> PickleValue? {
         guard let items = dictionary(value) else { return nil }
         var result: PickleValue?
-        for place in stride(from: 0, to: items.count - 1, by: 2) where string(items[place]) == key {
-            result = items[place + 1]
+        for index in stride(from: 0, to: items.count - 1, by: 2) where string(items[index]) == key {
+            result = items[index + 1]
         }
         return result
     }
 
     /// The tensor, or nil.
     func tensor(_ value: PickleValue) -> TorchTensor? {
-        guard case .tensor(let place) = object(value)?.kind else { return nil }
-        return tensors[place]
+        guard case .tensor(let index) = object(value)?.kind else { return nil }
+        return tensors[index]
     }
 }

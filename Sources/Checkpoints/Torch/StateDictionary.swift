@@ -59,13 +59,13 @@ struct StateDictionary {
             throw PVITError(.torchPickleLimit, "the dictionaries of the checkpoint are nested too deeply")
         }
         let items = heap.dictionary(dictionary) ?? []
-        for place in stride(from: 0, to: items.count - 1, by: 2) {
+        for index in stride(from: 0, to: items.count - 1, by: 2) {
             work += 1
             guard work <= Self.maximumWork else {
                 throw PVITError(.torchPickleLimit, "the dictionaries of the checkpoint have too many members")
             }
-            guard let key = keyText(items[place]) else { continue }
-            let value = items[place + 1]
+            guard let key = keyText(items[index]) else { continue }
+            let value = items[index + 1]
             let tensor = heap.tensor(value)
             guard tensor != nil || heap.dictionary(value) != nil else { continue }
             if isOutermost, tensor == nil, key.contains("optim") || key.contains("sched") { continue }

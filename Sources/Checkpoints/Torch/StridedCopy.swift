@@ -45,19 +45,19 @@ struct StridedCopy {
         var destinationOffset = offset
         while true {
             copyRuns(inner.count, inner, source, sourceOffset, &destination, destinationOffset)
-            var place = outer.count - 1
-            while place >= 0 {
-                let dimension = outer[place]
-                indices[place] += 1
+            var axis = outer.count - 1
+            while axis >= 0 {
+                let dimension = outer[axis]
+                indices[axis] += 1
                 sourceOffset += dimension.sourceStride
                 destinationOffset += dimension.destinationStride
-                if indices[place] < dimension.count { break }
-                indices[place] = 0
+                if indices[axis] < dimension.count { break }
+                indices[axis] = 0
                 sourceOffset -= dimension.count * dimension.sourceStride
                 destinationOffset -= dimension.count * dimension.destinationStride
-                place -= 1
+                axis -= 1
             }
-            if place < 0 { return }
+            if axis < 0 { return }
         }
     }
 
@@ -73,9 +73,9 @@ struct StridedCopy {
         default:
             source.withUnsafeBytes { source in
                 destination.withUnsafeMutableBytes { destination in
-                    for place in 0..<count {
-                        let from = sourceOffset + place * dimension.sourceStride
-                        let to = destinationOffset + place * dimension.destinationStride
+                    for index in 0..<count {
+                        let from = sourceOffset + index * dimension.sourceStride
+                        let to = destinationOffset + index * dimension.destinationStride
                         // Slicing checks both ranges.
                         UnsafeMutableRawBufferPointer(rebasing: destination[to..<to + runByteCount])
                             .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[from..<from + runByteCount]))

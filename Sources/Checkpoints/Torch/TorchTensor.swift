@@ -103,7 +103,7 @@ struct TorchTensor {
     ///   - strides: The distance of neighbouring elements in each dimension, in elements.
     /// - Throws: `torch.tensor`.
     init(
-        storage place: Int, of storage: TorchStorage, type: TorchElementType, offset: Int, sizes: [Int], strides: [Int]
+        storage index: Int, of storage: TorchStorage, type: TorchElementType, offset: Int, sizes: [Int], strides: [Int]
     ) throws {
         func malformed(_ what: String) -> PVITError {
             PVITError(
@@ -136,7 +136,7 @@ struct TorchTensor {
         guard byteCount <= max(available, Self.maximumRepeatedByteCount) else {
             throw malformed("repeats the elements of its storage too often")
         }
-        self.storage = place
+        self.storage = index
         self.type = type
         self.shape = shape
         self.byteStrides = byteStrides

@@ -232,28 +232,29 @@ struct Unpickler {
     /// or `(key, first element, count)` of a view. The location (`cpu`, `cuda:0`) does not matter.
     private mutating func pushStorage() throws {
         let malformed = PVITError(.torchPickle, "the pickle refers to a storage that is not described properly")
-        guard let parts = heap.tuple(try pop(1)[0]), (5...6).contains(parts.count),
-            heap.string(parts[0]) == "storage", case .global(.storageClass(let type)) = heap.object(parts[1])?.kind,
-            let key = heap.string(parts[2]), case .integer(let count) = parts[4], count >= 0
+        guard let elements = heap.tuple(try pop(1)[0]), (5...6).contains(elements.count),
+            heap.string(elements[0]) == "storage",
+            case .global(.storageClass(let type)) = heap.object(elements[1])?.kind,
+            let key = heap.string(elements[2]), case .integer(let count) = elements[4], count >= 0
         else { throw malformed }
-        var part = 0..<count
-        if parts.count == 6, parts[5] != .none {
-            guard let view = heap.tuple(parts[5]), view.count == 3, case .integer(let first) = view[1],
+        var usable = 0..<count
+        if elements.count == 6, elements[5] != .none {
+            guard let view = heap.tuple(elements[5]), view.count == 3, case .integer(let first) = view[1],
                 case .integer(let length) = view[2], first >= 0, length >= 0, first <= count, length <= count - first
             else { throw malformed }
-            part = first..<first + length
+            usable = first..<first + length
         }
-        heap.storages.append(TorchStorage(key: key, type: type, count: count, part: part))
+        heap.storages.append(TorchStorage(key: key, type: type, count: count, usable: usable))
         push(PickleObject(kind: .storage(heap.storages.count - 1)))
     }
 
     private mutating func pushTensor(_ arguments: [PickleValue], isTyped: Bool) throws {
         let malformed = Self.badArguments("torch._utils._rebuild_tensor_v\(isTyped ? 3 : 2)")
         guard (isTyped ? 7...8 : 6...7).contains(arguments.count),
-            case .storage(let place) = heap.object(arguments[0])?.kind, case .integer(let offset) = arguments[1],
+            case .storage(let index) = heap.object(arguments[0])?.kind, case .integer(let offset) = arguments[1],
             let sizes = integers(arguments[2]), let strides = integers(arguments[3])
         else { throw malformed }
-        let storage = heap.storages[place]
+        let storage = heap.storages[index]
         var type = storage.type
         if isTyped {
             guard case .global(.dtype(let dtype)) = heap.object(arguments[6])?.kind else { throw malformed }
@@ -263,7 +264,7 @@ struct Unpickler {
         }
         heap.tensors.append(
             try TorchTensor(
-                storage: place, of: storage, type: type, offset: offset, sizes: sizes, strides: strides))
+                storage: index, of: storage, type: type, offset: offset, sizes: sizes, strides: strides))
         push(PickleObject(kind: .tensor(heap.tensors.count - 1)))
     }
 

@@ -20,7 +20,7 @@ struct ZipArchive {
 
     /// The entries in the order of the directory.
     let entries: [Entry]
-    private let places: [String: Int]
+    private let indices: [String: Int]
 
     /// The most entries. `torch.save` writes one for each storage; the largest models have a few thousand.
     private static let maximumEntryCount = 1 << 16
@@ -46,14 +46,14 @@ struct ZipArchive {
                 remedy: "save the weights in several files")
         }
         var entries: [Entry] = []
-        var places: [String: Int] = [:]
+        var indices: [String: Int] = [:]
         entries.reserveCapacity(end.entryCount)
         var position = end.directory.lowerBound
         for _ in 0..<end.entryCount {
             let record = try ZipDirectoryRecord(in: file, at: position, before: end.directory.upperBound)
             position = record.end
             try Self.checkName(record.name, at: record.range)
-            guard places.updateValue(entries.count, forKey: record.name) == nil else {
+            guard indices.updateValue(entries.count, forKey: record.name) == nil else {
                 throw PVITError(
                     .torchArchiveDuplicate, "the archive has two entries called \(record.name)", bytes: record.range)
             }
@@ -68,11 +68,11 @@ struct ZipArchive {
         }
         try Self.checkOverlap(entries)
         self.entries = entries
-        self.places = places
+        self.indices = indices
     }
 
     /// The entry of a name, or nil.
-    func entry(named name: String) -> Entry? { places[name].map { entries[$0] } }
+    func entry(named name: String) -> Entry? { indices[name].map { entries[$0] } }
 
     private static func checkName(_ name: String, at bytes: Range<UInt64>) throws {
         let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)

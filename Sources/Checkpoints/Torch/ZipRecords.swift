@@ -16,8 +16,9 @@ struct ZipEndRecord {
 
     /// Finds the end record and the ZIP64 end record, if there is one, and checks that they agree.
     init(of file: borrowing MappedFile) throws {
-        let place = try Self.find(in: file)
-        let (disks, diskEntries, entries, size, offset) = try file.withBytes(place..<place + Self.byteCount) { span in
+        let position = try Self.find(in: file)
+        let (disks, diskEntries, entries, size, offset) = try file.withBytes(position..<position + Self.byteCount) {
+            span in
             (
                 try span.littleEndian(at: 4, as: UInt32.self), try span.littleEndian(at: 8, as: UInt16.self),
                 try span.littleEndian(at: 10, as: UInt16.self), try span.littleEndian(at: 12, as: UInt32.self),
@@ -27,30 +28,30 @@ struct ZipEndRecord {
         var fields = Fields(
             entryCount: UInt64(entries), diskEntryCount: UInt64(diskEntries), size: UInt64(size),
             offset: UInt64(offset))
-        var directoryEnd = place
-        if let zip64 = try Self.zip64Record(before: place, in: file) {
+        var directoryEnd = position
+        if let zip64 = try Self.zip64Record(before: position, in: file) {
             let agrees =
                 (entries == .max || UInt64(entries) == zip64.fields.entryCount)
                 && (size == .max || UInt64(size) == zip64.fields.size)
                 && (offset == .max || UInt64(offset) == zip64.fields.offset)
-            guard agrees else { throw Self.malformed("the archive's two end records disagree", at: place) }
+            guard agrees else { throw Self.malformed("the archive's two end records disagree", at: position) }
             fields = zip64.fields
-            directoryEnd = zip64.place
+            directoryEnd = zip64.position
         }
         guard disks == 0, fields.diskEntryCount == fields.entryCount else {
-            throw Self.malformed("the archive is split into several files", at: place)
+            throw Self.malformed("the archive is split into several files", at: position)
         }
         guard let offset = Int(exactly: fields.offset), let size = Int(exactly: fields.size),
             offset <= directoryEnd, size == directoryEnd - offset
         else {
             throw Self.malformed(
                 "the archive's directory of \(fields.size) bytes at byte \(fields.offset) does not end at byte "
-                    + "\(directoryEnd), where the end record begins", at: place)
+                    + "\(directoryEnd), where the end record begins", at: position)
         }
         guard fields.entryCount <= UInt64(size / ZipDirectoryRecord.byteCount) else {
             throw Self.malformed(
                 "the archive says that it has \(fields.entryCount) entries, for which its directory of \(size) bytes "
-                    + "is too small", at: place)
+                    + "is too small", at: position)
         }
         directory = offset..<directoryEnd
         entryCount = Int(fields.entryCount)
@@ -66,29 +67,29 @@ struct ZipEndRecord {
     /// The offset of the last end record whose comment reaches exactly to the end of the file.
     private static func find(in file: borrowing MappedFile) throws -> Int {
         let tail = max(0, file.byteCount - byteCount - Int(UInt16.max))..<file.byteCount
-        let place: Int? = try file.withBytes(tail) { span in
-            var place = span.byteCount - byteCount
-            while place >= 0 {
-                if try span.littleEndian(at: place, as: UInt32.self) == signature {
-                    let comment = Int(try span.littleEndian(at: place + 20, as: UInt16.self))
-                    if place + byteCount + comment == span.byteCount { return tail.lowerBound + place }
+        let position: Int? = try file.withBytes(tail) { span in
+            var position = span.byteCount - byteCount
+            while position >= 0 {
+                if try span.littleEndian(at: position, as: UInt32.self) == signature {
+                    let comment = Int(try span.littleEndian(at: position + 20, as: UInt16.self))
+                    if position + byteCount + comment == span.byteCount { return tail.lowerBound + position }
                 }
-                place -= 1
+                position -= 1
             }
             return nil
         }
-        guard let place else {
+        guard let position else {
             throw PVITError(
                 .torchArchive, "the file begins as a ZIP archive, but the archive's end is missing",
                 bytes: UInt64(tail.lowerBound)..<UInt64(tail.upperBound), remedy: "download or copy the file again")
         }
-        return place
+        return position
     }
 
     /// The ZIP64 end record that the locator in front of the end record points to, or nil without a locator.
     private static func zip64Record(
         before end: Int, in file: borrowing MappedFile
-    ) throws -> (fields: Fields, place: Int)? {
+    ) throws -> (fields: Fields, position: Int)? {
         let locator = end - locatorByteCount
         guard locator >= 0 else { return nil }
         let offset: UInt64? = try file.withBytes(locator..<end) { span in
@@ -96,26 +97,26 @@ struct ZipEndRecord {
             return try span.littleEndian(at: 8)
         }
         guard let offset else { return nil }
-        guard let place = Int(exactly: offset), place <= locator, locator - place >= zip64ByteCount else {
+        guard let position = Int(exactly: offset), position <= locator, locator - position >= zip64ByteCount else {
             throw malformed("the archive's ZIP64 end record cannot be at byte \(offset)", at: locator)
         }
-        return try file.withBytes(place..<locator) { span in
+        return try file.withBytes(position..<locator) { span in
             guard try span.littleEndian(at: 0, as: UInt32.self) == zip64Signature,
                 try span.littleEndian(at: 4, as: UInt64.self) == UInt64(span.byteCount - 12)
-            else { throw malformed("the archive's ZIP64 end record is not valid", at: place) }
+            else { throw malformed("the archive's ZIP64 end record is not valid", at: position) }
             guard try span.littleEndian(at: 16, as: UInt64.self) == 0 else {
-                throw malformed("the archive is split into several files", at: place)
+                throw malformed("the archive is split into several files", at: position)
             }
             let fields = Fields(
                 entryCount: try span.littleEndian(at: 32), diskEntryCount: try span.littleEndian(at: 24),
                 size: try span.littleEndian(at: 40), offset: try span.littleEndian(at: 48))
-            return (fields, place)
+            return (fields, position)
         }
     }
 
-    private static func malformed(_ what: String, at place: Int) -> PVITError {
+    private static func malformed(_ what: String, at position: Int) -> PVITError {
         PVITError(
-            .torchArchive, what, bytes: UInt64(place)..<UInt64(place) + UInt64(byteCount),
+            .torchArchive, what, bytes: UInt64(position)..<UInt64(position) + UInt64(byteCount),
             remedy: "download or copy the file again")
     }
 }
@@ -141,24 +142,25 @@ struct ZipDirectoryRecord {
     /// The offset of the next record.
     var end: Int { Int(range.upperBound) }
 
-    init(in file: borrowing MappedFile, at place: Int, before limit: Int) throws {
+    init(in file: borrowing MappedFile, at position: Int, before limit: Int) throws {
         let malformed = PVITError(
-            .torchArchive, "the archive's directory is not valid", bytes: UInt64(place)..<UInt64(limit),
+            .torchArchive, "the archive's directory is not valid", bytes: UInt64(position)..<UInt64(limit),
             remedy: "download or copy the file again")
-        guard limit - place >= Self.byteCount else { throw malformed }
-        self = try file.withBytes(place..<limit) { span in
+        guard limit - position >= Self.byteCount else { throw malformed }
+        self = try file.withBytes(position..<limit) { span in
             guard try span.littleEndian(at: 0, as: UInt32.self) == Self.signature else { throw malformed }
             let nameLength = Int(try span.littleEndian(at: 28, as: UInt16.self))
             let extraLength = Int(try span.littleEndian(at: 30, as: UInt16.self))
             let commentLength = Int(try span.littleEndian(at: 32, as: UInt16.self))
             let length = Self.byteCount + nameLength + extraLength + commentLength
             guard length <= span.byteCount else { throw malformed }
-            return try Self(span.extracting(first: length), at: place, nameLength: nameLength, extraLength: extraLength)
+            return try Self(
+                span.extracting(first: length), at: position, nameLength: nameLength, extraLength: extraLength)
         }
     }
 
-    private init(_ span: RawSpan, at place: Int, nameLength: Int, extraLength: Int) throws {
-        range = UInt64(place)..<UInt64(place + span.byteCount)
+    private init(_ span: RawSpan, at position: Int, nameLength: Int, extraLength: Int) throws {
+        range = UInt64(position)..<UInt64(position + span.byteCount)
         self.nameLength = nameLength
         let nameEnd = Self.byteCount + nameLength
         guard let name = String(validating: try span.copyBytes(Self.byteCount..<nameEnd), as: UTF8.self) else {
@@ -260,8 +262,8 @@ private struct Zip64Extra {
             if tag == 1 {
                 guard !isFound else { throw malformed("the entry has two ZIP64 fields") }
                 isFound = true
-                for place in 0..<min(length / 8, 3) {
-                    values.append(try span.littleEndian(at: position + place * 8))
+                for index in 0..<min(length / 8, 3) {
+                    values.append(try span.littleEndian(at: position + index * 8))
                 }
             }
             position += length

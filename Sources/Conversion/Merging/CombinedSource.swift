@@ -35,8 +35,8 @@ struct CombinedSource: TensorSource {
         }
         let shared = rows.clamped(to: 0..<baseTensor.shape.rows)
         if !shared.isEmpty {
-            var part = destination._mutatingExtracting(first: shared.count * tensor.bytesPerRow)
-            try combine(shared, of: tensor, with: baseTensor, into: &part)
+            var slice = destination._mutatingExtracting(first: shared.count * tensor.bytesPerRow)
+            try combine(shared, of: tensor, with: baseTensor, into: &slice)
         }
         guard shared.count < rows.count else { return }
         var rest = destination._mutatingExtracting(last: (rows.count - shared.count) * tensor.bytesPerRow)
@@ -57,8 +57,8 @@ struct CombinedSource: TensorSource {
                     into: &destination)
             }
         }
-        if !isFinite, let place = FloatVectors.firstNotFinite(destination.bytes, tensor.elementType) {
-            let row = rows.lowerBound + place / max(tensor.shape.elementsPerRow, 1)
+        if !isFinite, let index = FloatVectors.firstNotFinite(destination.bytes, tensor.elementType) {
+            let row = rows.lowerBound + index / max(tensor.shape.elementsPerRow, 1)
             throw PVITError(
                 .mergeNotFinite, "row \(row) of the result has a number that is infinite or not a number",
                 tensor: tensor.name, remedy: "check that base and delta belong together")

@@ -102,8 +102,8 @@ private struct TypePolicy {
         }
         // A pattern with wildcards applies to the matching tensors that can have its type. For a full name, an
         // impossible type is an error.
-        let fitting = overrides.indices.filter { place in
-            let (pattern, override) = overrides[place]
+        let fitting = overrides.indices.filter { index in
+            let (pattern, override) = overrides[index]
             return pattern.matches(tensor.name.rawValue)
                 && (pattern.isName || Self.isPossible(override.encoding, for: tensor))
         }

@@ -91,8 +91,8 @@ struct TileProducer {
         var span = copy.mutableSpan
         var bytes = span.mutableBytes
         try source.readRows(rows, of: tensor, into: &bytes)
-        if let place = FloatVectors.firstNotFinite(bytes.bytes, tensor.elementType) {
-            let row = rows.lowerBound + place / max(tensor.shape.elementsPerRow, 1)
+        if let index = FloatVectors.firstNotFinite(bytes.bytes, tensor.elementType) {
+            let row = rows.lowerBound + index / max(tensor.shape.elementsPerRow, 1)
             throw PVITError(
                 .weightNotFinite, "row \(row) has a number that is infinite or not a number",
                 remedy: "the checkpoint is damaged: download or copy it again")
@@ -125,10 +125,10 @@ struct TileProducer {
                 statistics: FloatVectors.statistics(of: originals.span, decoded: originals.span))
         }
         let content = try Self.narrow(originals, type)
-        if let place = FloatVectors.firstNotFinite(content.span.bytes, type) {
-            let row = rows.lowerBound + place / max(tensor.shape.elementsPerRow, 1)
+        if let index = FloatVectors.firstNotFinite(content.span.bytes, type) {
+            let row = rows.lowerBound + index / max(tensor.shape.elementsPerRow, 1)
             throw PVITError(
-                .numberTooLarge, "row \(row) has the number \(originals[place]), which is too large for \(type)",
+                .numberTooLarge, "row \(row) has the number \(originals[index]), which is too large for \(type)",
                 remedy: "choose bf16 or f32 for this tensor, such as with --override '\(tensor.name)=bf16'")
         }
         try Self.widen(content.span.bytes, type, into: &decoded)

@@ -5,16 +5,16 @@ import Tensors
 struct JoinedSource: TensorSource {
     let tensors: [TensorDescription]
     private let sources: [any TensorSource]
-    private let placeOfTensor: [TensorName: Int]
+    private let sourceIndices: [TensorName: Int]
 
     init(_ sources: [any TensorSource]) {
         self.sources = sources
         tensors = sources.flatMap(\.tensors)
-        var places: [TensorName: Int] = [:]
-        for (place, source) in sources.enumerated() {
-            for tensor in source.tensors { places[tensor.name] = place }
+        var indices: [TensorName: Int] = [:]
+        for (index, source) in sources.enumerated() {
+            for tensor in source.tensors { indices[tensor.name] = index }
         }
-        placeOfTensor = places
+        sourceIndices = indices
     }
 
     func readRows(
@@ -31,9 +31,9 @@ struct JoinedSource: TensorSource {
 
     /// The source that has a tensor.
     private func source(of tensor: TensorDescription) throws -> any TensorSource {
-        guard let place = placeOfTensor[tensor.name] else {
+        guard let index = sourceIndices[tensor.name] else {
             throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: tensor.name)
         }
-        return sources[place]
+        return sources[index]
     }
 }

@@ -90,10 +90,10 @@ extension Tower {
 
     private init(
         _ kind: Kind, _ checkpoint: Checkpoint, config: JSONObject, preprocessor: JSONObject?, featureWidth: Int,
-        inventory: TowerInventory, isPart: (String) -> Bool
+        inventory: TowerInventory, belongs: (String) -> Bool
     ) throws {
-        let (parts, others) = checkpoint.weights.tensors.divided { isPart($0.name.rawValue) }
-        try inventory.check(parts, title: kind.title, file: checkpoint.path)
+        let (own, others) = checkpoint.weights.tensors.divided { belongs($0.name.rawValue) }
+        try inventory.check(own, title: kind.title, file: checkpoint.path)
         self.init(
             kind: kind, path: checkpoint.path, config: config, preprocessor: preprocessor,
             sourceFiles: checkpoint.sourceFiles.map { $0.with(role: kind.title) },

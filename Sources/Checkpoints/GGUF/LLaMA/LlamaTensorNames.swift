@@ -10,7 +10,7 @@ package enum LlamaTensorNames {
     private static let whole: [(gguf: String, transformers: String)] = [
         ("token_embd", "model.embed_tokens"), ("output_norm", "model.norm"), ("output", "lm_head"),
     ]
-    private static let parts: [(gguf: String, transformers: String)] = [
+    private static let layerTensors: [(gguf: String, transformers: String)] = [
         ("attn_norm", "input_layernorm"), ("attn_q", "self_attn.q_proj"), ("attn_k", "self_attn.k_proj"),
         ("attn_v", "self_attn.v_proj"), ("attn_output", "self_attn.o_proj"),
         ("ffn_norm", "post_attention_layernorm"), ("ffn_gate", "mlp.gate_proj"), ("ffn_up", "mlp.up_proj"),
@@ -50,7 +50,7 @@ package enum LlamaTensorNames {
         guard stem.hasPrefix(layers.from) else { return nil }
         let rest = stem.dropFirst(layers.from.count)
         guard let dot = rest.firstIndex(of: "."), let layer = Int(rest[..<dot]), layer >= 0, "\(layer)" == rest[..<dot],
-            let pair = parts.first(where: { from($0) == rest[rest.index(after: dot)...] })
+            let pair = layerTensors.first(where: { from($0) == rest[rest.index(after: dot)...] })
         else { return nil }
         let rotated: Rotated? = pair.gguf == "attn_q" ? .query : pair.gguf == "attn_k" ? .key : nil
         return (TensorName("\(layers.to)\(layer).\(to(pair))\(suffix)"), rotated)

@@ -47,23 +47,23 @@ struct GGUFTokenizer {
     ///
     /// - Throws: `gguf.tokenizer` for two tokens in use with one text.
     private static func nameFillers(_ tokens: inout [String], _ kinds: inout [PieceKind], _ file: GGUFFile) throws {
-        var places: [[UInt8]: Int] = [:]
+        var idOfText: [[UInt8]: Int] = [:]
         for id in tokens.indices {
             if tokens[id].isEmpty {
                 tokens[id] = "[EMPTY_\(id)]"
                 kinds[id] = .unused
             }
-            guard let other = places[Array(tokens[id].utf8)] else {
-                places[Array(tokens[id].utf8)] = id
+            guard let other = idOfText[Array(tokens[id].utf8)] else {
+                idOfText[Array(tokens[id].utf8)] = id
                 continue
             }
             let text = tokens[id]
             guard let filler = [id, other].first(where: { kinds[$0] == .unused }) else {
                 throw failure(file, "tokens \(other) and \(id) are both \"\(text.prefix(40))\"")
             }
-            places[Array(text.utf8)] = filler == id ? other : id
+            idOfText[Array(text.utf8)] = filler == id ? other : id
             tokens[filler] = "[UNUSED_\(filler)]"
-            if let third = places.updateValue(filler, forKey: Array(tokens[filler].utf8)) {
+            if let third = idOfText.updateValue(filler, forKey: Array(tokens[filler].utf8)) {
                 throw failure(file, "tokens \(third) and \(filler) are both \"\(tokens[filler])\"")
             }
         }
