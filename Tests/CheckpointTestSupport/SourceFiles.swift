@@ -1,4 +1,4 @@
-@testable import Checkpoints
+import Checkpoints
 
 /// Reads a file and checks the checksums that it stores.
 package func verify(_ file: any WeightFile) throws {

@@ -66,7 +66,7 @@ extension RotaryParameters.Scaling {
 
         init(_ divisors: [Float], theta: Double) {
             points = divisors.enumerated().map { index, divisor in
-                (wavelength(index, width: divisors.count * 2, theta: theta), Double(divisor))
+                (RotaryParameters.Scaling.wavelength(index, width: divisors.count * 2, theta: theta), Double(divisor))
             }
         }
 
