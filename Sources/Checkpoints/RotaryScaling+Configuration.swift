@@ -1,5 +1,5 @@
 import Architectures
-import Tensors
+import Storage
 
 extension RotaryParameters.Scaling {
     /// `rope_scaling` of config.json; nil for no scaling.

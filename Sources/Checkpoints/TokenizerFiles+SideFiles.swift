@@ -1,6 +1,4 @@
-import Checkpoints
 import Storage
-import Tensors
 import Tokenization
 
 extension TokenizerFiles {

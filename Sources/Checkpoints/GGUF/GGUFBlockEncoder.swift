@@ -1,6 +1,4 @@
-import Checkpoints
 import Storage
-import Tensors
 
 /// Encodes GGUF's simple quantized types with the bits of ggml's reference encoders (`quantize_row_q8_0_ref`,
 /// `quantize_row_q4_0_ref` and `quantize_row_q4_1_ref` of ggml-quants.c).

@@ -1,4 +1,3 @@
-import Checkpoints
 import Storage
 import SystemPackage
 import Tensors

@@ -1,5 +1,4 @@
 import Architectures
-import Checkpoints
 import Storage
 import SystemPackage
 import Tensors

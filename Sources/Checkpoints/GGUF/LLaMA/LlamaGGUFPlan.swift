@@ -1,4 +1,5 @@
 import Architectures
+import Storage
 import Tensors
 
 /// The tensors of a GGUF file that is written, with their types and their order.

@@ -1,6 +1,4 @@
-import Checkpoints
 import Storage
-import Tensors
 import Tokenization
 
 /// Converts a byte-level BPE tokenizer.json to the tables of a GGUF file (`gpt2`).

@@ -1,6 +1,4 @@
-import Checkpoints
 import Storage
-import Tensors
 import Tokenization
 
 /// Converts a SentencePiece BPE tokenizer.model and its added tokens to the tables of a GGUF file (`llama`).

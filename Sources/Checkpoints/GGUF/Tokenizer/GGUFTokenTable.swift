@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 import Tokenization
 
 /// The tokens of a GGUF file that is written, of either kind of tokenizer.

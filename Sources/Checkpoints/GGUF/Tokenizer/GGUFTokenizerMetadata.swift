@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 import Tokenization
 
 extension PVITError.Code {
