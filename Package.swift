@@ -105,7 +105,8 @@ let package = Package(
         .testTarget(
             name: "CheckpointsTests",
             dependencies: [
-                "Architectures", "Checkpoints", "CheckpointTestSupport", "Storage", "Tensors", "TestSupport", "Tokenization",
+                "Architectures", "Checkpoints", "CheckpointTestSupport", "Storage", "Tensors", "TestSupport",
+                "Tokenization",
                 systemPackage,
             ],
             resources: [.copy("Fixtures")]),
