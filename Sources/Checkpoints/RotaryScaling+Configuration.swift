@@ -1,6 +1,5 @@
 import Architectures
 import Storage
-import Tensors
 
 extension RotaryParameters.Scaling {
     /// `rope_scaling` of config.json; nil for no scaling.

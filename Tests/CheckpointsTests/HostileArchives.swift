@@ -97,7 +97,7 @@ let hostileArchives: [HostileFile] = {
         changed("a directory that begins too late", "archive") { $0.directoryOffset = 100_000 },
         changed("a directory that begins too early", "archive") { $0.directoryOffset = 0 },
         changed("bytes between directory and end", "archive") { $0.gap = [0] },
-        changed("one disk of several", "archive", "part") { $0.disk = 1 },
+        changed("one disk of several", "archive", "split") { $0.disk = 1 },
         changed("no pickle", "not-a-checkpoint", "data.pkl") { $0.entries.remove(at: 0) },
         changed("no entries", "not-a-checkpoint", "data.pkl") { $0.entries = [.init("a", [1])] },
         changed("two pickles", "not-a-checkpoint", "2 files") { $0.entries.append(.init("other/data.pkl", [1])) },
@@ -164,7 +164,7 @@ let hostileLegacyFiles: [HostileFile] = {
         file("a storage of 2^62 elements", "storage", "elements", head, weights, keys, count(1 << 62), data),
         file("a cut storage", "storage", "ends", head, weights, keys, count(2), [1, 2, 3]),
         file("a cut count", "storage", "ends", head, weights, keys, [1, 2, 3]),
-        file("bytes after the storages", "storage", "goes on", head, weights, keys, count(2), data, [0]),
+        file("bytes after the storages", "storage", "after its last", head, weights, keys, count(2), data, [0]),
         file("a tensor without storage", "storage", "not in the file", head, weights, P.pickle([0x5D])),
     ]
 }()

@@ -216,7 +216,7 @@ struct HuggingFaceFolderTests {
     func otherFiles() throws {
         let folder = try TemporaryFolder()
         let cases: [([UInt8], PVITError.Code, String)] = [
-            ([], .formatUnknown, "empty"), (Array("hello world".utf8), .formatUnknown, "known format"),
+            ([], .formatUnknown, "empty"), (Array("hello world".utf8), .formatUnknown, "not known"),
         ]
         for (bytes, code, word) in cases {
             let path = try folder.write("file", bytes)

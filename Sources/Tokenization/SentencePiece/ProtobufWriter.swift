@@ -1,4 +1,4 @@
-import Tensors
+import Storage
 
 /// Writes the wire format of Protocol Buffers (https://protobuf.dev/programming-guides/encoding).
 package struct ProtobufWriter {

@@ -1,5 +1,4 @@
 import Storage
-import Tensors
 import Tokenization
 
 /// Converts a byte-level BPE tokenizer.json to the tables of a GGUF file (`gpt2`).

@@ -1,5 +1,4 @@
 import Storage
-import Tensors
 import Tokenization
 
 /// A `gpt2` tokenizer of a GGUF file, byte-level BPE, as a tokenizer.json that gives the same ids.

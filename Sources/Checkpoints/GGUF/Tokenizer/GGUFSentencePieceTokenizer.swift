@@ -1,5 +1,4 @@
 import Storage
-import Tensors
 import Tokenization
 
 /// A `llama` tokenizer of a GGUF file, SentencePiece BPE, as a tokenizer.model that gives the same ids.

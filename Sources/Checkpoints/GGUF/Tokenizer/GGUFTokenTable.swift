@@ -1,5 +1,4 @@
 import Storage
-import Tensors
 import Tokenization
 
 /// The tokens of a GGUF file that is written, of either kind of tokenizer.

@@ -1,5 +1,4 @@
 import Storage
-import Tensors
 import Tokenization
 
 /// The tokenizer of a GGUF file, converted to the files of `transformers`.

@@ -1,5 +1,4 @@
 import Storage
-import Tensors
 import Tokenization
 
 extension PVITError.Code {
