@@ -52,7 +52,7 @@ struct TorchLayout {
         }
         heap = unpickler.heap
         var entries: [ExactText: ZipArchive.Entry] = [:]
-        let data = folder + "data/"
+        let data = String(folder) + "data/"
         for entry in archive.entries {
             if let key = entry.name.dropping(prefix: data) { entries[ExactText(key)] = entry }
         }

@@ -60,7 +60,6 @@ public final class PVITVision {
         imageProjection = try layer(projections.image)
         regionProjection = try projections.region.map(layer)
         boxProjection = try projections.box.map(layer)
-        seesRegions = regionProjection != nil
         preparation = ImagePreparation(clip, regions: regions)
         // Features, projected features, embeddings of the boxes, their sum, and the decoder's input.
         let numberCount = (regionProjection?.inputs ?? 0) * 2 + hiddenSize * 4
