@@ -54,8 +54,8 @@ public final class PVITVision {
             regionFeatureWidth: try encoder.map { try RegionEncoderConfiguration.featureWidth(in: $0.object ?? [:]) })
         func layer(_ tensors: WeightAndBias) throws -> LinearLayer {
             try LinearLayer(
-                weight: tensors.weight.name, bias: tensors.bias.name, inputs: tensors.weight.shape[1], outputs: hiddenSize,
-                in: container)
+                weight: tensors.weight.name, bias: tensors.bias.name, inputs: tensors.weight.shape[1],
+                outputs: hiddenSize, in: container)
         }
         imageProjection = try layer(projections.image)
         regionProjection = try projections.region.map(layer)
