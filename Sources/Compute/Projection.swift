@@ -14,7 +14,7 @@ package struct Projection: Sendable {
         /// Rows of the matrix, all within `tile`.
         let rows: Range<Int>
         /// The location of the tile, if it can be used in place.
-        let location: TilesInPlace.Place?
+        let location: TilesInPlace.Location?
         /// The offset of the rows in the tile, in bytes.
         let offset: Int
         let scale: Float

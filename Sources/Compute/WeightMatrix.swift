@@ -125,10 +125,10 @@ package final class WeightMatrix: Sendable {
     func scale(ofTile tile: Int) -> Float { tiles[tile].scale }
 
     /// The location of a tile that products may use in place; nil when they have to ask for its bytes.
-    func location(ofTile tile: Int) -> TilesInPlace.Place? {
+    func location(ofTile tile: Int) -> TilesInPlace.Location? {
         let groups = (tileStarts[tile + 1] - tileStarts[tile] + rowsPerGroup - 1) / rowsPerGroup
         guard stream == nil, groups * bytesPerGroup <= tiles[tile].decodedByteCount else { return nil }
-        return container.place(of: tiles[tile], of: tensor)
+        return container.location(of: tiles[tile], in: tensor)
     }
 
     /// Lends the bytes of rows `rows`, all of one tile and beginning with a whole group, and the tile's scale, to a

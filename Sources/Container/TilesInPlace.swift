@@ -5,7 +5,7 @@ import Storage
 /// Valid only during the call of `Container.withTilesInPlace` that provides it.
 public struct TilesInPlace {
     /// The location of a tile that is stored uncompressed.
-    public struct Place: Sendable {
+    public struct Location: Sendable {
         fileprivate let number: Int
         fileprivate let offset: Int
     }
@@ -19,17 +19,17 @@ public struct TilesInPlace {
     }
 
     /// The start of a tile's bytes; nil if its checksum has not been verified yet.
-    public func start(of place: Place) -> UnsafeRawPointer? {
-        verified.contains(place.number) ? file + place.offset : nil
+    public func start(of location: Location) -> UnsafeRawPointer? {
+        verified.contains(location.number) ? file + location.offset : nil
     }
 }
 
 extension Container {
     /// The location of a tile; nil if it has to be decoded.
-    public func place(of tile: StoredTile, of tensor: StoredTensor) -> TilesInPlace.Place? {
+    public func location(of tile: StoredTile, in tensor: StoredTensor) -> TilesInPlace.Location? {
         let range = Int(clamping: tile.storedRange.lowerBound)..<Int(clamping: tile.storedRange.upperBound)
         guard tile.codec == .stored, range.upperBound <= file.byteCount else { return nil }
-        return TilesInPlace.Place(number: tensor.firstTile + tile.index, offset: range.lowerBound)
+        return TilesInPlace.Location(number: tensor.firstTile + tile.index, offset: range.lowerBound)
     }
 
     /// Calls `body` with access to the bytes of uncompressed tiles.

@@ -49,9 +49,9 @@ enum SplitPattern: Sendable, CaseIterable {
     private static func run(
         from start: Int, to end: Int, in text: ClassifiedText, while matches: (CharacterClass) -> Bool
     ) -> Int {
-        var place = start
-        while place < end, matches(text.classes[place]) { place += 1 }
-        return place
+        var position = start
+        while position < end, matches(text.classes[position]) { position += 1 }
+        return position
     }
 
     private static func gpt2End(from start: Int, to end: Int, in text: ClassifiedText) -> Int {
