@@ -149,7 +149,7 @@ struct MalformedJSONTests {
             ], names: "MergedWithNext")
         expect(
             ["pre_tokenizer": ["type": "Sequence", "pretokenizers": [["type": "ByteLevel"], ["type": "Digits"]]]],
-            names: "behind ByteLevel")
+            names: "after ByteLevel")
         expect(["decoder": ["type": "WordPiece"]], names: "WordPiece")
         expect(
             ["decoder": ["type": "Sequence", "decoders": [["type": "Fuse"], ["type": "ByteFallback"]]]],
