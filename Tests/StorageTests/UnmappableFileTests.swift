@@ -70,7 +70,7 @@ struct UnmappableFileTests {
             let error = #expect(throws: PVITError.self) {
                 _ = try MappedFile(path: path) { _, _, _ in MAP_FAILED }
             }
-            #expect(error?.code == .fileUnreadable && error?.remedy == "copy it to a local disk")
+            #expect(error?.code == .fileUnreadable && error?.remedy == "copy the file to a local disk")
         }
     }
 
