@@ -4,14 +4,14 @@ import Container
 import Storage
 
 /// The vision transformer of CLIP (arXiv 2103.00020, section 2.4; the architecture is that of arXiv 2010.11929 with a
-/// norm before the first layer), up to its last but one hidden state: what LLaVA and PVIT take for image tokens.
+/// norm before the first layer), up to its second to last hidden state, which LLaVA and PVIT use as image tokens.
 package final class CLIPVisionTower {
     /// The sizes.
     package let configuration: CLIPVisionConfiguration
     private let weights: CLIPVisionWeights
     private let engine: ComputeEngine
 
-    /// Opens the tower in a container; weights stay in the file until they are used.
+    /// Opens the tower in a container. Weights are read when they are used.
     ///
     /// - Throws: `vision.config`, `vision.unsupported`, `tensor.not-found`, `tensor.mismatch`.
     package init(in container: Container, engine: ComputeEngine) throws {
@@ -20,11 +20,11 @@ package final class CLIPVisionTower {
         self.engine = engine
     }
 
-    /// The features of an image: the last but one hidden state without the class token.
+    /// The features of an image: the second to last hidden state without the class token.
     ///
-    /// - Parameter planes: Normalised pixels `[3, imageSize, imageSize]`.
+    /// - Parameter planes: Normalized pixels `[3, imageSize, imageSize]`.
     /// - Returns: `[patchCount, hiddenSize]`, patches row by row.
-    /// - Throws: `vision.input` when there are not that many pixels; the errors of reading tiles.
+    /// - Throws: `vision.input` if the number of pixels is wrong; the errors of reading tiles.
     package func features(of planes: [Float]) throws -> Matrix {
         try hiddenState(of: planes, after: weights.layers.count).slice(1..<1 + configuration.patchCount)
     }

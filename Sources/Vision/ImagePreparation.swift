@@ -1,14 +1,14 @@
 import Architectures
 import Storage
 
-/// What a model makes of an image before it looks at it: the square of the vision tower, and the larger image of the
-/// region encoder.
+/// How an image is prepared for a model: as a square for the vision tower, and as a larger image for the region
+/// encoder.
 public struct ImagePreparation: Sendable, Hashable {
     /// The side of the vision tower's square, in pixels.
     public let squareSide: Int
     /// How the square is resampled.
     public let squareFilter: ResamplingFilter
-    /// What the region encoder asks of its input; nil for models without one.
+    /// The configuration of the region encoder; nil for models without one.
     public private(set) var regions: RegionEncoderConfiguration?
 
     /// The preparation for a vision tower, and for a region encoder if there is one.
@@ -18,21 +18,21 @@ public struct ImagePreparation: Sendable, Hashable {
         self.regions = regions
     }
 
-    /// The same for an image whose regions will not be asked about.
+    /// The preparation of an image whose regions are not needed.
     public var withoutRegions: ImagePreparation {
         var copy = self
         copy.regions = nil
         return copy
     }
 
-    /// Decodes an image file row by row, straight to what is made of it.
+    /// Decodes and prepares an image file row by row.
     ///
     /// - Throws: The errors of reading the file.
     public func prepare(_ file: borrowing ImageFile) throws -> PreparedImage {
         try prepare(size: file.header.size, orientation: file.header.orientation) { try file.readRows($0) }
     }
 
-    /// Prepares an image that is in memory.
+    /// Prepares an image in memory.
     public func prepare(_ image: PixelImage) throws -> PreparedImage {
         let length = image.width * 3
         return try prepare(size: image.size, orientation: .upright) { row in
@@ -45,7 +45,7 @@ public struct ImagePreparation: Sendable, Hashable {
     ) throws -> PreparedImage {
         let square = try RowResampler(
             from: size, to: PixelSize(width: squareSide, height: squareSide), filter: squareFilter)
-        // An image that is too narrow for regions can be seen as a whole.
+        // An image that is too narrow for the region encoder can still be used by the vision tower.
         let scaledSize = regions.flatMap { try? $0.inputSize(of: size) }
         let scaled = try scaledSize.map { try RowResampler(from: size, to: $0, filter: .bilinear) }
         try read { row in
@@ -57,17 +57,17 @@ public struct ImagePreparation: Sendable, Hashable {
     }
 }
 
-/// An image as a model looks at it. The original pixels are not kept.
+/// An image that is prepared for a model. The original pixels are not kept.
 public struct PreparedImage: Sendable {
-    /// The extent of the original as it is stored.
+    /// The size of the stored original.
     public let size: PixelSize
-    /// How viewers show the original.
+    /// How viewers turn the original.
     public let orientation: ImageOrientation
-    /// What tells the image apart.
+    /// Identifies the image.
     public let digest: ImageDigest
     /// The image for the vision tower.
     public let square: PixelImage
-    /// The image for the region encoder; nil when there is none, or the image is too narrow for it.
+    /// The image for the region encoder; nil if there is no encoder or the image is too narrow for it.
     public let scaled: PixelImage?
 
     init(size: PixelSize, orientation: ImageOrientation, square: PixelImage, scaled: PixelImage?) {
@@ -79,8 +79,8 @@ public struct PreparedImage: Sendable {
     }
 }
 
-/// What tells images apart that one model looks at: SHA-256 of an image's size and of what was made of it. Images that
-/// differ otherwise only are the same to the model.
+/// Identifies an image for one model: SHA-256 of the image's size and of its prepared images. Other differences do not
+/// matter to the model.
 public struct ImageDigest: Sendable, Hashable {
     private let digest: Digest
 

@@ -2,9 +2,9 @@ import Architectures
 import Compute
 
 extension CLIPVisionTower {
-    /// The features of an image of any size, as `features(of:)` gives them.
+    /// The features of an image of any size.
     ///
-    /// The image is resampled straight to the tower's square; nothing is cropped and the proportions are not kept, as
+    /// The image is resampled straight to the tower's square, without cropping and without keeping its proportions, as
     /// in LLaVA's and PVIT's training.
     ///
     /// - Throws: The errors of resizing and of `features(of:)`.
@@ -24,18 +24,16 @@ extension CLIPVisionTower {
 }
 
 extension RegionEncoder {
-    /// Encodes an image of any size, scaled to `configuration`'s edges bilinearly.
+    /// Encodes an image of any size, scaled bilinearly to the edges in `configuration`.
     ///
-    /// However large the image, no more than `configuration`'s longest edge times its shortest is encoded.
-    ///
-    /// - Throws: `vision.input` for an image so narrow that nothing would be left of its shorter side; the errors of
-    ///   resizing and of `encode(planes:height:width:)`.
+    /// - Throws: `vision.input` if the image is too narrow; the errors of resizing and of
+    ///   `encode(planes:height:width:)`.
     package func encode(_ image: PixelImage) throws -> ImageFeatures {
         let size = try configuration.inputSize(of: image.size)
         return try encode(scaled: image.resized(to: size, filter: .bilinear))
     }
 
-    /// Encodes an image that has the size for it.
+    /// Encodes an image that already has the right size.
     ///
     /// - Throws: The errors of `encode(planes:height:width:)`.
     package func encode(scaled image: PixelImage) throws -> ImageFeatures {

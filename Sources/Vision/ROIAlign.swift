@@ -9,21 +9,21 @@ import Storage
 package struct ROIAlign: Sendable {
     /// Bins along each side of a crop.
     package let resolution: Int
-    /// Pixels of the map for each unit of a box: 1/16 behind a stride of 16.
+    /// The number of map pixels per unit of a box: 1/16 after a stride of 16.
     package let spatialScale: Float
 
     /// - Parameters:
     ///   - resolution: Bins along each side of a crop.
-    ///   - spatialScale: Pixels of the map for each unit of a box.
+    ///   - spatialScale: The number of map pixels per unit of a box.
     package init(resolution: Int, spatialScale: Float) {
         self.resolution = resolution
         self.spatialScale = spatialScale
     }
 
-    /// Crops of one map: `[boxes, resolution, resolution, channels]`. An empty or inverted box gives zeros, and so does
-    /// what lies outside the map.
+    /// Crops of one map: `[boxes, resolution, resolution, channels]`. Empty and inverted boxes, and areas outside the
+    /// map, give zeros.
     ///
-    /// - Throws: `vision.input` when a box is not finite or reaches beyond ±1,000,000 pixels.
+    /// - Throws: `vision.input` if a box is not finite or exceeds ±1,000,000 pixels.
     package func crops(of map: FeatureMaps, _ boxes: [RegionBox], engine: ComputeEngine) throws -> FeatureMaps {
         let result = FeatureMaps(count: boxes.count, height: resolution, width: resolution, channels: map.channels)
         let placed = try boxes.map { box in
@@ -57,14 +57,14 @@ package struct ROIAlign: Sendable {
         return result
     }
 
-    /// The pixels along one axis that a bin takes in, and how much of each.
+    /// The pixels of a bin along one axis, with their weights.
     private struct Bin {
         var pixels: Range<Int>
         var weights: [Float]
     }
 
     private func bins(from start: Float, to end: Float, extent: Int) -> [Bin] {
-        // Half a pixel: coordinates name pixels' centres.
+        // Half a pixel, because coordinates are those of pixels' centers.
         let first = start * spatialScale - 0.5
         let binSize = (end * spatialScale - 0.5 - first) / Float(resolution)
         let samples = Int(max(binSize.rounded(.up), 0))

@@ -1,4 +1,4 @@
-/// A rectangle in an image, in pixels: its corners, as floats.
+/// A rectangle in an image: its edges, in pixels.
 public struct RegionBox: Sendable, Hashable {
     /// The left edge.
     public var left: Float
@@ -9,7 +9,7 @@ public struct RegionBox: Sendable, Hashable {
     /// The lower edge.
     public var bottom: Float
 
-    /// A rectangle with these edges.
+    /// Creates a rectangle.
     public init(left: Float, top: Float, right: Float, bottom: Float) {
         self.left = left
         self.top = top
@@ -17,15 +17,15 @@ public struct RegionBox: Sendable, Hashable {
         self.bottom = bottom
     }
 
-    /// A rectangle of an image that was resized.
+    /// Creates a rectangle in a resized image.
     ///
-    /// The corners are computed in double precision, as pixels of the original first, and sorted: a rectangle whose
-    /// corners are given the other way round becomes a proper one. Nothing is clamped to the image.
+    /// The corners are computed in double precision, first as pixels of the original, and sorted, so that they may be
+    /// given in any order. They are not clamped to the image.
     ///
     /// - Parameters:
     ///   - fractions: Two opposite corners, x, y, x, y, as fractions of the image's sides.
-    ///   - original: The size of the image before.
-    ///   - resized: The size that the rectangle's pixels count in.
+    ///   - original: The size of the original image.
+    ///   - resized: The size of the resized image.
     public init(fractions: SIMD4<Double>, of original: PixelSize, in resized: PixelSize) {
         let (width, height) = (Double(original.width), Double(original.height))
         let (scaleX, scaleY) = (Double(resized.width) / width, Double(resized.height) / height)
@@ -36,7 +36,7 @@ public struct RegionBox: Sendable, Hashable {
             bottom: Float(max(y.0, y.1)))
     }
 
-    /// Left, top, right and bottom as fractions of an image's sides: what PVIT's position embedding takes.
+    /// Left, top, right and bottom as fractions of an image's sides, which PVIT's embedding of boxes takes.
     public func fractions(of size: PixelSize) -> SIMD4<Float> {
         let (width, height) = (Float(size.width), Float(size.height))
         return [left / width, top / height, right / width, bottom / height]

@@ -3,46 +3,46 @@ import Compute
 import Container
 import Storage
 
-/// The image encoder of RegionCLIP (arXiv 2112.09106): CLIP's modified ResNet, whose last stage and attention pool see
-/// crops of the feature map instead of the whole.
+/// The image encoder of RegionCLIP (arXiv 2112.09106): CLIP's modified ResNet. Its last stage and its attention pool
+/// get crops of the feature map instead of the whole map.
 package final class RegionEncoder {
-    /// What an image is scaled to before it is encoded.
+    /// The sizes to which images are scaled.
     package let configuration: RegionEncoderConfiguration
-    /// Numbers in the features of a region: 640.
+    /// The length of a region's feature vector: 640.
     package var featureCount: Int { weights.pool.output.weight.rows }
     let weights: RegionEncoderWeights
     let engine: ComputeEngine
     let align: ROIAlign
-    /// Feature maps of the stages that have been left, for the next ones; empty between calls.
+    /// Feature maps of earlier stages, reused by later ones. Empty between calls.
     private let memory = MatrixPool()
 
-    /// Regions that go through the last stage together: each needs less than 10 MB.
+    /// The number of regions in a batch of the last stage. Each needs less than 10 MB.
     private static let regionsAtOnce = 8
 
-    /// Opens the encoder in a container; weights stay in the file until they are used.
+    /// Opens the encoder in a container. Weights are read when they are used.
     ///
     /// - Throws: `vision.config`, `tensor.not-found`, `tensor.mismatch`.
     package init(in container: Container, engine: ComputeEngine) throws {
         configuration = try RegionEncoderConfiguration(in: container)
         weights = try RegionEncoderWeights(in: container)
-        // Layer 4 halves what it is given.
+        // Layer 4 halves the sides of its input.
         align = ROIAlign(resolution: weights.gridSize * 2, spatialScale: 1 / 16)
         self.engine = engine
     }
 
-    /// What the encoder knows of an image: enough for any number of regions.
+    /// The encoding of an image, from which the features of any number of regions can be computed.
     package struct ImageFeatures: Sendable {
         /// The output of layer 3: `[1, height / 16, width / 16, 16 * width]`, sides rounded down at each stage.
         package let map: FeatureMaps
-        /// The size of the encoded image: what the pixels of boxes count in.
+        /// The size of the encoded image. Boxes are in pixels of this size.
         package let size: PixelSize
     }
 
     /// Encodes an image up to layer 3.
     ///
-    /// - Parameter planes: Normalised pixels `[3, height, width]`.
-    /// - Throws: `vision.input` when there are not that many pixels, or fewer than 32 or more than 4096 along a side;
-    ///   the errors of reading tiles.
+    /// - Parameter planes: Normalized pixels `[3, height, width]`.
+    /// - Throws: `vision.input` if the number of pixels is wrong or a side is not 32 to 4096 pixels long; the errors of
+    ///   reading tiles.
     package func encode(planes: [Float], height: Int, width: Int) throws -> ImageFeatures {
         let sides = RegionEncoderConfiguration.smallestSide...RegionEncoderConfiguration.largestSide
         guard sides ~= height, sides ~= width, planes.count == 3 * height * width
@@ -53,7 +53,7 @@ package final class RegionEncoder {
         defer { memory.drain() }
         var x = try stem(FeatureMaps(planes: planes, height: height, width: width, channels: 3))
         for stage in weights.stages.dropLast() { x = try run(stage, x) }
-        // The block of memory that x is in may be larger than it.
+        // The memory of x may be larger than x.
         let map = FeatureMaps(height: x.height, width: x.width, channels: x.channels)
         for row in 0..<map.pixels.rows { map.pixels.row(row).update(from: x.pixels.row(row), count: x.channels) }
         return ImageFeatures(map: map, size: PixelSize(width: width, height: height))
@@ -77,7 +77,7 @@ package final class RegionEncoder {
     /// Layer 4: `[regions, 18, 18, 16 * width]` → `[regions, 9, 9, 32 * width]`.
     func lastStage(_ crops: FeatureMaps) throws -> FeatureMaps { try run(weights.stages[3], crops) }
 
-    /// Three convolutions, the first of which halves the sides, and a pooling that halves them again.
+    /// Three convolutions, of which the first halves the sides, and a pooling that halves them again.
     func stem(_ image: FeatureMaps) throws -> FeatureMaps {
         var x = try convolve(image, weights.stem[0], stride: 2, activation: .relu)
         x = try convolve(x, weights.stem[1], activation: .relu)
@@ -96,7 +96,7 @@ package final class RegionEncoder {
         if block.pools { inner = try engine.averagePool(inner, pool: memory) }
         var identity = block.pools ? try engine.averagePool(x, pool: memory) : x
         if let shortcut = block.shortcut { identity = try convolve(identity, shortcut) }
-        // The sum takes the place of the identity, which nobody reads again.
+        // The sum overwrites the identity, which is not needed any more.
         return try convolve(inner, block.expand, addedTo: identity.pixels, activation: .relu, into: identity)
     }
 

@@ -42,7 +42,7 @@ struct RegionEncoderWeights: Sendable {
     /// The number of channels after the stem; 80 in RN50x4.
     let width: Int
     let stem: [Convolution]
-    /// Layers 1 to 3, which see the image, and layer 4, which sees crops of its map.
+    /// Layers 1 to 3, which get the image, and layer 4, which gets crops of their map.
     let stages: [[Bottleneck]]
     let pool: AttentionPool
     /// The side of layer 4's output; 9 in RN50x4.

@@ -1,6 +1,6 @@
 import Storage
 
 extension PVITError.Code {
-    /// What a vision tower was given is not what it computes with, such as the wrong number of pixels.
+    /// The input of a vision tower is invalid, for example the number of pixels.
     public static let visionInput = Self("vision.input", .badData)
 }

@@ -64,7 +64,7 @@ struct TimeVision: ParsableCommand {
         }
     }
 
-    /// Pixels `[3, height, width]` that are easily made elsewhere: number i is (7919 i mod 1009) / 256 - 2.
+    /// Pixels `[3, height, width]` that are easy to reproduce: number i is (7919 i mod 1009) / 256 - 2.
     private static func planes(height: Int, width: Int) -> [Float] {
         (0..<3 * height * width).map { Float($0 * 7919 % 1009) / 256 - 2 }
     }

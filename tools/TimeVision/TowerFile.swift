@@ -4,7 +4,7 @@ import Storage
 import SystemPackage
 import Tensors
 
-/// A container with nothing but two towers, in float16.
+/// A container with only two towers, in float16.
 enum TowerFile {
     /// Writes the towers of a CLIP folder and a RegionCLIP file.
     static func write(clip: FilePath, region: FilePath, to path: FilePath) throws {
