@@ -4,6 +4,8 @@ import PackageDescription
 
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+/// For modules that call no C: what is not memory-safe is marked `unsafe` there, and a warning otherwise.
+let memorySafe: [SwiftSetting] = [.strictMemorySafety()]
 
 let package = Package(
     name: "pvit",
@@ -32,10 +34,10 @@ let package = Package(
         .target(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
-        .target(name: "Architectures", dependencies: ["Storage", "Tensors", systemPackage]),
+        .target(name: "Architectures", dependencies: ["Storage", "Tensors", systemPackage], swiftSettings: memorySafe),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Storage"]),
-        .target(name: "Tokenization", dependencies: ["Storage", "Tensors"]),
+        .target(name: "Tokenization", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
         .target(name: "Container", dependencies: ["CXXHash", "CZstd", "Storage", "Tensors", systemPackage]),
         .target(
             name: "Quantization", dependencies: ["Architectures", "CKernels", "Parallelism", "Storage", "Tensors"]),

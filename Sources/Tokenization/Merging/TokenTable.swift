@@ -27,7 +27,7 @@ struct TokenTable: Sendable {
     /// Appends a string and returns its number. The string cannot be found before `index(_:)`.
     @discardableResult
     mutating func append(_ string: Span<UInt8>) -> Int {
-        string.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+        unsafe string.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
         ends.append(bytes.count)
         longest = max(longest, string.count)
         return ends.count - 1
@@ -96,9 +96,10 @@ struct TokenTable: Sendable {
         let range = range(of: number)
         guard range.count == string.count else { return false }
         let known = bytes.span.extracting(range)
-        return known.withUnsafeBufferPointer { known in
-            string.withUnsafeBufferPointer { other in
-                for position in 0..<known.count where known[position] != other[position] { return false }
+        // Both have the same count, so that the loop need not check it for each byte.
+        return unsafe known.withUnsafeBufferPointer { known in
+            unsafe string.withUnsafeBufferPointer { other in
+                for position in 0..<known.count where unsafe known[position] != other[position] { return false }
                 return true
             }
         }
@@ -106,11 +107,11 @@ struct TokenTable: Sendable {
 
     /// Hashes eight bytes at a time. Opening a model hashes each token once, and most merges three times.
     private static func hash(_ string: Span<UInt8>) -> UInt64 {
-        string.withUnsafeBytes { bytes in
+        unsafe string.withUnsafeBytes { bytes in
             var state = mix(seed ^ UInt64(bytes.count))
             var position = 0
             while position + 8 <= bytes.count {
-                state = mix(state ^ bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+                state = unsafe mix(state ^ bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
                 position += 8
             }
             // The rest. Some bytes are read twice, which is safe because the length is part of the state.
@@ -118,11 +119,11 @@ struct TokenTable: Sendable {
             switch bytes.count - position {
             case 0: break
             case 1...3:
-                let middle = UInt64(bytes[(position + bytes.count) / 2]) << 8
-                state = mix(state ^ (UInt64(bytes[position]) | middle | UInt64(bytes[last]) << 16))
+                let middle = unsafe UInt64(bytes[(position + bytes.count) / 2]) << 8
+                state = unsafe mix(state ^ (UInt64(bytes[position]) | middle | UInt64(bytes[last]) << 16))
             default:
-                let low = bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)
-                let high = bytes.loadUnaligned(fromByteOffset: last - 3, as: UInt32.self)
+                let low = unsafe bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)
+                let high = unsafe bytes.loadUnaligned(fromByteOffset: last - 3, as: UInt32.self)
                 state = mix(state ^ (UInt64(low) | UInt64(high) << 32))
             }
             return state
