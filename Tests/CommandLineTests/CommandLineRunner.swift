@@ -24,7 +24,9 @@ enum CommandLineRunner {
     /// The top folder of the package.
     static let packageRoot = FilePath(#filePath).removingLastComponent().removingLastComponent()
         .removingLastComponent()
-    static let program = packageRoot.appending(".build/debug/pvit").string
+    /// The program that was built together with the running tests, which depend on it: it lies in the same folder.
+    static let program = FilePath(URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path)
+        .removingLastComponent().appending("pvit").string
 
     /// Runs `pvit` and waits for it.
     static func run(
