@@ -88,6 +88,7 @@ let package = Package(
             dependencies: ["Checkpoints", "Storage", "Tensors", "TestSupport", systemPackage],
             path: "Tests/CheckpointTestSupport"),
         .testTarget(name: "PlatformTests", dependencies: ["CheckpointTestSupport", "Platform"]),
+        .target(name: "ChecksumSupport", dependencies: ["Container"], path: "Tests/ChecksumSupport"),
         .testTarget(name: "StorageTests", dependencies: ["Storage", systemPackage]),
         .testTarget(name: "TensorsTests", dependencies: ["Storage", "Tensors"]),
         .testTarget(
@@ -101,7 +102,7 @@ let package = Package(
         .testTarget(
             name: "ContainerTests",
             dependencies: [
-                "CKernels", "Container", "Storage", "Tensors", "TestSupport", systemPackage,
+                "ChecksumSupport", "CKernels", "Container", "Storage", "Tensors", "TestSupport", systemPackage,
             ]),
         .testTarget(
             name: "QuantizationTests",
@@ -120,21 +121,21 @@ let package = Package(
             name: "ConversionTests",
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "Container", "Conversion", "Storage",
-                "Tensors", "Tokenization", systemPackage,
+                "Tensors", "TestSupport", "Tokenization", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "LanguageModelTests",
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Conversion",
-                "LanguageModel", "Storage", "Tensors", "Tokenization", systemPackage,
+                "LanguageModel", "Storage", "Tensors", "TestSupport", "Tokenization", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "VisionTests",
             dependencies: [
-                "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Storage", "Tensors",
-                "TestSupport",
+                "Architectures", "Checkpoints", "CheckpointTestSupport", "ChecksumSupport", "Compute", "Container",
+                "Storage", "Tensors", "TestSupport",
                 "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
@@ -156,3 +157,15 @@ let package = Package(
             name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "TestSupport", "pvit", systemPackage]),
     ]
 )
+
+// The fuzzers get their `main` from libFuzzer, which ordinary builds are not linked with: `tools/fuzz` sets PVIT_FUZZ.
+if Context.environment["PVIT_FUZZ"] != nil {
+    package.targets += [
+        .executableTarget(
+            name: "fuzz-readers",
+            dependencies: [
+                "Architectures", "Checkpoints", "ChecksumSupport", "Container", "PVITModel", "Storage", "Tensors",
+                "Tokenization", "Vision", systemPackage,
+            ], path: "Tests/Fuzzing", exclude: ["Corpus"])
+    ]
+}

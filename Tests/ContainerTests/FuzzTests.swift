@@ -1,8 +1,9 @@
+import ChecksumSupport
 import Storage
 import SystemPackage
 import Tensors
-import Testing
 import TestSupport
+import Testing
 
 @testable import Container
 
@@ -20,7 +21,9 @@ private struct Mutator {
     mutating func next() -> [UInt8] {
         var data = originals.randomElement(using: &random) ?? []
         for _ in 0..<Int.random(in: 1...4, using: &random) { mutate(&data) }
-        mend(&data)
+        if Int.random(in: 0..<20, using: &random) > 0 {
+            ContainerChecksums.mend(&data, includingFileSize: Bool.random(using: &random))
+        }
         return data
     }
 
@@ -28,7 +31,7 @@ private struct Mutator {
     private mutating func mutate(_ data: inout [UInt8]) {
         guard data.count > 192 else { return }
         let footer = data.count - 128
-        let index = number(data, at: footer + 56, width: 8)
+        let index = ContainerChecksums.number(data, at: footer + 56, width: 8)
         let indexRegion = Int(clamping: min(index, UInt64(footer)))..<footer
         let regions: [Range<Int>] = [
             0..<64, footer..<data.count, indexRegion, indexRegion, indexRegion, tile(of: data, index: indexRegion),
@@ -44,14 +47,14 @@ private struct Mutator {
             let width = [2, 4, 8].randomElement(using: &random) ?? 4
             let start = place / width * width
             guard start + width <= data.count else { return }
-            let old = number(data, at: start, width: width)
+            let old = ContainerChecksums.number(data, at: start, width: width)
             let powers: [UInt64] = [0, 1, .max, 1 << 31, 1 << 32, 1 << 63, (1 << 63) - 1, UInt64(data.count)]
             let new = [
                 old &+ 1, old &- 1, old &+ 64, old &- 64, old &* 2,
                 old ^ 1 << UInt64.random(in: 0..<64, using: &random),
                 powers.randomElement(using: &random) ?? 0,
             ].randomElement(using: &random)
-            put(new ?? 0, into: &data, at: start, width: width)
+            ContainerChecksums.put(new ?? 0, into: &data, at: start, width: width)
         case 8:
             // Overwrites a record with another one.
             let size = [32, 192].randomElement(using: &random) ?? 32
@@ -72,57 +75,14 @@ private struct Mutator {
     /// The stored bytes of some tile, or nil.
     private mutating func tile(of data: [UInt8], index: Range<Int>) -> Range<Int> {
         guard index.count >= 64 else { return 0..<0 }
-        let tensors = Int(number(data, at: index.lowerBound, width: 4))
-        let tiles = Int(number(data, at: index.lowerBound + 4, width: 4))
+        let tensors = Int(ContainerChecksums.number(data, at: index.lowerBound, width: 4))
+        let tiles = Int(ContainerChecksums.number(data, at: index.lowerBound + 4, width: 4))
         guard tiles > 0 else { return 0..<0 }
         let record = index.lowerBound + 64 + 192 * tensors + 32 * Int.random(in: 0..<tiles, using: &random)
         guard record + 32 <= index.upperBound else { return 0..<0 }
-        return range(
-            number(data, at: record, width: 8), number(data, at: record + 8, width: 4), within: data.count) ?? 0..<0
-    }
-
-    /// Recomputes, most of the time, all checksums that can still be found.
-    private mutating func mend(_ data: inout [UInt8]) {
-        guard data.count > 192, Int.random(in: 0..<20, using: &random) > 0 else { return }
-        let footer = data.count - 128
-        if Bool.random(using: &random) { put(UInt64(data.count), into: &data, at: footer + 24, width: 8) }
-        let indexStart = number(data, at: footer + 56, width: 8)
-        let indexSize = number(data, at: footer + 64, width: 8)
-        if let index = range(indexStart, indexSize, within: footer) {
-            mendTiles(&data, index: index)
-            put(xxh3(data.span.bytes.extracting(index)), into: &data, at: footer + 72, width: 8)
-        }
-        let metadata = range(
-            number(data, at: footer + 32, width: 8), number(data, at: footer + 40, width: 4), within: footer)
-        if let metadata { put(xxh3(data.span.bytes.extracting(metadata)), into: &data, at: footer + 48, width: 8) }
-        put(xxh3(data.span.bytes.extracting(0..<56)), into: &data, at: 56, width: 8)
-        put(xxh3(data.span.bytes.extracting(footer..<footer + 112)), into: &data, at: footer + 112, width: 8)
-    }
-
-    private func mendTiles(_ data: inout [UInt8], index: Range<Int>) {
-        guard index.count >= 64 else { return }
-        let tensors = Int(number(data, at: index.lowerBound, width: 4))
-        let tiles = Int(number(data, at: index.lowerBound + 4, width: 4))
-        for tile in 0..<min(tiles, 100) {
-            let record = index.lowerBound + 64 + 192 * tensors + 32 * tile
-            guard record + 32 <= index.upperBound else { return }
-            let stored = range(
-                number(data, at: record, width: 8), number(data, at: record + 8, width: 4), within: data.count)
-            if let stored { put(xxh3(data.span.bytes.extracting(stored)), into: &data, at: record + 24, width: 8) }
-        }
-    }
-
-    private func range(_ start: UInt64, _ size: UInt64, within limit: Int) -> Range<Int>? {
-        guard start <= UInt64(limit), size <= UInt64(limit) - start else { return nil }
-        return Int(start)..<Int(start + size)
-    }
-
-    private func number(_ data: [UInt8], at place: Int, width: Int) -> UInt64 {
-        (0..<width).reduce(0) { $0 | UInt64(data[place + $1]) << UInt64(8 * $1) }
-    }
-
-    private func put(_ value: UInt64, into data: inout [UInt8], at place: Int, width: Int) {
-        for byte in 0..<width { data[place + byte] = UInt8(truncatingIfNeeded: value >> UInt64(8 * byte)) }
+        return ContainerChecksums.range(
+            ContainerChecksums.number(data, at: record, width: 8),
+            ContainerChecksums.number(data, at: record + 8, width: 4), within: data.count) ?? 0..<0
     }
 }
 

@@ -1,4 +1,5 @@
 import CheckpointTestSupport
+import ChecksumSupport
 import Storage
 import Testing
 
@@ -13,19 +14,6 @@ struct ImageFuzzTests {
         "webp_lossless.webp", "webp_lossy.webp",
     ]
 
-    /// Repairs the checksums of chunks, so that the checks behind them are reached.
-    private func mendChecksums(_ bytes: inout [UInt8]) {
-        var place = 8
-        while place + 12 <= bytes.count {
-            let length = bytes[place..<place + 4].reduce(0) { $0 << 8 | Int($1) }
-            guard length <= bytes.count - place - 12 else { return }
-            let end = place + 8 + length
-            bytes.replaceSubrange(
-                end..<end + 4, with: PNGBytes.number(PNGBytes.checksum(Array(bytes[place + 4..<end]))))
-            place = end + 4
-        }
-    }
-
     @Test("a damaged image is decoded completely or refused as bad data")
     func mutations() throws {
         let seeds = try Self.names.map { try Fixtures.bytes("decode/\($0)") }
@@ -34,7 +22,7 @@ struct ImageFuzzTests {
         var decoded = 0
         while budget.next() {
             var bytes = mutator.mutate(seeds.randomElement(using: &mutator.random) ?? [])
-            if ImageFormat(firstBytes: bytes) == .png { mendChecksums(&bytes) }
+            if ImageFormat(firstBytes: bytes) == .png { PNGChecksums.mend(&bytes) }
             do {
                 let image = try PixelImage(decoding: bytes)
                 #expect(image.pixels.count == image.width * image.height * 3)

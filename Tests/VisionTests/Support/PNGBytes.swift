@@ -1,3 +1,5 @@
+import ChecksumSupport
+
 /// Writes a PNG file chunk by chunk. It need not be valid.
 struct PNGBytes {
     private(set) var bytes: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
@@ -5,14 +7,18 @@ struct PNGBytes {
     /// Adds a chunk with a checksum, which may be wrong.
     mutating func add(_ type: String, _ content: [UInt8], checksumOff: UInt32 = 0, length: UInt32? = nil) {
         let body = Array(type.utf8) + content
-        bytes += Self.number(length ?? UInt32(content.count)) + body + Self.number(Self.checksum(body) ^ checksumOff)
+        bytes +=
+            PNGChecksums.bigEndian(length ?? UInt32(content.count)) + body
+            + PNGChecksums.bigEndian(PNGChecksums.checksum(body) ^ checksumOff)
     }
 
     /// Adds the header.
     mutating func addHeader(
         width: UInt32, height: UInt32, depth: UInt8 = 8, colorType: UInt8 = 2, interlacing: UInt8 = 0
     ) {
-        add("IHDR", Self.number(width) + Self.number(height) + [depth, colorType, 0, 0, interlacing])
+        add(
+            "IHDR",
+            PNGChecksums.bigEndian(width) + PNGChecksums.bigEndian(height) + [depth, colorType, 0, 0, interlacing])
     }
 
     /// Content in an uncompressed zlib stream.
@@ -26,14 +32,6 @@ struct PNGBytes {
         let head: [UInt8] = [
             0x78, 0x01, 1, UInt8(count & 255), UInt8(count >> 8), UInt8(~count & 255), UInt8(~count >> 8),
         ]
-        return head + content + number(sums.1 << 16 | sums.0)
-    }
-
-    static func number(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
-
-    static func checksum(_ bytes: [UInt8]) -> UInt32 {
-        ~bytes.reduce(UInt32.max) { sum, byte in
-            (0..<8).reduce(sum ^ UInt32(byte)) { sum, _ in sum >> 1 ^ (sum & 1 == 1 ? 0xEDB8_8320 : 0) }
-        }
+        return head + content + PNGChecksums.bigEndian(sums.1 << 16 | sums.0)
     }
 }
