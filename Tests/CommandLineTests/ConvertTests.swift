@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Conversion on the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Conversion on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct ConvertTests {
     private let base = GeneratedFixtures.path("mini-llama-base-st").string
     private let delta = GeneratedFixtures.path("mini-pvit-delta-st").string

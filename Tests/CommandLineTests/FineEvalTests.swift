@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("FineEval on the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("FineEval on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct FineEvalTests {
     private static let images = SharedFixtures.path("photos")
     private static let questions = [

@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Images on the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Images on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct ImageTests {
     private static let fixtures = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures")
     private static let images = fixtures.appending("images").string

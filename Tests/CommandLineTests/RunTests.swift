@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Running models on the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Running models on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct RunTests {
     private struct Answer: Decodable {
         let text: String

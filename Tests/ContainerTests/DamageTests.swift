@@ -40,7 +40,7 @@ private struct Victim: ~Copyable {
     func truncate(to size: Int) throws { try descriptor.resize(to: Int64(size)) }
 }
 
-@Suite struct DamageTests {
+@Suite(.slow) struct DamageTests {
     @Test(
         "a change of any byte is detected, and the tensor is named if it is in a tile",
         arguments: ["tiny", "empty", "types", "zstd", "quantized"])

@@ -4,6 +4,7 @@ import Foundation
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 /// `tools/pvq.py`, which was written from the specification alone.
@@ -35,7 +36,8 @@ private struct ReferenceReader {
 }
 
 /// Compares the Swift reader with the reference reader.
-@Suite(.enabled(if: ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] != nil, "tools/test sets it up"))
+@Suite(
+    .slow, .enabled(if: ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] != nil, "tools/test sets it up"))
 struct PythonAgreementTests {
     /// Compares every number of the index, and every byte of every tensor.
     private static func compare(_ path: FilePath) throws {

@@ -4,9 +4,10 @@ import Conversion
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
-@Suite("Export as GGUF")
+@Suite("Export as GGUF", .slow)
 struct GGUFExportTests {
     /// The tiny model with a byte-level tokenizer.
     private func model(_ tiny: TinyModel = TinyModel(), tokenizer: JSONValue? = nil) throws -> Checkpoint {

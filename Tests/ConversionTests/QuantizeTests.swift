@@ -6,9 +6,10 @@ import Foundation
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
-@Suite("Converting to a container")
+@Suite("Converting to a container", .slow)
 struct QuantizeTests {
     private func values(_ name: TensorName, of source: any TensorSource) throws -> [Float] {
         let tensor = try #require(source.tensor(named: name))

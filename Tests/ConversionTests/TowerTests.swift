@@ -7,9 +7,10 @@ import Foundation
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
-@Suite("Towers in a container", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Towers in a container", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct TowerTests {
     private static let clip = GeneratedFixtures.path("mini-clip")
     private static let regionCLIP = GeneratedFixtures.path("mini-regionclip").appending("regionclip_narrow.pth")

@@ -3,13 +3,14 @@ import CheckpointTestSupport
 import Compute
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
 @testable import LanguageModel
 
 /// Hidden states, caches, logits and continuations that the original PyTorch code computed in float32.
-@Suite("Logits of generated checkpoints", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Logits of generated checkpoints", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
 struct LlamaGoldenTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let text: String

@@ -3,12 +3,13 @@ import Compute
 import Container
 import Storage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
 @testable import LanguageModel
 
-@Suite("Quantized and compressed weights")
+@Suite("Quantized and compressed weights", .slow)
 struct QuantizedModelTests {
     private static let tokens: [TokenID] = [1, 38, 250, 263, 31, 127, 71, 263, 299, 300, 0]
 

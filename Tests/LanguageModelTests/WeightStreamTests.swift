@@ -6,12 +6,13 @@ import Foundation
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
 @testable import LanguageModel
 
-@Suite("Weights that do not stay in memory")
+@Suite("Weights that do not stay in memory", .slow)
 struct WeightStreamTests {
     private static let tokens: [TokenID] = [1, 38, 250, 263, 31, 127, 71, 263, 299, 300, 0]
 

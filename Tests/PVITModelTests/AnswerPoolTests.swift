@@ -2,12 +2,13 @@ import CheckpointTestSupport
 import Compute
 import LanguageModel
 import Storage
+import TestSupport
 import Testing
 import Tokenization
 
 @testable import PVITModel
 
-@Suite("Answering requests in a batch", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Answering requests in a batch", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct AnswerPoolTests {
     private static let messages = [
         "What floats?", "What floats? And what sinks?", "Why?", "Describe the water cycle in one sentence.",

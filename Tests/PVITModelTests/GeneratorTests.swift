@@ -6,12 +6,13 @@ import Foundation
 import LanguageModel
 import Storage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
 @testable import PVITModel
 
-@Suite("Generating text", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Generating text", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
 struct GeneratorTests {
     /// The original code's continuation of a prompt.
     struct Golden {
