@@ -4,7 +4,6 @@
 // Vectors of sixteen lanes are passed between functions that are always inlined.
 #pragma clang diagnostic ignored "-Wpsabi"
 
-#include "quantized/avx2_products.h"
 #include "common/lanes.h"
 #include "common/variants.h"
 
@@ -57,15 +56,14 @@ PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
     return (uint64_t)iterations * PROBE_CHAINS * 64;
 }
 
+// clang-format off
 const pvit_kernels pvit_avx2_kernels = {
     .isa = PVIT_ISA_AVX2,
     .name = "avx2",
-    .gemv_q8 = pvit_avx2_gemv_q8,
-    .gemv_q4 = pvit_avx2_gemv_q4,
-    .gemm_q8 = pvit_avx2_gemm_q8,
-    .gemm_q4 = pvit_avx2_gemm_q4,
-    PVIT_PANEL_ENTRIES(avx2),
-    PVIT_ENCODER_ENTRIES(avx2),
-#include "common/kernel_entries.h"
+    PVIT_BODY_KERNELS(PVIT_OWN)
+    PVIT_QUANTIZED_PRODUCTS(PVIT_FROM_AVX2)
+    PVIT_PANEL_KERNELS(PVIT_FROM_AVX2)
+    PVIT_ENCODERS(PVIT_FROM_AVX2)
 };
+// clang-format on
 #endif

@@ -1,7 +1,6 @@
 #if defined(__x86_64__)
 #include "common/avx512.h"
 
-#include "quantized/avx512_products.h"
 #include "common/lanes.h"
 #include "common/variants.h"
 
@@ -41,15 +40,14 @@ PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
     return (uint64_t)iterations * PROBE_CHAINS * 128;
 }
 
+// clang-format off
 const pvit_kernels pvit_avx512_kernels = {
     .isa = PVIT_ISA_AVX512_VNNI,
     .name = "avx512-vnni",
-    .gemv_q8 = pvit_avx512_gemv_q8,
-    .gemv_q4 = pvit_avx512_gemv_q4,
-    .gemm_q8 = pvit_avx512_gemm_q8,
-    .gemm_q4 = pvit_avx512_gemm_q4,
-    PVIT_PANEL_ENTRIES(avx512),
-    PVIT_ENCODER_ENTRIES(avx512),
-#include "common/kernel_entries.h"
+    PVIT_BODY_KERNELS(PVIT_OWN)
+    PVIT_QUANTIZED_PRODUCTS(PVIT_FROM_AVX512)
+    PVIT_PANEL_KERNELS(PVIT_FROM_AVX512)
+    PVIT_ENCODERS(PVIT_FROM_AVX512)
 };
+// clang-format on
 #endif

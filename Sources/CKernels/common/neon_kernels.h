@@ -63,6 +63,7 @@ PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
     return (uint64_t)iterations * PROBE_CHAINS * 32;
 }
 
+// clang-format off
 #if PVIT_NEON_DOT
 const pvit_kernels pvit_neon_dot_kernels = {
     .isa = PVIT_ISA_NEON_DOT,
@@ -72,12 +73,10 @@ const pvit_kernels pvit_neon_kernels = {
     .isa = PVIT_ISA_NEON,
     .name = "neon",
 #endif
-    .gemv_q8 = gemv_q8,
-    .gemv_q4 = gemv_q4,
-    .gemm_q8 = gemm_q8,
-    .gemm_q4 = gemm_q4,
-    PVIT_PANEL_ENTRIES(neon),
+    PVIT_BODY_KERNELS(PVIT_OWN)
+    PVIT_QUANTIZED_PRODUCTS(PVIT_OWN)
+    PVIT_PANEL_KERNELS(PVIT_FROM_NEON)
     // The encoders are written in vector types, which the compiler maps to NEON by itself.
-    PVIT_ENCODER_ENTRIES(scalar),
-#include "common/kernel_entries.h"
+    PVIT_ENCODERS(PVIT_FROM_SCALAR)
 };
+// clang-format on

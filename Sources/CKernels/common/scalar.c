@@ -1,40 +1,13 @@
-#include "common/scalar.h"
 #include "common/variants.h"
 
+// The scalar twins define the result of every kernel.
+// clang-format off
 const pvit_kernels pvit_scalar_kernels = {
     .isa = PVIT_ISA_SCALAR,
     .name = "scalar",
-    .f16_to_f32 = pvit_scalar_f16_to_f32,
-    .bf16_to_f32 = pvit_scalar_bf16_to_f32,
-    .f32_to_f16 = pvit_scalar_f32_to_f16,
-    .f32_to_bf16 = pvit_scalar_f32_to_bf16,
-    .add_f16 = pvit_scalar_add_f16,
-    .add_bf16 = pvit_scalar_add_bf16,
-    .subtract_f16 = pvit_scalar_subtract_f16,
-    .subtract_bf16 = pvit_scalar_subtract_bf16,
-    .quantize_activations = pvit_scalar_quantize_activations,
-    .quantize_wide_activations = pvit_scalar_quantize_wide_activations,
-    .gemv_q8 = pvit_scalar_gemv_q8,
-    .gemv_q4 = pvit_scalar_gemv_q4,
-    .gemm_q8 = pvit_scalar_gemm_q8,
-    .gemm_q4 = pvit_scalar_gemm_q4,
-    .row_q8 = pvit_scalar_row_q8,
-    .row_q4 = pvit_scalar_row_q4,
-    .gemv_f32 = pvit_scalar_gemv_f32,
-    .gemv_f16 = pvit_scalar_gemv_f16,
-    .gemv_bf16 = pvit_scalar_gemv_bf16,
-    .gemm_f32 = pvit_scalar_gemm_f32,
-    .gemm_f16 = pvit_scalar_gemm_f16,
-    .gemm_bf16 = pvit_scalar_gemm_bf16,
-    .rms_norm = pvit_scalar_rms_norm,
-    .rope = pvit_scalar_rope,
-    .swiglu = pvit_scalar_swiglu,
-    .add = pvit_scalar_add,
-    .store_key = pvit_scalar_store_key,
-    .store_value = pvit_scalar_store_value,
-    .attend = pvit_scalar_attend,
-    .read_probe = pvit_scalar_read_probe,
-    .dot_probe = pvit_scalar_dot_probe,
-    PVIT_PANEL_ENTRIES(scalar),
-    PVIT_ENCODER_ENTRIES(scalar),
+    PVIT_BODY_KERNELS(PVIT_FROM_SCALAR)
+    PVIT_QUANTIZED_PRODUCTS(PVIT_FROM_SCALAR)
+    PVIT_PANEL_KERNELS(PVIT_FROM_SCALAR)
+    PVIT_ENCODERS(PVIT_FROM_SCALAR)
 };
+// clang-format on

@@ -1,5 +1,5 @@
-// The tables of kernels that this processor architecture has, one for each instruction set, and the kernels that have
-// translation units of their own.
+// The tables of kernels that this processor architecture has, one for each instruction set, and the kernels that they
+// list.
 #pragma once
 
 #include "CKernels.h"
@@ -13,38 +13,69 @@ extern const pvit_kernels pvit_neon_kernels;
 extern const pvit_kernels pvit_neon_dot_kernels;
 #endif
 
-// Declares a kernel of an instruction set: a function of the type that the table's member points to.
-#define PVIT_KERNEL(isa, member) __typeof__(*((const pvit_kernels *)0)->member) pvit_##isa##_##member;
+// The members of a table by where instruction sets define them; X takes a member.
+// In the body that is compiled once for each instruction set (common/):
+#define PVIT_BODY_KERNELS(X)                                                                                           \
+    X(f16_to_f32)                                                                                                      \
+    X(bf16_to_f32)                                                                                                     \
+    X(f32_to_f16)                                                                                                      \
+    X(f32_to_bf16)                                                                                                     \
+    X(add_f16)                                                                                                         \
+    X(add_bf16)                                                                                                        \
+    X(subtract_f16)                                                                                                    \
+    X(subtract_bf16)                                                                                                   \
+    X(quantize_activations)                                                                                            \
+    X(quantize_wide_activations)                                                                                       \
+    X(row_q8)                                                                                                          \
+    X(row_q4)                                                                                                          \
+    X(gemv_f32)                                                                                                        \
+    X(gemv_f16)                                                                                                        \
+    X(gemv_bf16)                                                                                                       \
+    X(gemm_f32)                                                                                                        \
+    X(gemm_f16)                                                                                                        \
+    X(gemm_bf16)                                                                                                       \
+    X(rms_norm)                                                                                                        \
+    X(rope)                                                                                                            \
+    X(swiglu)                                                                                                          \
+    X(add)                                                                                                             \
+    X(store_key)                                                                                                       \
+    X(store_value)                                                                                                     \
+    X(attend)                                                                                                          \
+    X(read_probe)                                                                                                      \
+    X(dot_probe)
+// In quantized/:
+#define PVIT_QUANTIZED_PRODUCTS(X) X(gemv_q8) X(gemv_q4) X(gemm_q8) X(gemm_q4)
+// In float/panels.h:
+#define PVIT_PANEL_KERNELS(X)                                                                                          \
+    X(pack_rows) X(multiply_panel) X(finish) X(layer_norm) X(softmax) X(weighted_sum) X(fma_probe)
+// In encoding/:
+#define PVIT_ENCODERS(X) X(scan_rows) X(encode_q4) X(encode_q8) X(project_rows)
 
-// Float products (float/panels.h) and encoders (encoding/): their declarations, and their entries in a table.
-#define PVIT_PANEL_KERNELS(isa)                                                                                        \
-    PVIT_KERNEL(isa, pack_rows)                                                                                        \
-    PVIT_KERNEL(isa, multiply_panel)                                                                                   \
-    PVIT_KERNEL(isa, finish)                                                                                           \
-    PVIT_KERNEL(isa, layer_norm)                                                                                       \
-    PVIT_KERNEL(isa, softmax)                                                                                          \
-    PVIT_KERNEL(isa, weighted_sum)                                                                                     \
-    PVIT_KERNEL(isa, fma_probe)
-#define PVIT_PANEL_ENTRIES(isa)                                                                                        \
-    .pack_rows = pvit_##isa##_pack_rows, .multiply_panel = pvit_##isa##_multiply_panel, .finish = pvit_##isa##_finish, \
-    .layer_norm = pvit_##isa##_layer_norm, .softmax = pvit_##isa##_softmax, .weighted_sum = pvit_##isa##_weighted_sum, \
-    .fma_probe = pvit_##isa##_fma_probe
-#define PVIT_ENCODERS(isa)                                                                                             \
-    PVIT_KERNEL(isa, scan_rows)                                                                                        \
-    PVIT_KERNEL(isa, encode_q4)                                                                                        \
-    PVIT_KERNEL(isa, encode_q8)                                                                                        \
-    PVIT_KERNEL(isa, project_rows)
-#define PVIT_ENCODER_ENTRIES(isa)                                                                                      \
-    .scan_rows = pvit_##isa##_scan_rows, .encode_q4 = pvit_##isa##_encode_q4, .encode_q8 = pvit_##isa##_encode_q8,     \
-    .project_rows = pvit_##isa##_project_rows
+// Declares the function that an instruction set's table has for a member.
+#define PVIT_DECLARE(isa, member) __typeof__(*((const pvit_kernels *)0)->member) pvit_##isa##_##member;
 
-PVIT_PANEL_KERNELS(scalar)
-PVIT_ENCODERS(scalar)
+#define PVIT_SCALAR(member) PVIT_DECLARE(scalar, member)
+PVIT_BODY_KERNELS(PVIT_SCALAR)
+PVIT_QUANTIZED_PRODUCTS(PVIT_SCALAR)
+PVIT_PANEL_KERNELS(PVIT_SCALAR)
+PVIT_ENCODERS(PVIT_SCALAR)
+#undef PVIT_SCALAR
+
 #if defined(__x86_64__)
-PVIT_PANEL_KERNELS(avx2)
-PVIT_ENCODERS(avx2)
-PVIT_PANEL_KERNELS(avx512)
-PVIT_ENCODERS(avx512)
+#define PVIT_X86(member) PVIT_DECLARE(avx2, member) PVIT_DECLARE(avx512, member)
+PVIT_QUANTIZED_PRODUCTS(PVIT_X86)
+PVIT_PANEL_KERNELS(PVIT_X86)
+PVIT_ENCODERS(PVIT_X86)
+#undef PVIT_X86
 #elif defined(__aarch64__)
-PVIT_PANEL_KERNELS(neon)
+#define PVIT_NEON(member) PVIT_DECLARE(neon, member)
+PVIT_PANEL_KERNELS(PVIT_NEON)
+#undef PVIT_NEON
 #endif
+
+// An entry of a table: PVIT_OWN for a static function of the same file.
+#define PVIT_OWN(member) .member = member,
+#define PVIT_FROM_SCALAR(member) .member = pvit_scalar_##member,
+#define PVIT_FROM_AVX2(member) .member = pvit_avx2_##member,
+#define PVIT_FROM_AVX512(member) .member = pvit_avx512_##member,
+#define PVIT_FROM_NEON(member) .member = pvit_neon_##member,

@@ -1,5 +1,5 @@
 #include "common/numerics.h"
-#include "common/scalar.h"
+#include "common/variants.h"
 
 // 32 numbers as codes in excess 128 and their scale. The scale is rounded to binary16 first, so that the codes
 // compensate for its rounding.

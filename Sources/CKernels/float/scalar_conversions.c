@@ -1,5 +1,5 @@
 #include "common/numerics.h"
-#include "common/scalar.h"
+#include "common/variants.h"
 
 void pvit_scalar_f16_to_f32(const uint16_t *restrict source, float *restrict result, size_t count) {
     for (size_t i = 0; i < count; i++) result[i] = pvit_f16_to_f32(source[i]);

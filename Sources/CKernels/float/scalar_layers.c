@@ -1,5 +1,5 @@
 #include "common/numerics.h"
-#include "common/scalar.h"
+#include "common/variants.h"
 
 // Adds a[i] * b[i] into sixteen partial sums, i modulo 16. The end is padded with zeros to a multiple of 16.
 static void accumulate(const float *a, const float *b, size_t count, float partial[16]) {

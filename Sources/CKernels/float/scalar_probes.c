@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "common/scalar.h"
+#include "common/variants.h"
 
 uint64_t pvit_scalar_read_probe(const void *bytes, size_t count) {
     const uint8_t *next = bytes;

@@ -1,5 +1,5 @@
 #include "block_layout.h"
-#include "common/scalar.h"
+#include "common/variants.h"
 
 void pvit_scalar_quantize_activations(const float *restrict x, size_t columns, int8_t *restrict codes,
                                       float *restrict scales, int32_t *restrict sums) {
