@@ -87,6 +87,15 @@ let package = Package(
             name: "CheckpointTestSupport",
             dependencies: ["Checkpoints", "Storage", "Tensors", "TestSupport", systemPackage],
             path: "Tests/CheckpointTestSupport"),
+        .target(
+            name: "ModelTestSupport",
+            dependencies: [
+                "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Conversion", "PVITModel", "Storage",
+                "Tensors", "TestSupport", systemPackage,
+            ], path: "Tests/ModelTestSupport"),
+        .testTarget(
+            name: "PublicAPITests", dependencies: ["ModelTestSupport", "PVITModel", systemPackage], packageAccess: false
+        ),
         .testTarget(name: "PlatformTests", dependencies: ["CheckpointTestSupport", "Platform"]),
         .target(name: "ChecksumSupport", dependencies: ["Container"], path: "Tests/ChecksumSupport"),
         .testTarget(name: "StorageTests", dependencies: ["Storage", systemPackage]),
@@ -143,7 +152,8 @@ let package = Package(
             name: "PVITModelTests",
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Conversion",
-                "LanguageModel", "PVITModel", "Storage", "Tensors", "TestSupport", "Tokenization", "Vision",
+                "LanguageModel", "ModelTestSupport", "PVITModel", "Storage", "Tensors", "TestSupport", "Tokenization",
+                "Vision",
                 systemPackage,
             ],
             resources: [.copy("Fixtures")]),

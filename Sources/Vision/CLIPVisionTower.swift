@@ -76,14 +76,14 @@ package final class CLIPVisionTower {
         return x
     }
 
-    private func normalise(_ x: Matrix, _ norm: CLIPVisionWeights.Norm, into result: Matrix) throws {
+    private func normalise(_ x: Matrix, _ norm: TowerNorm, into result: Matrix) throws {
         try engine.layerNorm(
             x, weight: norm.weight, bias: norm.bias, epsilon: configuration.normEpsilon, into: result)
     }
 
     /// result = residual + activation(x weightᵀ + bias).
     private func project(
-        _ x: Matrix, _ linear: CLIPVisionWeights.Linear, activation: Epilogue.Activation = .none,
+        _ x: Matrix, _ linear: TowerLinear, activation: Epilogue.Activation = .none,
         addedTo residual: Matrix? = nil, into result: Matrix
     ) throws {
         try engine.multiply(

@@ -26,17 +26,12 @@ struct RegionEncoderWeights: Sendable {
         let shortcut: Convolution?
     }
 
-    struct Linear: Sendable {
-        let weight: WeightMatrix
-        let bias: Matrix
-    }
-
     struct AttentionPool: Sendable {
         let positions: Matrix  // [1 + grid * grid, embedding]
-        let query: Linear  // [embedding, embedding]
+        let query: TowerLinear  // [embedding, embedding]
         let key: WeightMatrix  // [embedding, embedding]; a bias has no effect on attention
-        let value: Linear
-        let output: Linear  // [features, embedding]
+        let value: TowerLinear
+        let output: TowerLinear  // [features, embedding]
     }
 
     /// The number of channels after the stem; 80 in RN50x4.
@@ -55,19 +50,10 @@ struct RegionEncoderWeights: Sendable {
         let architecture = try Self.architecture(in: container)
         width = architecture.width
         gridSize = architecture.gridSize
-        func vector(_ tensor: ExpectedTensor) throws -> Matrix {
-            try container.vector(tensor.name, count: tensor.shape[0])
-        }
-        func matrix(_ tensor: ExpectedTensor) throws -> WeightMatrix {
-            try WeightMatrix(tensor.name, shape: tensor.shape, in: container)
-        }
-        func linear(_ linear: WeightAndBias) throws -> Linear {
-            Linear(weight: try matrix(linear.weight), bias: try vector(linear.bias))
-        }
         func convolution(_ layer: RegionCLIPArchitecture.Convolution) throws -> Convolution {
-            let kernels = try matrix(layer.kernels)
-            let (scale, shift) = (try vector(layer.norm.weight), try vector(layer.norm.bias))
-            let (mean, variance) = (try vector(layer.mean), try vector(layer.variance))
+            let kernels = try container.weights(layer.kernels)
+            let (scale, shift) = (try container.vector(layer.norm.weight), try container.vector(layer.norm.bias))
+            let (mean, variance) = (try container.vector(layer.mean), try container.vector(layer.variance))
             for index in 0..<layer.outputs {
                 scale.start[index] /= (variance.start[index] + Self.normEpsilon).squareRoot()
                 shift.start[index] -= mean.start[index] * scale.start[index]
@@ -84,9 +70,11 @@ struct RegionEncoderWeights: Sendable {
             }
         }
         pool = AttentionPool(
-            positions: try matrix(architecture.pool.positions).decoded(), query: try linear(architecture.pool.query),
-            key: try matrix(architecture.pool.key.weight), value: try linear(architecture.pool.value),
-            output: try linear(architecture.pool.output))
+            positions: try container.weights(architecture.pool.positions).decoded(),
+            query: try TowerLinear(architecture.pool.query, in: container),
+            key: try container.weights(architecture.pool.key.weight),
+            value: try TowerLinear(architecture.pool.value, in: container),
+            output: try TowerLinear(architecture.pool.output, in: container))
     }
 
     private static func architecture(in container: Container) throws -> RegionCLIPArchitecture {

@@ -4,6 +4,7 @@ import CheckpointTestSupport
 import Compute
 import Foundation
 import LanguageModel
+import ModelTestSupport
 import Storage
 import Tensors
 import TestSupport

@@ -1,6 +1,7 @@
 import CheckpointTestSupport
 import Compute
 import LanguageModel
+import ModelTestSupport
 import Storage
 import Tensors
 import Testing

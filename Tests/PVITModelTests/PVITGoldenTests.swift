@@ -1,6 +1,7 @@
 import CheckpointTestSupport
 import Foundation
 import LanguageModel
+import ModelTestSupport
 import Storage
 import SystemPackage
 import Tensors

@@ -2,6 +2,7 @@ import CheckpointTestSupport
 import Compute
 import Container
 import LanguageModel
+import ModelTestSupport
 import Storage
 import Tensors
 import Testing

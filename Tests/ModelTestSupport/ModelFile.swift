@@ -10,10 +10,10 @@ import SystemPackage
 import Tensors
 
 /// Containers of generated checkpoints with their tokenizers, written once for all tests.
-enum ModelFile {
+package enum ModelFile {
     private static let files = Mutex<[String: (folder: TemporaryFolder, path: FilePath)]>([:])
 
-    static func path(_ name: String, metadata changes: JSONObject = [:]) throws -> FilePath {
+    package static func path(_ name: String, metadata changes: JSONObject = [:]) throws -> FilePath {
         try files.withLock { files in
             let key = name + String(decoding: JSONValue.object(changes).encoded(), as: UTF8.self)
             if let file = files[key] { return file.path }
@@ -25,7 +25,7 @@ enum ModelFile {
         }
     }
 
-    static func checkpoint(_ name: String) throws -> Checkpoint {
+    package static func checkpoint(_ name: String) throws -> Checkpoint {
         if name != "mini-pvit" { return try CheckpointSource.open(GeneratedFixtures.path(name)) }
         return try DeltaMerge.merge(
             base: checkpoint("mini-llama-base-st"), delta: checkpoint("mini-pvit-delta-st")
@@ -64,7 +64,7 @@ enum ModelFile {
     }
 
     /// Opens a container with two threads.
-    static func model(_ name: String, metadata changes: JSONObject = [:]) throws -> LoadedModel {
+    package static func model(_ name: String, metadata changes: JSONObject = [:]) throws -> LoadedModel {
         try LoadedModel(opening: path(name, metadata: changes), engine: ComputeEngine(threadCount: 2))
     }
 }
