@@ -109,7 +109,9 @@ struct TensorInventoryTests {
 
     @Test("defaults of transformers are written out, and a whole CLIP gives the same as its vision model")
     func visionConfigurations() throws {
-        let minimal: JSONObject = ["model_type": "clip_vision_model", "hidden_size": 1024]
+        let minimal: JSONObject = [
+            "model_type": "clip_vision_model", "hidden_size": 1024, "num_attention_heads": 16,
+        ]
         let members = try CLIPVisionConfiguration.members(ofCheckpoint: minimal)
         #expect(members["patch_size"] == 32 && members["hidden_size"] == 1024 && members["image_size"] == 224)
         let whole = try CLIPVisionConfiguration.members(ofCheckpoint: ["vision_config": .object(minimal)])
