@@ -41,7 +41,7 @@ public struct OutputFile: ~Copyable {
     init(path: FilePath, usingUnnamedFiles: Bool) throws {
         let destination = try OutputDestination(path)
         (descriptor, temporaryPath) = try Self.create(destination, usingUnnamedFiles)
-        self.place = destination
+        self.destination = destination
     }
 
     private static func create(
