@@ -17,10 +17,10 @@ public enum DiskSpace {
     /// Throws `file.too-little-space` unless about `byteCount` bytes can be written to `output`. Does not check devices
     /// and pipes, nor file systems that do not report free space.
     ///
-    /// - Throws: Also `file.cannot-create` for what `OutputPlace` refuses.
+    /// - Throws: Also `file.cannot-create` for what `OutputDestination` refuses.
     public static func require(_ byteCount: UInt64, for output: FilePath) throws {
         var status = statvfs()
-        guard let folder = try OutputPlace(output).folder,
+        guard let folder = try OutputDestination(output).folder,
             folder.withPlatformString({ statvfs($0, &status) }) == 0
         else { return }
         let (available, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))

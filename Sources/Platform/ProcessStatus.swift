@@ -1,11 +1,5 @@
 import CPlatform
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// What the operating system knows about this process.
 package struct ProcessStatus {
     private let files: SystemFiles

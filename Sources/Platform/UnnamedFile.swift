@@ -6,7 +6,8 @@ import SystemPackage
     import Musl
 #endif
 
-/// Files that have no name until they are complete (`O_TMPFILE`), so that nothing is left behind if the program is killed.
+/// Files that have no name until they are complete (`O_TMPFILE`), so that nothing is left behind if the program is
+/// killed.
 package enum UnnamedFile {
     // <fcntl.h> defines O_TMPFILE by an expression that Swift does not import.
     private static let option = 0o20_000_000 | O_DIRECTORY

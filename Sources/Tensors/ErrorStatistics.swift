@@ -1,7 +1,7 @@
-/// How far the decoded elements of a tensor, or of a part of it, lie from the originals.
+/// The differences between the decoded elements of a tensor, or of some of its rows, and the originals.
 ///
-/// Sums are double precision and merge in a fixed order, so that the figures of a file do not depend on how many
-/// threads made it.
+/// Sums have double precision and are merged in a fixed order, so that the figures do not depend on the number of
+/// threads.
 public struct ErrorStatistics: Sendable, Hashable {
     /// The sum of the squared differences between decoded and original elements.
     public var squaredError: Double
@@ -20,15 +20,15 @@ public struct ErrorStatistics: Sendable, Hashable {
         self.count = count
     }
 
-    /// The root of the mean squared difference; 0 when there are no elements.
+    /// The root of the mean squared difference; 0 without elements.
     public var rootMeanSquareError: Double { count > 0 ? (squaredError / Double(count)).squareRoot() : 0 }
 
     /// The root mean square error over the root mean square of the originals: sqrt(sum (y - x)² / sum x²).
     ///
-    /// 0 when there is no error, and infinity when there is one although all originals are zero.
+    /// 0 if there is no error; infinity if there is one and all originals are zero.
     public var relativeRMSE: Double { squaredError > 0 ? (squaredError / squaredSum).squareRoot() : 0 }
 
-    /// Adds the statistics of the elements that follow. The order of calls decides the last bits of the sums.
+    /// Adds the statistics of the next elements. The last bits of the sums depend on the order of calls.
     public mutating func merge(_ next: ErrorStatistics) {
         squaredError += next.squaredError
         maximumError = max(maximumError, next.maximumError)

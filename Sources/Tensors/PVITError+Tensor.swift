@@ -17,7 +17,7 @@ extension PVITError {
         set { tensorName = newValue?.rawValue }
     }
 
-    /// The same error with the file and the tensor filled in where it names none yet.
+    /// The same error with the file and the tensor filled in if it names none.
     public func located(file: FilePath? = nil, tensor: TensorName?) -> PVITError {
         var copy = located(file: file)
         copy.tensor = copy.tensor ?? tensor
@@ -26,8 +26,8 @@ extension PVITError {
 }
 
 extension PVITError.Code {
-    /// A request that the type or shape of a tensor does not allow.
+    /// The type or shape of a tensor does not fit.
     public static let tensorMismatch = Self("tensor.mismatch", .badData)
-    /// A tensor that does not exist was asked for.
+    /// There is no tensor of this name.
     public static let tensorNotFound = Self("tensor.not-found", .badData)
 }

@@ -10,10 +10,10 @@ public struct Shape: Hashable, Sendable {
     /// The product of the extents; 1 for a scalar.
     public let elementCount: Int
 
-    /// Creates a shape, or returns nil when the extents break the invariants above.
+    /// Creates a shape; nil if the extents break the invariants above.
     public init?(_ dimensions: [Int]) {
         guard dimensions.count <= Self.maximumRank, dimensions.allSatisfy({ $0 >= 0 }) else { return nil }
-        // Zero extents are left out of the overflow check's product on purpose: [2^62, 4, 0] is not a usable shape.
+        // The product leaves out zeros on purpose: [2^62, 4, 0] is not a usable shape.
         var bound = 1
         for extent in dimensions where extent > 0 {
             let (product, overflow) = bound.multipliedReportingOverflow(by: extent)
@@ -30,12 +30,13 @@ public struct Shape: Hashable, Sendable {
     /// The extent of the outermost dimension; 1 for a scalar.
     public var rows: Int { dimensions.first ?? 1 }
 
-    /// The number of elements in one row, which is all that lies below the outermost dimension.
+    /// The number of elements in one row: the product of all extents but the outermost.
     public var elementsPerRow: Int { dimensions.dropFirst().reduce(1, *) }
 
-    /// The size in bytes when packed densely, or nil when it, or the size of a single row, does not fit `Int`.
+    /// The size in bytes when packed densely; nil if it, or the size of one row, does not fit `Int`.
     public func byteCount(of type: ElementType) -> Int? {
-        // An empty tensor may have rows too long to address. The product of the extents but 0 fits: see `init`.
+        // An empty tensor may have rows too long to address. The product of the extents that are not 0 fits: see
+        // `init`.
         let bound = dimensions.reduce(1) { $0 * max($1, 1) }
         guard !bound.multipliedReportingOverflow(by: type.byteCount).overflow else { return nil }
         return elementCount * type.byteCount

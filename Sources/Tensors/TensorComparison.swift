@@ -7,9 +7,9 @@
 /// Compares tensors without holding them in memory.
 public enum TensorComparison {
     /// How many bytes of each tensor are compared at a time.
-    private static let pieceByteCount = 4 << 20
+    private static let chunkByteCount = 4 << 20
 
-    /// Whether two tensors have the same type, shape and bytes. Reading ends at the first difference.
+    /// Whether two tensors have the same type, shape and bytes. Stops reading at the first difference.
     ///
     /// - Throws: What reading throws.
     public static func areEqual(
@@ -17,7 +17,7 @@ public enum TensorComparison {
         in secondSource: any TensorSource
     ) throws -> Bool {
         guard first.elementType == second.elementType, first.shape == second.shape else { return false }
-        let step = max(1, pieceByteCount / max(first.bytesPerRow, 1))
+        let step = max(1, chunkByteCount / max(first.bytesPerRow, 1))
         var scratch: (first: [UInt8], second: [UInt8]) = ([], [])
         for start in stride(from: 0, to: first.shape.rows, by: step) where first.bytesPerRow > 0 {
             let rows = start..<min(start + step, first.shape.rows)

@@ -1,6 +1,6 @@
-/// How the elements of a tensor lie in a container (`formats/blocks.md`).
+/// How a container stores the elements of a tensor (`formats/blocks.md`).
 public enum TensorEncoding: Hashable, Sendable {
-    /// Elements as they are, row by row.
+    /// Unchanged elements, row by row.
     case plain(ElementType)
     /// Blocks of 32 8-bit codes with a 16-bit scale, 16 rows interleaved: 8.5 bits a weight.
     case q8
@@ -23,7 +23,7 @@ public enum TensorEncoding: Hashable, Sendable {
         }
     }
 
-    /// The size in bytes of one group of `rowsPerGroup` rows, or nil when it does not fit `Int` or `columns` is not
+    /// The size in bytes of one group of `rowsPerGroup` rows; nil if it does not fit `Int` or `columns` is not
     /// supported.
     public func bytesPerGroup(columns: Int) -> Int? {
         guard columns >= 0, supports(columns: columns) else { return nil }
@@ -37,7 +37,7 @@ public enum TensorEncoding: Hashable, Sendable {
         return overflow ? nil : product
     }
 
-    /// The size in bytes of `rows` rows, the last group padded, or nil as `bytesPerGroup`.
+    /// The size in bytes of `rows` rows, the last group padded, or nil as for `bytesPerGroup`.
     public func byteCount(rows: Int, columns: Int) -> Int? {
         guard rows >= 0, let group = bytesPerGroup(columns: columns) else { return nil }
         let groups = rows / rowsPerGroup + (rows % rowsPerGroup == 0 ? 0 : 1)

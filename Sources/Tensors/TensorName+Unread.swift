@@ -1,6 +1,6 @@
 extension TensorName {
-    /// Whether checkpoints carry tensors of this name and nobody reads them: tables of rotary frequencies, angles and
-    /// the like, which are computed from the configuration, and the `_extra_state` of modules.
+    /// Whether tensors of this name occur in checkpoints and are not used: tables of rotary frequencies and angles,
+    /// which are computed from the configuration, and the `_extra_state` of modules.
     package var isUnread: Bool {
         let components = rawValue.split(separator: ".")
         if components.contains("_extra_state") { return true }

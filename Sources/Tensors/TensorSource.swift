@@ -1,10 +1,10 @@
 import Storage
 
-/// What is known of a tensor without reading it.
+/// The name, type and shape of a tensor.
 public struct TensorDescription: Hashable, Sendable {
     /// The name in its source.
     public let name: TensorName
-    /// The type of the elements as `TensorSource.readRows` delivers them.
+    /// The type of the elements that `TensorSource.readRows` copies.
     public let elementType: ElementType
     /// The extents, outermost first.
     public let shape: Shape
@@ -15,7 +15,7 @@ public struct TensorDescription: Hashable, Sendable {
 
     /// Creates a description.
     ///
-    /// - Throws: `tensor.mismatch` when the size in bytes does not fit `Int`.
+    /// - Throws: `tensor.mismatch` if the size in bytes does not fit `Int`.
     public init(name: TensorName, elementType: ElementType, shape: Shape) throws {
         guard let byteCount = shape.byteCount(of: elementType) else {
             throw PVITError(.tensorMismatch, "a tensor of shape \(shape) is too large to address", tensor: name)
@@ -30,34 +30,35 @@ public struct TensorDescription: Hashable, Sendable {
 
 /// A list of named, typed, shaped tensors whose rows can be read in ranges.
 ///
-/// A checkpoint folder is one, a container is one, and the sum of a base and a delta is one: whatever consumes
-/// tensors consumes this. Sources are immutable and may be read from several threads at once.
+/// Checkpoint folders, containers, and sums of a base and a delta are sources. A source does not change and may be read
+/// from several threads at once.
 public protocol TensorSource: Sendable {
     /// All tensors, in the order in which reading them is cheapest.
     var tensors: [TensorDescription] { get }
 
     /// Copies the rows `rows` of a tensor, densely packed, into `destination`.
     ///
-    /// A row is everything below the outermost dimension; a vector has rows of one element and a scalar one row.
+    /// A row holds all elements with the same index in the outermost dimension. The rows of a vector are its elements;
+    /// a scalar is one row.
     ///
     /// - Parameters:
     ///   - rows: A range within `0..<tensor.shape.rows`.
     ///   - tensor: One of `tensors`.
     ///   - destination: Exactly `rows.count * tensor.bytesPerRow` bytes.
-    /// - Throws: `PVITError` naming file, tensor and bytes when the data cannot be read.
+    /// - Throws: A `PVITError` that names file, tensor and bytes if the data cannot be read.
     func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws
 
-    /// Lends the rows `rows` of a tensor, densely packed, to `body`: where they lie, when they lie so in a mapped file.
+    /// Lends the rows `rows` of a tensor, densely packed, to `body`, without a copy if they lie so in a mapped file.
     ///
     /// - Parameters:
     ///   - rows: A range within `0..<tensor.shape.rows`.
     ///   - tensor: One of `tensors`.
-    ///   - scratch: Memory for rows that have to be put together first; gets the size that it takes.
-    ///   - body: Reads the rows, best once, as another process may change a mapped file. What it returns or throws is
-    ///     dropped when the file could not be read.
-    /// - Throws: As `readRows`, and whatever `body` throws.
+    ///   - scratch: Memory for rows that have to be copied; resized as needed.
+    ///   - body: Reads the rows, preferably once, because another process may change a mapped file. Its result or error
+    ///     is dropped if the file could not be read.
+    /// - Throws: As `readRows`, and what `body` throws.
     func withRows<Result>(
         _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
     ) throws -> Result
@@ -97,13 +98,13 @@ extension TensorSource {
         return result
     }
 
-    /// Throws unless `rows` and `destinationByteCount` are a valid request for `tensor`.
+    /// Throws `tensor.mismatch` unless `rows` are rows of `tensor` and fill `destinationByteCount` bytes.
     public func checkRequest(
         rows: Range<Int>, of tensor: TensorDescription, destinationByteCount: Int
     ) throws {
         guard rows.lowerBound >= 0, rows.upperBound <= tensor.shape.rows else {
             throw PVITError(
-                .tensorMismatch, "rows \(rows) were asked of a tensor of shape \(tensor.shape)", tensor: tensor.name)
+                .tensorMismatch, "rows \(rows) lie outside a tensor of shape \(tensor.shape)", tensor: tensor.name)
         }
         guard destinationByteCount == rows.count * tensor.bytesPerRow else {
             throw PVITError(

@@ -1,12 +1,12 @@
 /// The number of a token in a model's vocabulary: a row of the embedding matrix.
 public struct TokenID: RawRepresentable, Hashable, Comparable, Sendable {
-    /// The number, never negative in a token that a tokenizer gave.
+    /// The number; a tokenizer never returns a negative one.
     public let rawValue: Int32
 
     /// Creates an id.
     public init(rawValue: Int32) { self.rawValue = rawValue }
 
-    /// Creates an id from any whole number that fits.
+    /// Creates an id from an integer; nil if it does not fit.
     public init?(exactly value: some BinaryInteger) {
         guard let rawValue = Int32(exactly: value) else { return nil }
         self.rawValue = rawValue

@@ -50,7 +50,7 @@ struct JSONValueTests {
         }
     }
 
-    @Test("a byte order mark is passed over; a text in UTF-16 or UTF-32 is told, with the remedy")
+    @Test("a byte order mark is skipped; UTF-16 and UTF-32 are named, with the remedy")
     func encodings() throws {
         #expect(try JSONValue(parsing: [0xEF, 0xBB, 0xBF] + Array("[1]".utf8)) == [1])
         for (mark, name) in [([0xFF, 0xFE] as [UInt8], "UTF-16"), ([], "UTF-16")] {

@@ -1,4 +1,4 @@
-/// A number of bytes, as people write and read it: `2GiB`, `512 MB`, `1.5 kB`.
+/// A number of bytes with its notation for people: `2GiB`, `512 MB`, `1.5 kB`.
 public struct ByteCount: RawRepresentable, Hashable, Comparable, Sendable {
     /// The number of bytes.
     public let rawValue: UInt64
@@ -10,7 +10,7 @@ public struct ByteCount: RawRepresentable, Hashable, Comparable, Sendable {
     public init(_ count: some BinaryInteger) { rawValue = UInt64(clamping: count) }
 
     /// Reads a number with an optional unit: B, kB, MB, GB, TB (powers of 1000), KiB, MiB, GiB, TiB, or K, M, G, T
-    /// (powers of 1024), whatever the case of the letters. Returns nil for anything else.
+    /// (powers of 1024), in upper or lower case. Returns nil for anything else.
     public init?(parsing text: String) {
         let trimmed = text.filter { $0 != " " }
         let digits = trimmed.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
@@ -37,7 +37,7 @@ public struct ByteCount: RawRepresentable, Hashable, Comparable, Sendable {
 }
 
 extension ByteCount: CustomStringConvertible {
-    /// The count in the largest decimal unit that leaves at least one whole digit: `3.83 GB`.
+    /// The count in the largest decimal unit in which it is at least 1: `3.83 GB`.
     public var description: String {
         let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
         var value = Double(rawValue)

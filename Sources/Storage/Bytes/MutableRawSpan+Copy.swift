@@ -1,7 +1,7 @@
 extension MutableRawSpan {
     /// Copies `bytes` to the beginning.
     ///
-    /// - Precondition: There are no more than `byteCount`.
+    /// - Precondition: `bytes` are no more than `byteCount`.
     public mutating func copy(_ bytes: RawSpan) {
         bytes.withUnsafeBytes { source in withUnsafeMutableBytes { $0.copyMemory(from: source) } }
     }

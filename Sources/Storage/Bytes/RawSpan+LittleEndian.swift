@@ -1,14 +1,14 @@
 extension RawSpan {
     /// The little-endian integer that starts at byte `offset`.
     ///
-    /// - Throws: `file.truncated` when it would reach outside the span.
+    /// - Throws: `file.truncated` if it does not lie inside the span.
     public func littleEndian<Value: FixedWidthInteger & BitwiseCopyable>(
         at offset: Int, as type: Value.Type = Value.self
     ) throws -> Value {
         let size = MemoryLayout<Value>.size
         guard offset >= 0, offset <= byteCount, byteCount - offset >= size else {
             throw PVITError(
-                .truncated, "\(size) bytes were expected at offset \(offset), where \(byteCount) bytes are all there is"
+                .truncated, "\(size) bytes were expected at offset \(offset), but there are only \(byteCount) bytes"
             )
         }
         return Value(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: type))
@@ -16,10 +16,10 @@ extension RawSpan {
 
     /// The bytes of `range` as an array.
     ///
-    /// - Throws: `file.truncated` when the range is not inside the span.
+    /// - Throws: `file.truncated` if the range does not lie inside the span.
     public func copyBytes(_ range: Range<Int>) throws -> [UInt8] {
         guard range.lowerBound >= 0, range.upperBound <= byteCount else {
-            throw PVITError(.truncated, "bytes \(range) lie outside the \(byteCount) that there are")
+            throw PVITError(.truncated, "bytes \(range) lie outside \(byteCount) bytes")
         }
         return extracting(range).withUnsafeBytes { Array($0) }
     }

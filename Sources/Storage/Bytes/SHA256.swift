@@ -17,7 +17,7 @@ extension Digest: CustomStringConvertible {
     }
 }
 
-/// SHA-256 (FIPS 180-4) of bytes that come one part after another, computed by libcrypto.
+/// SHA-256 (FIPS 180-4) of bytes that come in chunks, computed by libcrypto.
 public struct SHA256: Sendable {
     private var context = SHA256_CTX()
 

@@ -7,17 +7,17 @@ import SystemPackage
 #endif
 
 extension PVITError {
-    /// The error for a file that cannot be found: it does not exist, or is a symbolic link to a file that does not.
+    /// The error for a file that does not exist, or for a symbolic link to such a file.
     public static func absent(_ path: FilePath) -> PVITError {
         guard let target = linkTarget(of: path) else {
             return PVITError(.fileNotFound, "there is no such file", file: path)
         }
         return PVITError(
             .fileNotFound, "this is a symbolic link to \(target), which does not exist", file: path,
-            remedy: "download or copy the file itself to this place")
+            remedy: "download or copy the file itself")
     }
 
-    /// Where a symbolic link leads; nil for anything else.
+    /// The target of a symbolic link; nil for anything else.
     private static func linkTarget(of path: FilePath) -> String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink(path.string, &buffer, buffer.count)

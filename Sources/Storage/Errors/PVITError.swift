@@ -1,12 +1,12 @@
 import SystemPackage
 
-/// What went wrong, where, and what to do next: the one error type of every module.
+/// What went wrong, where, and what to do next: the error type of every module.
 ///
 /// The description is a single line: `what (file F, tensor T, bytes A..<B): remedy`.
 public struct PVITError: Error, Sendable, Hashable {
-    /// The stable identity of a failure, fit for scripts and tests.
+    /// The stable identity of a failure, for scripts and tests.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
-        /// A dotted lower-case name that does not change between versions, such as `safetensors.overlap`.
+        /// A dotted lower-case name that is the same in all versions, such as `safetensors.overlap`.
         public let name: String
         /// The kind of failure, which decides the exit status of the command line.
         public let category: Category
@@ -25,9 +25,9 @@ public struct PVITError: Error, Sendable, Hashable {
     public enum Category: Int32, Sendable, Hashable {
         /// The command line is wrong.
         case usage = 64
-        /// The content of a file is not what its format says.
+        /// The content of a file does not follow its format.
         case badData = 65
-        /// A file or folder that is needed is absent or unreadable.
+        /// A required file or folder is missing or unreadable.
         case missingInput = 66
         /// A defect of this program.
         case internalDefect = 70
@@ -39,7 +39,7 @@ public struct PVITError: Error, Sendable, Hashable {
 
     /// The stable identity.
     public var code: Code
-    /// What happened, as a sentence without its full stop.
+    /// What happened, as a sentence without a full stop.
     public var what: String
     /// The file at fault, as `FilePath.text`.
     public var file: String?
@@ -47,7 +47,7 @@ public struct PVITError: Error, Sendable, Hashable {
     public var tensorName: String?
     /// The bytes at fault, as offsets into `file`.
     public var bytes: Range<UInt64>?
-    /// What to do next, as a sentence without its full stop.
+    /// What to do next, as a sentence without a full stop.
     public var remedy: String?
 
     /// Creates an error.
@@ -61,7 +61,7 @@ public struct PVITError: Error, Sendable, Hashable {
         self.remedy = remedy
     }
 
-    /// The same error with the file filled in where it names none yet.
+    /// The same error with the file filled in if it names none.
     public func located(file: FilePath?) -> PVITError {
         var copy = self
         copy.file = copy.file ?? file?.text
@@ -73,12 +73,12 @@ extension PVITError: CustomStringConvertible {
     /// One line: what happened, where, and what to do next. Control characters, and bytes of names
     /// that are not UTF-8, are shown escaped.
     public var description: String {
-        var places: [String] = []
-        if let file { places.append("file \(file)") }
-        if let tensorName { places.append("tensor \(tensorName)") }
-        if let bytes { places.append("bytes \(bytes.lowerBound)..<\(bytes.upperBound)") }
+        var locations: [String] = []
+        if let file { locations.append("file \(file)") }
+        if let tensorName { locations.append("tensor \(tensorName)") }
+        if let bytes { locations.append("bytes \(bytes.lowerBound)..<\(bytes.upperBound)") }
         var line = what
-        if !places.isEmpty { line += " (\(places.joined(separator: ", ")))" }
+        if !locations.isEmpty { line += " (\(locations.joined(separator: ", ")))" }
         if let remedy { line += ": \(remedy)" }
         return line.escapingControlCharacters
     }
@@ -93,12 +93,12 @@ extension PVITError.Code {
     public static let readFailed = Self("file.read-failed", .inputOutput)
     /// Writing failed, for example on a full disk.
     public static let writeFailed = Self("file.write-failed", .inputOutput)
-    /// The output cannot be created at its place.
+    /// The output cannot be created.
     public static let cannotCreate = Self("file.cannot-create", .cannotCreate)
     /// The output would replace one of the inputs.
     public static let outputIsInput = Self("file.output-is-input", .usage)
     /// A range of bytes lies outside the file.
     public static let truncated = Self("file.truncated", .badData)
-    /// A state that the program's own logic excludes.
+    /// A state that should be impossible.
     public static let internalDefect = Self("internal.defect", .internalDefect)
 }

@@ -4,7 +4,7 @@
     import Musl
 #endif
 
-/// What tells one file from another that came to its place.
+/// Tells a file from another one that has replaced it under the same name.
 struct FileIdentity: Sendable, Hashable {
     private let device: UInt64
     private let number: UInt64

@@ -6,16 +6,15 @@ import SystemPackage
     import Musl
 #endif
 
-// Names of files are bytes, which need not be UTF-8, while options, lists of names and messages are texts. A byte that
-// is no part of UTF-8 stands in a text as a private character of its own, so that nothing is lost on the way; messages
-// show it as \xFF.
+// File names are bytes that need not be UTF-8, while options, lists of names and messages are texts. In a text, a byte
+// that is not valid UTF-8 becomes a private character, so that nothing is lost. Messages show it as \xFF.
 
 extension String {
     /// The characters for the bytes 0x80 to 0xFF. They lie at the end of the last private plane.
     private static let privateBytes: ClosedRange<UInt32> = 0x10_FE80...0x10_FEFF
     private static let privateBase: UInt32 = 0x10_FE00
 
-    /// The text of bytes that need not be UTF-8. `fileNameBytes` gives them back as they were.
+    /// Creates a text from bytes that need not be UTF-8. `fileNameBytes` returns the same bytes.
     public init(fileNameBytes bytes: some Collection<UInt8>) {
         var text = ""
         var parser = Unicode.UTF8.ForwardParser()
@@ -23,7 +22,7 @@ extension String {
         var rest = bytes[...]
         func takeAsPrivate(_ count: Int) {
             for byte in rest.prefix(count) {
-                // Continuation and start bytes alone: bytes of ASCII are never part of an error.
+                // Always 0x80 or above: ASCII is never invalid.
                 text.unicodeScalars.append(Unicode.Scalar(Self.privateBase + UInt32(byte)) ?? "\u{FFFD}")
             }
             rest = rest.dropFirst(count)
@@ -46,7 +45,7 @@ extension String {
         }
     }
 
-    /// The bytes that the text was made of by `init(fileNameBytes:)`; for any other text its UTF-8.
+    /// The bytes that were passed to `init(fileNameBytes:)`; the UTF-8 of any other text.
     public var fileNameBytes: [UInt8] {
         guard hasPrivateBytes else { return Array(utf8) }
         var bytes: [UInt8] = []
@@ -60,16 +59,16 @@ extension String {
         return bytes
     }
 
-    /// The text with U+FFFD for what is not UTF-8, as text for a model is repaired everywhere.
+    /// The text with U+FFFD in place of bytes that are not UTF-8, as for any text that a model reads.
     public var repairingFileNameBytes: String {
         hasPrivateBytes ? String(decoding: fileNameBytes, as: UTF8.self) : self
     }
 
-    /// Whether there is a byte that is not UTF-8.
+    /// Whether the text has a byte that is not UTF-8.
     private var hasPrivateBytes: Bool { unicodeScalars.contains { Self.privateBytes.contains($0.value) } }
 
-    /// The text for a person: control characters, which a terminal would obey, written as `\u{…}`, and bytes that are
-    /// not UTF-8 as `\xFF`.
+    /// The text for display: control characters, which a terminal would obey, as `\u{…}`, and bytes that are not UTF-8
+    /// as `\xFF`.
     public var escapingControlCharacters: String {
         guard unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             return escapingFileNameBytes
@@ -85,7 +84,7 @@ extension String {
         return result.escapingFileNameBytes
     }
 
-    /// The text with bytes that are not UTF-8 written as `\xFF`.
+    /// The text with bytes that are not UTF-8 as `\xFF`.
     public var escapingFileNameBytes: String {
         guard hasPrivateBytes else { return self }
         var result = ""
@@ -101,7 +100,7 @@ extension String {
 }
 
 extension FilePath {
-    /// The path of a text, in which bytes that are not UTF-8 may stand as `String.init(fileNameBytes:)` puts them.
+    /// Creates a path from a text. Bytes that are not UTF-8 are encoded as by `String.init(fileNameBytes:)`.
     public init(text: String) {
         let bytes = text.fileNameBytes.map { CChar(bitPattern: $0) }
         self = (bytes + [0]).withUnsafeBufferPointer { bytes in
@@ -109,15 +108,15 @@ extension FilePath {
         }
     }
 
-    /// The path as a text from which `init(text:)` makes the same path.
+    /// The path as a text; `init(text:)` restores the path.
     public var text: String {
         withPlatformString { String(fileNameBytes: UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
     }
 
-    /// The path for a person, on one line.
+    /// The path for display, on one line.
     public var readable: String { text.escapingControlCharacters }
 
-    /// The name of the file or folder at the path's end, as a text; empty where there is none.
+    /// The last component as a text; empty if there is none.
     public var name: String { lastComponent.map { FilePath(root: nil, [$0]).text } ?? "" }
 
     /// The path of a file in this folder.

@@ -6,9 +6,9 @@ import SystemPackage
     import Musl
 #endif
 
-/// What the operating system says of a file.
+/// The metadata of a file.
 struct FileStatus {
-    /// What a name can stand for.
+    /// The kinds of files.
     enum Kind {
         case regular, folder, link, characterDevice, blockDevice, pipe, socket
     }
@@ -37,15 +37,15 @@ struct FileStatus {
         }
     }
 
-    /// The file system that the file is in.
+    /// The file system that holds the file.
     var device: dev_t { status.st_dev }
     var identity: FileIdentity { FileIdentity(status) }
     var owner: (user: uid_t, group: gid_t) { (status.st_uid, status.st_gid) }
-    /// Who may read, write and execute.
+    /// The permissions to read, write and execute.
     var permissions: mode_t { status.st_mode & 0o777 }
-    /// Whether only its owner may replace a file of this folder.
+    /// Whether the files in this folder can only be replaced by their owners.
     var keepsFilesOfOthers: Bool { status.st_mode & S_ISVTX != 0 }
 }
 
-/// Whether there is a folder at `path`, or at the end of the links there.
+/// Whether `path` is a folder or leads to one by links.
 public func isFolder(_ path: FilePath) -> Bool { (try? FileStatus(of: path))?.kind == .folder }

@@ -1,8 +1,8 @@
 import SystemPackage
 
-/// The files that a command reads, so that its output takes the place of none of them.
+/// The files that a command reads, so that its output replaces none of them.
 ///
-/// A file is told by device and inode: links, hard links and other spellings of its name are the same file.
+/// Files are identified by device and inode: links, hard links and other spellings of a name are the same file.
 public struct InputFiles {
     private var files: Set<FileIdentity> = []
     private var folders: [(identity: FileIdentity, reads: (String) -> Bool)] = []
@@ -10,35 +10,35 @@ public struct InputFiles {
     /// No files.
     public init() {}
 
-    /// Adds a file. One that does not exist is left out: reading it will fail.
+    /// Adds a file. A missing file is ignored: reading it will fail.
     public mutating func add(file: FilePath) {
         if let status = try? FileStatus(of: file) { files.insert(status.identity) }
     }
 
     /// Adds a folder.
     ///
-    /// - Parameter reads: Whether a file of this name would be read, were it there.
+    /// - Parameter reads: Whether the command would read a file of this name in the folder.
     public mutating func add(folder: FilePath, reading reads: @escaping (String) -> Bool) {
         if let status = try? FileStatus(of: folder) { folders.append((status.identity, reads)) }
     }
 
-    /// Throws unless a file or a folder may be written at `output`.
+    /// Throws if a file or a folder written at `output` would replace an input.
     ///
-    /// - Throws: `file.output-is-input` when it is one of the inputs, an input folder, or in one, under a name that is
-    ///   read; `file.cannot-create` for what `OutputPlace` refuses.
+    /// - Throws: `file.output-is-input` if the output is an input file, an input folder, or in an input folder under a
+    ///   name that is read; `file.cannot-create` as `OutputDestination` does.
     public func requireApart(_ output: FilePath) throws {
-        let place = try OutputPlace(output)
-        guard !place.isStream else { return }
-        if let existing = place.existing {
+        let destination = try OutputDestination(output)
+        guard !destination.isStream else { return }
+        if let existing = destination.existing {
             guard !files.contains(existing.identity) else { throw conflict("the output is one of the inputs", output) }
             guard !folders.contains(where: { $0.identity == existing.identity }) else {
                 throw conflict("the output is the folder of an input", output)
             }
         }
-        guard let folder = try? FileStatus(of: place.path.parentFolder) else { return }
-        let name = place.path.name
+        guard let folder = try? FileStatus(of: destination.path.parentFolder) else { return }
+        let name = destination.path.name
         guard !folders.contains(where: { $0.identity == folder.identity && $0.reads(name) }) else {
-            throw conflict("the output is in the folder of an input, under a name that is read from there", output)
+            throw conflict("the output is in the folder of an input, under a name that is read from it", output)
         }
     }
 

@@ -107,7 +107,7 @@ public struct MappedFile: ~Copyable, Sendable {
         guard let memory, memory != MAP_FAILED else {
             throw PVITError(
                 .fileUnreadable,
-                "the file system cannot map files, and there is not enough memory for the \(ByteCount(size)) of this one",
+                "the file system cannot map files, and \(ByteCount(size)) of memory for a copy cannot be allocated",
                 file: path, remedy: "copy the file to a local disk")
         }
         do {

@@ -1,6 +1,6 @@
 /// A recursive-descent reader of one JSON text, whole values at a time or member by member and element by element.
 package struct JSONReader {
-    /// What a value is, by its first byte.
+    /// The kinds of values that can be told by the first byte.
     package enum Kind {
         /// An object.
         case object
@@ -12,7 +12,7 @@ package struct JSONReader {
         case other
     }
 
-    /// A place between two values, to come back to.
+    /// A position between two values to return to.
     package struct Mark {
         fileprivate let position: Int
         fileprivate let depth: Int
@@ -22,9 +22,9 @@ package struct JSONReader {
     private let text: [UInt8]
     private let dialect: JSONDialect
     private var position: Int
-    /// How many objects and arrays are open.
+    /// The number of open objects and arrays.
     private var depth = 0
-    /// Whether an object or array was opened and no value read since.
+    /// Whether an object or array was opened and nothing has been read since.
     private var isFirst = false
     private var buffer: [UInt8] = []
 
@@ -35,15 +35,15 @@ package struct JSONReader {
         position = TextEncoding.withoutMark(text).startIndex
     }
 
-    /// The place before the next value, or before the comma in front of it.
+    /// The position before the next value, or before the comma in front of it.
     package var mark: Mark { Mark(position: position, depth: depth, isFirst: isFirst) }
 
-    /// Goes back to a place.
+    /// Goes back to a position.
     package mutating func `return`(to mark: Mark) {
         (position, depth, isFirst) = (mark.position, mark.depth, mark.isFirst)
     }
 
-    /// Throws `json.invalid` unless nothing but white space is left.
+    /// Throws `json.invalid` if anything but white space is left.
     package mutating func finish() throws {
         skipWhiteSpace()
         guard position == text.count else { throw failure("there is more text after the value") }
@@ -66,11 +66,11 @@ package struct JSONReader {
             return PVITError(
                 code, "invalid JSON: the text is in \(encoding.rawValue), and UTF-8 is needed", remedy: encoding.remedy)
         }
-        let place = UInt64(min(position, text.count))
-        return PVITError(code, "invalid JSON: \(what)", bytes: place..<min(place + 1, UInt64(text.count)))
+        let offset = UInt64(min(position, text.count))
+        return PVITError(code, "invalid JSON: \(what)", bytes: offset..<min(offset + 1, UInt64(text.count)))
     }
 
-    /// The error for a key that occurs twice in the object that is being read.
+    /// The error for a key that occurs twice in the current object.
     package func duplicateKey(_ key: String) -> PVITError {
         failure("the key \"\(key)\" occurs twice", .duplicateJSONKey)
     }
@@ -83,7 +83,7 @@ package struct JSONReader {
 
     /// Reads a value.
     ///
-    /// - Throws: What `JSONValue.init(parsing:)` throws, but for text after the value.
+    /// - Throws: As `JSONValue.init(parsing:)`, except for text after the value.
     package mutating func readValue() throws -> JSONValue {
         guard depth < JSONValue.maximumDepth else { throw failure("nesting is too deep") }
         skipWhiteSpace()
@@ -105,7 +105,7 @@ package struct JSONReader {
     }
 
     private mutating func readText() throws -> String {
-        // Taken out and put back, so that there is one buffer for all strings.
+        // Borrowed, so that all strings share one buffer.
         var bytes: [UInt8] = []
         swap(&bytes, &buffer)
         defer { swap(&bytes, &buffer) }
@@ -133,14 +133,14 @@ package struct JSONReader {
         return elements
     }
 
-    /// Steps into the object that comes next. Its members are read by `nextKey` and a value each.
+    /// Enters the next value, an object. Read each member by `nextKey` and then its value.
     ///
-    /// - Throws: `json.invalid` when no object comes next.
+    /// - Throws: `json.invalid` if the next value is not an object.
     package mutating func beginObject() throws { try begin(UInt8(ascii: "{")) }
 
-    /// Steps into the array that comes next. Its elements are read by `nextElement` and a value each.
+    /// Enters the next value, an array. Read each element by `nextElement` and then its value.
     ///
-    /// - Throws: `json.invalid` when no array comes next.
+    /// - Throws: `json.invalid` if the next value is not an array.
     package mutating func beginArray() throws { try begin(UInt8(ascii: "[")) }
 
     private mutating func begin(_ bracket: UInt8) throws {
@@ -152,10 +152,10 @@ package struct JSONReader {
         isFirst = true
     }
 
-    /// Reads the key of the next member; false at the end of the object, which is stepped out of. A key that occurs
-    /// twice is the caller's to find.
+    /// Reads the key of the next member. Returns false at the end of the object and leaves it. The caller checks for
+    /// keys that occur twice.
     ///
-    /// - Parameter key: Becomes the key, in UTF-8.
+    /// - Parameter key: Receives the key in UTF-8.
     /// - Throws: `json.invalid`.
     package mutating func nextKey(into key: inout [UInt8]) throws -> Bool {
         guard try nextItem(UInt8(ascii: "}"), or: "a comma or a closing brace was expected") else { return false }
@@ -168,7 +168,7 @@ package struct JSONReader {
         return true
     }
 
-    /// Goes to the next element; false at the end of the array, which is stepped out of.
+    /// Goes to the next element. Returns false at the end of the array and leaves it.
     ///
     /// - Throws: `json.invalid`.
     package mutating func nextElement() throws -> Bool {
@@ -217,7 +217,7 @@ package struct JSONReader {
             guard let digit = next, isDigit(digit) else { throw failure("a digit was expected") }
             skipDigits()
         }
-        // Ids and such, without a text in between.
+        // The fast path for ids and the like, without a string.
         if isWhole, position - start <= 18, text[start] != UInt8(ascii: "-") {
             return .integer(text[start..<position].reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) })
         }
@@ -233,9 +233,9 @@ package struct JSONReader {
         while let byte = next, isDigit(byte) { position += 1 }
     }
 
-    /// Reads the string that comes next and appends it to `bytes`, in UTF-8.
+    /// Reads the next value, a string, and appends it to `bytes` in UTF-8.
     ///
-    /// - Throws: `json.invalid`, also when no string comes next.
+    /// - Throws: `json.invalid`, also if the next value is not a string.
     package mutating func readString(into bytes: inout [UInt8]) throws {
         guard nextKind() == .string else { throw failure("a string was expected") }
         position += 1

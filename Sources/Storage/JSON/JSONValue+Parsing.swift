@@ -1,7 +1,7 @@
 extension PVITError.Code {
     /// A text is not valid JSON or nests too deeply.
     public static let badJSON = Self("json.invalid", .badData)
-    /// A JSON object has two members of the same key.
+    /// A JSON object has two members with the same key.
     public static let duplicateJSONKey = Self("json.duplicate-key", .badData)
 }
 
@@ -9,11 +9,11 @@ extension JSONValue {
     /// The deepest nesting that is read.
     public static let maximumDepth = 128
 
-    /// Reads a JSON text (RFC 8259, UTF-8). A byte order mark in front of it is passed over.
+    /// Reads a JSON text (RFC 8259, UTF-8). A leading byte order mark is skipped.
     ///
-    /// - Parameter dialect: What is read beside standard JSON.
-    /// - Throws: `json.invalid` with the byte offset for anything that is not JSON, for nesting past `maximumDepth` and
-    ///   for lone surrogates; `json.duplicate-key` for a key that occurs twice in one object.
+    /// - Parameter dialect: The extensions of standard JSON to read.
+    /// - Throws: `json.invalid` with the byte offset for invalid JSON, for nesting beyond `maximumDepth` and for lone
+    ///   surrogates; `json.duplicate-key` for a key that occurs twice in an object.
     public init(parsing text: [UInt8], dialect: JSONDialect = .standard) throws {
         var reader = JSONReader(text, dialect: dialect)
         self = try reader.readValue()
@@ -21,7 +21,7 @@ extension JSONValue {
     }
 }
 
-/// Which JSON is read.
+/// The variants of JSON that are read.
 public enum JSONDialect: Sendable {
     /// RFC 8259.
     case standard

@@ -40,11 +40,12 @@ public enum JSONValue: Sendable, Equatable {
     /// The object, or nil.
     public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
 
-    /// The member called `key` of an object; nil when this is no object or has no such member.
+    /// The member called `key` of an object; nil if this is not an object or has no such member.
     public subscript(key: String) -> JSONValue? { object?[key] }
 }
 
-/// The members of a JSON object in their order. No key occurs twice.
+/// The members of a JSON object in their order. No key occurs twice; keys are compared by their bytes, as RFC 8259
+/// compares names.
 public struct JSONObject: Sendable, Equatable {
     /// A key and its value.
     public struct Member: Sendable, Equatable {
@@ -56,32 +57,32 @@ public struct JSONObject: Sendable, Equatable {
 
     /// The members in their order.
     public private(set) var members: [Member] = []
-    private var places: [ExactText: Int] = [:]
+    private var indices: [ExactText: Int] = [:]
 
     /// Creates an object without members.
     public init() {}
 
     /// The value of a key; setting appends or replaces, and nil removes (in linear time).
     public subscript(key: String) -> JSONValue? {
-        get { places[ExactText(key)].map { members[$0].value } }
+        get { indices[ExactText(key)].map { members[$0].value } }
         set {
-            switch (places[ExactText(key)], newValue) {
-            case (let place?, let value?): members[place].value = value
+            switch (indices[ExactText(key)], newValue) {
+            case (let index?, let value?): members[index].value = value
             case (nil, let value?): append(value, for: key)
-            case (let place?, nil):
-                members.remove(at: place)
-                places = Dictionary(uniqueKeysWithValues: members.enumerated().map { (ExactText($1.key), $0) })
+            case (let index?, nil):
+                members.remove(at: index)
+                indices = Dictionary(uniqueKeysWithValues: members.enumerated().map { (ExactText($1.key), $0) })
             case (nil, nil): break
             }
         }
     }
 
-    /// Appends a member unless there is one with this key; false when there is.
+    /// Appends a member; returns false, and changes nothing, if the key exists.
     @discardableResult
     package mutating func append(_ value: JSONValue, for key: String) -> Bool {
         let text = ExactText(key)
-        if let place = places.updateValue(members.count, forKey: text) {
-            places[text] = place
+        if let index = indices.updateValue(members.count, forKey: text) {
+            indices[text] = index
             return false
         }
         members.append(Member(key: key, value: value))
@@ -90,7 +91,7 @@ public struct JSONObject: Sendable, Equatable {
 }
 
 extension JSONObject: ExpressibleByDictionaryLiteral {
-    /// Creates an object with the members of a literal; of equal keys the last counts.
+    /// Creates an object from a literal. The last of equal keys counts.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         for (key, value) in elements { self[key] = value }
     }
@@ -109,7 +110,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
     public init(booleanLiteral value: Bool) { self = .bool(value) }
     /// An array.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-    /// An object; of equal keys the last counts.
+    /// An object. The last of equal keys counts.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         var object = JSONObject()
         for (key, value) in elements { object[key] = value }

@@ -1,10 +1,9 @@
 extension JSONValue {
     /// The value as UTF-8 text. The same value always gives the same bytes.
     ///
-    /// JSON has no numbers that are not finite; they are written as `transformers` writes them: `{"__float__":
-    /// "Infinity"}`.
+    /// JSON cannot express infinity and NaN. They are written as `transformers` does: `{"__float__": "Infinity"}`.
     ///
-    /// - Parameter indentation: Spaces for each level; nil writes everything on one line without spaces.
+    /// - Parameter indentation: The number of spaces for each level; nil for one line without spaces.
     public func encoded(indentation: Int? = nil) -> [UInt8] {
         var output: [UInt8] = []
         write(into: &output, indentation: indentation, level: 0)
@@ -40,8 +39,8 @@ extension JSONValue {
         _ level: Int, _ writeElement: (Element, inout [UInt8]) -> Void
     ) {
         output += brackets.0.utf8
-        for (place, element) in elements.enumerated() {
-            if place > 0 { output.append(UInt8(ascii: ",")) }
+        for (index, element) in elements.enumerated() {
+            if index > 0 { output.append(UInt8(ascii: ",")) }
             startLine(level + 1, indentation, into: &output)
             writeElement(element, &output)
         }

@@ -10,22 +10,22 @@ import SystemPackage
 /// A file that appears under its name whole, or not at all.
 ///
 /// The bytes go to an unnamed file in the same folder, or to a hidden temporary file if the file system has no unnamed
-/// ones. `commit` flushes them to the disk and gives the file its name, replacing an earlier file in one step and keeping
-/// its owner and permissions. Without a commit (the value is dropped, the program crashes or is killed) an earlier file
-/// stays as it was. A symbolic link stays, and the file that it leads to is replaced.
+/// ones. `commit` flushes them to the disk and gives the file its name, replacing an earlier file in one step and
+/// keeping its owner and permissions. Without a commit (the value is dropped, the program crashes or is killed) an
+/// earlier file stays as it was. A symbolic link stays, and the file that it leads to is replaced.
 ///
 /// A device or a pipe is written to directly, front to back, and nothing written can be taken back.
 ///
-/// Appended bytes are sent to the disk in large chunks, so that it writes while the next bytes are computed, and not only
-/// in `commit`.
+/// Appended bytes are sent to the disk in large chunks, so that it writes while the next bytes are computed, and not
+/// only in `commit`.
 public struct OutputFile: ~Copyable {
     /// The name that the user gave the file.
-    public var path: FilePath { place.name }
+    public var path: FilePath { destination.name }
     /// The number of bytes written so far.
     public private(set) var byteCount: UInt64 = 0
     /// How many bytes are appended before they are sent to the disk.
     private static let writeBackByteCount: UInt64 = 32 << 20
-    private let place: OutputPlace
+    private let destination: OutputDestination
     private let descriptor: FileDescriptor
     /// How many bytes have been sent to the disk.
     private var sentByteCount: UInt64 = 0
@@ -39,30 +39,34 @@ public struct OutputFile: ~Copyable {
 
     /// - Parameter usingUnnamedFiles: Whether to try an unnamed file first.
     init(path: FilePath, usingUnnamedFiles: Bool) throws {
-        let place = try OutputPlace(path)
-        (descriptor, temporaryPath) = try Self.create(place, usingUnnamedFiles)
-        self.place = place
+        let destination = try OutputDestination(path)
+        (descriptor, temporaryPath) = try Self.create(destination, usingUnnamedFiles)
+        self.destination = destination
     }
 
     private static func create(
-        _ place: OutputPlace, _ usesUnnamedFiles: Bool
+        _ destination: OutputDestination, _ usesUnnamedFiles: Bool
     ) throws -> (FileDescriptor, temporaryPath: FilePath?) {
-        if place.isStream {
+        if destination.isStream {
             // A regular file here is one that the shell opened as a standard stream: append to it.
-            return (try openFile(place.name, O_WRONLY | O_APPEND | O_NOCTTY, for: place), nil)
+            return (try openFile(destination.name, O_WRONLY | O_APPEND | O_NOCTTY, for: destination), nil)
         }
-        try place.requireReplaceable()
-        if usesUnnamedFiles, let unnamed = UnnamedFile.create(in: place.path.parentFolder) { return (unnamed, nil) }
-        let hidden = place.path.hiddenSibling()
-        return (try openFile(hidden, O_RDWR | O_CREAT | O_EXCL, for: place), hidden)
+        try destination.requireReplaceable()
+        if usesUnnamedFiles, let unnamed = UnnamedFile.create(in: destination.path.parentFolder) {
+            return (unnamed, nil)
+        }
+        let hidden = destination.path.hiddenSibling()
+        return (try openFile(hidden, O_RDWR | O_CREAT | O_EXCL, for: destination), hidden)
     }
 
-    private static func openFile(_ path: FilePath, _ flags: Int32, for place: OutputPlace) throws -> FileDescriptor {
+    private static func openFile(_ path: FilePath, _ flags: Int32, for destination: OutputDestination) throws
+        -> FileDescriptor
+    {
         // Opening a pipe waits for a reader; Ctrl-C ends the wait.
         let raw = path.withPlatformString { open($0, flags | O_CLOEXEC, 0o666) }
         guard raw >= 0 else {
-            let what = place.isStream ? "it cannot be written to" : "the file cannot be created"
-            throw PVITError(.cannotCreate, "\(what): \(Errno(rawValue: errno))", file: place.name)
+            let what = destination.isStream ? "it cannot be written to" : "the file cannot be created"
+            throw PVITError(.cannotCreate, "\(what): \(Errno(rawValue: errno))", file: destination.name)
         }
         return FileDescriptor(rawValue: raw)
     }
@@ -79,14 +83,14 @@ public struct OutputFile: ~Copyable {
         let count = bytes.byteCount
         do {
             _ = try bytes.withUnsafeBytes { bytes in
-                place.isStream
+                destination.isStream
                     ? try withoutBrokenPipeSignal { try descriptor.writeAll(bytes) } : try descriptor.writeAll(bytes)
             }
         } catch let error as Errno {
             throw writeError(error)
         }
         byteCount += UInt64(count)
-        if !place.isStream, byteCount - sentByteCount >= Self.writeBackByteCount { sendToDisk() }
+        if !destination.isStream, byteCount - sentByteCount >= Self.writeBackByteCount { sendToDisk() }
     }
 
     /// Appends bytes.
@@ -98,15 +102,15 @@ public struct OutputFile: ~Copyable {
     ///
     /// - Throws: `file.write-failed` or `file.cannot-create`; an earlier file of that name is then untouched.
     public consuming func commit() throws {
-        guard !place.isStream else { return }
+        guard !destination.isStream else { return }
         try flush()
         // The name may have been taken since then; only a regular file is replaced.
-        let now = try OutputPlace(place.path)
+        let now = try OutputDestination(destination.path)
         guard !now.isStream else { throw nameError("a device or a pipe has this name now") }
         try now.requireReplaceable()
         if let existing = now.existing { takeOver(existing) }
         if temporaryPath == nil {
-            let hidden = place.path.hiddenSibling()
+            let hidden = destination.path.hiddenSibling()
             do {
                 try UnnamedFile.name(descriptor, hidden)
             } catch let error as Errno {
@@ -115,9 +119,9 @@ public struct OutputFile: ~Copyable {
             temporaryPath = hidden
         }
         guard let named = temporaryPath else { return }
-        guard rename(named, to: place.path) == 0 else { throw nameError("\(Errno(rawValue: errno))") }
+        guard rename(named, to: destination.path) == 0 else { throw nameError("\(Errno(rawValue: errno))") }
         temporaryPath = nil
-        flushFolder(place.path.parentFolder)
+        flushFolder(destination.path.parentFolder)
     }
 
     private func flush() throws {
@@ -149,7 +153,7 @@ public struct OutputFile: ~Copyable {
         let untouched = "nothing was changed under this name"
         let isFull = error == .noSpace || error == .diskQuotaExceeded
         let remedy: String? =
-            if place.isStream {
+            if destination.isStream {
                 error == .brokenPipe ? "the program that reads it must read to the end" : nil
             } else {
                 isFull ? "free some space or choose another disk; \(untouched)" : untouched

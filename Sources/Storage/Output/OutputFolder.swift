@@ -8,40 +8,39 @@ import SystemPackage
 
 /// A folder that appears under its name whole, or not at all.
 ///
-/// Its files are written without names (`OutputFile`) inside a hidden sibling folder, get their names in `commit`, and
-/// the sibling is then renamed in one step. Dropping the value without a commit removes everything; a kill leaves at
-/// most the hidden, empty sibling (or, where the file system has no unnamed files, a hidden sibling with files in it).
-/// A symbolic link to an empty folder, or to one that does not exist yet, stays: the folder takes the place that it
-/// leads to.
+/// Its files (`OutputFile`) are created in a hidden sibling folder. `commit` names them and then renames the sibling in
+/// one step. Dropping the value without a commit removes everything. If the program is killed, at most the hidden
+/// sibling is left, empty unless the file system has no unnamed files. A symbolic link to an empty or absent folder
+/// stays, and the folder that it leads to is replaced.
 ///
-/// An empty folder that cannot be replaced, since it is the root of a mounted disk or the current folder, is filled:
-/// the hidden folder lies in it, and the finished files are moved up one after the other.
+/// An empty folder that cannot be replaced, because it is the root of a mounted disk or the current folder, is filled
+/// instead: the hidden folder is created inside, and the finished files are moved up one by one.
 public struct OutputFolder: ~Copyable {
     /// The name that the user gave the folder.
     public let path: FilePath
-    /// Where files are to be created before they are handed to `add`.
+    /// The folder in which to create the files that are passed to `add`.
     public let workingPath: FilePath
-    /// What the folder will be called.
+    /// The final path of the folder.
     private let target: FilePath
-    /// Whether the finished files are moved into a folder that is there, instead of replacing it.
+    /// Whether the finished files are moved into an existing folder instead of replacing it.
     private let fillsExisting: Bool
     private var files: [PendingFile] = []
     private var isCommitted = false
 
     /// Starts a folder that will be called `path`.
     ///
-    /// - Throws: `file.cannot-create` when something other than an empty folder has this name already, or when the
-    ///   folder that is to hold it is absent or not writable.
+    /// - Throws: `file.cannot-create` if anything but an empty folder has this name, or if the parent folder is missing
+    ///   or not writable.
     public init(path: FilePath) throws {
-        let place = try OutputPlace(path)
-        try Self.checkVacant(place)
-        let target = try Self.target(of: place)
-        let fillsExisting = try Self.mustStay(place, target)
+        let destination = try OutputDestination(path)
+        try Self.checkVacant(destination)
+        let target = try Self.target(of: destination)
+        let fillsExisting = try Self.mustStay(destination, target)
         let working = (fillsExisting ? target.appending(fileNamed: "files") : target).hiddenSibling()
         guard working.withPlatformString({ mkdir($0, 0o777) }) == 0 else {
             throw PVITError(.cannotCreate, "the folder cannot be created: \(Errno(rawValue: errno))", file: path)
         }
-        if let existing = place.existing, !fillsExisting {
+        if let existing = destination.existing, !fillsExisting {
             // Best effort, as for files.
             working.withPlatformString { working in
                 guard chown(working, existing.owner.user, existing.owner.group) == 0 else { return }
@@ -60,7 +59,7 @@ public struct OutputFolder: ~Copyable {
         _ = workingPath.withPlatformString { rmdir($0) }
     }
 
-    /// Takes a finished file, which must have been created in `workingPath`. It gets its name in `commit`.
+    /// Adds a finished file that was created in `workingPath`. It gets its name in `commit`.
     public mutating func add(_ file: consuming OutputFile) {
         files.append(PendingFile(file))
     }
@@ -74,7 +73,7 @@ public struct OutputFolder: ~Copyable {
 
     /// Flushes everything to the disk and gives the folder its name.
     ///
-    /// - Throws: `file.write-failed` or `file.cannot-create`; nothing has then appeared under the name.
+    /// - Throws: `file.write-failed` or `file.cannot-create`; the name is then as it was before.
     public consuming func commit() throws {
         for file in files { try file.commit() }
         flushFolder(workingPath)
@@ -85,14 +84,14 @@ public struct OutputFolder: ~Copyable {
         }
         guard rename(workingPath, to: target) == 0 else {
             let error = Errno(rawValue: errno)
-            try Self.checkVacant(try OutputPlace(path))
+            try Self.checkVacant(try OutputDestination(path))
             throw PVITError(.cannotCreate, "the folder cannot be given its name: \(error)", file: path)
         }
         isCommitted = true
         flushFolder(target.parentFolder)
     }
 
-    /// Moves the finished files up into the folder that is there; none stays there if one cannot be moved.
+    /// Moves the finished files up into the existing folder; if one cannot be moved, those before it are removed.
     private func moveFiles() throws {
         guard try folderEntries(target) == [workingPath.name] else { throw Self.notEmpty(path) }
         var moved: [FilePath] = []
@@ -109,10 +108,10 @@ public struct OutputFolder: ~Copyable {
         flushFolder(target)
     }
 
-    /// Whether a folder that is there can only be filled.
-    private static func mustStay(_ place: OutputPlace, _ target: FilePath) throws -> Bool {
-        guard let existing = place.existing else { return false }
-        // Replaced, the current folder would be gone from under the shell that the program was started in.
+    /// Whether the folder exists and can only be filled.
+    private static func mustStay(_ destination: OutputDestination, _ target: FilePath) throws -> Bool {
+        guard let existing = destination.existing else { return false }
+        // Replacing the current folder would leave the user's shell in a deleted folder.
         if let current = try? FileStatus(of: "."), current.identity == existing.identity { return true }
         guard let parent = try? FileStatus(of: target.parentFolder) else { return false }
         return parent.device != existing.device || parent.identity == existing.identity
@@ -124,31 +123,31 @@ public struct OutputFolder: ~Copyable {
             remedy: "choose another name or remove it first")
     }
 
-    private static func checkVacant(_ place: OutputPlace) throws {
-        guard let existing = place.existing else { return }
+    private static func checkVacant(_ destination: OutputDestination) throws {
+        guard let existing = destination.existing else { return }
         guard existing.kind == .folder else {
             throw PVITError(
-                .cannotCreate, "a file has this name already", file: place.name,
+                .cannotCreate, "a file has this name already", file: destination.name,
                 remedy: "choose another name or remove it first")
         }
-        guard try folderEntries(place.path).isEmpty else { throw notEmpty(place.name) }
+        guard try folderEntries(destination.path).isEmpty else { throw notEmpty(destination.name) }
     }
 
-    /// What the folder is called in the one that holds it.
-    private static func target(of place: OutputPlace) throws -> FilePath {
-        guard place.existing != nil else { return place.path }
-        // `a/..` is a name as well, but not one that a folder can be given.
-        let resolved = place.path.withPlatformString { realpath($0, nil) }
+    /// The path with the folder's real name at its end.
+    private static func target(of destination: OutputDestination) throws -> FilePath {
+        guard destination.existing != nil else { return destination.path }
+        // A path such as `a/..` names a folder, but nothing can be renamed to it.
+        let resolved = destination.path.withPlatformString { realpath($0, nil) }
         guard let resolved else {
             throw PVITError(
-                .cannotCreate, "the folder cannot be examined: \(Errno(rawValue: errno))", file: place.name)
+                .cannotCreate, "the folder cannot be examined: \(Errno(rawValue: errno))", file: destination.name)
         }
         defer { free(resolved) }
         return FilePath(platformString: resolved)
     }
 }
 
-/// A file that is written and has no name yet.
+/// A finished file that has no name yet.
 private final class PendingFile {
     let name: String
     private var file: OutputFile?
@@ -168,7 +167,7 @@ private final class PendingFile {
     }
 }
 
-/// The names in a folder but `.` and `..`, as `FilePath.text`, in the order of their UTF-8 bytes.
+/// The names in a folder without `.` and `..`, as `FilePath.text` has them, in the order of their UTF-8 bytes.
 ///
 /// - Throws: `file.not-found` or `file.unreadable`.
 public func folderEntries(_ folder: FilePath) throws -> [String] {

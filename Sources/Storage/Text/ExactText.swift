@@ -7,7 +7,7 @@ package struct ExactText: Hashable, Comparable, Sendable {
     package let text: String
 
     /// Wraps a text.
-    package init(_ text: some StringProtocol) { self.text = String(text) }
+    package init(_ text: String) { self.text = text }
 
     /// Whether both texts have the same bytes.
     package static func == (left: ExactText, right: ExactText) -> Bool { left.text.hasSameBytes(as: right.text) }

@@ -1,18 +1,18 @@
-/// The encoding of a text, as far as its first bytes tell it from UTF-8.
+/// The encoding of a text, recognised by its first bytes.
 public enum TextEncoding: String, Sendable {
-    /// UTF-8, or anything that is neither of the others.
+    /// UTF-8, or anything else that is not recognised.
     case utf8 = "UTF-8"
-    /// 16-bit code units, as some programs of Windows write them.
+    /// 16-bit code units, as some Windows programs write.
     case utf16 = "UTF-16"
     /// 32-bit code units.
     case utf32 = "UTF-32"
 
-    /// U+FEFF in UTF-8, which some editors put in front of a text.
+    /// The byte order mark in UTF-8, which some editors put in front of a text.
     private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-    /// How many bytes are looked at when a text has no byte order mark.
+    /// How many bytes of a text without a byte order mark are examined.
     private static let sampleByteCount = 64
 
-    /// Recognises the encoding by its byte order mark, or by the zero bytes that plain text has in wide encodings.
+    /// Recognises the encoding by a byte order mark, or by the zero bytes that plain text has in wide encodings.
     public init(of bytes: [UInt8]) {
         let sample = bytes.prefix(Self.sampleByteCount)
         if sample.starts(with: [0xFF, 0xFE, 0, 0]) || sample.starts(with: [0, 0, 0xFE, 0xFF]) {
@@ -28,20 +28,20 @@ public enum TextEncoding: String, Sendable {
         }
     }
 
-    /// Whether every unit has one byte, always the first or always the last, that is not zero.
+    /// Whether every unit has exactly one byte that is not zero, always the first or always the last.
     private static func isWide(_ sample: ArraySlice<UInt8>, unitByteCount: Int) -> Bool {
         guard sample.count >= 2 * unitByteCount else { return false }
-        return [0, unitByteCount - 1].contains { place in
-            sample.indices.allSatisfy { (sample[$0] != 0) == ($0 % unitByteCount == place) }
+        return [0, unitByteCount - 1].contains { position in
+            sample.indices.allSatisfy { (sample[$0] != 0) == ($0 % unitByteCount == position) }
         }
     }
 
-    /// The bytes of a UTF-8 text without the byte order mark in front of it.
+    /// The bytes of a UTF-8 text without a leading byte order mark.
     public static func withoutMark(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
         bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes[...]
     }
 
-    /// What to do with a text in this encoding.
+    /// How to convert a text in this encoding.
     var remedy: String { "convert it: iconv -f \(rawValue) -t UTF-8 OLD > NEW" }
 
     /// Throws `text.encoding` for a text in UTF-16 or UTF-32.

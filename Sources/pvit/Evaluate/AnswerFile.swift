@@ -24,7 +24,7 @@ struct AnswerFile: ~Copyable {
     /// - Throws: `fineeval.answers` if a line is not an answer to one of the questions, or an incomplete last line is
     ///   not the beginning of one; `file.*`.
     init(path: FilePath, questions: FineEvalQuestions) throws {
-        guard try !OutputPlace(path).isStream else {
+        guard try !OutputDestination(path).isStream else {
             throw PVITError(
                 .cannotCreate, "this is a device or a pipe, but resuming a run reads the answers again",
                 file: path, remedy: "give a file")

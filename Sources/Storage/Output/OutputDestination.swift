@@ -7,27 +7,26 @@ import SystemPackage
     import Musl
 #endif
 
-/// Where the bytes of an output go when a user has named it.
+/// Where an output goes that a user has named.
 ///
-/// A symbolic link is followed, also where its end does not exist yet: a file takes the place of what the link leads
-/// to, and the link stays. Devices and pipes are never replaced: they are written to.
-public struct OutputPlace {
-    /// What the user named.
+/// Symbolic links are followed, even to a file that does not exist yet: the file that a link leads to is replaced, and
+/// the link stays. Devices and pipes are written to and never replaced.
+public struct OutputDestination {
+    /// The name that the user gave.
     public let name: FilePath
-    /// The same place behind all links.
+    /// The path behind all links.
     public let path: FilePath
     /// Whether the bytes go to a device or a pipe, front to back, instead of into a new file.
     public let isStream: Bool
-    /// What is there already.
+    /// The file that exists already, if any.
     let existing: FileStatus?
 
-    /// As many as Linux follows.
+    /// The limit that Linux has, too.
     private static let maximumLinkCount = 40
 
-    /// Examines a name; nothing is opened or created.
+    /// Examines a name without opening or creating anything.
     ///
-    /// - Throws: `file.cannot-create` for a block device, a socket, links that lead in a circle, and a name that no
-    ///   file can have.
+    /// - Throws: `file.cannot-create` for a block device, a socket, links that form a circle, and an impossible name.
     public init(_ name: FilePath) throws {
         var path = name
         var linkCount = 0
@@ -38,7 +37,7 @@ public struct OutputPlace {
             linkCount += 1
             guard linkCount <= Self.maximumLinkCount else {
                 throw PVITError(
-                    .cannotCreate, "the symbolic links lead in a circle", file: name, remedy: "choose another name")
+                    .cannotCreate, "the symbolic links form a circle", file: name, remedy: "choose another name")
             }
             path = path.parentFolder.pushing(target)
         }
@@ -46,11 +45,11 @@ public struct OutputPlace {
         switch existing?.kind {
         case .blockDevice:
             throw PVITError(
-                .cannotCreate, "this is a block device, all of whose content the output would destroy", file: name,
+                .cannotCreate, "this is a block device, and the output would overwrite its content", file: name,
                 remedy: "choose another name")
         case .socket:
             throw PVITError(
-                .cannotCreate, "this is a socket, which cannot be written to by its name", file: name,
+                .cannotCreate, "this is a socket, which cannot be opened for writing", file: name,
                 remedy: "choose another name")
         case .characterDevice, .pipe: isStream = true
         case .regular: isStream = leadsToOpenFile
@@ -61,10 +60,10 @@ public struct OutputPlace {
         self.existing = existing
     }
 
-    /// Where a file system's new files for this output lie; nil for a stream.
+    /// The folder in which the output's files are created; nil for a stream.
     public var folder: FilePath? { isStream ? nil : path.parentFolder }
 
-    /// Throws unless a file can take this place when it is complete, so far as that can be known now.
+    /// Throws if it is known already that a finished file cannot get this name.
     ///
     /// - Throws: `file.cannot-create`.
     func requireReplaceable() throws {
@@ -76,24 +75,24 @@ public struct OutputPlace {
             folder.keepsFilesOfOthers, folder.owner.user != user
         {
             throw PVITError(
-                .cannotCreate, "the file is another user's, in a folder where only its owner may replace it",
+                .cannotCreate, "the file belongs to another user, and only its owner may replace it in this folder",
                 file: name, remedy: "choose another name")
         }
     }
 
-    /// Where a symbolic link leads to; nil when there is none at `path`.
+    /// The target of a symbolic link; nil if there is no link at `path`.
     private static func link(at path: FilePath, namedBy name: FilePath) throws -> FilePath? {
         do {
             guard try FileStatus(of: path, followsLinks: false).kind == .link else { return nil }
         } catch Errno.fileNameTooLong {
             throw PVITError(
                 .cannotCreate, "the name is longer than the file system allows", file: name,
-                remedy: "choose a shorter one")
+                remedy: "choose a shorter name")
         } catch {
             return nil
         }
         var buffer = [CChar](repeating: 0, count: 64 << 10)
-        // One byte is left for the zero at the end.
+        // One byte is reserved for the terminating zero.
         let count = path.withPlatformString { readlink($0, &buffer, buffer.count - 1) }
         guard count > 0 else { return nil }
         return buffer.withUnsafeBufferPointer { $0.baseAddress.map { FilePath(platformString: $0) } }
@@ -107,7 +106,7 @@ extension FilePath {
         return parent.isEmpty ? "." : parent
     }
 
-    /// A hidden name in the same folder that no other process uses.
+    /// A hidden name in the same folder that is not in use.
     func hiddenSibling() -> FilePath {
         let suffix = String(UInt32.random(in: 0...UInt32.max), radix: 36)
         // Most file systems allow names of 255 bytes.

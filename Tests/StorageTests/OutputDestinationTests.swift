@@ -5,13 +5,13 @@ import Testing
 @testable import Storage
 
 @Suite("Where outputs go")
-struct OutputPlaceTests {
+struct OutputDestinationTests {
     /// A folder that is removed with its owner.
     private final class Folder {
         let path: FilePath
 
         init() throws {
-            let url = FileManager.default.temporaryDirectory.appending(path: "pvit-places-\(UUID().uuidString)")
+            let url = FileManager.default.temporaryDirectory.appending(path: "pvit-outputs-\(UUID().uuidString)")
             try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
             path = FilePath(url.path)
         }
@@ -75,10 +75,10 @@ struct OutputPlaceTests {
     func circle() throws {
         try folder.link("a", to: "b")
         try folder.link("b", to: "a")
-        #expect(refusal(folder("a"))?.what == "the symbolic links lead in a circle")
+        #expect(refusal(folder("a"))?.what == "the symbolic links form a circle")
     }
 
-    @Test("a folder takes the place that a link leads to, empty or absent", arguments: [true, false])
+    @Test("a folder replaces an empty or absent folder that a link leads to", arguments: [true, false])
     func folderLinks(isThere: Bool) throws {
         if isThere {
             try FileManager.default.createDirectory(atPath: folder("target").string, withIntermediateDirectories: false)
@@ -171,7 +171,7 @@ struct OutputPlaceTests {
         #expect(refusal(folder(name + "x"))?.code == .cannotCreate)
     }
 
-    @Test("a device that takes the place of a file before the commit is not replaced")
+    @Test("a device that got the name before the commit is not replaced")
     func lateNode() throws {
         var file = try OutputFile(path: folder("a"))
         try file.append([1])
