@@ -20,9 +20,6 @@ public struct ErrorStatistics: Sendable, Hashable {
         self.count = count
     }
 
-    /// The root of the mean squared difference; 0 without elements.
-    public var rootMeanSquareError: Double { count > 0 ? (squaredError / Double(count)).squareRoot() : 0 }
-
     /// The root mean square error over the root mean square of the originals: sqrt(sum (y - x)² / sum x²).
     ///
     /// 0 if there is no error; infinity if there is one and all originals are zero.
