@@ -172,31 +172,33 @@ private enum SuperBlocks {
         )
     }
 
-    // Code l of run r is in byte 32 (r / 2) + l, in the low half for even runs.
     static func q4K(_ block: RawSpan, _ result: inout MutableRawSpan, _ start: Int) {
-        let (d, dmin) = (block.half(0), block.half(2))
-        for run in 0..<8 {
-            let packed = scaleAndMinimum(block, run)
-            let (scale, minimum) = (d * packed.scale, dmin * packed.minimum)
-            let codes = 16 + run / 2 * 32
-            let shift = UInt8(run % 2 * 4)
-            for l in 0..<32 {
-                result.put(scale * Float(block.byte(codes + l) >> shift & 15) - minimum, start + run * 32 + l)
-            }
-        }
+        runsOf32(block, &result, start, codesOffset: 16) { _, _, _ in 0 }
     }
 
     // As Q4_K; the fifth bit of element l of run r is bit r of byte l.
     static func q5K(_ block: RawSpan, _ result: inout MutableRawSpan, _ start: Int) {
+        runsOf32(block, &result, start, codesOffset: 48) { block, l, run in
+            block.byte(16 + l) >> UInt8(run) & 1
+        }
+    }
+
+    /// Decodes Q4_K or Q5_K. Code l of run r is in byte 32 (r / 2) + l, in the low half for even runs.
+    ///
+    /// - Parameter fifthBit: The fifth bit of element l of a run.
+    @inline(__always)
+    private static func runsOf32(
+        _ block: RawSpan, _ result: inout MutableRawSpan, _ start: Int, codesOffset: Int,
+        fifthBit: (_ block: RawSpan, _ l: Int, _ run: Int) -> UInt8
+    ) {
         let (d, dmin) = (block.half(0), block.half(2))
         for run in 0..<8 {
             let packed = scaleAndMinimum(block, run)
             let (scale, minimum) = (d * packed.scale, dmin * packed.minimum)
-            let codes = 48 + run / 2 * 32
+            let codes = codesOffset + run / 2 * 32
             let shift = UInt8(run % 2 * 4)
             for l in 0..<32 {
-                let high = block.byte(16 + l) >> UInt8(run) & 1
-                let code = block.byte(codes + l) >> shift & 15 | high << 4
+                let code = block.byte(codes + l) >> shift & 15 | fifthBit(block, l, run) << 4
                 result.put(scale * Float(code) - minimum, start + run * 32 + l)
             }
         }

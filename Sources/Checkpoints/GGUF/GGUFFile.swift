@@ -55,7 +55,7 @@ public final class GGUFFile: TensorSource {
         let range =
             start + blocks.lowerBound * entry.type.bytesPerBlock..<start + blocks.upperBound
             * entry.type.bytesPerBlock
-        try file.withPass(over: range, of: entry.bytes, tensor: tensor.name) { source in
+        try file.withScan(over: range, of: entry.bytes, tensor: tensor.name) { source in
             if !entry.type.isQuantized {
                 destination.copy(source)
             } else if blocks.count * size == elements.count {

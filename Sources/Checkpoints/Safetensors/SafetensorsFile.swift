@@ -51,6 +51,6 @@ public final class SafetensorsFile: WeightFile {
         let bytes = header.entries[index].bytes
         let start = bytes.lowerBound + rows.lowerBound * tensor.bytesPerRow
         let range = start..<start + rows.count * tensor.bytesPerRow
-        return try file.withPass(over: range, of: bytes, tensor: tensor.name, body)
+        return try file.withScan(over: range, of: bytes, tensor: tensor.name, body)
     }
 }

@@ -79,7 +79,7 @@ public final class TorchFile: WeightFile {
         }
         try checkRequest(rows: rows, of: tensor, destinationByteCount: byteCount)
         let start = entry.bytes.lowerBound + rows.lowerBound * tensor.bytesPerRow
-        return try file.withPass(over: start..<start + byteCount, of: entry.bytes, tensor: tensor.name, body)
+        return try file.withScan(over: start..<start + byteCount, of: entry.bytes, tensor: tensor.name, body)
     }
 
     /// Copies rows into `destination`, `rowStride` bytes apart, the first one at `offset`.
@@ -115,7 +115,7 @@ public final class TorchFile: WeightFile {
                 StridedCopy.Dimension(count: extent, sourceStride: stride, destinationStride: destinationStride))
         }
         let copy = StridedCopy(dimensions, elementByteCount: tensor.elementType.byteCount)
-        try file.withPass(over: source, of: entry.bytes, tensor: tensor.name) {
+        try file.withScan(over: source, of: entry.bytes, tensor: tensor.name) {
             copy.run(from: $0, into: &destination, at: offset)
         }
     }

@@ -15,7 +15,7 @@ enum GGUFCheckpoint {
         }
         let configuration = try LlamaGGUFConfiguration(files[0], files: files)
         let weights = try LlamaGGUFSource(
-            files, heads: configuration.heads, keyValueHeads: configuration.keyValueHeads)
+            files, headCount: configuration.headCount, keyValueHeadCount: configuration.keyValueHeadCount)
         var sideFiles = SideFiles()
         if let tokenizer = try GGUFTokenizer(files[0]) {
             sideFiles = try tokenizer.sideFiles(contextLength: configuration.contextLength)

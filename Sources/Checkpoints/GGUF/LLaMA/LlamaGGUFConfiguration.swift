@@ -5,9 +5,9 @@ import Tensors
 /// The configuration of a LLaMA model in the metadata of a GGUF file, as `config.json`.
 struct LlamaGGUFConfiguration {
     /// The number of query heads.
-    let heads: Int
+    let headCount: Int
     /// The number of key and value heads.
-    let keyValueHeads: Int
+    let keyValueHeadCount: Int
     /// The maximum number of positions.
     let contextLength: Int
     /// The content of `config.json`.
@@ -24,12 +24,12 @@ struct LlamaGGUFConfiguration {
         let tensors = files.flatMap(\.tensors)
         let metadata = Metadata(file: file)
         try Self.checkArchitecture(file)
-        let hidden = try metadata.size("embedding_length")
-        heads = try metadata.size("attention.head_count")
-        keyValueHeads = try metadata.size("attention.head_count_kv", default: heads)
+        let hiddenSize = try metadata.size("embedding_length")
+        headCount = try metadata.size("attention.head_count")
+        keyValueHeadCount = try metadata.size("attention.head_count_kv", default: headCount)
         contextLength = try metadata.size("context_length")
-        let layers = try metadata.size("block_count")
-        let width = try metadata.size("attention.key_length", default: max(1, hidden / heads))
+        let layerCount = try metadata.size("block_count")
+        let width = try metadata.size("attention.key_length", default: max(1, hiddenSize / headCount))
         let valueWidth = try metadata.size("attention.value_length", default: width)
         let rotaryWidth = try metadata.size("rope.dimension_count", default: width)
         guard valueWidth == width, rotaryWidth == width else {
@@ -47,9 +47,10 @@ struct LlamaGGUFConfiguration {
         var config: JSONObject = [
             "architectures": ["LlamaForCausalLM"], "model_type": "llama",
             "torch_dtype": .string(Self.floatType(of: tensors)), "hidden_act": "silu",
-            "hidden_size": .integer(hidden), "intermediate_size": .integer(try metadata.size("feed_forward_length")),
-            "num_hidden_layers": .integer(layers), "num_attention_heads": .integer(heads),
-            "num_key_value_heads": .integer(keyValueHeads), "vocab_size": .integer(vocabulary),
+            "hidden_size": .integer(hiddenSize),
+            "intermediate_size": .integer(try metadata.size("feed_forward_length")),
+            "num_hidden_layers": .integer(layerCount), "num_attention_heads": .integer(headCount),
+            "num_key_value_heads": .integer(keyValueHeadCount), "vocab_size": .integer(vocabulary),
             "max_position_embeddings": .integer(contextLength),
             "rms_norm_eps": .number(try metadata.number("attention.layer_norm_rms_epsilon")),
             "rope_theta": .number(theta),
@@ -58,7 +59,7 @@ struct LlamaGGUFConfiguration {
         let biased = tensors.map(\.name.rawValue).filter { $0.hasPrefix("blk.") && $0.hasSuffix(".bias") }
         config["attention_bias"] = .bool(biased.contains { $0.contains(".attn_") })
         config["mlp_bias"] = .bool(biased.contains { $0.contains(".ffn_") })
-        if width * heads != hidden { config["head_dim"] = .integer(width) }
+        if width * headCount != hiddenSize { config["head_dim"] = .integer(width) }
         let scaling = try Self.rotaryScaling(metadata, files, width: width, theta: theta)
         config["rope_scaling"] = scaling?.configuration.map { .object($0) }
         for (key, name) in [("bos", "bos"), ("eos", "eos"), ("padding", "pad")] {

@@ -19,18 +19,18 @@ struct LlamaGGUFSource: TensorSource {
     /// Lists the tensors. Names that LLaMA models do not have are kept; tables of rotary frequencies are left out.
     ///
     /// - Parameters:
-    ///   - heads: The number of query heads.
-    ///   - keyValueHeads: The number of key and value heads.
+    ///   - headCount: The number of query heads.
+    ///   - keyValueHeadCount: The number of key and value heads.
     /// - Throws: `gguf.duplicate-tensor` if two files hold the same tensor, `gguf.shape` if the rows of a projection
     ///   are not whole heads.
-    init(_ files: [GGUFFile], heads: Int, keyValueHeads: Int) throws {
+    init(_ files: [GGUFFile], headCount: Int, keyValueHeadCount: Int) throws {
         var tensors: [TensorDescription] = []
         var originals: [TensorName: Original] = [:]
         for file in files {
             for tensor in file.tensors where !Self.isRotaryTable(tensor.name) {
                 let translated = LlamaTensorNames.transformersName(of: tensor.name) ?? (tensor.name, nil)
                 let order = try translated.rotated.map { rotated in
-                    let count = rotated == .query ? heads : keyValueHeads
+                    let count = rotated == .query ? headCount : keyValueHeadCount
                     guard let order = RotaryRowOrder(rows: tensor.shape.rows, heads: count) else {
                         throw PVITError(
                             .ggufShape,

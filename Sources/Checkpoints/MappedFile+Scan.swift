@@ -3,7 +3,7 @@ import Tensors
 
 extension MappedFile {
     /// Reads of at least this many bytes belong to a sequential scan of the file.
-    private static let passByteCount = 1 << 16
+    private static let scanByteCount = 1 << 16
     /// How far ahead of a scan the operating system is asked to read.
     private static let readAheadByteCount = 4 << 20
 
@@ -13,7 +13,7 @@ extension MappedFile {
     /// from the process's memory.
     ///
     /// - Throws: What `withBytes` throws, naming the tensor, also for a file that was truncated within a page.
-    func withPass<Result>(
+    func withScan<Result>(
         over range: Range<Int>, of whole: Range<Int>, tensor name: TensorName? = nil,
         _ body: (RawSpan) throws -> Result
     ) throws -> Result {
@@ -32,14 +32,14 @@ extension MappedFile {
     func readingAhead<Result>(
         over range: Range<Int>, of whole: Range<Int>, _ body: () throws -> Result
     ) rethrows -> Result {
-        let isPass = range.count >= Self.passByteCount
-        if isPass {
+        let isScan = range.count >= Self.scanByteCount
+        if isScan {
             let end = max(range.upperBound, min(range.upperBound + Self.readAheadByteCount, whole.upperBound))
             advise(.willNeed, range.upperBound..<end)
             advise(.all, range)
         }
         let result = try body()
-        if isPass { advise(.dontNeed, range) }
+        if isScan { advise(.dontNeed, range) }
         return result
     }
 }
