@@ -21,7 +21,7 @@ public struct TileQuantizer: Sendable {
     public let encoding: TensorEncoding
     /// The number of weights in a row.
     public let columns: Int
-    private let kernels: pvit_kernels
+    let kernels: pvit_kernels
     private let importance: [Float]
     private let bytesPerGroup: Int
 
@@ -87,17 +87,6 @@ public struct TileQuantizer: Sendable {
     }
 
     /// Encodes the rows of one tile.
-    ///
-    /// - Parameters:
-    ///   - rows: [rows, columns], at least one row.
-    ///   - firstRow: The number of the first row in its matrix, for messages.
-    /// - Throws: `quantize.not-finite` and `quantize.shape`, as `largestMagnitude` and `encode(rows:largest:)`.
-    public func encode(rows: Span<Float>, firstRow: Int = 0) throws -> Tile {
-        let largest = try Self.largestMagnitude(of: rows, columns: columns, firstRow: firstRow, kernels: kernels)
-        return try encode(rows: rows, largest: largest)
-    }
-
-    /// Encodes the rows of one tile whose largest magnitude is known.
     ///
     /// - Parameters:
     ///   - rows: [rows, columns], at least one row.

@@ -20,9 +20,6 @@ public struct ErrorStatistics: Sendable, Hashable {
         self.count = count
     }
 
-    /// The root of the mean squared difference; 0 when there are no elements.
-    public var rootMeanSquareError: Double { count > 0 ? (squaredError / Double(count)).squareRoot() : 0 }
-
     /// The root mean square error over the root mean square of the originals: sqrt(sum (y - x)² / sum x²).
     ///
     /// 0 when there is no error, and infinity when there is one although all originals are zero.

@@ -34,6 +34,14 @@ struct RandomWeights {
     }
 }
 
+extension TileQuantizer {
+    /// Encodes the rows of one tile, the first of which has the number `firstRow` in messages.
+    func encode(rows: Span<Float>, firstRow: Int = 0) throws -> Tile {
+        let largest = try Self.largestMagnitude(of: rows, columns: columns, firstRow: firstRow, kernels: kernels)
+        return try encode(rows: rows, largest: largest)
+    }
+}
+
 extension TileQuantizer.Tile {
     /// The decoded rows.
     func decoded(_ encoding: TensorEncoding, rows: Int, columns: Int) throws -> [Float] {
