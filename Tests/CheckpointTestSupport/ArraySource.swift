@@ -47,7 +47,7 @@ public struct AlteredSource: TensorSource {
     private let original: any TensorSource
     private let alter: @Sendable (TensorName, inout [UInt8]) throws -> Void
 
-    /// Creates a source that reads `original` and gives each piece to `alter`.
+    /// Creates a source that reads `original` and passes the bytes of each read to `alter`.
     public init(
         _ original: any TensorSource,
         alter: @escaping @Sendable (TensorName, inout [UInt8]) throws -> Void = { _, _ in }

@@ -7,7 +7,7 @@ public final class TemporaryFolder: Sendable {
     /// Where it is.
     public let path: FilePath
 
-    /// The folders of values that nobody gives up before the process ends.
+    /// The folders of values that live until the process ends.
     private static let remaining = Mutex<Set<String>>([])
     private static let removesRemaining: Void = {
         atexit {

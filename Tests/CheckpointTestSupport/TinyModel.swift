@@ -71,7 +71,7 @@ public struct TinyModel {
             })
     }
 
-    /// The model with its configuration and a tokenizer that is no real one.
+    /// The model with its configuration and a placeholder for its tokenizer.
     public func checkpoint() throws -> Checkpoint {
         try Checkpoint(
             path: "tiny", format: "memory", weights: source(),

@@ -54,20 +54,20 @@ struct HuggingFaceWriterTests {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("out")
         let checkpoint = try TinyModel().checkpoint()
-        let pieces = Counter()
+        let chunks = Counter()
         try HuggingFaceWriter(shardSize: ByteCount(9000)).write(
             checkpoint, to: output,
             monitor: WorkMonitor(
                 report: { _, _ in
-                    pieces.increment()
+                    chunks.increment()
                     #expect(!FileManager.default.fileExists(atPath: output.string))
                     // Only a hidden, empty folder would survive a kill here.
                     let hidden = (try? folder.entries) ?? []
                     #expect(hidden.allSatisfy { $0.hasPrefix(".") } && hidden.count == 1)
                 }))
         try FileManager.default.removeItem(atPath: output.string)
-        #expect(pieces.value >= checkpoint.weights.tensors.count)
-        for stop in 0..<pieces.value {
+        #expect(chunks.value >= checkpoint.weights.tensors.count)
+        for stop in 0..<chunks.value {
             let seen = Counter()
             let error = try #require(throws: PVITError.self) {
                 try HuggingFaceWriter(shardSize: ByteCount(9000)).write(

@@ -41,8 +41,8 @@ struct TorchFuzzTests {
             case 1: result[place] = Self.interesting.randomElement(using: &random) ?? 0
             case 2: result.removeSubrange(place..<place + length)
             case 3:
-                let piece = result[place..<place + length]
-                result.insert(contentsOf: piece, at: Int.random(in: 0..<result.count, using: &random))
+                let slice = result[place..<place + length]
+                result.insert(contentsOf: slice, at: Int.random(in: 0..<result.count, using: &random))
             case 4: result.insert(Self.interesting.randomElement(using: &random) ?? 0, at: place)
             case 5:
                 for offset in 0..<min(8, result.count - place) { result[place + offset] = 0xFF }
