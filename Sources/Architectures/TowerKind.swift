@@ -1,5 +1,5 @@
 /// The image encoders that a container can hold beside a language model.
-public enum TowerKind: String, Sendable, Hashable, CaseIterable {
+package enum TowerKind: String, Sendable, Hashable, CaseIterable {
     /// CLIP's vision transformer, which encodes the whole image.
     case vision = "vision_tower"
     /// RegionCLIP's residual network, which encodes regions of it.
@@ -9,7 +9,7 @@ public enum TowerKind: String, Sendable, Hashable, CaseIterable {
     package var prefix: String { rawValue + "." }
 
     /// The name in messages.
-    public var title: String {
+    package var title: String {
         switch self {
         case .vision: "vision tower"
         case .region: "region encoder"

@@ -2,7 +2,7 @@ import Storage
 import SystemPackage
 
 /// Opens checkpoints of every supported format.
-public enum CheckpointSource {
+package enum CheckpointSource {
     /// Opens a checkpoint: a Hugging Face folder, a Meta LLaMA folder, or a safetensors, PyTorch or GGUF file.
     ///
     /// The format is recognised by content. Nothing but headers and side files is read.
@@ -10,7 +10,7 @@ public enum CheckpointSource {
     /// - Throws: `file.not-found`, `checkpoint.format-not-readable` for known formats that are not
     ///   supported, `checkpoint.not-a-model` and `checkpoint.quantized` for files that are not a model's weights,
     ///   `checkpoint.format-unknown`, and the errors of the format.
-    public static func open(_ path: FilePath) throws -> Checkpoint {
+    package static func open(_ path: FilePath) throws -> Checkpoint {
         let folder = isFolder(path) ? path : path.parentFolder
         do {
             return isFolder(path) ? try openFolder(path) : try openFile(path)

@@ -9,16 +9,16 @@ import SystemPackage
 
 extension PVITError.Code {
     /// The disk has too little free space for the output.
-    public static let tooLittleSpace = Self("file.too-little-space", .cannotCreate)
+    package static let tooLittleSpace = Self("file.too-little-space", .cannotCreate)
 }
 
 /// Free space on a disk.
-public enum DiskSpace {
+package enum DiskSpace {
     /// Throws `file.too-little-space` unless about `byteCount` bytes can be written to `output`. Does not check devices
     /// and pipes, nor file systems that do not report free space.
     ///
     /// - Throws: Also `file.cannot-create` for what `OutputDestination` refuses.
-    public static func require(_ byteCount: UInt64, for output: FilePath) throws {
+    package static func require(_ byteCount: UInt64, for output: FilePath) throws {
         var status = statvfs()
         guard let folder = try OutputDestination(output).folder,
             folder.withPlatformString({ statvfs($0, &status) }) == 0

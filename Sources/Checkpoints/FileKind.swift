@@ -3,17 +3,17 @@ import SystemPackage
 
 extension PVITError.Code {
     /// The file is a Git LFS pointer, not the file it stands for.
-    public static let lfsPointer = Self("checkpoint.lfs-pointer", .badData)
+    package static let lfsPointer = Self("checkpoint.lfs-pointer", .badData)
     /// The file is a web page, saved instead of the real file.
-    public static let webPage = Self("checkpoint.web-page", .badData)
+    package static let webPage = Self("checkpoint.web-page", .badData)
     /// The checkpoint has a known format that is not supported.
-    public static let formatNotReadable = Self("checkpoint.format-not-readable", .badData)
+    package static let formatNotReadable = Self("checkpoint.format-not-readable", .badData)
     /// The format of the checkpoint is not known.
-    public static let formatUnknown = Self("checkpoint.format-unknown", .badData)
+    package static let formatUnknown = Self("checkpoint.format-unknown", .badData)
 }
 
 /// The kind of a file, recognised by its first bytes.
-public enum FileKind: Sendable, Hashable {
+package enum FileKind: Sendable, Hashable {
     /// A safetensors file.
     case safetensors
     /// A ZIP archive: what `torch.save` writes since version 1.6.
@@ -34,7 +34,7 @@ public enum FileKind: Sendable, Hashable {
     case unknown
 
     /// Recognises a mapped file.
-    public init(of file: borrowing MappedFile) throws {
+    package init(of file: borrowing MappedFile) throws {
         let head = try file.withBytes(0..<min(file.byteCount, 512)) { try $0.copyBytes(0..<$0.byteCount) }
         self.init(firstBytes: head, byteCount: file.byteCount)
     }

@@ -4,7 +4,7 @@ import SystemPackage
 extension InputFiles {
     /// Adds the files that are read with a checkpoint or container at `path`: of a file, itself, its other shards and
     /// its side files; of a folder, all files with a checkpoint's file names.
-    public mutating func add(checkpoint path: FilePath) {
+    package mutating func add(checkpoint path: FilePath) {
         let isFolder = isFolder(path)
         let folder = isFolder ? path : path.parentFolder
         let entries = (try? folderEntries(folder)) ?? []

@@ -4,7 +4,7 @@ import Tensors
 
 extension PVITError.Code {
     /// Two files of one checkpoint hold different tensors of the same name.
-    public static let duplicateTensor = Self("checkpoint.duplicate-tensor", .badData)
+    package static let duplicateTensor = Self("checkpoint.duplicate-tensor", .badData)
 }
 
 /// Several files as one source, with the names that the tensors have in the model itself (`WrapperPrefix`).

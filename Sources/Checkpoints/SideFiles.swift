@@ -3,40 +3,40 @@ import SystemPackage
 
 extension PVITError.Code {
     /// A file beside the weights is malformed.
-    public static let badSideFile = Self("checkpoint.side-file", .badData)
+    package static let badSideFile = Self("checkpoint.side-file", .badData)
 }
 
 /// The small files that go with a checkpoint's weights: configuration and tokenizer.
-public struct SideFiles: Sendable {
+package struct SideFiles: Sendable {
     /// The architecture and its sizes.
-    public static let config = "config.json"
+    package static let config = "config.json"
     /// Defaults for sampling.
-    public static let generationConfig = "generation_config.json"
+    package static let generationConfig = "generation_config.json"
     /// The tokenizer of the `tokenizers` library.
-    public static let tokenizerJSON = "tokenizer.json"
+    package static let tokenizerJSON = "tokenizer.json"
     /// The tokenizer of the `sentencepiece` library.
-    public static let sentencePieceModel = "tokenizer.model"
+    package static let sentencePieceModel = "tokenizer.model"
     /// The tokenizer's options, often with the conversation template.
-    public static let tokenizerConfig = "tokenizer_config.json"
+    package static let tokenizerConfig = "tokenizer_config.json"
     /// The texts of the special tokens.
-    public static let specialTokensMap = "special_tokens_map.json"
+    package static let specialTokensMap = "special_tokens_map.json"
     /// Tokens added to a SentencePiece vocabulary.
-    public static let addedTokens = "added_tokens.json"
+    package static let addedTokens = "added_tokens.json"
     /// The conversation template as a file of its own.
-    public static let chatTemplate = "chat_template.jinja"
+    package static let chatTemplate = "chat_template.jinja"
     /// The conversation template as the member of a JSON file, as processors of images save it.
-    public static let chatTemplateJSON = "chat_template.json"
+    package static let chatTemplateJSON = "chat_template.json"
 
     /// How images are prepared for a vision model. Not copied into outputs.
-    public static let preprocessorConfig = "preprocessor_config.json"
+    package static let preprocessorConfig = "preprocessor_config.json"
 
     /// The names of all files that are copied into outputs.
-    public static let names = [
+    package static let names = [
         config, generationConfig, tokenizerJSON, sentencePieceModel, tokenizerConfig, specialTokensMap, addedTokens,
         chatTemplate, chatTemplateJSON,
     ]
     /// The names of the tokenizer's files.
-    public static let tokenizerNames = [
+    package static let tokenizerNames = [
         tokenizerJSON, sentencePieceModel, tokenizerConfig, specialTokensMap, addedTokens, chatTemplate,
         chatTemplateJSON,
     ]
@@ -46,13 +46,13 @@ public struct SideFiles: Sendable {
     private var contents: [String: [UInt8]]
 
     /// Creates a set of files from their contents by name.
-    public init(_ contents: [String: [UInt8]] = [:]) { self.contents = contents }
+    package init(_ contents: [String: [UInt8]] = [:]) { self.contents = contents }
 
     /// Reads the files that are in `folder`.
     ///
     /// - Parameter names: Which files; by default `names`.
     /// - Throws: `checkpoint.side-file` for one that is too large, `checkpoint.lfs-pointer`, or a `file.*` error.
-    public init(in folder: FilePath, names: [String] = Self.names) throws {
+    package init(in folder: FilePath, names: [String] = Self.names) throws {
         contents = [:]
         let present = Set(try folderEntries(folder))
         for name in names where present.contains(name) {
@@ -61,18 +61,18 @@ public struct SideFiles: Sendable {
     }
 
     /// The content of a file, or nil if it is absent.
-    public subscript(name: String) -> [UInt8]? {
+    package subscript(name: String) -> [UInt8]? {
         get { contents[name] }
         set { contents[name] = newValue }
     }
 
     /// The names of the present files, in a fixed order.
-    public var presentNames: [String] { Self.names.filter { contents[$0] != nil } }
+    package var presentNames: [String] { Self.names.filter { contents[$0] != nil } }
 
     /// A file as JSON, or nil if it is absent.
     ///
     /// - Throws: A JSON error that names the file.
-    public func json(_ name: String) throws -> JSONValue? {
+    package func json(_ name: String) throws -> JSONValue? {
         guard let bytes = contents[name] else { return nil }
         do {
             return try JSONValue(parsing: bytes, dialect: .python)
@@ -84,7 +84,7 @@ public struct SideFiles: Sendable {
     /// A file as a JSON object, or nil if it is absent.
     ///
     /// - Throws: A JSON error, or `checkpoint.side-file` when the file holds another kind of value.
-    public func object(_ name: String) throws -> JSONObject? {
+    package func object(_ name: String) throws -> JSONObject? {
         guard let value = try json(name) else { return nil }
         guard let object = value.object else {
             throw PVITError(.badSideFile, "this is not a JSON object", file: FilePath(name))

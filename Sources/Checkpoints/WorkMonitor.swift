@@ -2,18 +2,18 @@ import Storage
 
 extension PVITError.Code {
     /// The user stopped the work.
-    public static let cancelled = Self("work.cancelled", .inputOutput)
+    package static let cancelled = Self("work.cancelled", .inputOutput)
 }
 
 /// Reports the progress of long work and asks whether to stop it.
-public struct WorkMonitor: Sendable {
+package struct WorkMonitor: Sendable {
     /// Called with the number of input bytes that are done and their total, from one thread at a time.
-    public let report: @Sendable (_ done: UInt64, _ total: UInt64) -> Void
+    package let report: @Sendable (_ done: UInt64, _ total: UInt64) -> Void
     /// Whether to stop. Called between chunks of work, from any thread.
-    public let isCancelled: @Sendable () -> Bool
+    package let isCancelled: @Sendable () -> Bool
 
     /// Creates a monitor; by default it reports nothing and does not stop the work.
-    public init(
+    package init(
         report: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void = { _, _ in },
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) {
@@ -22,7 +22,7 @@ public struct WorkMonitor: Sendable {
     }
 
     /// Throws `work.cancelled` if the work was cancelled.
-    public func checkCancellation() throws {
+    package func checkCancellation() throws {
         if isCancelled() {
             throw PVITError(.cancelled, "stopped on request; no output was written")
         }

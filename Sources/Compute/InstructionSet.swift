@@ -41,5 +41,5 @@ public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
 
 extension PVITError.Code {
     /// The processor or the operating system lacks an instruction set.
-    public static let kernelsUnsupported = Self("kernels.unsupported", .usage)
+    package static let kernelsUnsupported = Self("kernels.unsupported", .usage)
 }

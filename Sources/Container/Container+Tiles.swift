@@ -5,7 +5,7 @@ extension Container {
     /// Looks up tile `number` of a tensor in the index.
     ///
     /// - Throws: `container.tiles` if the tensor has no such tile.
-    public func tile(_ number: Int, of tensor: StoredTensor) throws -> StoredTile {
+    package func tile(_ number: Int, of tensor: StoredTensor) throws -> StoredTile {
         guard number >= 0, number < tensor.tileCount else {
             throw PVITError(.containerTiles, "there is no tile number \(number)", file: path, tensor: tensor.name)
         }
@@ -24,7 +24,7 @@ extension Container {
     /// - Parameter scratch: Memory that no other thread uses at the same time.
     /// - Throws: `container.tile-checksum`, `container.tile-content`, naming tensor and bytes, and the errors of
     ///   `body`.
-    public func withTile<Result: ~Copyable>(
+    package func withTile<Result: ~Copyable>(
         _ number: Int, of tensor: StoredTensor, scratch: TileScratch,
         _ body: (_ content: RawSpan, _ tile: StoredTile) throws -> Result
     ) throws -> Result {
@@ -33,7 +33,7 @@ extension Container {
     }
 
     /// Calls `body` with the decoded bytes of a tile that was looked up before.
-    public func withTile<Result: ~Copyable>(
+    package func withTile<Result: ~Copyable>(
         _ tile: StoredTile, of tensor: StoredTensor, scratch: TileScratch, _ body: (_ content: RawSpan) throws -> Result
     ) throws -> Result {
         try withFileBytes(of: tile, tensor: tensor) { stored in
@@ -46,7 +46,7 @@ extension Container {
     ///
     /// Therefore `body` may see bytes that turn out to be damaged. Its results must not be used before all threads have
     /// returned without an error.
-    public func withSharedTile<Result: ~Copyable>(
+    package func withSharedTile<Result: ~Copyable>(
         _ tile: StoredTile, of tensor: StoredTensor, scratch: TileScratch, _ body: (_ content: RawSpan) throws -> Result
     ) throws -> Result {
         guard tile.codec == .stored else { return try withTile(tile, of: tensor, scratch: scratch, body) }
@@ -65,7 +65,7 @@ extension Container {
     }
 
     /// Calls `body` with the decoded bytes of a tile whose stored bytes the caller has read from the file.
-    public func withTile<Result: ~Copyable>(
+    package func withTile<Result: ~Copyable>(
         _ tile: StoredTile, of tensor: StoredTensor, stored: RawSpan, scratch: TileScratch,
         _ body: (_ content: RawSpan) throws -> Result
     ) throws -> Result {
@@ -83,7 +83,7 @@ extension Container {
     }
 
     /// Forgets which tiles are verified. The next use of each tile verifies its checksum again.
-    public func forgetVerification() { verifiedTiles.removeAll() }
+    package func forgetVerification() { verifiedTiles.removeAll() }
 
     /// Throws unless the stored bytes of a tile match its checksum, even if it was verified before.
     func checkAgain(_ tile: StoredTile, of tensor: StoredTensor) throws {
@@ -114,10 +114,10 @@ extension Container {
     /// Opens the file a second time, to read tiles without the page cache.
     ///
     /// - Throws: `file.unreadable` if it cannot be opened or has been replaced.
-    public func reopenedForReading() throws -> DirectFile { try DirectFile(reopening: file) }
+    package func reopenedForReading() throws -> DirectFile { try DirectFile(reopening: file) }
 
     /// Tells the operating system how a range of the file will be used.
-    public func advise(_ advice: MappedFile.Advice, _ range: Range<UInt64>) {
+    package func advise(_ advice: MappedFile.Advice, _ range: Range<UInt64>) {
         file.advise(advice, Int(clamping: range.lowerBound)..<Int(clamping: range.upperBound))
     }
 }

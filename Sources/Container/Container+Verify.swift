@@ -2,13 +2,13 @@ import Storage
 import Tensors
 
 /// The progress of a verification.
-public struct VerificationProgress: Sendable, Hashable {
+package struct VerificationProgress: Sendable, Hashable {
     /// The tensor that is being checked.
-    public let tensor: TensorName
+    package let tensor: TensorName
     /// The number of bytes that have been checked.
-    public let checkedByteCount: UInt64
+    package let checkedByteCount: UInt64
     /// The size of the file.
-    public let byteCount: UInt64
+    package let byteCount: UInt64
 }
 
 extension Container {
@@ -19,7 +19,7 @@ extension Container {
     /// - Returns: The digest of all parameters.
     /// - Throws: The first error, with its tensor and bytes.
     @discardableResult
-    public func verify(progress: (VerificationProgress) -> Void = { _ in }) throws -> ModelDigest {
+    package func verify(progress: (VerificationProgress) -> Void = { _ in }) throws -> ModelDigest {
         let scratch = TileScratch()
         var position = UInt64(ContainerFormat.headerByteCount)
         for number in 0..<tensorCount {

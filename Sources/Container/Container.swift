@@ -8,17 +8,17 @@ import Tensors
 /// Opening checks header, footer and index, which takes milliseconds at any size. The checksum of a tile is verified
 /// before its first use. The file must not be modified while it is open. Replacing it by another file is harmless. If
 /// it is truncated, or the disk fails, the calls that need the missing bytes throw `file.read-failed`.
-public final class Container: Sendable {
+package final class Container: Sendable {
     /// The path of the file when it was opened.
-    public var path: FilePath { file.path }
+    package var path: FilePath { file.path }
     /// The size of the file in bytes.
-    public var byteCount: Int { file.byteCount }
+    package var byteCount: Int { file.byteCount }
     /// The number of tensors, aliases and attachments included.
-    public var tensorCount: Int { index.tensorCount }
+    package var tensorCount: Int { index.tensorCount }
     /// The version of the file's format.
-    public var version: Int { Int(footer.features.version) }
+    package var version: Int { Int(footer.features.version) }
     /// The digest of all parameters that the file states. `verify` checks it.
-    public var modelDigest: ModelDigest { footer.modelDigest }
+    package var modelDigest: ModelDigest { footer.modelDigest }
 
     let file: MappedFile
     let footer: ContainerFooter
@@ -31,7 +31,7 @@ public final class Container: Sendable {
     /// Opens a container.
     ///
     /// - Throws: `file.not-found`, `file.unreadable`, and the codes of `ContainerError.swift` for a bad file.
-    public init(opening path: FilePath) throws {
+    package init(opening path: FilePath) throws {
         let file = try MappedFile(path: path)
         do {
             let size = file.byteCount
@@ -64,7 +64,7 @@ public final class Container: Sendable {
 
     /// From now on, drops the mapped pages of each tile after use, so that a model of any size takes little memory.
     /// (The pages may stay in the page cache.)
-    public func dropPagesAfterUse() { dropsPages.store(true, ordering: .relaxed) }
+    package func dropPagesAfterUse() { dropsPages.store(true, ordering: .relaxed) }
 
     /// Whether `dropPagesAfterUse` was called.
     var dropsPagesAfterUse: Bool { dropsPages.load(ordering: .relaxed) }
@@ -72,7 +72,7 @@ public final class Container: Sendable {
     /// The metadata. Decoded and checked on first use.
     ///
     /// - Throws: `container.metadata-checksum`, `container.metadata-content`.
-    public var metadata: JSONObject {
+    package var metadata: JSONObject {
         get throws {
             try cachedMetadata.withLock { cached in
                 if let cached { return cached }
@@ -118,12 +118,12 @@ public final class Container: Sendable {
     /// The tensor with a number, in the order of the file.
     ///
     /// - Throws: `container.index` if there is no such number.
-    public func tensor(at number: Int) throws -> StoredTensor {
+    package func tensor(at number: Int) throws -> StoredTensor {
         try located { try withIndex { try index.tensor(number, in: $0) } }
     }
 
     /// The tensor or attachment with a name, or nil. An alias has the tiles of its target. Complexity: O(log n).
-    public func tensor(named name: TensorName) throws -> StoredTensor? {
+    package func tensor(named name: TensorName) throws -> StoredTensor? {
         try located {
             try withIndex { span in
                 try index.find(name, in: span).map { try index.tensor($0, in: span) }
@@ -132,14 +132,14 @@ public final class Container: Sendable {
     }
 
     /// All tensors, in the order of the file.
-    public func tensors() throws -> [StoredTensor] {
+    package func tensors() throws -> [StoredTensor] {
         try (0..<tensorCount).map { try tensor(at: $0) }
     }
 
     /// The content of the attachment with a name, or nil.
     ///
     /// - Throws: `container.limit` if it exceeds 256 MiB, and the errors of `withTile`.
-    public func attachment(_ name: String) throws -> [UInt8]? {
+    package func attachment(_ name: String) throws -> [UInt8]? {
         guard let tensor = try tensor(named: TensorName(name)), tensor.role == .attachment else { return nil }
         guard tensor.decodedByteCount <= ContainerFormat.maximumAttachmentByteCount else {
             throw PVITError(

@@ -37,7 +37,7 @@ extension UInt64 {
 }
 
 /// The role of a tensor.
-public enum TensorRole: UInt8, Sendable, Hashable {
+package enum TensorRole: UInt8, Sendable, Hashable {
     /// A weight of the model.
     case parameter = 0
     /// A file that belongs to the model, such as `tokenizer.model`.
@@ -45,7 +45,7 @@ public enum TensorRole: UInt8, Sendable, Hashable {
 }
 
 /// How a tile's bytes are stored.
-public enum TileCodec: UInt8, Sendable, Hashable {
+package enum TileCodec: UInt8, Sendable, Hashable {
     /// Uncompressed: readable straight from the mapping.
     case stored = 0
     /// One zstd frame.
@@ -93,7 +93,7 @@ extension TensorEncoding {
     }
 
     /// Whether weights are stored as codes and scales. Each tile then has a scale, too.
-    public var isQuantized: Bool {
+    package var isQuantized: Bool {
         switch self {
         case .plain: false
         case .q8, .q4: true

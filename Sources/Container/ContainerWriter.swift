@@ -5,7 +5,7 @@ import Tensors
 /// Writes a container from start to end. The file does not appear under its name before `finish`.
 ///
 /// The same calls with the same arguments write the same bytes.
-public struct ContainerWriter: ~Copyable {
+package struct ContainerWriter: ~Copyable {
     private var file: OutputFile
     private var index = IndexBuilder()
     private var open: OpenTensor?
@@ -22,21 +22,21 @@ public struct ContainerWriter: ~Copyable {
     /// Starts a container at `path`.
     ///
     /// - Throws: `file.cannot-create`, `file.write-failed`.
-    public init(path: FilePath) throws {
+    package init(path: FilePath) throws {
         var file = try OutputFile(path: path)
         try file.append(ContainerHeader(features: .current).encoded())
         self.file = file
     }
 
     /// The number of bytes written so far.
-    public var byteCount: UInt64 { file.byteCount }
+    package var byteCount: UInt64 { file.byteCount }
 
     /// Begins a tensor, whose tiles follow.
     ///
     /// - Parameter rowsPerTile: The number of rows in each tile except the last, a multiple of the encoding's
     ///   `rowsPerGroup`; nil chooses tiles of about `TileLayout.targetByteCount`.
     /// - Throws: `container.name`, `container.order` if the name was used before, and the errors of `TileLayout`.
-    public mutating func beginTensor(
+    package mutating func beginTensor(
         _ name: TensorName, encoding: TensorEncoding, shape: Shape, role: TensorRole = .parameter,
         rowsPerTile: Int? = nil
     ) throws {
@@ -65,7 +65,7 @@ public struct ContainerWriter: ~Copyable {
     ///
     /// - Parameter content: The decoded bytes of `tile`, for the content digest.
     /// - Throws: `container.tiles` if the tile does not have the size of the next one; `file.write-failed`.
-    public mutating func append(_ tile: EncodedTile, content: RawSpan) throws {
+    package mutating func append(_ tile: EncodedTile, content: RawSpan) throws {
         guard var tensor = open else { throw request("append was called without beginTensor") }
         guard tensor.tileCount < tensor.layout.tileCount,
             content.byteCount == tensor.layout.byteCount(ofTile: tensor.tileCount),
@@ -97,7 +97,7 @@ public struct ContainerWriter: ~Copyable {
     /// Ends the current tensor.
     ///
     /// - Throws: `container.tiles` if tiles are missing; `container.statistics` for impossible numbers.
-    public mutating func endTensor(statistics: ErrorStatistics? = nil) throws {
+    package mutating func endTensor(statistics: ErrorStatistics? = nil) throws {
         guard var tensor = open else { throw request("endTensor was called without beginTensor") }
         guard tensor.tileCount == tensor.layout.tileCount else {
             throw PVITError(
@@ -121,7 +121,7 @@ public struct ContainerWriter: ~Copyable {
     /// Adds a second name for a parameter that has been written.
     ///
     /// - Throws: `tensor.not-found` if there is no such parameter; `container.name`, `container.order`.
-    public mutating func addAlias(_ name: TensorName, of target: TensorName) throws {
+    package mutating func addAlias(_ name: TensorName, of target: TensorName) throws {
         guard open == nil else { throw request("addAlias was called before the last tensor ended", name) }
         try index.check(name: name, newTiles: 0)
         try index.appendAlias(name, of: target)
@@ -130,7 +130,7 @@ public struct ContainerWriter: ~Copyable {
     /// Adds a file that belongs to the model, such as `tokenizer.model`.
     ///
     /// - Throws: `container.limit` if it is larger than 256 MiB; the errors of `beginTensor` and `append`.
-    public mutating func addAttachment(
+    package mutating func addAttachment(
         _ name: String, bytes: [UInt8], compression: Compression = .zstd
     ) throws {
         guard bytes.count <= ContainerFormat.maximumAttachmentByteCount, let shape = Shape([bytes.count]) else {
@@ -152,7 +152,7 @@ public struct ContainerWriter: ~Copyable {
     /// - Parameter metadata: Keys have a namespace, such as `model.config`.
     /// - Returns: The digest of all parameters, and the size of the file in bytes.
     /// - Throws: `container.limit` if the metadata exceeds 64 MiB; `file.write-failed`, `file.cannot-create`.
-    public consuming func finish(metadata: JSONObject) throws -> (digest: ModelDigest, byteCount: UInt64) {
+    package consuming func finish(metadata: JSONObject) throws -> (digest: ModelDigest, byteCount: UInt64) {
         guard open == nil else { throw request("finish was called before the last tensor ended") }
         let text = JSONValue.object(metadata).encoded()
         guard text.count <= ContainerFormat.maximumMetadataByteCount else {

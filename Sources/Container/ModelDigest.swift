@@ -12,7 +12,7 @@ extension Digest {
 
 /// The digest of all parameters of a model: SHA-256 of names, encodings, shapes and decoded contents. It does not
 /// depend on compression, tile sizes or metadata.
-public typealias ModelDigest = Digest
+package typealias ModelDigest = Digest
 
 /// Computes the digest of one tensor's decoded content.
 ///

@@ -2,36 +2,36 @@ import Storage
 import Tensors
 
 /// A tensor in the index of a container.
-public struct StoredTensor: Sendable, Hashable {
+package struct StoredTensor: Sendable, Hashable {
     /// The name. An alias has its own.
-    public let name: TensorName
+    package let name: TensorName
     /// How elements are encoded in decoded tiles.
-    public let encoding: TensorEncoding
+    package let encoding: TensorEncoding
     /// The extents, outermost first.
-    public let shape: Shape
+    package let shape: Shape
     /// The role of the tensor.
-    public let role: TensorRole
+    package let role: TensorRole
     /// How rows are cut into tiles.
-    public let layout: TileLayout
+    package let layout: TileLayout
     /// The bytes of the file with the tiles and the padding between them; empty for a tensor without elements.
-    public let storedRange: Range<UInt64>
+    package let storedRange: Range<UInt64>
     /// The quantization error, if it was recorded.
-    public let statistics: ErrorStatistics?
+    package let statistics: ErrorStatistics?
     /// SHA-256 of the decoded content.
-    public let contentDigest: Digest
+    package let contentDigest: Digest
     /// The target, if this is an alias.
-    public let aliasOf: TensorName?
+    package let aliasOf: TensorName?
 
     let firstTile: Int
 
     /// The number of rows in each tile except the last.
-    public var rowsPerTile: Int { layout.rowsPerTile }
+    package var rowsPerTile: Int { layout.rowsPerTile }
     /// The number of tiles.
-    public var tileCount: Int { layout.tileCount }
+    package var tileCount: Int { layout.tileCount }
     /// The size of all decoded tiles, in bytes.
-    public var decodedByteCount: Int { layout.byteCount }
+    package var decodedByteCount: Int { layout.byteCount }
     /// The size in the file, in bytes, with the padding between tiles. An alias has the size of its target.
-    public var storedByteCount: Int { Int(clamping: storedRange.upperBound - storedRange.lowerBound) }
+    package var storedByteCount: Int { Int(clamping: storedRange.upperBound - storedRange.lowerBound) }
 
     init(name: TensorName, record: TensorRecord, aliasOf: TensorName?) throws {
         do {
@@ -62,19 +62,19 @@ public struct StoredTensor: Sendable, Hashable {
 }
 
 /// A tile in the index of a container.
-public struct StoredTile: Sendable, Hashable {
+package struct StoredTile: Sendable, Hashable {
     /// The tile's number within its tensor.
-    public let index: Int
+    package let index: Int
     /// The rows of the tensor in this tile.
-    public let rows: Range<Int>
+    package let rows: Range<Int>
     /// How the bytes are stored.
-    public let codec: TileCodec
+    package let codec: TileCodec
     /// The factor of the tile's weights; 1 for plain encodings.
-    public let scale: Float
+    package let scale: Float
     /// The bytes of the tile in the file.
-    public let storedRange: Range<UInt64>
+    package let storedRange: Range<UInt64>
     /// The size of the decoded tile, in bytes.
-    public let decodedByteCount: Int
+    package let decodedByteCount: Int
 
     let checksum: UInt64
 }

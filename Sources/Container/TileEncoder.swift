@@ -2,7 +2,7 @@ import Storage
 import Tensors
 
 /// How the tiles of a tensor are stored.
-public enum Compression: Sendable, Hashable {
+package enum Compression: Sendable, Hashable {
     /// Uncompressed, so that they can be used straight from the mapping.
     case none
     /// With zstd, levels 1 to 19. The bytes of floats are sorted into planes first. A tile that would not become at
@@ -10,19 +10,19 @@ public enum Compression: Sendable, Hashable {
     case zstd(level: Int)
 
     /// Zstd at level 3. Higher levels hardly help on weights.
-    public static let zstd = Compression.zstd(level: 3)
+    package static let zstd = Compression.zstd(level: 3)
 }
 
 /// A tile in the form in which the file stores it.
-public struct EncodedTile: Sendable {
+package struct EncodedTile: Sendable {
     /// How the bytes are stored.
-    public let codec: TileCodec
+    package let codec: TileCodec
     /// The factor of the tile's weights; 1 for plain encodings.
-    public let scale: Float
+    package let scale: Float
     /// The size of the content, in bytes.
-    public let decodedByteCount: Int
+    package let decodedByteCount: Int
     /// The size in the file, in bytes.
-    public var storedByteCount: Int { compressed?.count ?? decodedByteCount }
+    package var storedByteCount: Int { compressed?.count ?? decodedByteCount }
 
     /// The bytes of a compressed tile; nil for a stored tile, whose bytes are its content.
     let compressed: [UInt8]?
@@ -30,14 +30,14 @@ public struct EncodedTile: Sendable {
 }
 
 /// Encodes tiles. A pure function, so that threads can share the work.
-public enum TileEncoder {
+package enum TileEncoder {
     /// Compresses and checksums the content of a tile.
     ///
     /// - Parameters:
     ///   - content: The decoded bytes of the tile: dense rows, or quantized groups.
     ///   - scale: The scale of a quantized tile; 1 for plain encodings.
     /// - Throws: `container.limit` if the content is larger than a tile may be.
-    public static func encode(
+    package static func encode(
         _ content: RawSpan, encoding: TensorEncoding, scale: Float = 1, compression: Compression
     ) throws -> EncodedTile {
         guard content.byteCount <= ContainerFormat.maximumTileByteCount else {

@@ -3,16 +3,16 @@ import Tensors
 
 /// How a tensor is cut into tiles. A tile has whole rows of the outermost dimension, the same number in each tile
 /// except the last.
-public struct TileLayout: Sendable, Hashable {
+package struct TileLayout: Sendable, Hashable {
     /// The default size of a decoded tile, in bytes. Long rows make larger tiles.
-    public static let targetByteCount = 512 << 10
+    package static let targetByteCount = 512 << 10
 
     /// The number of rows in each tile except the last, a multiple of the encoding's `rowsPerGroup`.
-    public let rowsPerTile: Int
+    package let rowsPerTile: Int
     /// The number of tiles; 0 for a tensor without elements.
-    public let tileCount: Int
+    package let tileCount: Int
     /// The size of all decoded tiles, in bytes.
-    public let byteCount: Int
+    package let byteCount: Int
 
     let encoding: TensorEncoding
     let rows: Int
@@ -24,7 +24,7 @@ public struct TileLayout: Sendable, Hashable {
     /// - Throws: `container.shape` if the encoding does not support the shape; `container.tiles` if `rowsPerTile` is
     ///   not a positive multiple of `rowsPerGroup` or is more than the rows need; `container.limit` for a tile that is
     ///   too large.
-    public init(encoding: TensorEncoding, shape: Shape, rowsPerTile: Int? = nil) throws {
+    package init(encoding: TensorEncoding, shape: Shape, rowsPerTile: Int? = nil) throws {
         let rows = shape.rows
         let columns = shape.elementCount == 0 ? 0 : shape.elementsPerRow
         self.encoding = encoding
@@ -70,13 +70,13 @@ public struct TileLayout: Sendable, Hashable {
     }
 
     /// The rows of a tile in `0..<tileCount`.
-    public func rows(ofTile index: Int) -> Range<Int> {
+    package func rows(ofTile index: Int) -> Range<Int> {
         let start = index * rowsPerTile
         return start..<min(start + rowsPerTile, rows)
     }
 
     /// The size of a decoded tile in `0..<tileCount`, in bytes.
-    public func byteCount(ofTile index: Int) -> Int {
+    package func byteCount(ofTile index: Int) -> Int {
         // Cannot overflow: the initializer computed the size of all rows.
         encoding.byteCount(rows: rows(ofTile: index).count, columns: columns) ?? 0
     }

@@ -5,13 +5,13 @@ import Tensors
 /// The memory in which one thread decodes one tile at a time: at most two decoded tiles, and a zstd context.
 ///
 /// Using a scratch for two tiles at once throws an error; it is not a data race.
-public final class TileScratch: Sendable {
+package final class TileScratch: Sendable {
     private let isInUse = Atomic<Bool>(false)
     // Only touched by the thread that has set `isInUse`.
     private let memory: Memory
 
     /// Creates a scratch. It allocates memory when tiles need it.
-    public init() { memory = Memory() }
+    package init() { memory = Memory() }
 
     /// Decodes a tile and lends the result to `body`.
     func withDecoded<Result: ~Copyable>(

@@ -3,9 +3,9 @@ import Storage
 /// Fast access to the stored bytes of verified tiles, for threads that use many of them.
 ///
 /// Valid only during the call of `Container.withTilesInPlace` that provides it.
-public struct TilesInPlace {
+package struct TilesInPlace {
     /// The location of a tile that is stored uncompressed.
-    public struct Location: Sendable {
+    package struct Location: Sendable {
         fileprivate let number: Int
         fileprivate let offset: Int
     }
@@ -19,14 +19,14 @@ public struct TilesInPlace {
     }
 
     /// The start of a tile's bytes; nil if its checksum has not been verified yet.
-    public func start(of location: Location) -> UnsafeRawPointer? {
+    package func start(of location: Location) -> UnsafeRawPointer? {
         verified.contains(location.number) ? file + location.offset : nil
     }
 }
 
 extension Container {
     /// The location of a tile; nil if it has to be decoded.
-    public func location(of tile: StoredTile, in tensor: StoredTensor) -> TilesInPlace.Location? {
+    package func location(of tile: StoredTile, in tensor: StoredTensor) -> TilesInPlace.Location? {
         let range = Int(clamping: tile.storedRange.lowerBound)..<Int(clamping: tile.storedRange.upperBound)
         guard tile.codec == .stored, range.upperBound <= file.byteCount else { return nil }
         return TilesInPlace.Location(number: tensor.firstTile + tile.index, offset: range.lowerBound)
@@ -37,7 +37,7 @@ extension Container {
     /// - Parameter body: Gets nil if pages have to be dropped after each use. Its result is discarded if the file could
     ///   not be read.
     /// - Throws: `file.read-failed`, and the errors of `body`.
-    public func withTilesInPlace<Result>(_ body: (TilesInPlace?) throws -> Result) throws -> Result {
+    package func withTilesInPlace<Result>(_ body: (TilesInPlace?) throws -> Result) throws -> Result {
         try file.withBytes(0..<file.byteCount) { span in
             try span.withUnsafeBytes { bytes in
                 guard let start = bytes.baseAddress, !dropsPagesAfterUse else { return try body(nil) }

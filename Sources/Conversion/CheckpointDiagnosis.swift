@@ -5,12 +5,12 @@ import SystemPackage
 import Tensors
 
 /// Recognises checkpoints that are not models, and finds what is wrong with a model.
-public enum CheckpointDiagnosis {
+package enum CheckpointDiagnosis {
     /// Throws unless the tensors of a checkpoint are the weights of a model or delta.
     ///
     /// - Throws: `checkpoint.not-a-model` for adapters, optimizers, models of other libraries and the empty tensors
     ///   that DeepSpeed leaves; `checkpoint.quantized` for quantized weights.
-    public static func requireWeights(_ checkpoint: Checkpoint) throws {
+    package static func requireWeights(_ checkpoint: Checkpoint) throws {
         let tensors = checkpoint.weights.tensors
         let path = checkpoint.path
         if AdapterCheckpoint.isOne(tensors) {
@@ -42,7 +42,7 @@ public enum CheckpointDiagnosis {
     /// Whether a checkpoint looks like a delta.
     ///
     /// - Throws: What reading the norm weights throws.
-    public static func looksLikeDelta(_ checkpoint: Checkpoint) throws -> Bool {
+    package static func looksLikeDelta(_ checkpoint: Checkpoint) throws -> Bool {
         try finding { try DeltaRecognition.requireModel(checkpoint, role: "checkpoint") } != nil
     }
 
@@ -86,7 +86,7 @@ public enum CheckpointDiagnosis {
     /// or unexpected, the configuration does not describe the output layer.
     ///
     /// - Throws: What reading the norm weights and the output layer throws.
-    public static func findings(on checkpoint: Checkpoint) throws -> [String] {
+    package static func findings(on checkpoint: Checkpoint) throws -> [String] {
         if Tower.isOne(checkpoint) { return try [finding { _ = try Tower.recognise(checkpoint) }].compactMap(\.self) }
         if let foreign = try finding({ try requireWeights(checkpoint) }) { return [foreign] }
         var findings: [String] = []

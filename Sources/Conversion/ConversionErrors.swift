@@ -2,32 +2,32 @@ import Storage
 
 extension PVITError.Code {
     /// The shapes of a tensor in the base and in the delta or target differ.
-    public static let mergeShape = Self("merge.shape", .badData)
+    package static let mergeShape = Self("merge.shape", .badData)
     /// A tensor has an element type that cannot be added.
-    public static let mergeType = Self("merge.type", .badData)
+    package static let mergeType = Self("merge.type", .badData)
     /// A tensor of the base is absent from the delta or target.
-    public static let mergeMissing = Self("merge.missing-tensor", .badData)
+    package static let mergeMissing = Self("merge.missing-tensor", .badData)
     /// A tensor of the decoder is in the delta or target and absent from the base.
-    public static let mergeUnexpected = Self("merge.unexpected-tensor", .badData)
+    package static let mergeUnexpected = Self("merge.unexpected-tensor", .badData)
     /// The base or the delta has a number that is too large for float16.
-    public static let mergeOverflow = Self("merge.overflow", .badData)
+    package static let mergeOverflow = Self("merge.overflow", .badData)
     /// The sum has a number that is infinite or not a number.
-    public static let mergeNotFinite = Self("merge.not-finite", .badData)
+    package static let mergeNotFinite = Self("merge.not-finite", .badData)
     /// The sum of base and delta does not look like a model.
-    public static let mergeNoModel = Self("merge.no-model", .badData)
+    package static let mergeNoModel = Self("merge.no-model", .badData)
     /// The delta says that it was made from another base.
-    public static let mergeOtherBase = Self("merge.other-base", .badData)
+    package static let mergeOtherBase = Self("merge.other-base", .badData)
     /// A delta was given where a model is needed.
-    public static let modelIsDelta = Self("model.is-delta", .badData)
+    package static let modelIsDelta = Self("model.is-delta", .badData)
     /// A model was given where a delta is needed.
-    public static let deltaIsModel = Self("delta.is-model", .badData)
+    package static let deltaIsModel = Self("delta.is-model", .badData)
 }
 
 extension PVITError.Code {
     /// There is no `config.json`.
-    public static let checkpointConfig = Self("checkpoint.config", .badData)
+    package static let checkpointConfig = Self("checkpoint.config", .badData)
     /// An override has a type that does not exist, or a pattern that matches no tensor.
-    public static let badOverride = Self("quantize.override", .usage)
+    package static let badOverride = Self("quantize.override", .usage)
     /// A tensor cannot have the requested type.
-    public static let typeNotPossible = Self("quantize.type", .badData)
+    package static let typeNotPossible = Self("quantize.type", .badData)
 }

@@ -5,17 +5,17 @@ import SystemPackage
 import Tensors
 
 /// Writes models of the LLaMA family as GGUF files for llama.cpp.
-public enum GGUFExport {
+package enum GGUFExport {
     /// A description of the output.
-    public struct Report: Sendable {
+    package struct Report: Sendable {
         /// The size of the file in bytes.
-        public let byteCount: UInt64
+        package let byteCount: UInt64
         /// The number of tensors in the file.
-        public let tensorCount: Int
+        package let tensorCount: Int
         /// Tensors that a GGUF file cannot hold: PVIT's projections.
-        public let leftOut: [TensorName]
+        package let leftOut: [TensorName]
         /// The properties of the tokenizer that a GGUF file cannot express, a sentence for each.
-        public let tokenizerNotes: [String]
+        package let tokenizerNotes: [String]
     }
 
     /// Writes a checkpoint as one GGUF file, version 3, with configuration, tokenizer and conversation template.
@@ -28,7 +28,7 @@ public enum GGUFExport {
     ///   for models outside the LLaMA family; `export.tokenizer` for tokenizers that llama.cpp does not support;
     ///   `quantize.*` for numbers that the type cannot hold; `torch.checksum` for damaged archives; `work.cancelled`;
     ///   the errors of reading and writing.
-    public static func write(
+    package static func write(
         _ checkpoint: Checkpoint, to path: FilePath, type: GGUFWeightType, threadCount: Int = 1,
         monitor: WorkMonitor = WorkMonitor()
     ) throws -> Report {

@@ -6,14 +6,14 @@ import Tensors
 import Tokenization
 
 /// Checks before conversion that the model can be run afterwards.
-public enum RunCheck {
+package enum RunCheck {
     /// Throws what running the model would throw for its configuration, tensors, tokenizer and towers.
     ///
     /// A model without a tokenizer is accepted unless it is PVIT: its speed can still be measured.
     ///
     /// - Throws: `model.is-delta`, `checkpoint.config`, `model.config`, `model.unsupported`, `checkpoint.tensors`,
     ///   `tokenizer.*`, `tower.mismatch`, `vision.config`, `vision.unsupported`, naming the file.
-    public static func require(_ checkpoint: Checkpoint, towers: [Tower] = []) throws {
+    package static func require(_ checkpoint: Checkpoint, towers: [Tower] = []) throws {
         try CheckpointDiagnosis.requireWeights(checkpoint)
         try DeltaRecognition.requireModel(checkpoint, role: "source")
         let checkpoint = try checkpoint.resolvingOutputLayer()
@@ -42,7 +42,7 @@ public enum RunCheck {
     /// models, which have findings of their own.
     ///
     /// - Throws: Errors of reading.
-    public static func problem(of checkpoint: Checkpoint, towers: [Tower] = []) throws -> String? {
+    package static func problem(of checkpoint: Checkpoint, towers: [Tower] = []) throws -> String? {
         guard !Tower.isOne(checkpoint) else { return nil }
         do {
             try require(checkpoint, towers: towers)
@@ -58,7 +58,7 @@ public enum RunCheck {
     /// The reason why the model in a container cannot be run, as a sentence; nil if there is none.
     ///
     /// - Throws: Errors of reading.
-    public static func problem(ofContainer path: FilePath) throws -> String? {
+    package static func problem(ofContainer path: FilePath) throws -> String? {
         do {
             return try problem(of: ModelSource.open(path), towers: Tower.all(inContainer: path))
         } catch let error as PVITError where error.code.category == .badData {

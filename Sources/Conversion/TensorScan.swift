@@ -2,28 +2,28 @@ import Storage
 import Tensors
 
 /// The range, moments and distribution of a tensor's elements.
-public struct TensorScan: Sendable, Hashable {
+package struct TensorScan: Sendable, Hashable {
     /// The number of elements.
-    public let count: Int
+    package let count: Int
     /// The smallest finite element; 0 when there is none.
-    public let minimum: Double
+    package let minimum: Double
     /// The largest finite element; 0 when there is none.
-    public let maximum: Double
+    package let maximum: Double
     /// The mean of the finite elements.
-    public let mean: Double
+    package let mean: Double
     /// The standard deviation of the finite elements.
-    public let standardDeviation: Double
+    package let standardDeviation: Double
     /// The number of elements that are exactly zero.
-    public let zeroCount: Int
+    package let zeroCount: Int
     /// The number of elements that are infinite or not a number.
-    public let notFiniteCount: Int
+    package let notFiniteCount: Int
     /// The number of finite elements in each of the equal bins between `minimum` and `maximum`.
-    public let histogram: [Int]
+    package let histogram: [Int]
 
     /// Reads a tensor twice, in chunks: once for its range and moments, once for its distribution.
     ///
     /// - Throws: What reading throws.
-    public init(of tensor: TensorDescription, in source: some TensorSource, binCount: Int) throws {
+    package init(of tensor: TensorDescription, in source: some TensorSource, binCount: Int) throws {
         var (minimum, maximum) = (Double.infinity, -Double.infinity)
         var (sum, squares) = (0.0, 0.0)
         var (finite, zeros) = (0, 0)

@@ -17,7 +17,7 @@ extension Llama {
     /// - Parameters:
     ///   - storage: The type of the key/value cache.
     ///   - progress: Called after each window with the number of windows done; what it throws ends the evaluation.
-    public func perplexity(
+    package func perplexity(
         over windows: EvaluationWindows, storage: KVCache.Storage = .f16, progress: (Int) throws -> Void = { _ in }
     ) throws -> PerplexityResult {
         var losses: [Double] = []
@@ -47,7 +47,7 @@ extension Llama {
     ///
     /// - Parameter progress: As for `perplexity`.
     /// - Throws: `evaluation.text` when the vocabularies differ in size.
-    public func divergence(
+    package func divergence(
         from reference: Llama, over windows: EvaluationWindows, storage: KVCache.Storage = .f16,
         progress: (Int) throws -> Void = { _ in }
     ) throws -> DivergenceResult {

@@ -4,19 +4,19 @@ import Tensors
 /// A text cut into windows of one length for measuring a model, as llama.cpp's `perplexity` tool cuts it: windows do
 /// not overlap, the rest of the text is left out, and the second half of each is scored, so that every scored token has
 /// at least half a window before it.
-public struct EvaluationWindows: Sendable {
+package struct EvaluationWindows: Sendable {
     /// The windows, each of `context` tokens; the first token of each is the one that begins texts, if the model has
     /// one.
-    public let windows: [[TokenID]]
+    package let windows: [[TokenID]]
     /// The length of a window.
-    public let context: Int
+    package let context: Int
     /// The positions of a window whose next token is predicted and scored.
-    public var scored: Range<Int> { context / 2..<context - 1 }
+    package var scored: Range<Int> { context / 2..<context - 1 }
     /// How many tokens are scored in all windows together.
-    public var scoredCount: Int { windows.count * scored.count }
+    package var scoredCount: Int { windows.count * scored.count }
 
     /// The first `count` windows; all of them when `count` is nil.
-    public func prefix(_ count: Int?) -> EvaluationWindows {
+    package func prefix(_ count: Int?) -> EvaluationWindows {
         EvaluationWindows(windows: Array(windows.prefix(count ?? windows.count)), context: context)
     }
 
@@ -43,7 +43,7 @@ public struct EvaluationWindows: Sendable {
     /// - Parameter beginning: What replaces the first token of each window: the token that begins texts, when the
     ///   tokenizer adds one.
     /// - Throws: `evaluation.text` when `context` is below 4 or the text is shorter than a window.
-    public init(_ tokens: [TokenID], context: Int, beginning: TokenID?) throws {
+    package init(_ tokens: [TokenID], context: Int, beginning: TokenID?) throws {
         guard context >= 4 else {
             throw PVITError(.evaluationText, "windows of \(context) tokens are too short to score")
         }
@@ -62,32 +62,32 @@ public struct EvaluationWindows: Sendable {
 }
 
 /// How well a model predicts a text.
-public struct PerplexityResult: Sendable, Hashable {
+package struct PerplexityResult: Sendable, Hashable {
     /// exp of the mean negative log-likelihood.
-    public let perplexity: Double
+    package let perplexity: Double
     /// The standard error of `perplexity`, taking tokens as independent.
-    public let standardError: Double?
+    package let standardError: Double?
     /// How many tokens were scored.
-    public let tokenCount: Int
+    package let tokenCount: Int
 }
 
 /// How far a model's predictions are from those of a reference model on the same text.
-public struct DivergenceResult: Sendable, Hashable {
+package struct DivergenceResult: Sendable, Hashable {
     /// The model's perplexity.
-    public let perplexity: Double
+    package let perplexity: Double
     /// The reference's perplexity.
-    public let referencePerplexity: Double
+    package let referencePerplexity: Double
     /// The mean over tokens of KL(reference ‖ model), in nats.
-    public let meanKL: Double
+    package let meanKL: Double
     /// The 99th percentile of the same, interpolated linearly.
-    public let p99KL: Double
+    package let p99KL: Double
     /// The share of tokens whose most likely successor is the same, 0...1.
-    public let top1Agreement: Double
+    package let top1Agreement: Double
     /// How many tokens were scored.
-    public let tokenCount: Int
+    package let tokenCount: Int
 }
 
 extension PVITError.Code {
     /// A text cannot be evaluated: it is too short, or the models do not fit together.
-    public static let evaluationText = Self("evaluation.text", .usage)
+    package static let evaluationText = Self("evaluation.text", .usage)
 }

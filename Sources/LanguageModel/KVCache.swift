@@ -51,7 +51,7 @@ public struct KVCache: ~Copyable {
     /// - Parameter capacity: The most positions; `maximumPositions` of the model is the most that makes sense.
     /// - Throws: `model.cache` when `capacity` is not positive, when `storage` does not suit the width of the heads, or
     ///   when the addresses cannot be reserved.
-    public init(for configuration: LlamaConfiguration, storage: Storage = .f16, capacity: Int) throws {
+    package init(for configuration: LlamaConfiguration, storage: Storage = .f16, capacity: Int) throws {
         let width = configuration.headWidth
         guard storage != .q8 || width % 32 == 0 else {
             throw PVITError(
@@ -211,7 +211,7 @@ extension PVITError {
 
 extension PVITError.Code {
     /// A key/value cache of that kind or size cannot be made.
-    public static let modelCache = Self("model.cache", .usage)
+    package static let modelCache = Self("model.cache", .usage)
     /// The text does not fit the context.
-    public static let contextFull = Self("model.context-full", .usage)
+    package static let contextFull = Self("model.context-full", .usage)
 }

@@ -8,9 +8,9 @@ import Tensors
 /// and computes logits.
 ///
 /// A decoder runs one computation at a time.
-public final class Llama {
+package final class Llama {
     /// The most tokens that go through the layers together. Longer inputs take several passes.
-    public let batchSize: Int
+    package let batchSize: Int
     /// The same where only the total time counts, as in an evaluation over texts.
     let largestBatchSize: Int
     /// Without a plan: for answers, which should begin soon, and for evaluations.
@@ -19,9 +19,9 @@ public final class Llama {
     static let logitsBlock = 64
 
     /// Sizes and constants.
-    public let configuration: LlamaConfiguration
+    package let configuration: LlamaConfiguration
     /// The engine that computes.
-    public let engine: ComputeEngine
+    package let engine: ComputeEngine
     private let weights: LlamaWeights
     private let rotary: RotaryEmbedding
     private let state: LlamaState
@@ -34,7 +34,7 @@ public final class Llama {
     ///   - batchSize: The most tokens that ever go through the layers together.
     /// - Throws: `tensor.not-found` or `tensor.mismatch` if they do not suit `configuration`; the errors of opening the
     ///   file once more when weights are streamed.
-    public init(
+    package init(
         _ configuration: LlamaConfiguration, in container: Container, engine: ComputeEngine,
         weights: MemoryPlan.Residency = .mapped, batchSize: Int? = nil
     ) throws {
@@ -56,7 +56,7 @@ public final class Llama {
     deinit { residency.stream?.stop() }
 
     /// The cost of streaming weights so far; zero when they are used from the mapped file.
-    public var streamStatistics: StreamStatistics { residency.stream?.statistics ?? StreamStatistics() }
+    package var streamStatistics: StreamStatistics { residency.stream?.statistics ?? StreamStatistics() }
 
     /// Reads `input` after the positions that `cache` holds, and passes logits to `consume`.
     ///
@@ -69,7 +69,7 @@ public final class Llama {
     ///   - read: Called after each pass with the number of positions of the input read so far.
     /// - Throws: `model.context-full` if the input does not fit into the cache, `model.token` for a token outside the
     ///   vocabulary, the errors of the container's tiles, and what `consume` throws.
-    public func forward(
+    package func forward(
         _ input: LlamaInput, cache: inout KVCache, logits: LogitsSelection = .last, trace: HiddenStateTrace? = nil,
         _ consume: (_ position: Int, _ logits: Span<Float>) throws -> Void = { _, _ in },
         read: (_ count: Int) -> Void = { _ in }
@@ -96,7 +96,7 @@ public final class Llama {
     ///   - consume: Receives the index of an input in the batch, the index of a position in that input, and the logits
     ///     of that position: inputs in order, positions in order.
     /// - Throws: As the `forward` of one sequence.
-    public func forward(
+    package func forward(
         _ batch: [SequenceInput],
         _ consume: (_ input: Int, _ position: Int, _ logits: Span<Float>) throws -> Void = { _, _, _ in }
     ) throws {

@@ -7,7 +7,7 @@ extension LlamaConfiguration {
     /// that.
     ///
     /// - Throws: What `Container.modelConfig` and `init(parsing:)` throw.
-    public init(of container: Container) throws {
+    package init(of container: Container) throws {
         try self.init(parsing: container.modelConfig)
         if let output = try container.tensor(named: TensorKind.outputName), output.aliasOf == nil { tiesOutput = false }
     }
@@ -17,7 +17,7 @@ extension Container {
     /// The `config.json` of the model.
     ///
     /// - Throws: `model.config` when there is none, and what `metadata` throws.
-    public var modelConfig: JSONObject {
+    package var modelConfig: JSONObject {
         get throws {
             guard let config = try metadata["model.config"]?.object else {
                 throw PVITError(.modelConfig, "the file has no model configuration: it holds tensors, but no model")

@@ -4,14 +4,14 @@ import Storage
 import Tensors
 
 /// The input of a decoder.
-public enum LlamaInput: Sendable {
+package enum LlamaInput: Sendable {
     /// Tokens. The decoder looks up their embeddings.
     case tokens([TokenID])
     /// Embeddings, some of which may come from outside the vocabulary.
     case embeddings(TokenEmbeddings)
 
     /// The number of positions.
-    public var count: Int {
+    package var count: Int {
         switch self {
         case .tokens(let tokens): tokens.count
         case .embeddings(let embeddings): embeddings.count
@@ -38,15 +38,15 @@ public enum LlamaInput: Sendable {
 }
 
 /// Embeddings of consecutive positions: `[count, width]`. They do not change.
-public struct TokenEmbeddings: Sendable {
+package struct TokenEmbeddings: Sendable {
     private let rows: Matrix
 
     /// The number of positions.
-    public var count: Int { rows.rows }
+    package var count: Int { rows.rows }
     /// The length of an embedding.
-    public var width: Int { rows.columns }
+    package var width: Int { rows.columns }
     /// A copy of the numbers: `[count, width]`, row by row.
-    public var values: [Float] { rows.values() }
+    package var values: [Float] { rows.values() }
 
     init(_ rows: Matrix) { self.rows = rows }
 
@@ -56,7 +56,7 @@ public struct TokenEmbeddings: Sendable {
 }
 
 /// The positions of an input for which logits are computed.
-public enum LogitsSelection: Sendable, Hashable {
+package enum LogitsSelection: Sendable, Hashable {
     /// None: the input only fills the cache.
     case none
     /// The last one.
@@ -74,9 +74,9 @@ public enum LogitsSelection: Sendable, Hashable {
 }
 
 /// Receives the hidden states `[tokens, hidden]` while a model computes.
-public struct HiddenStateTrace {
+package struct HiddenStateTrace {
     /// A point in the model.
-    public enum Stage: Sendable, Hashable {
+    package enum Stage: Sendable, Hashable {
         /// The embeddings of the tokens.
         case embedding
         /// After a layer, counted from 0. The last layer has `final` instead.
@@ -90,7 +90,7 @@ public struct HiddenStateTrace {
     /// Creates a trace.
     ///
     /// - Parameter body: Called for each position, with its index in the input and its hidden state `[hidden]`.
-    public init(_ body: @escaping (Stage, _ position: Int, _ state: Span<Float>) throws -> Void) { self.body = body }
+    package init(_ body: @escaping (Stage, _ position: Int, _ state: Span<Float>) throws -> Void) { self.body = body }
 
     func callAsFunction(_ stage: Stage, _ start: Int, _ states: Matrix) throws {
         for row in 0..<states.rows { try states.withRow(row) { try body(stage, start + row, $0) } }
@@ -99,5 +99,5 @@ public struct HiddenStateTrace {
 
 extension PVITError.Code {
     /// A token outside the vocabulary, or no token at all.
-    public static let modelToken = Self("model.token", .usage)
+    package static let modelToken = Self("model.token", .usage)
 }

@@ -58,7 +58,7 @@ public struct SamplingOptions: Sendable, Hashable {
 
 /// Draws tokens: penalty, then top-k, top-p and min-p on the probabilities at temperature 1, then temperature. This is
 /// the order of llama.cpp; each step is defined as `SamplingOptions` says.
-public struct Sampler: Sendable {
+package struct Sampler: Sendable {
     /// A token that may be drawn.
     struct Candidate: Hashable {
         var token: Int32
@@ -77,7 +77,7 @@ public struct Sampler: Sendable {
     /// Creates a sampler.
     ///
     /// - Throws: `sampling.option` when a value of `options` is out of range.
-    public init(_ options: SamplingOptions) throws {
+    package init(_ options: SamplingOptions) throws {
         try options.check()
         self.options = options
         random = RandomSource(seed: options.seed)
@@ -89,7 +89,7 @@ public struct Sampler: Sendable {
     ///   - logits: `[vocabulary]`.
     ///   - history: The tokens so far, the prompt's included, for the repetition penalty.
     /// - Throws: `model.not-finite` when no logit is a finite largest one, or any is not a number.
-    public mutating func next(logits: Span<Float>, history: [TokenID]) throws -> TokenID {
+    package mutating func next(logits: Span<Float>, history: [TokenID]) throws -> TokenID {
         if options.repetitionPenalty != 1 {
             adjusted.removeAll(keepingCapacity: true)
             logits.withUnsafeBufferPointer { adjusted.append(contentsOf: $0) }
@@ -125,7 +125,7 @@ public struct Sampler: Sendable {
     /// The index of the largest logit, the lowest of equal ones.
     ///
     /// - Throws: `model.not-finite`.
-    public static func argmax(_ logits: Span<Float>) throws -> Int {
+    package static func argmax(_ logits: Span<Float>) throws -> Int {
         var best = 0
         var largest = -Float.infinity
         var hasNaN = false
@@ -148,7 +148,7 @@ public struct Sampler: Sendable {
 
 extension PVITError.Code {
     /// An option of the sampler is out of range.
-    public static let samplingOption = Self("sampling.option", .usage)
+    package static let samplingOption = Self("sampling.option", .usage)
     /// The model computed infinities or not-a-numbers.
-    public static let notFinite = Self("model.not-finite", .badData)
+    package static let notFinite = Self("model.not-finite", .badData)
 }

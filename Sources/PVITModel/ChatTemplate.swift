@@ -1,7 +1,7 @@
 import Storage
 
 /// A Jinja template that turns a conversation into the text that the model was trained on.
-public struct ChatTemplate: Sendable {
+package struct ChatTemplate: Sendable {
     /// Families of templates, each with its own way to end a turn. A template need not belong to one.
     private enum Family: CaseIterable {
         /// `<|im_start|>role … <|im_end|>`
@@ -40,10 +40,10 @@ public struct ChatTemplate: Sendable {
 
     /// Strings that end the model's turn, whether the model spells them or draws them as a single token. EOS ends it
     /// too.
-    public let stopTexts: [String]
+    package let stopTexts: [String]
 
     /// The maximum size of a template, in bytes of UTF-8.
-    public static let maximumByteCount = JinjaBudget.templateByteCount
+    package static let maximumByteCount = JinjaBudget.templateByteCount
 
     private let template: JinjaTemplate
     private let tokens: [String: String]
@@ -54,7 +54,7 @@ public struct ChatTemplate: Sendable {
     ///   - text: The Jinja template.
     ///   - tokens: The special tokens that the template may refer to, such as `bos_token` and `eos_token`.
     /// - Throws: `chat.template` if the text is not a Jinja template.
-    public init(_ text: String, tokens: [String: String]) throws {
+    package init(_ text: String, tokens: [String: String]) throws {
         let family = Family.allCases.first { $0.markers.allSatisfy(text.contains) }
         let template = try JinjaTemplate(text)
         self.template = template
@@ -68,7 +68,7 @@ public struct ChatTemplate: Sendable {
     /// are spelled out, including BOS if the template writes it.
     ///
     /// - Throws: `chat.template` if the template rejects the conversation.
-    public func render(_ messages: [ChatMessage]) throws -> PromptText {
+    package func render(_ messages: [ChatMessage]) throws -> PromptText {
         PromptText(try Self.render(messages, template, tokens, addsPrompt: true).scalars)
     }
 

@@ -10,7 +10,7 @@ extension LoadedModel {
     ///   - text: The bytes of the text. Bytes that are not UTF-8 are repaired as the tokenizer's library does.
     ///   - context: The length of a window, in tokens.
     /// - Throws: `evaluation.text` if the text is too short; `model.token`.
-    public func windows(of text: [UInt8], context: Int) throws -> EvaluationWindows {
+    package func windows(of text: [UInt8], context: Int) throws -> EvaluationWindows {
         let tokens = tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: false)
         try check(tokens)
         // Windows begin with BOS only if the tokenizer puts it before texts.

@@ -10,15 +10,15 @@ import Tokenization
 /// An open model: the weights, tokenizer and chat template of a container.
 public final class LoadedModel {
     /// The file.
-    public let container: Container
+    package let container: Container
     /// The decoder.
-    public let llama: Llama
+    package let llama: Llama
     /// The tokenizer.
-    public let tokenizer: Tokenizer
+    package let tokenizer: Tokenizer
     /// The tokens that stand for images and regions; nil if this is not a PVIT model.
-    public let pvitTokens: PVITTokens?
+    package let pvitTokens: PVITTokens?
     /// The image encoders; nil unless this is a PVIT model whose container has a vision tower.
-    public let vision: PVITVision?
+    package let vision: PVITVision?
     /// The EOS tokens: those of the model's configuration, its generation configuration and its tokenizer.
     public let endTokens: Set<TokenID>
     /// The time that opening took.
@@ -75,7 +75,7 @@ public final class LoadedModel {
     /// The chat template.
     ///
     /// - Throws: `chat.template` if the model has no template, or one that cannot be parsed.
-    public var chatTemplate: ChatTemplate {
+    package var chatTemplate: ChatTemplate {
         get throws { try template.get() }
     }
 
@@ -160,7 +160,7 @@ public final class LoadedModel {
 
 extension TokenizerFiles {
     /// The tokenizer files in a container.
-    public init(of container: Container, _ metadata: JSONObject) throws {
+    package init(of container: Container, _ metadata: JSONObject) throws {
         self.init(
             tokenizerJSON: try container.attachment("tokenizer.json"),
             sentencePieceModel: try container.attachment("tokenizer.model"),

@@ -43,7 +43,7 @@ public struct MemoryRequest: Sendable, Hashable {
     ///
     /// - Throws: `memory.budget` if the model cannot run in that memory; `image.memory` if it could, were it not for
     ///   decoding the image.
-    public func plan(
+    package func plan(
         for configuration: LlamaConfiguration, in container: Container, threadCount: Int
     ) throws -> MemoryPlan {
         // The pages read so far do not count: they can be read again.

@@ -7,7 +7,7 @@ import Storage
 #endif
 
 /// A thread that computes one result.
-public final class BackgroundThread<Success: Sendable>: @unchecked Sendable {
+package final class BackgroundThread<Success: Sendable>: @unchecked Sendable {
     // `result` is written by the thread before it ends and read only after it was joined.
     private var result: Result<Success, any Error>?
     private let work: @Sendable () throws -> Success
@@ -16,7 +16,7 @@ public final class BackgroundThread<Success: Sendable>: @unchecked Sendable {
     /// Starts the thread.
     ///
     /// - Throws: `internal.defect` if the system cannot start a thread.
-    public static func start(_ work: @escaping @Sendable () throws -> Success) throws -> BackgroundThread {
+    package static func start(_ work: @escaping @Sendable () throws -> Success) throws -> BackgroundThread {
         let thread = BackgroundThread(work)
         let context = Unmanaged.passRetained(Start(body: { thread.run() }))
         let status = pthread_create(
@@ -43,7 +43,7 @@ public final class BackgroundThread<Success: Sendable>: @unchecked Sendable {
     }
 
     /// Waits for the end of the work and returns its result. To be called exactly once.
-    public func join() throws -> Success {
+    package func join() throws -> Success {
         pthread_join(handle, nil)
         guard let result else { throw PVITError(.internalDefect, "a thread ended without a result") }
         return try result.get()

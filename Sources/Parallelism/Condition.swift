@@ -5,14 +5,14 @@
 #endif
 
 /// A value under a lock, whose changes threads can wait for: a mutex with a condition variable.
-public final class Condition<Value>: @unchecked Sendable {
+package final class Condition<Value>: @unchecked Sendable {
     // `value` is only touched under `lock`.
     private var value: Value
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
 
     /// Creates a condition with an initial value.
-    public init(_ value: Value) {
+    package init(_ value: Value) {
         self.value = value
         lock = .allocate(capacity: 1)
         changed = .allocate(capacity: 1)
@@ -29,7 +29,7 @@ public final class Condition<Value>: @unchecked Sendable {
 
     /// Changes the value and wakes all waiting threads. Returns what `body` returns.
     @discardableResult
-    public func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    package func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(lock)
         defer {
             pthread_cond_broadcast(changed)
@@ -39,17 +39,17 @@ public final class Condition<Value>: @unchecked Sendable {
     }
 
     /// Uses the value, or changes it in a way that no thread waits for.
-    public func use<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    package func use<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
         return try body(&value)
     }
 
     /// Wakes all waiting threads after `use` changed what they wait for.
-    public func wakeAll() { pthread_cond_broadcast(changed) }
+    package func wakeAll() { pthread_cond_broadcast(changed) }
 
     /// Waits until the value satisfies `condition`, then returns the result of `body`.
-    public func wait<Result>(
+    package func wait<Result>(
         until condition: (Value) -> Bool, then body: (inout Value) throws -> Result
     ) rethrows -> Result {
         pthread_mutex_lock(lock)
@@ -59,7 +59,7 @@ public final class Condition<Value>: @unchecked Sendable {
     }
 
     /// Waits until `ask` returns an answer. It is called again after every change.
-    public func wait<Answer>(for ask: (Value) throws -> Answer?) rethrows -> Answer {
+    package func wait<Answer>(for ask: (Value) throws -> Answer?) rethrows -> Answer {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
         while true {
@@ -70,5 +70,5 @@ public final class Condition<Value>: @unchecked Sendable {
 
     /// Waits until the value satisfies `condition` and returns the value.
     @discardableResult
-    public func wait(until condition: (Value) -> Bool) -> Value { wait(until: condition) { $0 } }
+    package func wait(until condition: (Value) -> Bool) -> Value { wait(until: condition) { $0 } }
 }

@@ -4,7 +4,7 @@
 /// alone. A thread that is too far ahead waits, which bounds the results in memory.
 ///
 /// The work for results must be begun in order. Then the thread with the result that is due never waits.
-public final class OrderedSink<Element: Sendable>: @unchecked Sendable {
+package final class OrderedSink<Element: Sendable>: @unchecked Sendable {
     private struct State {
         var waiting: [Int: Element] = [:]
         var due = 0
@@ -22,7 +22,7 @@ public final class OrderedSink<Element: Sendable>: @unchecked Sendable {
     /// - Parameters:
     ///   - window: How many results, counted from the one that is due, may be in memory.
     ///   - consume: Called with the results in order, by one thread at a time.
-    public init(window: Int, consume: @escaping (Element) throws -> Void) {
+    package init(window: Int, consume: @escaping (Element) throws -> Void) {
         self.window = max(window, 1)
         self.consume = consume
     }
@@ -30,7 +30,7 @@ public final class OrderedSink<Element: Sendable>: @unchecked Sendable {
     /// Submits result `number`.
     ///
     /// - Throws: What `consume` threw, now or before, or what was given to `fail`.
-    public func submit(_ number: Int, _ element: Element) throws {
+    package func submit(_ number: Int, _ element: Element) throws {
         let window = window
         let isConsumer = try state.wait(until: { number - $0.due < window || $0.failure != nil }) { state in
             if let failure = state.failure { throw failure }
@@ -51,12 +51,12 @@ public final class OrderedSink<Element: Sendable>: @unchecked Sendable {
     }
 
     /// Makes every thread that submits or waits fail, because the result that is due will never come.
-    public func fail(_ error: any Error) {
+    package func fail(_ error: any Error) {
         state.change { if $0.failure == nil { $0.failure = error } }
     }
 
     /// The first failure, if there was one.
-    public var failure: (any Error)? { state.change { $0.failure } }
+    package var failure: (any Error)? { state.change { $0.failure } }
 
     /// The result that is due, or nil if it has not come: then this thread no longer consumes.
     private func nextDue() throws -> Element? {

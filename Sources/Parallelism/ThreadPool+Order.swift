@@ -11,7 +11,7 @@ extension ThreadPool {
     ///   - consume: Called with the results in order.
     ///   - onFailure: Called by each thread that stops early, so that threads that wait for one another end, too.
     /// - Throws: The first failure of `produce` or `consume`. Results that no thread has begun are then skipped.
-    public func mapInOrder<Element: Sendable>(
+    package func mapInOrder<Element: Sendable>(
         _ count: Int, resultsPerThread: Int = 3, produce: (_ number: Int, _ worker: Int) throws -> Element,
         consume: @escaping (Element) throws -> Void, onFailure: () -> Void = {}
     ) throws {

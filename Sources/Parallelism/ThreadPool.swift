@@ -6,9 +6,9 @@ import Synchronization
 /// Threads claim work in chunks, so a thread that the operating system has suspended delays only its current chunk. Idle
 /// threads spin briefly and then sleep; an idle pool uses no processor time. One loop runs at a time, and a loop must not
 /// start another one on the same pool.
-public final class ThreadPool: Sendable {
+package final class ThreadPool: Sendable {
     /// How many threads share a loop, including the calling thread.
-    public let threadCount: Int
+    package let threadCount: Int
     private let loop: SharedLoop
     private let helpers: [BackgroundThread<Void>]
     private let checkpoint: @Sendable () throws -> Void
@@ -20,7 +20,7 @@ public final class ThreadPool: Sendable {
     ///     pool has fewer.
     ///   - checkpoint: Called before each loop. What it throws ends the computation: that is how a request to stop
     ///     reaches long computations.
-    public init(threadCount: Int, checkpoint: @escaping @Sendable () throws -> Void = {}) {
+    package init(threadCount: Int, checkpoint: @escaping @Sendable () throws -> Void = {}) {
         let loop = SharedLoop(threadCount: max(threadCount, 1))
         var helpers: [BackgroundThread<Void>] = []
         for worker in 1..<max(threadCount, 1) {
@@ -46,7 +46,7 @@ public final class ThreadPool: Sendable {
     ///   - body: Receives a range of indices and the number of the thread it runs on, in `0..<threadCount`.
     /// - Throws: What the checkpoint throws, or the error of the lowest range that threw. Ranges that no thread has
     ///   begun are then skipped.
-    public func parallelFor(
+    package func parallelFor(
         _ count: Int, chunk: Int = 1, order: LoopOrder = .ascending,
         _ body: (_ range: Range<Int>, _ worker: Int) throws -> Void
     ) throws {

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// The order in which the threads of a loop take its chunks.
-public enum LoopOrder: Sendable {
+package enum LoopOrder: Sendable {
     /// One after the other, whichever thread comes next. For results that are consumed in this order.
     case ascending
     /// Each thread takes neighbouring chunks, so that it continues reading where it was. A thread that is done takes

@@ -1,9 +1,9 @@
 import Storage
 
 /// The tokens that importance is measured with: sequences of one length.
-public struct CalibrationTokens: Sendable, Hashable {
+package struct CalibrationTokens: Sendable, Hashable {
     /// The tokens, sequence after sequence.
-    public let ids: [Int]
+    package let ids: [Int]
     /// The number of tokens in each sequence.
     let length: Int
     /// Whether they come from a text. Random tokens predict the inner activations of a model less well.
@@ -15,7 +15,7 @@ public struct CalibrationTokens: Sendable, Hashable {
     /// 64 tokens below `vocabulary` from SplitMix64 (Steele, Lea and Flood, 2014), seeded with 0: four sequences of 16.
     ///
     /// More random tokens gain little: 64 are within 2 % of the weighted error that 256 give, 32 within 4 %.
-    public static func random(vocabulary: Int) -> CalibrationTokens {
+    package static func random(vocabulary: Int) -> CalibrationTokens {
         var state: UInt64 = 0
         let ids = (0..<64).map { _ in
             state &+= 0x9E37_79B9_7F4A_7C15
@@ -33,7 +33,7 @@ public struct CalibrationTokens: Sendable, Hashable {
     ///   - text: The tokens of the text.
     ///   - beginning: A token put before each sequence (BOS); nil for none.
     /// - Throws: `quantize.calibration` for a text of fewer than 64 tokens.
-    public init(text: [Int], beginning: Int?) throws {
+    package init(text: [Int], beginning: Int?) throws {
         let length = 64
         let taken = beginning == nil ? length : length - 1
         let count = min(16, text.count / taken)

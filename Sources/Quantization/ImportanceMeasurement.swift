@@ -16,9 +16,9 @@ import Tensors
 /// same activations (query, key and value; gate and up) may come in any order and from several threads.
 ///
 /// The result depends on the weights and tokens alone, not on threads or processor.
-public final class ImportanceMeasurement: Sendable {
+package final class ImportanceMeasurement: Sendable {
     /// Reads rows of a tensor as numbers: elements of a vector, rows of the embeddings.
-    public typealias Reader = @Sendable (_ name: TensorName, _ rows: Range<Int>) throws -> [Float]
+    package typealias Reader = @Sendable (_ name: TensorName, _ rows: Range<Int>) throws -> [Float]
 
     private struct State {
         var pass: CalibrationPass
@@ -51,7 +51,7 @@ public final class ImportanceMeasurement: Sendable {
     ///   - tokens: The tokens that pass through the model; nil for random ones.
     ///   - reader: Reads `model.embed_tokens.weight` and the norms; must be safe to call from any thread.
     /// - Throws: `quantize.shape` for sizes that cannot be computed, and the reader's errors.
-    public convenience init(
+    package convenience init(
         _ configuration: LlamaConfiguration, tokens: CalibrationTokens? = nil, reader: @escaping Reader
     ) throws {
         try self.init(
@@ -88,7 +88,7 @@ public final class ImportanceMeasurement: Sendable {
     /// - Returns: [columns], or nil for a tensor that is not one of the matrices.
     /// - Throws: `quantize.shape` for weights that do not suit the architecture or come twice; `quantize.abandoned`
     ///   after `abandon`; the reader's errors.
-    public func observe(_ rows: Range<Int>, of name: TensorName, weights: Span<Float>) throws -> [Float]? {
+    package func observe(_ rows: Range<Int>, of name: TensorName, weights: Span<Float>) throws -> [Float]? {
         guard let position = MatrixPosition(name) else { return nil }
         let (input, importance) = try state.wait(for: { try $0.input(at: position) })
         let columns = importance.count
@@ -101,7 +101,7 @@ public final class ImportanceMeasurement: Sendable {
     }
 
     /// Ends all present and future calls of `observe` with an error. A thread that gives up must call it.
-    public func abandon() {
+    package func abandon() {
         state.change {
             $0.failure = $0.failure ?? PVITError(.quantizationAbandoned, "another tile could not be converted")
         }

@@ -4,17 +4,17 @@ import Tensors
 
 /// Decodes q4 and q8 tiles (`formats/blocks.md`) to f32, for statistics, checks and other formats. Inference multiplies
 /// by the codes themselves.
-public struct TileDecoder: Sendable {
+package struct TileDecoder: Sendable {
     /// `.q4` or `.q8`.
-    public let encoding: TensorEncoding
+    package let encoding: TensorEncoding
     /// The number of weights in a row.
-    public let columns: Int
+    package let columns: Int
     private let bytesPerGroup: Int
 
     /// Prepares for a matrix with rows of `columns` weights.
     ///
     /// - Throws: `quantize.shape` when the encoding is not quantized or does not suit `columns`.
-    public init(encoding: TensorEncoding, columns: Int) throws {
+    package init(encoding: TensorEncoding, columns: Int) throws {
         bytesPerGroup = try encoding.quantizedGroupByteCount(columns: columns)
         self.encoding = encoding
         self.columns = columns
@@ -28,7 +28,7 @@ public struct TileDecoder: Sendable {
     ///   - scale: The scale of the tile.
     ///   - numbers: [rows, columns] packed f32.
     /// - Throws: `quantize.shape` when `numbers` has another size or the tile does not have the rows.
-    public func decode(
+    package func decode(
         _ rows: Range<Int>, of tile: RawSpan, scale: Float, into numbers: inout MutableRawSpan
     ) throws {
         let groups = (tile.byteCount / bytesPerGroup) * groupRows

@@ -6,21 +6,21 @@ import Tensors
 ///
 /// A tile is any number of whole rows; it is encoded in groups of 16 rows, the last one padded with zero rows. The
 /// bytes depend on the weights, the importance and nothing else: not on the processor, nor on other tiles.
-public struct TileQuantizer: Sendable {
+package struct TileQuantizer: Sendable {
     /// An encoded tile.
-    public struct Tile: Sendable {
+    package struct Tile: Sendable {
         /// The groups of 16 rows, one after another.
-        public let bytes: [UInt8]
+        package let bytes: [UInt8]
         /// The factor of all weights of the tile.
-        public let scale: Float
+        package let scale: Float
         /// How the decoded rows differ from the originals; padding does not count.
-        public let statistics: ErrorStatistics
+        package let statistics: ErrorStatistics
     }
 
     /// `.q4` or `.q8`.
-    public let encoding: TensorEncoding
+    package let encoding: TensorEncoding
     /// The number of weights in a row.
-    public let columns: Int
+    package let columns: Int
     let kernels: pvit_kernels
     private let importance: [Float]
     private let bytesPerGroup: Int
@@ -34,7 +34,7 @@ public struct TileQuantizer: Sendable {
     ///     the activations that the column is multiplied by. nil weights all columns the same.
     /// - Throws: `quantize.shape` when the encoding is not quantized, does not suit `columns`, or `importance` is not
     ///   `columns` finite numbers that are not negative.
-    public init(encoding: TensorEncoding, columns: Int, importance: [Float]? = nil) throws {
+    package init(encoding: TensorEncoding, columns: Int, importance: [Float]? = nil) throws {
         try self.init(
             encoding: encoding, columns: columns, importance: importance, kernels: pvit_kernels_best().pointee)
     }
@@ -64,7 +64,7 @@ public struct TileQuantizer: Sendable {
     ///   - firstRow: The number of the first row in its matrix, for messages.
     /// - Throws: `quantize.not-finite` naming the first row with a weight that is infinite or not a number;
     ///   `quantize.shape` when `rows` is not a number of whole rows.
-    public static func largestMagnitude(of rows: Span<Float>, columns: Int, firstRow: Int = 0) throws -> Float {
+    package static func largestMagnitude(of rows: Span<Float>, columns: Int, firstRow: Int = 0) throws -> Float {
         try largestMagnitude(of: rows, columns: columns, firstRow: firstRow, kernels: pvit_kernels_best().pointee)
     }
 
@@ -92,7 +92,7 @@ public struct TileQuantizer: Sendable {
     ///   - rows: [rows, columns], at least one row.
     ///   - largest: Their `largestMagnitude`.
     /// - Throws: `quantize.shape` when `rows` is not a positive number of whole rows.
-    public func encode(rows: Span<Float>, largest: Float) throws -> Tile {
+    package func encode(rows: Span<Float>, largest: Float) throws -> Tile {
         guard !rows.isEmpty, rows.count % columns == 0 else {
             throw PVITError(.cannotQuantize, "\(rows.count) weights are not whole rows of \(columns)")
         }

@@ -1,5 +1,5 @@
 /// The type of one element of a tensor in a checkpoint: little-endian, densely packed.
-public enum ElementType: String, Sendable, Hashable, CaseIterable {
+package enum ElementType: String, Sendable, Hashable, CaseIterable {
     /// IEEE 754 binary64.
     case f64
     /// IEEE 754 binary32.
@@ -22,7 +22,7 @@ public enum ElementType: String, Sendable, Hashable, CaseIterable {
     case bool
 
     /// The size of one element in bytes.
-    public var byteCount: Int {
+    package var byteCount: Int {
         switch self {
         case .f64, .i64: 8
         case .f32, .i32: 4
@@ -32,7 +32,7 @@ public enum ElementType: String, Sendable, Hashable, CaseIterable {
     }
 
     /// Whether the elements are floating-point numbers.
-    public var isFloatingPoint: Bool {
+    package var isFloatingPoint: Bool {
         switch self {
         case .f64, .f32, .f16, .bf16: true
         case .i64, .i32, .i16, .i8, .u8, .bool: false
@@ -42,5 +42,5 @@ public enum ElementType: String, Sendable, Hashable, CaseIterable {
 
 extension ElementType: CustomStringConvertible {
     /// The short name: `f16`, `bf16`, …
-    public var description: String { rawValue }
+    package var description: String { rawValue }
 }

@@ -2,18 +2,18 @@
 ///
 /// Sums have double precision and are merged in a fixed order, so that the figures do not depend on the number of
 /// threads.
-public struct ErrorStatistics: Sendable, Hashable {
+package struct ErrorStatistics: Sendable, Hashable {
     /// The sum of the squared differences between decoded and original elements.
-    public var squaredError: Double
+    package var squaredError: Double
     /// The largest absolute difference.
-    public var maximumError: Double
+    package var maximumError: Double
     /// The sum of the squared original elements.
-    public var squaredSum: Double
+    package var squaredSum: Double
     /// The number of elements.
-    public var count: Int
+    package var count: Int
 
     /// Creates statistics; without arguments, those of no elements.
-    public init(squaredError: Double = 0, maximumError: Double = 0, squaredSum: Double = 0, count: Int = 0) {
+    package init(squaredError: Double = 0, maximumError: Double = 0, squaredSum: Double = 0, count: Int = 0) {
         self.squaredError = squaredError
         self.maximumError = maximumError
         self.squaredSum = squaredSum
@@ -23,10 +23,10 @@ public struct ErrorStatistics: Sendable, Hashable {
     /// The root mean square error over the root mean square of the originals: sqrt(sum (y - x)² / sum x²).
     ///
     /// 0 if there is no error; infinity if there is one and all originals are zero.
-    public var relativeRMSE: Double { squaredError > 0 ? (squaredError / squaredSum).squareRoot() : 0 }
+    package var relativeRMSE: Double { squaredError > 0 ? (squaredError / squaredSum).squareRoot() : 0 }
 
     /// Adds the statistics of the next elements. The last bits of the sums depend on the order of calls.
-    public mutating func merge(_ next: ErrorStatistics) {
+    package mutating func merge(_ next: ErrorStatistics) {
         squaredError += next.squaredError
         maximumError = max(maximumError, next.maximumError)
         squaredSum += next.squaredSum

@@ -3,7 +3,7 @@ import SystemPackage
 
 extension PVITError {
     /// Creates an error that names a tensor.
-    public init(
+    package init(
         _ code: Code, _ what: String, file: FilePath? = nil, tensor: TensorName?, bytes: Range<UInt64>? = nil,
         remedy: String? = nil
     ) {
@@ -12,13 +12,13 @@ extension PVITError {
     }
 
     /// The tensor at fault.
-    public var tensor: TensorName? {
+    package var tensor: TensorName? {
         get { tensorName.map { TensorName($0) } }
         set { tensorName = newValue?.rawValue }
     }
 
     /// The same error with the file and the tensor filled in if it names none.
-    public func located(file: FilePath? = nil, tensor: TensorName?) -> PVITError {
+    package func located(file: FilePath? = nil, tensor: TensorName?) -> PVITError {
         var copy = located(file: file)
         copy.tensor = copy.tensor ?? tensor
         return copy
@@ -27,7 +27,7 @@ extension PVITError {
 
 extension PVITError.Code {
     /// The type or shape of a tensor does not fit.
-    public static let tensorMismatch = Self("tensor.mismatch", .badData)
+    package static let tensorMismatch = Self("tensor.mismatch", .badData)
     /// There is no tensor of this name.
-    public static let tensorNotFound = Self("tensor.not-found", .badData)
+    package static let tensorNotFound = Self("tensor.not-found", .badData)
 }

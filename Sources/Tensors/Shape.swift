@@ -1,17 +1,17 @@
 /// The extents of a tensor, outermost first: `[rows, columns]` for a matrix, `[]` for a scalar.
 ///
 /// Every value satisfies: at most `maximumRank` dimensions, none negative, and an element count that fits `Int`.
-public struct Shape: Hashable, Sendable {
+package struct Shape: Hashable, Sendable {
     /// The most dimensions that a tensor may have.
-    public static let maximumRank = 8
+    package static let maximumRank = 8
 
     /// The extents, outermost first.
-    public let dimensions: [Int]
+    package let dimensions: [Int]
     /// The product of the extents; 1 for a scalar.
-    public let elementCount: Int
+    package let elementCount: Int
 
     /// Creates a shape; nil if the extents break the invariants above.
-    public init?(_ dimensions: [Int]) {
+    package init?(_ dimensions: [Int]) {
         guard dimensions.count <= Self.maximumRank, dimensions.allSatisfy({ $0 >= 0 }) else { return nil }
         // The product leaves out zeros on purpose: [2^62, 4, 0] is not a usable shape.
         var bound = 1
@@ -25,16 +25,16 @@ public struct Shape: Hashable, Sendable {
     }
 
     /// The number of dimensions.
-    public var rank: Int { dimensions.count }
+    package var rank: Int { dimensions.count }
 
     /// The extent of the outermost dimension; 1 for a scalar.
-    public var rows: Int { dimensions.first ?? 1 }
+    package var rows: Int { dimensions.first ?? 1 }
 
     /// The number of elements in one row: the product of all extents but the outermost.
-    public var elementsPerRow: Int { dimensions.dropFirst().reduce(1, *) }
+    package var elementsPerRow: Int { dimensions.dropFirst().reduce(1, *) }
 
     /// The size in bytes when packed densely; nil if it, or the size of one row, does not fit `Int`.
-    public func byteCount(of type: ElementType) -> Int? {
+    package func byteCount(of type: ElementType) -> Int? {
         // An empty tensor may have rows too long to address. The product of the extents that are not 0 fits: see
         // `init`.
         let bound = dimensions.reduce(1) { $0 * max($1, 1) }
@@ -45,5 +45,5 @@ public struct Shape: Hashable, Sendable {
 
 extension Shape: CustomStringConvertible {
     /// The extents in brackets: `[32000, 4096]`.
-    public var description: String { "[\(dimensions.map(String.init).joined(separator: ", "))]" }
+    package var description: String { "[\(dimensions.map(String.init).joined(separator: ", "))]" }
 }

@@ -5,14 +5,14 @@
 #endif
 
 /// Compares tensors without holding them in memory.
-public enum TensorComparison {
+package enum TensorComparison {
     /// How many bytes of each tensor are compared at a time.
     private static let chunkByteCount = 4 << 20
 
     /// Whether two tensors have the same type, shape and bytes. Stops reading at the first difference.
     ///
     /// - Throws: What reading throws.
-    public static func areEqual(
+    package static func areEqual(
         _ first: TensorDescription, in firstSource: any TensorSource, _ second: TensorDescription,
         in secondSource: any TensorSource
     ) throws -> Bool {

@@ -1,5 +1,5 @@
 /// How a container stores the elements of a tensor (`formats/blocks.md`).
-public enum TensorEncoding: Hashable, Sendable {
+package enum TensorEncoding: Hashable, Sendable {
     /// Unchanged elements, row by row.
     case plain(ElementType)
     /// Blocks of 32 8-bit codes with a 16-bit scale, 16 rows interleaved: 8.5 bits a weight.
@@ -8,7 +8,7 @@ public enum TensorEncoding: Hashable, Sendable {
     case q4
 
     /// How many rows are interleaved; tiles hold a multiple of this many rows, padded with zeros at the tensor's end.
-    public var rowsPerGroup: Int {
+    package var rowsPerGroup: Int {
         switch self {
         case .plain: 1
         case .q8, .q4: 16
@@ -16,7 +16,7 @@ public enum TensorEncoding: Hashable, Sendable {
     }
 
     /// Whether rows of `columns` elements can be encoded: quantized rows have a multiple of 32 elements.
-    public func supports(columns: Int) -> Bool {
+    package func supports(columns: Int) -> Bool {
         switch self {
         case .plain: true
         case .q8, .q4: columns > 0 && columns % 32 == 0
@@ -25,7 +25,7 @@ public enum TensorEncoding: Hashable, Sendable {
 
     /// The size in bytes of one group of `rowsPerGroup` rows; nil if it does not fit `Int` or `columns` is not
     /// supported.
-    public func bytesPerGroup(columns: Int) -> Int? {
+    package func bytesPerGroup(columns: Int) -> Int? {
         guard columns >= 0, supports(columns: columns) else { return nil }
         let (units, bytes) =
             switch self {
@@ -38,7 +38,7 @@ public enum TensorEncoding: Hashable, Sendable {
     }
 
     /// The size in bytes of `rows` rows, the last group padded, or nil as for `bytesPerGroup`.
-    public func byteCount(rows: Int, columns: Int) -> Int? {
+    package func byteCount(rows: Int, columns: Int) -> Int? {
         guard rows >= 0, let group = bytesPerGroup(columns: columns) else { return nil }
         let groups = rows / rowsPerGroup + (rows % rowsPerGroup == 0 ? 0 : 1)
         let (product, overflow) = groups.multipliedReportingOverflow(by: group)
@@ -48,7 +48,7 @@ public enum TensorEncoding: Hashable, Sendable {
 
 extension TensorEncoding: CustomStringConvertible {
     /// The name on the command line and in metadata: `q4`, `f16`, …
-    public var description: String {
+    package var description: String {
         switch self {
         case .plain(let type): type.rawValue
         case .q8: "q8"
@@ -57,7 +57,7 @@ extension TensorEncoding: CustomStringConvertible {
     }
 
     /// The encoding of that name, or nil.
-    public init?(_ name: String) {
+    package init?(_ name: String) {
         switch name {
         case "q8": self = .q8
         case "q4": self = .q4

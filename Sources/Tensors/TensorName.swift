@@ -6,31 +6,31 @@ import Storage
 /// decomposed, are two names.
 ///
 /// It is not `RawRepresentable`, whose `!=` and hash would compare texts as `String` does.
-public struct TensorName: Hashable, Sendable, Comparable {
+package struct TensorName: Hashable, Sendable, Comparable {
     /// The name as the checkpoint writes it.
-    public let rawValue: String
+    package let rawValue: String
 
     /// Creates a name.
-    public init(_ name: String) { rawValue = name }
+    package init(_ name: String) { rawValue = name }
 
     /// Whether both names have the same bytes.
-    public static func == (left: TensorName, right: TensorName) -> Bool {
+    package static func == (left: TensorName, right: TensorName) -> Bool {
         left.rawValue.hasSameBytes(as: right.rawValue)
     }
 
     /// Orders by UTF-8 bytes.
-    public static func < (left: TensorName, right: TensorName) -> Bool {
+    package static func < (left: TensorName, right: TensorName) -> Bool {
         left.rawValue.utf8.lexicographicallyPrecedes(right.rawValue.utf8)
     }
 
     /// Hashes the bytes.
-    public func hash(into hasher: inout Hasher) { rawValue.hashBytes(into: &hasher) }
+    package func hash(into hasher: inout Hasher) { rawValue.hashBytes(into: &hasher) }
 }
 
 extension TensorName: ExpressibleByStringLiteral, CustomStringConvertible {
     /// Creates a name from a literal.
-    public init(stringLiteral value: String) { rawValue = value }
+    package init(stringLiteral value: String) { rawValue = value }
 
     /// The name as the checkpoint writes it.
-    public var description: String { rawValue }
+    package var description: String { rawValue }
 }

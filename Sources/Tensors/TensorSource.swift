@@ -1,22 +1,22 @@
 import Storage
 
 /// The name, type and shape of a tensor.
-public struct TensorDescription: Hashable, Sendable {
+package struct TensorDescription: Hashable, Sendable {
     /// The name in its source.
-    public let name: TensorName
+    package let name: TensorName
     /// The type of the elements that `TensorSource.readRows` copies.
-    public let elementType: ElementType
+    package let elementType: ElementType
     /// The extents, outermost first.
-    public let shape: Shape
+    package let shape: Shape
     /// The size of one row in bytes.
-    public let bytesPerRow: Int
+    package let bytesPerRow: Int
     /// The size of all rows in bytes.
-    public let byteCount: Int
+    package let byteCount: Int
 
     /// Creates a description.
     ///
     /// - Throws: `tensor.mismatch` if the size in bytes does not fit `Int`.
-    public init(name: TensorName, elementType: ElementType, shape: Shape) throws {
+    package init(name: TensorName, elementType: ElementType, shape: Shape) throws {
         guard let byteCount = shape.byteCount(of: elementType) else {
             throw PVITError(.tensorMismatch, "a tensor of shape \(shape) is too large to address", tensor: name)
         }
@@ -32,7 +32,7 @@ public struct TensorDescription: Hashable, Sendable {
 ///
 /// Checkpoint folders, containers, and sums of a base and a delta are sources. A source does not change and may be read
 /// from several threads at once.
-public protocol TensorSource: Sendable {
+package protocol TensorSource: Sendable {
     /// All tensors, in the order in which reading them is cheapest.
     var tensors: [TensorDescription] { get }
 
@@ -66,7 +66,7 @@ public protocol TensorSource: Sendable {
 
 extension TensorSource {
     /// Copies the rows into `scratch`.
-    public func withRows<Result>(
+    package func withRows<Result>(
         _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
     ) throws -> Result {
         try withCopiedRows(rows, of: tensor, scratch: &scratch, body)
@@ -85,12 +85,12 @@ extension TensorSource {
     }
 
     /// The description of the tensor called `name`, or nil. Takes time linear in the number of tensors.
-    public func tensor(named name: TensorName) -> TensorDescription? {
+    package func tensor(named name: TensorName) -> TensorDescription? {
         tensors.first { $0.name == name }
     }
 
     /// The bytes of rows `rows` of a tensor, densely packed.
-    public func bytes(ofRows rows: Range<Int>, of tensor: TensorDescription) throws -> [UInt8] {
+    package func bytes(ofRows rows: Range<Int>, of tensor: TensorDescription) throws -> [UInt8] {
         var result = [UInt8](repeating: 0, count: rows.count * tensor.bytesPerRow)
         var span = result.mutableSpan
         var bytes = span.mutableBytes
@@ -99,7 +99,7 @@ extension TensorSource {
     }
 
     /// Throws `tensor.mismatch` unless `rows` are rows of `tensor` and fill `destinationByteCount` bytes.
-    public func checkRequest(
+    package func checkRequest(
         rows: Range<Int>, of tensor: TensorDescription, destinationByteCount: Int
     ) throws {
         guard rows.lowerBound >= 0, rows.upperBound <= tensor.shape.rows else {

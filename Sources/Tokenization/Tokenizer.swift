@@ -4,7 +4,7 @@ import Tensors
 ///
 /// The ids are those of the library that the files were made for: `sentencepiece`, `LlamaTokenizer` of `transformers`,
 /// or `tokenizers`. Encoding takes nearly linear time for any text.
-public final class Tokenizer: Sendable {
+package final class Tokenizer: Sendable {
     enum Engine: Sendable {
         case sentencePiece(SentencePieceModel, SentencePieceConvention)
         case bytePair(TokenizerJSON)
@@ -15,9 +15,9 @@ public final class Tokenizer: Sendable {
     private let added: AddedVocabulary
     private let template: TokenizerJSON.Template
     /// BOS, the token that begins a text, if there is one.
-    public let bosToken: TokenID?
+    package let bosToken: TokenID?
     /// EOS, the token that ends a text, if there is one.
-    public let eosToken: TokenID?
+    package let eosToken: TokenID?
 
     init(
         _ engine: Engine, pieces: TokenTable, added: AddedVocabulary, template: TokenizerJSON.Template,
@@ -32,25 +32,25 @@ public final class Tokenizer: Sendable {
     }
 
     /// The number of tokens. Their ids are `0..<vocabularySize`.
-    public var vocabularySize: Int { pieces.count }
+    package var vocabularySize: Int { pieces.count }
 
     /// The added tokens, by ascending id.
-    public var addedTokens: [AddedToken] { added.tokens }
+    package var addedTokens: [AddedToken] { added.tokens }
 
     /// Whether a token is a special token.
-    public func isSpecial(_ id: TokenID) -> Bool { added[id]?.isSpecial ?? false }
+    package func isSpecial(_ id: TokenID) -> Bool { added[id]?.isSpecial ?? false }
 
     /// Whether a token is an added token.
-    public func isAdded(_ id: TokenID) -> Bool { added[id] != nil }
+    package func isAdded(_ id: TokenID) -> Bool { added[id] != nil }
 
     /// The id of the added token with a content. Contents are compared byte by byte.
-    public func id(ofAddedToken content: String) -> TokenID? { added.token(withContent: Array(content.utf8))?.id }
+    package func id(ofAddedToken content: String) -> TokenID? { added.token(withContent: Array(content.utf8))?.id }
 
     /// The spelling of a token in the vocabulary, such as `▁the`, `Ġthe`, `<0x0A>` or `</s>`; nil outside the vocabulary.
-    public func piece(of id: TokenID) -> String? { pieceBytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
+    package func piece(of id: TokenID) -> String? { pieceBytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
 
     /// Whether a token is one byte of a character that is not in the vocabulary, such as `<0x0A>`.
-    public func isByte(_ id: TokenID) -> Bool {
+    package func isByte(_ id: TokenID) -> Bool {
         guard case .sentencePiece(let model, _) = engine, model.file.kinds.indices.contains(Int(id.rawValue)) else {
             guard case .bytePair(let json) = engine, json.model.options.hasByteFallback else { return false }
             return pieceBytes(of: id).flatMap { ByteToken.byte(of: $0) } != nil
@@ -60,7 +60,7 @@ public final class Tokenizer: Sendable {
 
     /// The bytes of a token inside a text; nil outside the vocabulary. They need not be whole characters. The bytes of
     /// an added token are those of its content.
-    public func bytes(of id: TokenID) -> [UInt8]? {
+    package func bytes(of id: TokenID) -> [UInt8]? {
         guard let piece = pieceBytes(of: id) else { return nil }
         if added[id] != nil { return piece }
         switch engine {
@@ -88,7 +88,7 @@ public final class Tokenizer: Sendable {
     ///   - parseSpecial: Whether to parse special tokens in the text. Use false for untrusted text: they are ordinary
     ///     text then. Other added tokens are always parsed.
     /// - Complexity: O(n log n) for n bytes in the worst case, in practice linear.
-    public func encode(_ text: String, addSpecial: Bool = true, parseSpecial: Bool = true) -> [TokenID] {
+    package func encode(_ text: String, addSpecial: Bool = true, parseSpecial: Bool = true) -> [TokenID] {
         encode(MarkedText(Array(text.utf8), parseSpecial: parseSpecial), addSpecial: addSpecial)
     }
 
@@ -100,7 +100,7 @@ public final class Tokenizer: Sendable {
     ///
     /// Other added tokens are parsed in all segments, with two exceptions: tokens that are `reserved`, and tokens that
     /// the parsing segments contain, are parsed in those segments only.
-    public func encode(
+    package func encode(
         segments: [TextSegment], addSpecial: Bool = true, reserving reserved: Set<TokenID> = []
     ) -> [TokenID] {
         encode(MarkedText(segments, reserving: reserved), addSpecial: addSpecial)
@@ -111,7 +111,7 @@ public final class Tokenizer: Sendable {
     /// A SentencePiece tokenizer replaces each invalid byte by U+FFFD, as the `sentencepiece` library does. With a
     /// tokenizer.json, invalid bytes are replaced as Python's `bytes.decode(errors="replace")` does, because the
     /// `tokenizers` library takes only valid text: one U+FFFD for each maximal subpart of a character.
-    public func encode(bytes: [UInt8], addSpecial: Bool = true, parseSpecial: Bool = true) -> [TokenID] {
+    package func encode(bytes: [UInt8], addSpecial: Bool = true, parseSpecial: Bool = true) -> [TokenID] {
         let policy: UTF8Repair.Policy =
             switch engine {
             case .sentencePiece: .eachByte
@@ -124,13 +124,13 @@ public final class Tokenizer: Sendable {
 
     /// The ids of a prompt. Special tokens are parsed, and the tokenizer's own are added unless the prompt has them
     /// already: a prompt that begins with `<s>` gets that token once.
-    public func encode(prompt text: String) -> [TokenID] { enclose(encode(text, addSpecial: false)) }
+    package func encode(prompt text: String) -> [TokenID] { enclose(encode(text, addSpecial: false)) }
 
     /// The ids of a prompt whose bytes need not be valid UTF-8.
-    public func encode(prompt bytes: [UInt8]) -> [TokenID] { enclose(encode(bytes: bytes, addSpecial: false)) }
+    package func encode(prompt bytes: [UInt8]) -> [TokenID] { enclose(encode(bytes: bytes, addSpecial: false)) }
 
     /// The ids of a prompt made of segments. Special tokens are parsed in some of them only.
-    public func encode(prompt segments: [TextSegment], reserving reserved: Set<TokenID> = []) -> [TokenID] {
+    package func encode(prompt segments: [TextSegment], reserving reserved: Set<TokenID> = []) -> [TokenID] {
         enclose(encode(segments: segments, addSpecial: false, reserving: reserved))
     }
 
@@ -140,7 +140,7 @@ public final class Tokenizer: Sendable {
     }
 
     /// The ids that the tokenizer puts before a text.
-    public var tokensBeforeText: [TokenID] { template.prefix }
+    package var tokensBeforeText: [TokenID] { template.prefix }
 
     /// The text of ids.
     ///
@@ -148,7 +148,7 @@ public final class Tokenizer: Sendable {
     /// vocabulary are skipped.
     ///
     /// - Parameter skipSpecial: Whether to leave out special tokens.
-    public func decode(_ ids: some Sequence<TokenID>, skipSpecial: Bool = true) -> String {
+    package func decode(_ ids: some Sequence<TokenID>, skipSpecial: Bool = true) -> String {
         var decoder = makeStreamDecoder(skipSpecial: skipSpecial)
         var output: [UInt8] = []
         for id in ids { decoder.append(id, to: &output) }
@@ -157,7 +157,7 @@ public final class Tokenizer: Sendable {
     }
 
     /// A decoder that takes one id at a time and never splits a character.
-    public func makeStreamDecoder(skipSpecial: Bool = true) -> StreamDecoder {
+    package func makeStreamDecoder(skipSpecial: Bool = true) -> StreamDecoder {
         StreamDecoder(self, skipSpecial: skipSpecial)
     }
 

@@ -2,11 +2,11 @@ import Storage
 
 extension PVITError.Code {
     /// A tokenizer file is malformed.
-    public static let badTokenizer = Self("tokenizer.invalid", .badData)
+    package static let badTokenizer = Self("tokenizer.invalid", .badData)
     /// A tokenizer file needs a feature that is not implemented.
-    public static let unsupportedTokenizer = Self("tokenizer.unsupported", .badData)
+    package static let unsupportedTokenizer = Self("tokenizer.unsupported", .badData)
     /// A checkpoint has no tokenizer file.
-    public static let missingTokenizer = Self("tokenizer.missing", .missingInput)
+    package static let missingTokenizer = Self("tokenizer.missing", .missingInput)
 }
 
 extension PVITError {

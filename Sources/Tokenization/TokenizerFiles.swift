@@ -2,20 +2,20 @@ import Storage
 import Tensors
 
 /// The tokenizer files of a checkpoint.
-public struct TokenizerFiles: Sendable {
+package struct TokenizerFiles: Sendable {
     /// `tokenizer.json`.
-    public var tokenizerJSON: [UInt8]?
+    package var tokenizerJSON: [UInt8]?
     /// `tokenizer.model`.
-    public var sentencePieceModel: [UInt8]?
+    package var sentencePieceModel: [UInt8]?
     /// `tokenizer_config.json`.
-    public var config: JSONObject?
+    package var config: JSONObject?
     /// `special_tokens_map.json`.
-    public var specialTokensMap: JSONObject?
+    package var specialTokensMap: JSONObject?
     /// `added_tokens.json`.
-    public var addedTokens: JSONObject?
+    package var addedTokens: JSONObject?
 
     /// Creates a set of files.
-    public init(
+    package init(
         tokenizerJSON: [UInt8]? = nil, sentencePieceModel: [UInt8]? = nil, config: JSONObject? = nil,
         specialTokensMap: JSONObject? = nil, addedTokens: JSONObject? = nil
     ) {
@@ -36,7 +36,7 @@ extension Tokenizer {
     ///
     /// - Throws: `tokenizer.missing` if there is neither file; `json.invalid`, `tokenizer.invalid` for malformed files;
     ///   `tokenizer.unsupported` for features that are not implemented.
-    public convenience init(files: TokenizerFiles) throws {
+    package convenience init(files: TokenizerFiles) throws {
         if let json = files.tokenizerJSON {
             try self.init(tokenizerJSON: json, files: files)
         } else if let model = files.sentencePieceModel {
@@ -55,7 +55,7 @@ extension Tokenizer {
     ///     without a gap.
     ///   - convention: Where dummy prefixes go.
     /// - Throws: `tokenizer.invalid` or `tokenizer.unsupported`.
-    public convenience init(
+    package convenience init(
         sentencePieceModel: [UInt8], addedTokens: [AddedToken] = [],
         convention: SentencePieceConvention = .sentencePiece
     ) throws {

@@ -6,7 +6,7 @@ extension CLIPVisionConfiguration {
     /// Reads the configuration in a container's metadata.
     ///
     /// - Throws: `vision.config`, also if there is none; `vision.unsupported`.
-    public init(in container: Container) throws {
+    package init(in container: Container) throws {
         guard let json = try container.metadata[Self.metadataKey]?.object else {
             throw PVITError(
                 .visionConfig, "the model has no \(Self.metadataKey)", file: container.path,

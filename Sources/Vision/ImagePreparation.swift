@@ -3,23 +3,23 @@ import Storage
 
 /// How an image is prepared for a model: as a square for the vision tower, and as a larger image for the region
 /// encoder.
-public struct ImagePreparation: Sendable, Hashable {
+package struct ImagePreparation: Sendable, Hashable {
     /// The side of the vision tower's square, in pixels.
-    public let squareSide: Int
+    package let squareSide: Int
     /// How the square is resampled.
-    public let squareFilter: ResamplingFilter
+    package let squareFilter: ResamplingFilter
     /// The configuration of the region encoder; nil for models without one.
-    public private(set) var regions: RegionEncoderConfiguration?
+    package private(set) var regions: RegionEncoderConfiguration?
 
     /// The preparation for a vision tower, and for a region encoder if there is one.
-    public init(_ tower: CLIPVisionConfiguration, regions: RegionEncoderConfiguration?) {
+    package init(_ tower: CLIPVisionConfiguration, regions: RegionEncoderConfiguration?) {
         squareSide = tower.imageSize
         squareFilter = tower.preparation.filter
         self.regions = regions
     }
 
     /// The preparation of an image whose regions are not needed.
-    public var withoutRegions: ImagePreparation {
+    package var withoutRegions: ImagePreparation {
         var copy = self
         copy.regions = nil
         return copy
@@ -28,12 +28,12 @@ public struct ImagePreparation: Sendable, Hashable {
     /// Decodes and prepares an image file row by row.
     ///
     /// - Throws: The errors of reading the file.
-    public func prepare(_ file: borrowing ImageFile) throws -> PreparedImage {
+    package func prepare(_ file: borrowing ImageFile) throws -> PreparedImage {
         try prepare(size: file.header.size, orientation: file.header.orientation) { try file.readRows($0) }
     }
 
     /// Prepares an image in memory.
-    public func prepare(_ image: PixelImage) throws -> PreparedImage {
+    package func prepare(_ image: PixelImage) throws -> PreparedImage {
         let length = image.width * 3
         return try prepare(size: image.size, orientation: .upright) { row in
             for y in 0..<image.height { try row(image.pixels.span.extracting(y * length..<(y + 1) * length)) }

@@ -1,16 +1,16 @@
 /// A rectangle in an image: its edges, in pixels.
-public struct RegionBox: Sendable, Hashable {
+package struct RegionBox: Sendable, Hashable {
     /// The left edge.
-    public var left: Float
+    package var left: Float
     /// The upper edge.
-    public var top: Float
+    package var top: Float
     /// The right edge.
-    public var right: Float
+    package var right: Float
     /// The lower edge.
-    public var bottom: Float
+    package var bottom: Float
 
     /// Creates a rectangle.
-    public init(left: Float, top: Float, right: Float, bottom: Float) {
+    package init(left: Float, top: Float, right: Float, bottom: Float) {
         self.left = left
         self.top = top
         self.right = right
@@ -26,7 +26,7 @@ public struct RegionBox: Sendable, Hashable {
     ///   - fractions: Two opposite corners, x, y, x, y, as fractions of the image's sides.
     ///   - original: The size of the original image.
     ///   - resized: The size of the resized image.
-    public init(fractions: SIMD4<Double>, of original: PixelSize, in resized: PixelSize) {
+    package init(fractions: SIMD4<Double>, of original: PixelSize, in resized: PixelSize) {
         let (width, height) = (Double(original.width), Double(original.height))
         let (scaleX, scaleY) = (Double(resized.width) / width, Double(resized.height) / height)
         let x = (fractions[0] * width * scaleX, fractions[2] * width * scaleX)
@@ -37,7 +37,7 @@ public struct RegionBox: Sendable, Hashable {
     }
 
     /// Left, top, right and bottom as fractions of an image's sides, which PVIT's embedding of boxes takes.
-    public func fractions(of size: PixelSize) -> SIMD4<Float> {
+    package func fractions(of size: PixelSize) -> SIMD4<Float> {
         let (width, height) = (Float(size.width), Float(size.height))
         return [left / width, top / height, right / width, bottom / height]
     }

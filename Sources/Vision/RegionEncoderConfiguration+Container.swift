@@ -5,7 +5,7 @@ extension RegionEncoderConfiguration {
     /// Reads the configuration in a container's metadata. Without one, the sizes are PVIT's.
     ///
     /// - Throws: `vision.config`.
-    public init(in container: Container) throws {
+    package init(in container: Container) throws {
         try self.init(parsing: container.metadata[Self.metadataKey]?.object ?? [:])
     }
 }

@@ -6,7 +6,7 @@ extension RegionEncoderConfiguration {
     ///
     /// - Throws: `vision.input` if the image is so narrow that too little would be left of its shorter side; the errors
     ///   of `PixelSize.fitting`.
-    public func inputSize(of original: PixelSize) throws -> PixelSize {
+    package func inputSize(of original: PixelSize) throws -> PixelSize {
         let size = try original.fitting(shortestEdge: shortestEdge, longestEdge: longestEdge)
         guard min(size.width, size.height) >= Self.smallestSide else {
             throw PVITError(

@@ -2,5 +2,5 @@ import Storage
 
 extension PVITError.Code {
     /// The input of a vision tower is invalid, for example the number of pixels.
-    public static let visionInput = Self("vision.input", .badData)
+    package static let visionInput = Self("vision.input", .badData)
 }

@@ -4,11 +4,11 @@ import Tensors
 /// A source whose tensors lie in memory.
 public struct ArraySource: TensorSource {
     /// All tensors, in the order given.
-    public let tensors: [TensorDescription]
+    package let tensors: [TensorDescription]
     private let contents: [TensorName: [UInt8]]
 
     /// Creates a source from names, types, shapes and packed bytes.
-    public init(_ tensors: [(name: String, type: ElementType, shape: [Int], bytes: [UInt8])]) throws {
+    package init(_ tensors: [(name: String, type: ElementType, shape: [Int], bytes: [UInt8])]) throws {
         self.tensors = try tensors.map { tensor in
             guard let shape = Shape(tensor.shape) else { throw PVITError(.tensorMismatch, "bad shape") }
             return try TensorDescription(name: TensorName(tensor.name), elementType: tensor.type, shape: shape)
@@ -22,7 +22,7 @@ public struct ArraySource: TensorSource {
     }
 
     /// Copies rows from memory.
-    public func readRows(
+    package func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
@@ -43,12 +43,12 @@ public func littleEndianBytes(_ value: Float) -> [UInt8] {
 /// A source that gives other bytes, or fails, for some tensors of another one.
 public struct AlteredSource: TensorSource {
     /// The tensors, some of them perhaps changed.
-    public var tensors: [TensorDescription]
+    package var tensors: [TensorDescription]
     private let original: any TensorSource
     private let alter: @Sendable (TensorName, inout [UInt8]) throws -> Void
 
     /// Creates a source that reads `original` and passes the bytes of each read to `alter`.
-    public init(
+    package init(
         _ original: any TensorSource,
         alter: @escaping @Sendable (TensorName, inout [UInt8]) throws -> Void = { _, _ in }
     ) {
@@ -58,7 +58,7 @@ public struct AlteredSource: TensorSource {
     }
 
     /// Reads and alters.
-    public func readRows(
+    package func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
         var bytes = try original.bytes(ofRows: rows, of: tensor)

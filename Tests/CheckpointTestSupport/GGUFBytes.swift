@@ -68,7 +68,7 @@ public struct GGUFBytes {
     }
 
     /// Appends a tensor whose data are these bytes.
-    public mutating func add(_ name: String, _ type: GGUFType, _ extents: [UInt64], _ bytes: [UInt8]) {
+    package mutating func add(_ name: String, _ type: GGUFType, _ extents: [UInt64], _ bytes: [UInt8]) {
         records.append(Record(name, extents, type: type.rawValue, offset: UInt64(data.count)))
         data += bytes
         data += repeatElement(0, count: (alignment - data.count % alignment) % alignment)
@@ -122,7 +122,7 @@ public struct GGUFBytes {
 }
 
 /// A LLaMA model of one layer as a GGUF file: hidden 32, 2 heads over 1 key/value head, a SentencePiece vocabulary.
-public func tinyLlamaGGUF(
+package func tinyLlamaGGUF(
     type: GGUFType = .f32, isTied: Bool = false, leavingOut absent: Set<String> = [], more: [[UInt8]] = []
 ) -> GGUFBytes {
     var file = GGUFBytes()

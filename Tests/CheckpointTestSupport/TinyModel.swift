@@ -14,11 +14,11 @@ public struct TinyModel {
     /// What weights are multiplied by: matrices around 0, norms around 1.
     public var scale: (matrices: Float, norms: Float) = (0.05, 1)
     /// The type of the weights.
-    public var type = ElementType.f16
+    package var type = ElementType.f16
     /// Tensors beside those of the decoder.
     public var extra: [(name: String, shape: [Int])] = []
     /// Members of config.json that replace or join the ordinary ones.
-    public var config: JSONObject = [:]
+    package var config: JSONObject = [:]
 
     /// Creates a model of the ordinary size.
     public init() {}
@@ -43,7 +43,7 @@ public struct TinyModel {
     }
 
     /// config.json.
-    public var configuration: JSONObject {
+    package var configuration: JSONObject {
         var result: JSONObject = [
             "model_type": "llama", "hidden_size": .integer(hidden), "intermediate_size": .integer(inner),
             "num_hidden_layers": .integer(layers), "num_attention_heads": .integer(heads),
@@ -72,7 +72,7 @@ public struct TinyModel {
     }
 
     /// The model with its configuration and a placeholder for its tokenizer.
-    public func checkpoint() throws -> Checkpoint {
+    package func checkpoint() throws -> Checkpoint {
         try Checkpoint(
             path: "tiny", format: "memory", weights: source(),
             sideFiles: SideFiles([
@@ -83,7 +83,7 @@ public struct TinyModel {
 }
 
 /// A number as f32, f16 or bf16, rounded to nearest even.
-public func packed(_ value: Float, _ type: ElementType) -> [UInt8] {
+package func packed(_ value: Float, _ type: ElementType) -> [UInt8] {
     var bytes: [UInt8] = []
     switch type {
     case .f16: bytes.appendLittleEndian(Float16(value).bitPattern)
@@ -96,7 +96,7 @@ public func packed(_ value: Float, _ type: ElementType) -> [UInt8] {
 }
 
 /// Packed f32, f16 or bf16 numbers.
-public func unpacked(_ bytes: [UInt8], _ type: ElementType) -> [Float] {
+package func unpacked(_ bytes: [UInt8], _ type: ElementType) -> [Float] {
     stride(from: 0, to: bytes.count, by: type.byteCount).map { place in
         let bits = bytes[place..<place + type.byteCount].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         switch type {
@@ -109,7 +109,7 @@ public func unpacked(_ bytes: [UInt8], _ type: ElementType) -> [Float] {
 
 extension Checkpoint {
     /// The same checkpoint with other weights or another configuration.
-    public func with(weights: (any TensorSource)? = nil, config: JSONObject? = nil) throws -> Checkpoint {
+    package func with(weights: (any TensorSource)? = nil, config: JSONObject? = nil) throws -> Checkpoint {
         var files = sideFiles
         if let config { files[SideFiles.config] = JSONValue.object(config).encoded() }
         return try Checkpoint(

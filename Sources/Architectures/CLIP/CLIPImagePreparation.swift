@@ -4,16 +4,16 @@ import Storage
 ///
 /// The image is always resampled straight to the tower's square, without cropping: PVIT was trained with images
 /// squeezed in this way, as LLaVA was. `do_center_crop` is therefore ignored.
-public struct CLIPImagePreparation: Sendable, Equatable {
+package struct CLIPImagePreparation: Sendable, Equatable {
     /// The key of the file in a container's metadata.
-    public static let metadataKey = "vision_tower.preprocessor"
+    package static let metadataKey = "vision_tower.preprocessor"
     /// The preparation that CLIP and PVIT were trained with.
-    public static let clip = CLIPImagePreparation(filter: .bicubic, statistics: .clip)
+    package static let clip = CLIPImagePreparation(filter: .bicubic, statistics: .clip)
 
     /// How the image is resampled.
-    public let filter: ResamplingFilter
+    package let filter: ResamplingFilter
     /// The statistics that samples are normalized by.
-    public let statistics: ChannelStatistics
+    package let statistics: ChannelStatistics
 
     private init(filter: ResamplingFilter, statistics: ChannelStatistics) {
         self.filter = filter
@@ -25,7 +25,7 @@ public struct CLIPImagePreparation: Sendable, Equatable {
     /// - Parameter imageSize: The side of the tower's square, in pixels.
     /// - Throws: `vision.config` naming a malformed member; `vision.unsupported` if the file describes a preparation
     ///   that is not implemented, or images of another size than the tower's.
-    public init(parsing json: JSONObject, imageSize: Int) throws {
+    package init(parsing json: JSONObject, imageSize: Int) throws {
         let reader = ConfigurationReader(vision: json, name: Self.metadataKey)
         for key in ["do_resize", "do_rescale"] where json[key]?.bool == false {
             throw Self.unsupported("\(key) is false")

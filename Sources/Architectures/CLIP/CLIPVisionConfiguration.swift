@@ -1,31 +1,31 @@
 import Storage
 
 /// The sizes of a CLIP vision transformer, from the `vision_config` of a Hugging Face `config.json`.
-public struct CLIPVisionConfiguration: Sendable, Equatable {
+package struct CLIPVisionConfiguration: Sendable, Equatable {
     /// The key of the configuration in a container's metadata.
-    public static let metadataKey = "vision_tower.config"
+    package static let metadataKey = "vision_tower.config"
 
     /// The width of the residual stream.
-    public let hiddenSize: Int
+    package let hiddenSize: Int
     /// The width inside the feed-forward network.
-    public let intermediateSize: Int
+    package let intermediateSize: Int
     /// The number of layers, with the last one, which `CLIPVisionTower.features` does not need.
-    public let layerCount: Int
+    package let layerCount: Int
     /// The number of attention heads.
-    public let headCount: Int
+    package let headCount: Int
     /// The side of the square image, in pixels.
-    public let imageSize: Int
+    package let imageSize: Int
     /// The side of a patch, in pixels.
-    public let patchSize: Int
+    package let patchSize: Int
     /// What LayerNorm adds to the variance.
-    public let normEpsilon: Float
+    package let normEpsilon: Float
     /// How images become the tower's input.
-    public let preparation: CLIPImagePreparation
+    package let preparation: CLIPImagePreparation
 
     /// The number of patches along a side.
-    public var gridSize: Int { imageSize / patchSize }
+    package var gridSize: Int { imageSize / patchSize }
     /// The number of patches, which is the number of an image's tokens.
-    public var patchCount: Int { gridSize * gridSize }
+    package var patchCount: Int { gridSize * gridSize }
 
     /// Reads the configuration of a vision model, or of a CLIP with a member `vision_config`. Sizes that are absent are
     /// those of `transformers.CLIPVisionConfig`.
@@ -33,7 +33,7 @@ public struct CLIPVisionConfiguration: Sendable, Equatable {
     /// - Parameter preprocessor: The `preprocessor_config.json` beside it, if there is one.
     /// - Throws: `vision.config` naming the member at fault; `vision.unsupported` for another activation function,
     ///   another preparation of images.
-    public init(parsing json: JSONObject, preprocessor: JSONObject? = nil) throws {
+    package init(parsing json: JSONObject, preprocessor: JSONObject? = nil) throws {
         try self.init(
             ConfigurationReader(vision: json["vision_config"]?.object ?? json, name: Self.metadataKey),
             preprocessor: preprocessor)

@@ -4,41 +4,41 @@ import Tensors
 /// The sizes and constants of a LLaMA-family decoder, from a Hugging Face `config.json`.
 ///
 /// Every value is checked against the limits in `init(parsing:)`, so products of a few of them fit `Int`.
-public struct LlamaConfiguration: Sendable, Hashable {
+package struct LlamaConfiguration: Sendable, Hashable {
     /// The width of the residual stream.
-    public let hiddenSize: Int
+    package let hiddenSize: Int
     /// The width inside the feed-forward network.
-    public let intermediateSize: Int
+    package let intermediateSize: Int
     /// The number of decoder layers.
-    public let layerCount: Int
+    package let layerCount: Int
     /// The number of query heads.
-    public let headCount: Int
+    package let headCount: Int
     /// The number of key/value heads; query heads share them evenly.
-    public let keyValueHeadCount: Int
+    package let keyValueHeadCount: Int
     /// The width of one head, an even number.
-    public let headWidth: Int
+    package let headWidth: Int
     /// The number of rows of the embedding and of the output matrix.
-    public let vocabularySize: Int
+    package let vocabularySize: Int
     /// What RMSNorm adds to the mean square.
-    public let normEpsilon: Float
+    package let normEpsilon: Float
     /// The rotary embedding of positions.
-    public let rotary: RotaryParameters
+    package let rotary: RotaryParameters
     /// The number of positions that the model was trained for.
-    public let trainedPositions: Int
+    package let trainedPositions: Int
     /// The number of positions that a token was trained to attend to; nil if it attends to all.
-    public let slidingWindow: Int?
+    package let slidingWindow: Int?
     /// Whether the output matrix is the embedding matrix.
-    public package(set) var tiesOutput: Bool
+    package package(set) var tiesOutput: Bool
     /// BOS, the token that begins a text, if the configuration names one.
-    public let bosToken: TokenID?
+    package let bosToken: TokenID?
     /// EOS, the tokens that end a text.
-    public let eosTokens: [TokenID]
+    package let eosTokens: [TokenID]
 
     /// Reads a `config.json`.
     ///
     /// - Throws: `model.config` naming the member when a value is absent, out of range or contradicts another;
     ///   `model.unsupported` when the model's graph is not LLaMA's.
-    public init(parsing json: JSONObject) throws {
+    package init(parsing json: JSONObject) throws {
         let reader = ConfigurationReader(json)
         try Self.checkArchitecture(json)
         hiddenSize = try reader.integer("hidden_size", in: 1...131_072)

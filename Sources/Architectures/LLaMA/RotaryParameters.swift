@@ -1,9 +1,9 @@
 import Storage
 
 /// The rotary embedding of positions (RoFormer, arXiv 2104.09864, and its extensions to longer contexts).
-public struct RotaryParameters: Sendable, Hashable {
+package struct RotaryParameters: Sendable, Hashable {
     /// How the frequencies are scaled for contexts longer than those of the first training.
-    public enum Scaling: Sendable, Hashable {
+    package enum Scaling: Sendable, Hashable {
         /// The frequencies are not scaled.
         case none
         /// All frequencies are divided by `factor` (arXiv 2306.15595).
@@ -14,12 +14,12 @@ public struct RotaryParameters: Sendable, Hashable {
     }
 
     /// The base of the geometric series of wavelengths.
-    public let theta: Double
+    package let theta: Double
     /// How the frequencies are scaled.
-    public let scaling: Scaling
+    package let scaling: Scaling
 
     /// Creates parameters.
-    public init(theta: Double, scaling: Scaling) {
+    package init(theta: Double, scaling: Scaling) {
         self.theta = theta
         self.scaling = scaling
     }

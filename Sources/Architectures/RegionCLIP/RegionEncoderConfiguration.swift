@@ -1,14 +1,14 @@
 import Storage
 
 /// The sizes that images are scaled to for RegionCLIP's image encoder. All other sizes are those of its weights.
-public struct RegionEncoderConfiguration: Sendable, Hashable {
+package struct RegionEncoderConfiguration: Sendable, Hashable {
     /// The key of the configuration in a container's metadata.
-    public static let metadataKey = "region_encoder.config"
+    package static let metadataKey = "region_encoder.config"
 
     /// The shorter side of a scaled image, in pixels.
-    public let shortestEdge: Int
+    package let shortestEdge: Int
     /// The limit of the longer side, in pixels.
-    public let longestEdge: Int
+    package let longestEdge: Int
 
     /// The smallest side for which the map of layer 3 has more than one pixel.
     package static let smallestSide = 32
@@ -19,7 +19,7 @@ public struct RegionEncoderConfiguration: Sendable, Hashable {
     /// Reads a configuration. Sizes that are absent are PVIT's, 800 and 1333.
     ///
     /// - Throws: `vision.config` naming the member at fault.
-    public init(parsing json: JSONObject) throws {
+    package init(parsing json: JSONObject) throws {
         let reader = ConfigurationReader(vision: json, name: Self.metadataKey)
         let (shortest, longest) = Self.defaultEdges
         shortestEdge = try reader.integer("shortest_edge", in: Self.smallestSide...Self.largestSide, default: shortest)

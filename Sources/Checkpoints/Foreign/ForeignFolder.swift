@@ -3,7 +3,7 @@ import SystemPackage
 
 extension PVITError.Code {
     /// The files are recognised, but are not a supported model: an adapter, a trainer's state, another kind of model.
-    public static let notAModel = Self("checkpoint.not-a-model", .badData)
+    package static let notAModel = Self("checkpoint.not-a-model", .badData)
 }
 
 /// Recognises folders without supported weights.

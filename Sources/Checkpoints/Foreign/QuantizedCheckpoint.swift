@@ -4,7 +4,7 @@ import Tensors
 
 extension PVITError.Code {
     /// The weights are quantized by a method that is not supported.
-    public static let quantizedCheckpoint = Self("checkpoint.quantized", .badData)
+    package static let quantizedCheckpoint = Self("checkpoint.quantized", .badData)
 }
 
 /// Hugging Face checkpoints whose weights are quantized already.

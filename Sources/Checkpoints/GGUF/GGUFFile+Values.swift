@@ -10,7 +10,7 @@ extension GGUFFile {
     /// The whole number under a key, or nil when there is no such key.
     ///
     /// - Throws: `gguf.metadata` when the value is something else.
-    public func integer(_ key: String) throws -> Int? {
+    package func integer(_ key: String) throws -> Int? {
         guard let location = header.metadata[key] else { return nil }
         guard location.count == nil, let value = try values(location).first, case .integer(let number) = value else {
             throw wrongType(key, location, "a whole number")
@@ -22,7 +22,7 @@ extension GGUFFile {
     /// so that 1e-05 stays 1e-05.
     ///
     /// - Throws: `gguf.metadata` when the value is something else, infinite or not a number.
-    public func number(_ key: String) throws -> Double? {
+    package func number(_ key: String) throws -> Double? {
         guard let location = header.metadata[key] else { return nil }
         guard location.count == nil, let number = try values(location).first?.double, number.isFinite else {
             throw wrongType(key, location, "a number")
@@ -33,7 +33,7 @@ extension GGUFFile {
     /// The boolean under a key, or nil when there is no such key.
     ///
     /// - Throws: `gguf.metadata` when the value is something else; `gguf.value-type` when it is neither 0 nor 1.
-    public func bool(_ key: String) throws -> Bool? {
+    package func bool(_ key: String) throws -> Bool? {
         guard let location = header.metadata[key] else { return nil }
         guard location.count == nil, let value = try values(location).first, case .bool(let flag) = value else {
             throw wrongType(key, location, "a boolean")
@@ -44,7 +44,7 @@ extension GGUFFile {
     /// The text under a key, or nil when there is no such key.
     ///
     /// - Throws: `gguf.metadata` when the value is something else; `gguf.text`.
-    public func string(_ key: String) throws -> String? {
+    package func string(_ key: String) throws -> String? {
         guard let location = header.metadata[key] else { return nil }
         guard location.count == nil, location.type == .string else { throw wrongType(key, location, "a text") }
         return try located {
@@ -58,7 +58,7 @@ extension GGUFFile {
     /// The texts under a key, or nil when there is no such key.
     ///
     /// - Throws: `gguf.metadata` when the value is something else; `gguf.text`.
-    public func strings(_ key: String) throws -> [String]? {
+    package func strings(_ key: String) throws -> [String]? {
         guard let location = header.metadata[key] else { return nil }
         guard let count = location.count, location.type == .string else {
             throw wrongType(key, location, "an array of texts")
@@ -79,7 +79,7 @@ extension GGUFFile {
     /// The whole numbers under a key, or nil when there is no such key.
     ///
     /// - Throws: `gguf.metadata` when the value is something else.
-    public func integers(_ key: String) throws -> [Int]? {
+    package func integers(_ key: String) throws -> [Int]? {
         guard let location = header.metadata[key] else { return nil }
         guard location.count != nil, location.type != .string else {
             throw wrongType(key, location, "an array of numbers")
@@ -93,7 +93,7 @@ extension GGUFFile {
     /// The numbers under a key, or nil when there is no such key.
     ///
     /// - Throws: `gguf.metadata` when the value is something else.
-    public func numbers(_ key: String) throws -> [Double]? {
+    package func numbers(_ key: String) throws -> [Double]? {
         guard let location = header.metadata[key] else { return nil }
         guard location.count != nil, location.type != .string else {
             throw wrongType(key, location, "an array of numbers")

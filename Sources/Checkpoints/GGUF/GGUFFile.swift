@@ -4,7 +4,7 @@ import Tensors
 
 /// The tensors of one GGUF file under their own names, read in place from the mapped file. Quantized types are
 /// delivered as f32.
-public final class GGUFFile: TensorSource {
+package final class GGUFFile: TensorSource {
     let header: GGUFHeader
     let file: MappedFile
     private let indices: [TensorName: Int]
@@ -12,7 +12,7 @@ public final class GGUFFile: TensorSource {
     /// Maps a file and checks its header.
     ///
     /// - Throws: `file.not-found`, `file.unreadable`, `checkpoint.lfs-pointer` or a `gguf.*` error.
-    public init(path: FilePath) throws {
+    package init(path: FilePath) throws {
         let file = try MappedFile(path: path)
         try FileKind.rejectPlaceholder(file)
         let header = try GGUFHeader(of: file)
@@ -22,22 +22,22 @@ public final class GGUFFile: TensorSource {
     }
 
     /// The path that the file was opened at.
-    public var path: FilePath { file.path }
+    package var path: FilePath { file.path }
 
     /// The size of the file in bytes.
-    public var byteCount: Int { file.byteCount }
+    package var byteCount: Int { file.byteCount }
 
     /// All tensors, in the order of their bytes in the file.
-    public var tensors: [TensorDescription] { header.entries.map(\.tensor) }
+    package var tensors: [TensorDescription] { header.entries.map(\.tensor) }
 
     /// The stored type of a tensor's elements; nil if there is no such tensor.
-    public func storedType(of name: TensorName) -> GGUFType? { indices[name].map { header.entries[$0].type } }
+    package func storedType(of name: TensorName) -> GGUFType? { indices[name].map { header.entries[$0].type } }
 
     /// Copies or decodes rows (`TensorSource.readRows`).
     ///
     /// For a scan in large chunks, the operating system is asked to read ahead, and pages that were read are dropped
     /// from the process's memory.
-    public func readRows(
+    package func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
         guard let index = indices[tensor.name], header.entries[index].tensor == tensor else {

@@ -1,7 +1,7 @@
 import Storage
 
 /// The types of metadata values (`gguf_type` of gguf.h).
-public enum GGUFValueType: UInt32, Sendable, Hashable {
+package enum GGUFValueType: UInt32, Sendable, Hashable {
     /// Unsigned, 8 bits.
     case u8 = 0
     /// Signed, 8 bits.

@@ -18,7 +18,7 @@ import Tensors
 /// | Q6_K    | 256      | 210   | 128 × 2 low codes, 64 × 4 high codes, 16 × i8 scale, f16 d; d s (q - 32)            |
 /// | IQ4_NL  | 32       | 18    | as Q4_0 with a codebook of 16 values; d c                                           |
 /// | IQ4_XS  | 256      | 136   | f16 d, 8 6-bit scales, 128 × 2 codes of the same codebook; d (s - 32) c             |
-public enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
+package enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
     /// IEEE 754 binary32.
     case f32 = 0
     /// IEEE 754 binary16.
@@ -61,7 +61,7 @@ public enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
     case bf16 = 30
 
     /// The type of the elements when they are read: f32 for quantized types.
-    public var elementType: ElementType {
+    package var elementType: ElementType {
         switch self {
         case .f16: .f16
         case .bf16: .bf16
@@ -75,10 +75,10 @@ public enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
     }
 
     /// Whether elements are stored in blocks.
-    public var isQuantized: Bool { elementsPerBlock > 1 }
+    package var isQuantized: Bool { elementsPerBlock > 1 }
 
     /// The number of elements in a block; 1 for types that have none.
-    public var elementsPerBlock: Int {
+    package var elementsPerBlock: Int {
         switch self {
         case .q40, .q41, .q50, .q51, .q80, .iq4NL: 32
         case .q2K, .q3K, .q4K, .q5K, .q6K, .iq4XS: 256
@@ -87,7 +87,7 @@ public enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
     }
 
     /// The size of a block in bytes.
-    public var bytesPerBlock: Int {
+    package var bytesPerBlock: Int {
         switch self {
         case .q40, .iq4NL: 18
         case .q41: 20
@@ -105,7 +105,7 @@ public enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
     }
 
     /// The size of `count` elements in bytes, in whole blocks.
-    public func byteCount(ofElements count: Int) -> Int {
+    package func byteCount(ofElements count: Int) -> Int {
         (count + elementsPerBlock - 1) / elementsPerBlock * bytesPerBlock
     }
 
@@ -141,7 +141,7 @@ public enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
 
 extension GGUFType: CustomStringConvertible {
     /// The name in ggml: `Q4_K`, `F16`, …
-    public var description: String {
+    package var description: String {
         switch self {
         case .q40: "Q4_0"
         case .q41: "Q4_1"

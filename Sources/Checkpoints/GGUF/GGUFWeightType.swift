@@ -1,7 +1,7 @@
 import Tensors
 
 /// The type of the weights in a GGUF file that is written.
-public enum GGUFWeightType: String, Sendable, Hashable, CaseIterable {
+package enum GGUFWeightType: String, Sendable, Hashable, CaseIterable {
     /// IEEE 754 binary32.
     case f32
     /// IEEE 754 binary16.
@@ -28,7 +28,7 @@ public enum GGUFWeightType: String, Sendable, Hashable, CaseIterable {
     }
 
     /// The element type for a safetensors file; nil for quantized types.
-    public var elementType: ElementType? { matrixType.isQuantized ? nil : matrixType.elementType }
+    package var elementType: ElementType? { matrixType.isQuantized ? nil : matrixType.elementType }
 
     /// `general.file_type` (`llama_ftype` of llama.h).
     var fileType: UInt32 {

@@ -4,16 +4,16 @@ import SystemPackage
 import Tensors
 
 /// Writes a checkpoint as a Hugging Face folder with safetensors files.
-public struct HuggingFaceWriter: Sendable {
+package struct HuggingFaceWriter: Sendable {
     /// The most bytes of tensors in one file; a file with a single tensor may be larger.
-    public let shardSize: ByteCount
+    package let shardSize: ByteCount
     /// The bytes that are read and written at a time.
     private static let chunkByteCount = 4 << 20
 
     /// Creates a writer.
     ///
     /// - Parameter shardSize: By default 5 GB, as in `transformers`.
-    public init(shardSize: ByteCount = ByteCount(rawValue: 5_000_000_000)) {
+    package init(shardSize: ByteCount = ByteCount(rawValue: 5_000_000_000)) {
         self.shardSize = shardSize
     }
 
@@ -24,7 +24,7 @@ public struct HuggingFaceWriter: Sendable {
     ///
     /// - Throws: `file.cannot-create` if the name exists already, `file.too-little-space`,
     ///   `torch.checksum` for damaged archives, `work.cancelled`, `file.write-failed`, and what reading throws.
-    public func write(
+    package func write(
         _ checkpoint: Checkpoint, to path: FilePath, threadCount: Int = 1, monitor: WorkMonitor = WorkMonitor()
     ) throws {
         let source = checkpoint.weights

@@ -4,11 +4,11 @@ import Tensors
 
 extension PVITError.Code {
     /// The index of shards is malformed.
-    public static let badShardIndex = Self("checkpoint.shard-index", .badData)
+    package static let badShardIndex = Self("checkpoint.shard-index", .badData)
     /// Files that belong to the checkpoint are absent.
-    public static let missingShards = Self("checkpoint.missing-shards", .missingInput)
+    package static let missingShards = Self("checkpoint.missing-shards", .missingInput)
     /// The index and the files disagree about which tensor is in which file.
-    public static let shardMismatch = Self("checkpoint.shard-mismatch", .badData)
+    package static let shardMismatch = Self("checkpoint.shard-mismatch", .badData)
 }
 
 /// `model.safetensors.index.json` or `pytorch_model.bin.index.json`: which shard holds which tensor.

@@ -3,16 +3,16 @@ import SystemPackage
 import Tensors
 
 /// The tensors of one safetensors file, read in place from the mapped file.
-public final class SafetensorsFile: WeightFile {
+package final class SafetensorsFile: WeightFile {
     /// The header of the file.
-    public let header: SafetensorsHeader
+    package let header: SafetensorsHeader
     private let file: MappedFile
     private let indices: [TensorName: Int]
 
     /// Maps a file and checks its header.
     ///
     /// - Throws: `file.not-found`, `file.unreadable`, `checkpoint.lfs-pointer` or a `safetensors.*` error.
-    public init(path: FilePath) throws {
+    package init(path: FilePath) throws {
         let file = try MappedFile(path: path)
         try FileKind.rejectPlaceholder(file)
         let header = try SafetensorsHeader(of: file)
@@ -22,16 +22,16 @@ public final class SafetensorsFile: WeightFile {
     }
 
     /// The path that the file was opened at.
-    public var path: FilePath { file.path }
+    package var path: FilePath { file.path }
 
     /// The size of the file in bytes.
-    public var byteCount: Int { file.byteCount }
+    package var byteCount: Int { file.byteCount }
 
     /// All tensors, in the order of their bytes in the file.
-    public var tensors: [TensorDescription] { header.entries.map(\.tensor) }
+    package var tensors: [TensorDescription] { header.entries.map(\.tensor) }
 
     /// Copies rows from the map (`TensorSource.readRows`).
-    public func readRows(
+    package func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
@@ -40,7 +40,7 @@ public final class SafetensorsFile: WeightFile {
     }
 
     /// Lends rows of the map (`TensorSource.withRows`).
-    public func withRows<Result>(
+    package func withRows<Result>(
         _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
     ) throws -> Result {
         guard let index = indices[tensor.name], header.entries[index].tensor == tensor else {

@@ -7,32 +7,32 @@ import Tensors
 /// A value of this type satisfies every rule of the format: the header is at most 100 MB of UTF-8 that begins with `{`;
 /// each entry's type and shape give exactly its bytes; and the entries cover the data from its first byte to its last
 /// without holes or overlaps.
-public struct SafetensorsHeader: Sendable {
+package struct SafetensorsHeader: Sendable {
     /// A tensor and its bytes, as offsets into the file.
-    public struct Entry: Sendable {
+    package struct Entry: Sendable {
         /// Name, type and shape.
-        public let tensor: TensorDescription
+        package let tensor: TensorDescription
         /// The range of the elements in the file.
-        public let bytes: Range<Int>
+        package let bytes: Range<Int>
     }
 
     /// The largest header in bytes, as in the reference implementation.
-    public static let maximumByteCount = 100_000_000
+    package static let maximumByteCount = 100_000_000
 
     /// The one name in the header that does not belong to a tensor.
     static let metadataName = "__metadata__"
 
     /// The tensors in the order of their bytes.
-    public let entries: [Entry]
+    package let entries: [Entry]
     /// The free-form strings under `__metadata__`.
-    public let metadata: [String: String]
+    package let metadata: [String: String]
     /// The offset of the tensors' bytes in the file.
-    public let dataOffset: Int
+    package let dataOffset: Int
 
     /// Reads and checks the header of a file.
     ///
     /// - Throws: One `safetensors.*` error for each rule, naming tensor and bytes.
-    public init(of file: borrowing MappedFile) throws {
+    package init(of file: borrowing MappedFile) throws {
         do {
             try self.init(file)
         } catch let error as PVITError {

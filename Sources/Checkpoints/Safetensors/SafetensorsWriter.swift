@@ -6,16 +6,16 @@ import Tensors
 ///
 /// The header is padded with spaces so that the data begins at a multiple of 8 bytes. The tensors lie in the order
 /// given, except that wider elements come first, which keeps every tensor aligned.
-public struct SafetensorsWriter: ~Copyable {
+package struct SafetensorsWriter: ~Copyable {
     /// The tensors in the order in which their bytes must be appended.
-    public let tensors: [TensorDescription]
+    package let tensors: [TensorDescription]
     private var output: OutputFile
     private let endOffset: UInt64
 
     /// Starts a file with these tensors.
     ///
     /// - Throws: `file.cannot-create`, `file.write-failed`, or `safetensors.header-too-large` for too many tensors.
-    public init(path: FilePath, tensors: [TensorDescription], metadata: JSONObject = ["format": "pt"]) throws {
+    package init(path: FilePath, tensors: [TensorDescription], metadata: JSONObject = ["format": "pt"]) throws {
         let ordered = Self.writingOrder(of: tensors)
         let header = try Self.header(for: ordered, metadata: metadata)
         var output = try OutputFile(path: path)
@@ -29,14 +29,14 @@ public struct SafetensorsWriter: ~Copyable {
     }
 
     /// Appends the next bytes of the data.
-    public mutating func append(_ bytes: RawSpan) throws {
+    package mutating func append(_ bytes: RawSpan) throws {
         try output.append(bytes)
     }
 
     /// Ends the file. It gets its name when the result is committed.
     ///
     /// - Throws: `internal.defect` when not exactly the bytes of all tensors were appended.
-    public consuming func finish() throws -> OutputFile {
+    package consuming func finish() throws -> OutputFile {
         guard output.byteCount == endOffset else {
             throw PVITError(
                 .internalDefect, "\(output.byteCount) bytes were written instead of \(endOffset)",

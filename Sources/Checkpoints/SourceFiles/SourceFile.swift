@@ -2,13 +2,13 @@ import SystemPackage
 
 extension Checkpoint {
     /// A file that weights come from.
-    public struct SourceFile: Sendable, Hashable {
+    package struct SourceFile: Sendable, Hashable {
         /// Where it is.
-        public let path: FilePath
+        package let path: FilePath
         /// Its size in bytes.
-        public let byteCount: UInt64
+        package let byteCount: UInt64
         /// What it is for when a checkpoint is made of several: `base`, `delta`, `target`.
-        public let role: String?
+        package let role: String?
         /// The ranges with weights that the file has checksums for, in the order of their bytes.
         package let checksums: [ChecksummedRange]
 

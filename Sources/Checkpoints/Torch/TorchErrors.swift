@@ -3,47 +3,47 @@ import Storage
 /// One code for each way in which a PyTorch checkpoint can be wrong.
 extension PVITError.Code {
     /// The ZIP archive has no end record, or its directory is not what the end record says.
-    public static let torchArchive = Self("torch.archive", .badData)
+    package static let torchArchive = Self("torch.archive", .badData)
     /// An entry of the archive contradicts itself, its local header or the size of the file.
-    public static let torchArchiveEntry = Self("torch.archive-entry", .badData)
+    package static let torchArchiveEntry = Self("torch.archive-entry", .badData)
     /// The archive has more entries or fields than any checkpoint.
-    public static let torchArchiveLimit = Self("torch.archive-limit", .badData)
+    package static let torchArchiveLimit = Self("torch.archive-limit", .badData)
     /// The name of an entry leaves the archive's folder or is not valid.
-    public static let torchArchiveName = Self("torch.archive-name", .badData)
+    package static let torchArchiveName = Self("torch.archive-name", .badData)
     /// Two entries have the same name.
-    public static let torchArchiveDuplicate = Self("torch.archive-duplicate", .badData)
+    package static let torchArchiveDuplicate = Self("torch.archive-duplicate", .badData)
     /// Two entries share bytes of the file.
-    public static let torchArchiveOverlap = Self("torch.archive-overlap", .badData)
+    package static let torchArchiveOverlap = Self("torch.archive-overlap", .badData)
     /// An entry is compressed or encrypted, so that it cannot be read in place.
-    public static let torchCompressed = Self("torch.compressed", .badData)
+    package static let torchCompressed = Self("torch.compressed", .badData)
     /// The bytes of an entry do not have the checksum that the archive gives.
-    public static let torchChecksum = Self("torch.checksum", .badData)
+    package static let torchChecksum = Self("torch.checksum", .badData)
     /// The archive is not a PyTorch checkpoint.
-    public static let torchNotCheckpoint = Self("torch.not-a-checkpoint", .badData)
+    package static let torchNotCheckpoint = Self("torch.not-a-checkpoint", .badData)
     /// The archive is a compiled program (TorchScript), not a checkpoint.
-    public static let torchScript = Self("torch.script", .badData)
+    package static let torchScript = Self("torch.script", .badData)
     /// The file has the tar format of PyTorch before version 0.1.10.
-    public static let torchTar = Self("torch.tar", .badData)
+    package static let torchTar = Self("torch.tar", .badData)
     /// The file was written on a big-endian machine.
-    public static let torchByteOrder = Self("torch.byte-order", .badData)
+    package static let torchByteOrder = Self("torch.byte-order", .badData)
     /// The pickle breaks the rules of its format.
-    public static let torchPickle = Self("torch.pickle", .badData)
+    package static let torchPickle = Self("torch.pickle", .badData)
     /// The pickle ends before its last instruction.
-    public static let torchPickleTruncated = Self("torch.pickle-truncated", .badData)
+    package static let torchPickleTruncated = Self("torch.pickle-truncated", .badData)
     /// The pickle has an instruction that state dictionaries do not use.
-    public static let torchPickleInstruction = Self("torch.pickle-instruction", .badData)
+    package static let torchPickleInstruction = Self("torch.pickle-instruction", .badData)
     /// The pickle names a class or function that state dictionaries do not use; it might run code.
-    public static let torchPickleGlobal = Self("torch.pickle-global", .badData)
+    package static let torchPickleGlobal = Self("torch.pickle-global", .badData)
     /// The pickle is larger or deeper than that of any checkpoint.
-    public static let torchPickleLimit = Self("torch.pickle-limit", .badData)
+    package static let torchPickleLimit = Self("torch.pickle-limit", .badData)
     /// A tensor's sizes, strides and offset do not fit its storage or each other.
-    public static let torchTensor = Self("torch.tensor", .badData)
+    package static let torchTensor = Self("torch.tensor", .badData)
     /// The bytes of a storage are absent or too few.
-    public static let torchStorage = Self("torch.storage", .badData)
+    package static let torchStorage = Self("torch.storage", .badData)
     /// Elements of an unsupported type: complex, quantized, 8-bit floating point.
-    public static let torchUnsupportedType = Self("torch.unsupported-type", .badData)
+    package static let torchUnsupportedType = Self("torch.unsupported-type", .badData)
     /// The checkpoint holds no weights.
-    public static let torchNoWeights = Self("torch.no-weights", .badData)
+    package static let torchNoWeights = Self("torch.no-weights", .badData)
     /// Two tensors have the same name.
-    public static let torchDuplicateName = Self("torch.duplicate-name", .badData)
+    package static let torchDuplicateName = Self("torch.duplicate-name", .badData)
 }

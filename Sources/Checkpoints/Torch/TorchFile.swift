@@ -5,11 +5,11 @@ import Tensors
 /// The weights in one file of `torch.save` (`.bin`, `.pth`, `.pt`), read in place from the mapped file.
 ///
 /// No code in the file is ever run (`Unpickler`). `StateDictionary` decides which tensors are weights.
-public final class TorchFile: WeightFile {
+package final class TorchFile: WeightFile {
     /// All weights, in the order of their bytes in the file.
-    public let tensors: [TensorDescription]
+    package let tensors: [TensorDescription]
     /// The number of tensors that are not weights, such as an optimizer's.
-    public let skippedTensorCount: Int
+    package let skippedTensorCount: Int
     private let file: MappedFile
     private let entries: [TensorName: Entry]
     /// The archive's checksums of storages with weights (`WeightFile.checksums`). Files without archive have none.
@@ -36,7 +36,7 @@ public final class TorchFile: WeightFile {
     ///
     /// - Throws: `file.not-found`, `file.unreadable`, `checkpoint.lfs-pointer`, `checkpoint.format-unknown` or a
     ///   `torch.*` error.
-    public init(path: FilePath) throws {
+    package init(path: FilePath) throws {
         let file = try MappedFile(path: path)
         try FileKind.rejectPlaceholder(file)
         do {
@@ -55,13 +55,13 @@ public final class TorchFile: WeightFile {
     }
 
     /// The path that the file was opened at.
-    public var path: FilePath { file.path }
+    package var path: FilePath { file.path }
 
     /// The size of the file in bytes.
-    public var byteCount: Int { file.byteCount }
+    package var byteCount: Int { file.byteCount }
 
     /// Copies rows from the map (`TensorSource.readRows`), gathering the elements of tensors that are not contiguous.
-    public func readRows(
+    package func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
@@ -70,7 +70,7 @@ public final class TorchFile: WeightFile {
     }
 
     /// Lends rows of the map, or copies tensors that are not contiguous (`TensorSource.withRows`).
-    public func withRows<Result>(
+    package func withRows<Result>(
         _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
     ) throws -> Result {
         let byteCount = rows.count * tensor.bytesPerRow

@@ -4,24 +4,24 @@ import SystemPackage
 import Tensors
 
 /// Merges models that were published as deltas, and makes deltas.
-public enum DeltaMerge {
+package enum DeltaMerge {
     /// A checkpoint computed from two others, and how they were combined.
-    public struct Result: Sendable {
+    package struct Result: Sendable {
         /// The sum or the difference; its tensors are computed when they are read.
-        public let checkpoint: Checkpoint
+        package let checkpoint: Checkpoint
         /// Tensors that only the delta or target has; they are passed through.
-        public let passedThrough: [TensorName]
+        package let passedThrough: [TensorName]
         /// Tensors of either side that are left out because they are never read, such as tables of rotary frequencies.
-        public let ignored: [TensorName]
+        package let ignored: [TensorName]
         /// Tensors with more rows than in the base, and the number of rows in the base. The other rows are passed
         /// through.
-        public let extended: [(tensor: TensorDescription, baseRows: Int)]
+        package let extended: [(tensor: TensorDescription, baseRows: Int)]
         /// Tensors of the base, and of the delta or target, that are cast to float16.
-        public let cast: (base: [TensorName], other: [TensorName])
+        package let cast: (base: [TensorName], other: [TensorName])
         /// The embeddings or output layer of the base, if the result is tied and uses the other one for both.
-        public let replacedByTying: TensorName?
+        package let replacedByTying: TensorName?
         /// The wrong `vocab_size` of `config.json` that was corrected to the number of rows of the embeddings.
-        public let outdatedVocabularySize: Int?
+        package let outdatedVocabularySize: Int?
     }
 
     /// The sum of a base and a delta.
@@ -35,7 +35,7 @@ public enum DeltaMerge {
     /// - Throws: A `merge.*` error for tensors that do not match or a delta that names another base; `model.is-delta`
     ///   and `delta.is-model` for swapped arguments; what `CheckpointDiagnosis.requireWeights` throws; and
     ///   `merge.no-model` when the sum does not look like a model.
-    public static func merge(base: Checkpoint, delta: Checkpoint) throws -> Result {
+    package static func merge(base: Checkpoint, delta: Checkpoint) throws -> Result {
         try CheckpointDiagnosis.requireWeights(base)
         try CheckpointDiagnosis.requireWeights(delta)
         try DeltaRecognition.requireModel(base, role: "base")
@@ -54,7 +54,7 @@ public enum DeltaMerge {
     /// the last bit. Published deltas have that rounding, too.
     ///
     /// - Throws: As `merge`.
-    public static func difference(base: Checkpoint, target: Checkpoint) throws -> Result {
+    package static func difference(base: Checkpoint, target: Checkpoint) throws -> Result {
         try CheckpointDiagnosis.requireWeights(base)
         try CheckpointDiagnosis.requireWeights(target)
         try DeltaRecognition.requireModel(base, role: "base")

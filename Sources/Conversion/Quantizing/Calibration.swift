@@ -6,17 +6,17 @@ import Tensors
 import Tokenization
 
 /// A text that importance is measured with: a model reads it while it is encoded.
-public struct Calibration: Sendable {
+package struct Calibration: Sendable {
     /// The largest supported text.
     private static let maximumByteCount = 64 << 20
     /// The name of the file, without its folder.
-    public let name: String
+    package let name: String
     private let text: [UInt8]
 
     /// Reads a text file.
     ///
     /// - Throws: `quantize.calibration` for a file that is too large, `text.encoding`, and `file.*` errors.
-    public init(path: FilePath) throws {
+    package init(path: FilePath) throws {
         let file = try MappedFile(path: path)
         guard file.byteCount <= Self.maximumByteCount else {
             throw PVITError(

@@ -7,15 +7,15 @@ import SystemPackage
 import Tensors
 
 /// Writes a checkpoint as a container, reading each tensor once.
-public enum Quantize {
+package enum Quantize {
     /// A description of the output.
-    public struct Report: Sendable {
+    package struct Report: Sendable {
         /// The plan of the conversion.
-        public let plan: QuantizePlan
+        package let plan: QuantizePlan
         /// The digest of all parameters.
-        public let digest: ModelDigest
+        package let digest: ModelDigest
         /// The size of the file in bytes.
-        public let byteCount: UInt64
+        package let byteCount: UInt64
     }
 
     /// Converts `checkpoint`, which may be a merged one, and its towers to the container `output`.
@@ -27,7 +27,7 @@ public enum Quantize {
     /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for an unsuitable text, what `QuantizePlan`
     ///   throws, `file.too-little-space`, `quantize.*` for weights that a type cannot hold, `torch.checksum` for
     ///   damaged archives, `work.cancelled`, and the errors of reading and writing.
-    public static func write(
+    package static func write(
         _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
         monitor: WorkMonitor = WorkMonitor()
     ) throws -> Report {

@@ -6,32 +6,32 @@ import Storage
 import Tensors
 
 /// The content of a container, planned before any weight is read.
-public struct QuantizePlan: Sendable {
+package struct QuantizePlan: Sendable {
     /// A tensor to be written.
-    public struct Entry: Sendable {
+    package struct Entry: Sendable {
         /// The tensor in the source.
-        public let tensor: TensorDescription
+        package let tensor: TensorDescription
         /// Its type in the container.
-        public let encoding: TensorEncoding
+        package let encoding: TensorEncoding
         /// How its tiles are compressed.
-        public let compression: Compression
+        package let compression: Compression
         let layout: TileLayout
     }
 
     /// The tensors in the order of the file, which is that of a forward pass.
-    public let entries: [Entry]
+    package let entries: [Entry]
     /// Aliases of tensors: the output layer of a tied model.
-    public let aliases: [(name: TensorName, target: TensorName)]
+    package let aliases: [(name: TensorName, target: TensorName)]
     /// Matrices that stay in their source's float type because their rows are not a multiple of 32 long.
-    public let keptFloat: [TensorName]
+    package let keptFloat: [TensorName]
     /// Tensors of the source that are left out because they are never read.
-    public let leftOut: [TensorName]
+    package let leftOut: [TensorName]
 
     /// The sizes and constants of the language model.
     let configuration: LlamaConfiguration
 
     /// Whether importance is measured: some matrix of a layer is quantized, and the model's sizes allow it.
-    public var measuresImportance: Bool {
+    package var measuresImportance: Bool {
         configuration.canMeasureImportance
             && entries.contains { entry in
                 guard case .linear = TensorKind(entry.tensor.name) else { return false }
@@ -40,10 +40,10 @@ public struct QuantizePlan: Sendable {
     }
 
     /// The approximate maximum size of the container in bytes, without metadata.
-    public var byteCount: UInt64 { entries.reduce(0) { $0 + UInt64($1.layout.byteCount) + 8192 } }
+    package var byteCount: UInt64 { entries.reduce(0) { $0 + UInt64($1.layout.byteCount) + 8192 } }
 
     /// The size of the tensors that are read, in bytes.
-    public var sourceByteCount: UInt64 { entries.reduce(0) { $0 + UInt64($1.tensor.byteCount) } }
+    package var sourceByteCount: UInt64 { entries.reduce(0) { $0 + UInt64($1.tensor.byteCount) } }
 
     /// Plans types and order.
     ///
@@ -56,7 +56,7 @@ public struct QuantizePlan: Sendable {
     ///   is not a complete model of a supported family; `tower.mismatch` for towers that do not fit the model;
     ///   `quantize.override` for a pattern that matches no tensor; `quantize.type` for a type that a tensor cannot
     ///   have.
-    public init(for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions) throws {
+    package init(for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions) throws {
         let checkpoint = try checkpoint.resolvingOutputLayer()
         let architecture = try CheckpointDiagnosis.decoder(checkpoint)
         configuration = architecture.configuration

@@ -6,9 +6,9 @@ import SystemPackage
 import Tensors
 
 /// The parameters of a container as a source. Quantized tensors are read as f32, others as they are.
-public final class ContainerSource: TensorSource {
+package final class ContainerSource: TensorSource {
     /// All parameters, including aliases, in the order of the file.
-    public let tensors: [TensorDescription]
+    package let tensors: [TensorDescription]
     private let container: Container
     private let storedTensors: [TensorName: StoredTensor]
     // Memory for decoding tiles: one for each thread that reads at the same time.
@@ -17,7 +17,7 @@ public final class ContainerSource: TensorSource {
     /// Lists the parameters of a container.
     ///
     /// - Throws: The container's errors.
-    public init(_ container: Container) throws {
+    package init(_ container: Container) throws {
         let parameters = try container.tensors().filter { $0.role == .parameter }
         tensors = try parameters.map { tensor in
             let type: ElementType
@@ -29,7 +29,7 @@ public final class ContainerSource: TensorSource {
     }
 
     /// Decodes rows (`TensorSource.readRows`).
-    public func readRows(
+    package func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
         guard let stored = storedTensors[tensor.name], stored.shape == tensor.shape else {

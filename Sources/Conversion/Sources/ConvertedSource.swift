@@ -3,9 +3,9 @@ import Storage
 import Tensors
 
 /// A source whose floating-point tensors are converted to another floating-point type, rounded to nearest even.
-public struct ConvertedSource: TensorSource {
+package struct ConvertedSource: TensorSource {
     /// The tensors of the original; f16, bf16 and f32 ones with the new type.
-    public let tensors: [TensorDescription]
+    package let tensors: [TensorDescription]
     private let original: any TensorSource
     private let originalTensors: [TensorName: TensorDescription]
     private let type: GGUFType
@@ -14,7 +14,7 @@ public struct ConvertedSource: TensorSource {
     ///
     /// - Parameter type: f16, bf16 or f32.
     /// - Throws: `tensor.mismatch` for other types, or when a tensor becomes too large to address.
-    public init(_ original: any TensorSource, as type: ElementType) throws {
+    package init(_ original: any TensorSource, as type: ElementType) throws {
         switch type {
         case .f16: self.type = .f16
         case .bf16: self.type = .bf16
@@ -34,7 +34,7 @@ public struct ConvertedSource: TensorSource {
     }
 
     /// Lends rows of tensors that keep their type without a copy (`TensorSource.withRows`).
-    public func withRows<Result>(
+    package func withRows<Result>(
         _ rows: Range<Int>, of tensor: TensorDescription, scratch: inout [UInt8], _ body: (RawSpan) throws -> Result
     ) throws -> Result {
         if let originalTensor = originalTensors[tensor.name], originalTensor == tensor {
@@ -46,7 +46,7 @@ public struct ConvertedSource: TensorSource {
     /// Reads and converts rows (`TensorSource.readRows`).
     ///
     /// - Throws: Also `quantize.overflow` for a number that the type cannot hold and `quantize.not-finite`.
-    public func readRows(
+    package func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
         guard let originalTensor = originalTensors[tensor.name], originalTensor.shape == tensor.shape else {
@@ -72,7 +72,7 @@ extension Checkpoint {
     /// The same checkpoint with its floating-point tensors and its configuration in another type.
     ///
     /// - Throws: As `ConvertedSource.init`.
-    public func converted(to type: ElementType) throws -> Checkpoint {
+    package func converted(to type: ElementType) throws -> Checkpoint {
         var files = sideFiles
         if var config {
             config.correctElementType(type, addsIfAbsent: true)

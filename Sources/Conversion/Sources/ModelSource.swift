@@ -5,13 +5,13 @@ import Storage
 import SystemPackage
 
 /// Opens models of every supported format: those of `CheckpointSource`, and containers.
-public enum ModelSource {
+package enum ModelSource {
     /// Opens a checkpoint folder, a checkpoint file or a container, recognised by content.
     ///
     /// Opens the language model of a container; `Tower.all(inContainer:)` opens the towers.
     ///
     /// - Throws: The errors of `CheckpointSource.open`, `CheckpointDiagnosis.requireWeights` and `Container`.
-    public static func open(_ path: FilePath) throws -> Checkpoint {
+    package static func open(_ path: FilePath) throws -> Checkpoint {
         guard !isFolder(path), path.extension != "safetensors" else { return try checkpoint(path) }
         let container: Container
         do {

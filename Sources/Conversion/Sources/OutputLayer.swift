@@ -15,7 +15,7 @@ extension Checkpoint {
     /// Afterwards a tied model has the embeddings alone. Doing this twice changes nothing.
     ///
     /// - Throws: What reading the two tensors throws.
-    public func resolvingOutputLayer() throws -> Checkpoint {
+    package func resolvingOutputLayer() throws -> Checkpoint {
         guard isTied, let output = weights.tensor(named: TensorKind.outputName) else { return self }
         guard let embedding = weights.tensor(named: TensorKind.embeddingName) else {
             return try replacing(

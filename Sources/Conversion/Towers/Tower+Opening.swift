@@ -12,7 +12,7 @@ extension Tower {
     ///
     /// - Throws: `tower.config` and `tower.tensors` when it is not such a model, and the errors of
     ///   `CheckpointSource.open`.
-    public static func vision(opening path: FilePath) throws -> Tower {
+    package static func vision(opening path: FilePath) throws -> Tower {
         try vision(in: CheckpointSource.open(path))
     }
 
@@ -22,14 +22,14 @@ extension Tower {
     /// The language encoder, the teacher, the region proposal network and heads are left out.
     ///
     /// - Throws: `tower.tensors` when there is no such encoder, and the errors of `CheckpointSource.open`.
-    public static func region(opening path: FilePath) throws -> Tower {
+    package static func region(opening path: FilePath) throws -> Tower {
         try region(in: CheckpointSource.open(path))
     }
 
     /// The encoder in a checkpoint; nil if it is something else.
     ///
     /// - Throws: As `vision(opening:)` and `region(opening:)`.
-    public static func recognise(_ checkpoint: Checkpoint) throws -> Tower? {
+    package static func recognise(_ checkpoint: Checkpoint) throws -> Tower? {
         switch kind(of: checkpoint) {
         case .vision: try vision(in: checkpoint)
         case .region: try region(in: checkpoint)
@@ -109,7 +109,7 @@ extension Tower {
     /// The encoders in a container; none if `path` is something else.
     ///
     /// - Throws: The container's errors, `tower.config` and `tower.tensors`.
-    public static func all(inContainer path: FilePath) throws -> [Tower] {
+    package static func all(inContainer path: FilePath) throws -> [Tower] {
         guard !isFolder(path), path.extension != "safetensors" else { return [] }
         let container: Container
         do {

@@ -6,24 +6,24 @@ import SystemPackage
 import Tensors
 
 /// An image encoder that is stored in a container beside the language model.
-public struct Tower: Sendable {
+package struct Tower: Sendable {
     /// Kinds of encoder.
-    public typealias Kind = TowerKind
+    package typealias Kind = TowerKind
 
     /// Which encoder.
-    public let kind: Kind
+    package let kind: Kind
     /// The folder or file that it comes from.
-    public let path: FilePath
+    package let path: FilePath
     /// Its sizes, as in the container's metadata (`formats/pvq.md`).
-    public let config: JSONObject
+    package let config: JSONObject
     /// How images are prepared for it, if its folder says so.
-    public let preprocessor: JSONObject?
+    package let preprocessor: JSONObject?
     /// The files that its weights come from.
-    public let sourceFiles: [Checkpoint.SourceFile]
+    package let sourceFiles: [Checkpoint.SourceFile]
     /// Tensors of the files that do not belong to the encoder.
-    public let leftOut: [TensorName]
+    package let leftOut: [TensorName]
     /// The weights with their names in a container, in the order of a forward pass.
-    public let weights: any TensorSource
+    package let weights: any TensorSource
 
     /// The length of a feature vector.
     let featureWidth: Int
@@ -61,5 +61,5 @@ public struct Tower: Sendable {
 
 extension PVITError.Code {
     /// The encoder does not fit the language model.
-    public static let towerMismatch = Self("tower.mismatch", .badData)
+    package static let towerMismatch = Self("tower.mismatch", .badData)
 }

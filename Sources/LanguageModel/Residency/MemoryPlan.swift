@@ -127,7 +127,7 @@ public struct MemoryPlan: Sendable, Hashable {
     /// Makes a plan.
     ///
     /// - Throws: `memory.budget`, which names the smallest sufficient limit; the errors of the index.
-    public init(_ request: Request, for configuration: LlamaConfiguration, in container: Container) throws {
+    package init(_ request: Request, for configuration: LlamaConfiguration, in container: Container) throws {
         try self.init(
             request, for: configuration, in: container,
             available: MachineMemory.availableByteCount.map { ByteCount($0) })
@@ -270,5 +270,5 @@ public struct MemoryPlan: Sendable, Hashable {
 
 extension PVITError.Code {
     /// The memory that the user allows is too little.
-    public static let memoryBudget = Self("memory.budget", .usage)
+    package static let memoryBudget = Self("memory.budget", .usage)
 }

@@ -7,13 +7,13 @@ import Tokenization
 import Vision
 
 /// A tokenized prompt, some of whose positions may stand for an image and its regions.
-public struct ModelPrompt: Sendable {
+package struct ModelPrompt: Sendable {
     /// The tokens.
-    public let tokens: [TokenID]
+    package let tokens: [TokenID]
     /// The regions, in the order of the text.
-    public let regions: [RegionLocation]
+    package let regions: [RegionLocation]
     /// The number of tokens cut from the start to make room for the answer.
-    public let cutTokenCount: Int
+    package let cutTokenCount: Int
     /// The input at each position.
     let positions: [Position]
     let image: PreparedImage?
@@ -113,18 +113,18 @@ public struct ModelPrompt: Sendable {
 }
 
 /// The room for a prompt.
-public struct PromptRoom: Sendable, Hashable {
+package struct PromptRoom: Sendable, Hashable {
     /// The maximum number of positions for prompt and answer together.
-    public var contextLength: Int
+    package var contextLength: Int
     /// The number of tokens to keep free for the answer.
-    public var answerCount: Int
+    package var answerCount: Int
     /// What to do with a prompt that is too long.
-    public var overflow: ContextOverflow
+    package var overflow: ContextOverflow
     /// Whether the beginning of a PVIT prompt may be cut if it is too long. Always false with `.slide`.
-    public var mayCut: Bool
+    package var mayCut: Bool
 
     /// Creates a description of the room.
-    public init(contextLength: Int, answerCount: Int, overflow: ContextOverflow = .stop, mayCut: Bool = true) {
+    package init(contextLength: Int, answerCount: Int, overflow: ContextOverflow = .stop, mayCut: Bool = true) {
         self.contextLength = contextLength
         self.answerCount = answerCount
         self.overflow = overflow
@@ -153,7 +153,7 @@ extension LoadedModel {
     ///   - room: The room for the prompt. A PVIT prompt that is too long loses its beginning, if `room` allows that.
     /// - Throws: `chat.template` if the model has no template; `model.no-vision`; `model.token`; `prompt.images`,
     ///   `prompt.region` and `prompt.too-long`.
-    public func prompt(
+    package func prompt(
         of messages: [ChatMessage], image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
         try prompt(
@@ -164,7 +164,7 @@ extension LoadedModel {
     /// Renders a conversation through the chat template, with images and regions still as text.
     ///
     /// - Throws: `chat.template` if the model has no template, or one that rejects the conversation.
-    public func renderedText(of messages: [ChatMessage], showsImage: Bool = false) throws -> PromptText {
+    package func renderedText(of messages: [ChatMessage], showsImage: Bool = false) throws -> PromptText {
         var messages = messages
         if showsImage, !messages.contains(where: { $0.content.contains(PVITTokens.imageText) }),
             let first = messages.firstIndex(where: { $0.role == .user })
@@ -180,7 +180,7 @@ extension LoadedModel {
     ///
     /// - Throws: What `prompt(of:image:room:)` throws; `prompt.images` also if there is an image and the text has no
     ///   `<image>`.
-    public func prompt(
+    package func prompt(
         ofRaw text: String, image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
         try prompt(PromptText(text), addBOS: true, image: image, room: room)
@@ -263,7 +263,7 @@ extension LoadedModel {
     /// The decoder's input for the positions of a prompt from `start` on. Encodes the image and its regions if needed.
     ///
     /// - Throws: `model.no-vision`, `image.*` and errors of the container's tiles.
-    public func input(
+    package func input(
         for prompt: ModelPrompt, from start: Int = 0
     ) throws -> (input: LlamaInput, timings: VisionTimings) {
         var timings = VisionTimings()

@@ -6,13 +6,13 @@ import Tokenization
 ///
 /// `<image>` becomes `<im_start>`, one `<im_patch>` for each patch of the image, and `<im_end>`. The locations in
 /// `<Region><L…><L…><L…><L…></Region>` become one `<im_patch>`; so do the same four locations elsewhere in the text.
-public struct PVITPrompt: Sendable, Hashable {
+package struct PVITPrompt: Sendable, Hashable {
     /// The tokens.
-    public private(set) var tokens: [TokenID]
+    package private(set) var tokens: [TokenID]
     /// The regions, in the order of the text.
-    public let regions: [RegionLocation]
+    package let regions: [RegionLocation]
     /// The number of tokens cut from the start.
-    public private(set) var cutTokenCount = 0
+    package private(set) var cutTokenCount = 0
     /// The number of images in the text.
     let imageCount: Int
 
@@ -25,7 +25,7 @@ public struct PVITPrompt: Sendable, Hashable {
     ///   - tokenizer: The model's tokenizer.
     ///   - addBOS: Whether to put BOS before the text.
     /// - Throws: `prompt.images` unless `<image>` occurs once for each image.
-    public init(
+    package init(
         _ text: PromptText, imageCount: Int, patchCount: Int, tokenizer: Tokenizer, addBOS: Bool
     ) throws {
         // Compare code points: to a tokenizer, canonically equivalent texts differ.

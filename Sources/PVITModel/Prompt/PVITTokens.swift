@@ -3,17 +3,17 @@ import Tensors
 import Tokenization
 
 /// The tokens that stand for images and regions in PVIT's prompts.
-public struct PVITTokens: Sendable, Hashable {
+package struct PVITTokens: Sendable, Hashable {
     /// `<im_patch>`: stands for a patch of the image, or for a region.
-    public let patch: TokenID
+    package let patch: TokenID
     /// `<im_start>`: begins an image.
-    public let imageStart: TokenID
+    package let imageStart: TokenID
     /// `<im_end>`: ends an image.
-    public let imageEnd: TokenID
+    package let imageEnd: TokenID
     /// `<Region>`: begins a region.
-    public let regionStart: TokenID
+    package let regionStart: TokenID
     /// `</Region>`: ends a region.
-    public let regionEnd: TokenID
+    package let regionEnd: TokenID
 
     static let imageText = "<image>"
     static let regionTexts = [PVITTokenTexts.regionStart, PVITTokenTexts.regionEnd]
@@ -22,7 +22,7 @@ public struct PVITTokens: Sendable, Hashable {
     static let imageEndText = PVITTokenTexts.imageEnd
 
     /// Looks the tokens up in a tokenizer. nil if it lacks one of them.
-    public init?(of tokenizer: Tokenizer) {
+    package init?(of tokenizer: Tokenizer) {
         guard let patch = tokenizer.id(ofAddedToken: Self.patchText),
             let imageStart = tokenizer.id(ofAddedToken: Self.imageStartText),
             let imageEnd = tokenizer.id(ofAddedToken: Self.imageEndText),

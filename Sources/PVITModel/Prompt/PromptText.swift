@@ -24,7 +24,7 @@ struct PromptScalar: Hashable, Sendable {
 }
 
 /// A text for the model that distinguishes what messages contain from what the template writes.
-public struct PromptText: Sendable, Hashable {
+package struct PromptText: Sendable, Hashable {
     var scalars: [PromptScalar]
 
     init(_ scalars: [PromptScalar]) { self.scalars = scalars }
@@ -33,7 +33,7 @@ public struct PromptText: Sendable, Hashable {
     init(_ text: String) { scalars = text.unicodeScalars.map { PromptScalar($0) } }
 
     /// The text without origins.
-    public var text: String { String(scalars) }
+    package var text: String { String(scalars) }
 
     /// The text as segments of one origin. Special tokens are parsed only in segments of the template.
     var segments: [TextSegment] {

@@ -9,11 +9,11 @@ import Vision
 ///
 /// The image goes through CLIP's vision tower and `mm_projector`. A region goes through RegionCLIP's encoder and
 /// `prompt_projector`; `bbox_fc` of its box is added (PVIT, arXiv 2308.13437, section 3.2).
-public final class PVITVision {
+package final class PVITVision {
     /// The number of patches in an image, which is the number of tokens that it takes.
-    public let patchCount: Int
+    package let patchCount: Int
     /// How to scale an image for the encoders.
-    public let preparation: ImagePreparation
+    package let preparation: ImagePreparation
     /// The maximum number of regions in one prompt.
     let maximumRegionCount: Int
 

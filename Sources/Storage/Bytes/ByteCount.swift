@@ -54,7 +54,7 @@ extension ByteCount: CustomStringConvertible {
 
 extension Double {
     /// The number in decimal notation with exactly `decimals` digits after the point, rounded half away from zero.
-    public func formatted(decimals: Int) -> String {
+    package func formatted(decimals: Int) -> String {
         guard isFinite, abs(self) < 1e15 else { return "\(self)" }
         var scale = 1.0
         for _ in 0..<decimals { scale *= 10 }

@@ -2,7 +2,7 @@ extension MutableRawSpan {
     /// Copies `bytes` to the beginning.
     ///
     /// - Precondition: `bytes` are no more than `byteCount`.
-    public mutating func copy(_ bytes: RawSpan) {
+    package mutating func copy(_ bytes: RawSpan) {
         bytes.withUnsafeBytes { source in withUnsafeMutableBytes { $0.copyMemory(from: source) } }
     }
 }

@@ -2,7 +2,7 @@ extension RawSpan {
     /// The little-endian integer that starts at byte `offset`.
     ///
     /// - Throws: `file.truncated` if it does not lie inside the span.
-    public func littleEndian<Value: FixedWidthInteger & BitwiseCopyable>(
+    package func littleEndian<Value: FixedWidthInteger & BitwiseCopyable>(
         at offset: Int, as type: Value.Type = Value.self
     ) throws -> Value {
         let size = MemoryLayout<Value>.size
@@ -17,7 +17,7 @@ extension RawSpan {
     /// The bytes of `range` as an array.
     ///
     /// - Throws: `file.truncated` if the range does not lie inside the span.
-    public func copyBytes(_ range: Range<Int>) throws -> [UInt8] {
+    package func copyBytes(_ range: Range<Int>) throws -> [UInt8] {
         guard range.lowerBound >= 0, range.upperBound <= byteCount else {
             throw PVITError(.truncated, "bytes \(range) lie outside \(byteCount) bytes")
         }
@@ -27,7 +27,7 @@ extension RawSpan {
 
 extension Array<UInt8> {
     /// Appends an integer, least significant byte first.
-    public mutating func appendLittleEndian(_ value: some FixedWidthInteger) {
+    package mutating func appendLittleEndian(_ value: some FixedWidthInteger) {
         Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
     }
 }

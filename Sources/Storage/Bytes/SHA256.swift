@@ -1,51 +1,51 @@
 import CCrypto
 
 /// A SHA-256 value.
-public struct Digest: Hashable, Sendable {
+package struct Digest: Hashable, Sendable {
     /// The 32 bytes.
-    public let bytes: SIMD32<UInt8>
+    package let bytes: SIMD32<UInt8>
 
     /// Creates a value.
-    public init(bytes: SIMD32<UInt8>) { self.bytes = bytes }
+    package init(bytes: SIMD32<UInt8>) { self.bytes = bytes }
 }
 
 extension Digest: CustomStringConvertible {
     /// The value as 64 lower-case hexadecimal digits.
-    public var description: String {
+    package var description: String {
         let digits = Array("0123456789abcdef")
         return String((0..<32).flatMap { [digits[Int(bytes[$0] >> 4)], digits[Int(bytes[$0] & 15)]] })
     }
 }
 
 /// SHA-256 (FIPS 180-4) of bytes that come in chunks, computed by libcrypto.
-public struct SHA256: Sendable {
+package struct SHA256: Sendable {
     private var context = SHA256_CTX()
 
     /// Starts with no bytes.
-    public init() { SHA256_Init(&context) }
+    package init() { SHA256_Init(&context) }
 
     /// Appends bytes.
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         SHA256_Update(&context, bytes.baseAddress, bytes.count)
     }
 
     /// Appends bytes.
-    public mutating func update(_ bytes: RawSpan) {
+    package mutating func update(_ bytes: RawSpan) {
         bytes.withUnsafeBytes { update($0) }
     }
 
     /// Appends bytes.
-    public mutating func update(_ bytes: [UInt8]) {
+    package mutating func update(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { update($0) }
     }
 
     /// Appends the bytes of an integer, the least significant one first.
-    public mutating func update(littleEndian value: some FixedWidthInteger) {
+    package mutating func update(littleEndian value: some FixedWidthInteger) {
         withUnsafeBytes(of: value.littleEndian) { update($0) }
     }
 
     /// The digest of all bytes so far. More bytes may follow.
-    public var digest: Digest {
+    package var digest: Digest {
         var context = context
         var bytes = SIMD32<UInt8>()
         withUnsafeMutableBytes(of: &bytes) { result in
@@ -55,7 +55,7 @@ public struct SHA256: Sendable {
     }
 
     /// The digest of some bytes.
-    public static func digest(of bytes: [UInt8]) -> Digest {
+    package static func digest(of bytes: [UInt8]) -> Digest {
         var hash = SHA256()
         hash.update(bytes)
         return hash.digest

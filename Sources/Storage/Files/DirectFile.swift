@@ -11,20 +11,20 @@ import SystemPackage
 /// cannot do that, blocks are dropped from the page cache once they are read.
 ///
 /// Use it for bytes of which the operating system should keep no copy. Any number of threads may read at once.
-public final class DirectFile: Sendable {
+package final class DirectFile: Sendable {
     /// Offsets in the file and addresses in memory are multiples of this many bytes.
-    public static let blockByteCount = DirectReading.blockByteCount
+    package static let blockByteCount = DirectReading.blockByteCount
 
     /// The path that the file was opened with.
-    public let path: FilePath
+    package let path: FilePath
     /// Whether reads bypass the page cache.
-    public let isDirect: Bool
+    package let isDirect: Bool
     private let descriptor: FileDescriptor
 
     /// Opens a mapped file again.
     ///
     /// - Throws: `file.unreadable` if it cannot be opened, or if another file has replaced it.
-    public init(reopening file: borrowing MappedFile) throws {
+    package init(reopening file: borrowing MappedFile) throws {
         let path = file.path
         do {
             (descriptor, isDirect) = try Self.open(path)
@@ -47,7 +47,7 @@ public final class DirectFile: Sendable {
     deinit { try? descriptor.close() }
 
     /// The whole blocks that hold `range`.
-    public static func blocks(of range: Range<Int>) -> Range<Int> {
+    package static func blocks(of range: Range<Int>) -> Range<Int> {
         let start = range.lowerBound / blockByteCount * blockByteCount
         return start..<(range.upperBound + blockByteCount - 1) / blockByteCount * blockByteCount
     }
@@ -58,7 +58,7 @@ public final class DirectFile: Sendable {
     ///   - range: Offsets in the file.
     ///   - memory: Starts at a multiple of `blockByteCount` and has room for the blocks.
     /// - Throws: `file.read-failed` if the disk fails or the file ends before `range` does.
-    public func read(_ range: Range<Int>, into memory: UnsafeMutableRawBufferPointer) throws {
+    package func read(_ range: Range<Int>, into memory: UnsafeMutableRawBufferPointer) throws {
         let blocks = Self.blocks(of: range)
         precondition(memory.count >= blocks.count)
         var done = 0

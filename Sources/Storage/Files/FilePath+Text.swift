@@ -15,7 +15,7 @@ extension String {
     private static let privateBase: UInt32 = 0x10_FE00
 
     /// Creates a text from bytes that need not be UTF-8. `fileNameBytes` returns the same bytes.
-    public init(fileNameBytes bytes: some Collection<UInt8>) {
+    package init(fileNameBytes bytes: some Collection<UInt8>) {
         var text = ""
         var parser = Unicode.UTF8.ForwardParser()
         var input = bytes.makeIterator()
@@ -46,7 +46,7 @@ extension String {
     }
 
     /// The bytes that were passed to `init(fileNameBytes:)`; the UTF-8 of any other text.
-    public var fileNameBytes: [UInt8] {
+    package var fileNameBytes: [UInt8] {
         guard hasPrivateBytes else { return Array(utf8) }
         var bytes: [UInt8] = []
         for scalar in unicodeScalars {
@@ -60,7 +60,7 @@ extension String {
     }
 
     /// The text with U+FFFD in place of bytes that are not UTF-8, as for any text that a model reads.
-    public var repairingFileNameBytes: String {
+    package var repairingFileNameBytes: String {
         hasPrivateBytes ? String(decoding: fileNameBytes, as: UTF8.self) : self
     }
 
@@ -69,7 +69,7 @@ extension String {
 
     /// The text for display: control characters, which a terminal would obey, as `\u{…}`, and bytes that are not UTF-8
     /// as `\xFF`.
-    public var escapingControlCharacters: String {
+    package var escapingControlCharacters: String {
         guard unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             return escapingFileNameBytes
         }
@@ -85,7 +85,7 @@ extension String {
     }
 
     /// The text with bytes that are not UTF-8 as `\xFF`.
-    public var escapingFileNameBytes: String {
+    package var escapingFileNameBytes: String {
         guard hasPrivateBytes else { return self }
         var result = ""
         for scalar in unicodeScalars {
@@ -101,7 +101,7 @@ extension String {
 
 extension FilePath {
     /// Creates a path from a text. Bytes that are not UTF-8 are encoded as by `String.init(fileNameBytes:)`.
-    public init(text: String) {
+    package init(text: String) {
         let bytes = text.fileNameBytes.map { CChar(bitPattern: $0) }
         self = (bytes + [0]).withUnsafeBufferPointer { bytes in
             bytes.baseAddress.map { FilePath(platformString: $0) } ?? FilePath()
@@ -109,16 +109,16 @@ extension FilePath {
     }
 
     /// The path as a text; `init(text:)` restores the path.
-    public var text: String {
+    package var text: String {
         withPlatformString { String(fileNameBytes: UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
     }
 
     /// The path for display, on one line.
-    public var readable: String { text.escapingControlCharacters }
+    package var readable: String { text.escapingControlCharacters }
 
     /// The last component as a text; empty if there is none.
-    public var name: String { lastComponent.map { FilePath(root: nil, [$0]).text } ?? "" }
+    package var name: String { lastComponent.map { FilePath(root: nil, [$0]).text } ?? "" }
 
     /// The path of a file in this folder.
-    public func appending(fileNamed name: String) -> FilePath { pushing(FilePath(text: name)) }
+    package func appending(fileNamed name: String) -> FilePath { pushing(FilePath(text: name)) }
 }

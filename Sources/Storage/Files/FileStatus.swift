@@ -48,4 +48,4 @@ struct FileStatus {
 }
 
 /// Whether `path` is a folder or leads to one by links.
-public func isFolder(_ path: FilePath) -> Bool { (try? FileStatus(of: path))?.kind == .folder }
+package func isFolder(_ path: FilePath) -> Bool { (try? FileStatus(of: path))?.kind == .folder }

@@ -3,22 +3,22 @@ import SystemPackage
 /// The files that a command reads, so that its output replaces none of them.
 ///
 /// Files are identified by device and inode: links, hard links and other spellings of a name are the same file.
-public struct InputFiles {
+package struct InputFiles {
     private var files: Set<FileIdentity> = []
     private var folders: [(identity: FileIdentity, reads: (String) -> Bool)] = []
 
     /// No files.
-    public init() {}
+    package init() {}
 
     /// Adds a file. A missing file is ignored: reading it will fail.
-    public mutating func add(file: FilePath) {
+    package mutating func add(file: FilePath) {
         if let status = try? FileStatus(of: file) { files.insert(status.identity) }
     }
 
     /// Adds a folder.
     ///
     /// - Parameter reads: Whether the command would read a file of this name in the folder.
-    public mutating func add(folder: FilePath, reading reads: @escaping (String) -> Bool) {
+    package mutating func add(folder: FilePath, reading reads: @escaping (String) -> Bool) {
         if let status = try? FileStatus(of: folder) { folders.append((status.identity, reads)) }
     }
 
@@ -26,7 +26,7 @@ public struct InputFiles {
     ///
     /// - Throws: `file.output-is-input` if the output is an input file, an input folder, or in an input folder under a
     ///   name that is read; `file.cannot-create` as `OutputDestination` does.
-    public func requireApart(_ output: FilePath) throws {
+    package func requireApart(_ output: FilePath) throws {
         let destination = try OutputDestination(output)
         guard !destination.isStream else { return }
         if let existing = destination.existing {

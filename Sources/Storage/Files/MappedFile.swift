@@ -14,9 +14,9 @@ import SystemPackage
 ///
 /// If the file is truncated or its disk fails while it is mapped, the caller gets an error instead of SIGBUS: see
 /// `withBytes`.
-public struct MappedFile: ~Copyable, Sendable {
+package struct MappedFile: ~Copyable, Sendable {
     /// How the caller will use a range of the file.
-    public enum Advice: Sendable {
+    package enum Advice: Sendable {
         /// Reads it from front to back.
         case sequential
         /// Reads it in no particular order.
@@ -30,9 +30,9 @@ public struct MappedFile: ~Copyable, Sendable {
     }
 
     /// The path that the file was opened with.
-    public let path: FilePath
+    package let path: FilePath
     /// The size of the file in bytes.
-    public let byteCount: Int
+    package let byteCount: Int
     /// Which file it is, whatever its name.
     let identity: FileIdentity
     /// Whether the bytes were copied to memory, because the file cannot be mapped.
@@ -44,7 +44,7 @@ public struct MappedFile: ~Copyable, Sendable {
     ///
     /// - Throws: `file.not-found`; `file.unreadable` if it is not a regular file or there is no memory for it;
     ///   `file.read-failed` if it cannot be mapped and reading it fails.
-    public init(path: FilePath) throws { try self.init(path: path, map: Self.systemMapping) }
+    package init(path: FilePath) throws { try self.init(path: path, map: Self.systemMapping) }
 
     /// Maps a file, given its size and the flags and descriptor of `mmap`. A parameter so that tests can refuse.
     typealias Mapping = @Sendable (Int, Int32, Int32) -> UnsafeMutableRawPointer?
@@ -137,7 +137,7 @@ public struct MappedFile: ~Copyable, Sendable {
     /// `file.read-failed`.
     ///
     /// - Throws: `file.truncated` if the range is not inside the file, `file.read-failed`, and what `body` throws.
-    public func withBytes<Result: ~Copyable>(
+    package func withBytes<Result: ~Copyable>(
         _ range: Range<Int>, _ body: (RawSpan) throws -> Result
     ) throws -> Result {
         guard range.lowerBound >= 0, range.upperBound <= byteCount else {
@@ -163,7 +163,7 @@ public struct MappedFile: ~Copyable, Sendable {
     /// checksum of the bytes, call this after using them. Costs a system call.
     ///
     /// - Throws: `file.read-failed`.
-    public func checkLength(for range: Range<Int>) throws {
+    package func checkLength(for range: Range<Int>) throws {
         guard !isCopy, let size = sizeNow, size < range.upperBound else { return }
         throw readFailure(max(size, range.lowerBound)..<range.upperBound)
     }
@@ -195,7 +195,7 @@ public struct MappedFile: ~Copyable, Sendable {
     }
 
     /// Tells the operating system how a range of the file will be used. Bytes outside the file are ignored.
-    public func advise(_ advice: Advice, _ range: Range<Int>) {
+    package func advise(_ advice: Advice, _ range: Range<Int>) {
         // The pages of a copy cannot be read again once they are dropped.
         guard let base = mapping?.bytes.baseAddress, !isCopy else { return }
         let pageSize = PageAdvice.pageByteCount

@@ -9,15 +9,15 @@ import Platform
 /// Memory in whole pages, released with its owner. A page takes up memory once it is first written.
 ///
 /// Callers ensure that no two threads use the same bytes at once.
-public final class PageMemory: @unchecked Sendable {
+package final class PageMemory: @unchecked Sendable {
     /// The size in bytes.
-    public let byteCount: Int
+    package let byteCount: Int
     private let base: UnsafeMutableRawPointer
 
     /// Reserves memory.
     ///
     /// - Throws: `memory.exhausted` if the system has not enough.
-    public init(byteCount: Int) throws {
+    package init(byteCount: Int) throws {
         let size = max(byteCount, 1)
         let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         guard let memory, memory != MAP_FAILED else {
@@ -34,13 +34,13 @@ public final class PageMemory: @unchecked Sendable {
     deinit { munmap(base, max(byteCount, 1)) }
 
     /// The bytes of a range, for a caller that is the only one to use them.
-    public func bytes(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
+    package func bytes(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
         precondition(range.lowerBound >= 0 && range.upperBound <= byteCount)
         return UnsafeMutableRawBufferPointer(start: base + range.lowerBound, count: range.count)
     }
 
     /// Lends the bytes of a range.
-    public func withBytes<Result: ~Copyable>(
+    package func withBytes<Result: ~Copyable>(
         _ range: Range<Int>, _ body: (RawSpan) throws -> Result
     ) rethrows -> Result {
         try body(UnsafeRawBufferPointer(bytes(range)).bytes)

@@ -7,14 +7,14 @@ extension PVITError.Code {
 
 extension JSONValue {
     /// The deepest nesting that is read.
-    public static let maximumDepth = 128
+    package static let maximumDepth = 128
 
     /// Reads a JSON text (RFC 8259, UTF-8). A leading byte order mark is skipped.
     ///
     /// - Parameter dialect: The extensions of standard JSON to read.
     /// - Throws: `json.invalid` with the byte offset for invalid JSON, for nesting beyond `maximumDepth` and for lone
     ///   surrogates; `json.duplicate-key` for a key that occurs twice in an object.
-    public init(parsing text: [UInt8], dialect: JSONDialect = .standard) throws {
+    package init(parsing text: [UInt8], dialect: JSONDialect = .standard) throws {
         var reader = JSONReader(text, dialect: dialect)
         self = try reader.readValue()
         try reader.finish()
@@ -22,7 +22,7 @@ extension JSONValue {
 }
 
 /// The variants of JSON that are read.
-public enum JSONDialect: Sendable {
+package enum JSONDialect: Sendable {
     /// RFC 8259.
     case standard
     /// What Python's `json` module writes: also the numbers `NaN`, `Infinity` and `-Infinity`.

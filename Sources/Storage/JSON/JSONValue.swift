@@ -1,5 +1,5 @@
 /// A JSON text as a value (RFC 8259). Objects keep the order of their members.
-public enum JSONValue: Sendable, Equatable {
+package enum JSONValue: Sendable, Equatable {
     /// `null`.
     case null
     /// `true` or `false`.
@@ -16,9 +16,9 @@ public enum JSONValue: Sendable, Equatable {
     case object(JSONObject)
 
     /// The boolean, or nil.
-    public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    package var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
     /// The whole number, or nil. A number such as `1e3` or `4.0` counts as whole.
-    public var integer: Int? {
+    package var integer: Int? {
         switch self {
         case .integer(let value): value
         case .number(let value): Int(exactly: value)
@@ -26,7 +26,7 @@ public enum JSONValue: Sendable, Equatable {
         }
     }
     /// The number, or nil.
-    public var double: Double? {
+    package var double: Double? {
         switch self {
         case .integer(let value): Double(value)
         case .number(let value): value
@@ -34,36 +34,36 @@ public enum JSONValue: Sendable, Equatable {
         }
     }
     /// The string, or nil.
-    public var string: String? { if case .string(let value) = self { value } else { nil } }
+    package var string: String? { if case .string(let value) = self { value } else { nil } }
     /// The array, or nil.
-    public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    package var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
     /// The object, or nil.
-    public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
+    package var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
 
     /// The member called `key` of an object; nil if this is not an object or has no such member.
-    public subscript(key: String) -> JSONValue? { object?[key] }
+    package subscript(key: String) -> JSONValue? { object?[key] }
 }
 
 /// The members of a JSON object in their order. No key occurs twice; keys are compared by their bytes, as RFC 8259
 /// compares names.
-public struct JSONObject: Sendable, Equatable {
+package struct JSONObject: Sendable, Equatable {
     /// A key and its value.
-    public struct Member: Sendable, Equatable {
+    package struct Member: Sendable, Equatable {
         /// The key.
-        public let key: String
+        package let key: String
         /// The value.
-        public var value: JSONValue
+        package var value: JSONValue
     }
 
     /// The members in their order.
-    public private(set) var members: [Member] = []
+    package private(set) var members: [Member] = []
     private var indices: [ExactText: Int] = [:]
 
     /// Creates an object without members.
-    public init() {}
+    package init() {}
 
     /// The value of a key; setting appends or replaces, and nil removes (in linear time).
-    public subscript(key: String) -> JSONValue? {
+    package subscript(key: String) -> JSONValue? {
         get { indices[ExactText(key)].map { members[$0].value } }
         set {
             switch (indices[ExactText(key)], newValue) {
@@ -92,7 +92,7 @@ public struct JSONObject: Sendable, Equatable {
 
 extension JSONObject: ExpressibleByDictionaryLiteral {
     /// Creates an object from a literal. The last of equal keys counts.
-    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+    package init(dictionaryLiteral elements: (String, JSONValue)...) {
         for (key, value) in elements { self[key] = value }
     }
 }
@@ -101,17 +101,17 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
     ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
     /// A string.
-    public init(stringLiteral value: String) { self = .string(value) }
+    package init(stringLiteral value: String) { self = .string(value) }
     /// A whole number.
-    public init(integerLiteral value: Int) { self = .integer(value) }
+    package init(integerLiteral value: Int) { self = .integer(value) }
     /// A number.
-    public init(floatLiteral value: Double) { self = .number(value) }
+    package init(floatLiteral value: Double) { self = .number(value) }
     /// A boolean.
-    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
     /// An array.
-    public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     /// An object. The last of equal keys counts.
-    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+    package init(dictionaryLiteral elements: (String, JSONValue)...) {
         var object = JSONObject()
         for (key, value) in elements { object[key] = value }
         self = .object(object)

@@ -4,7 +4,7 @@ extension JSONValue {
     /// JSON cannot express infinity and NaN. They are written as `transformers` does: `{"__float__": "Infinity"}`.
     ///
     /// - Parameter indentation: The number of spaces for each level; nil for one line without spaces.
-    public func encoded(indentation: Int? = nil) -> [UInt8] {
+    package func encoded(indentation: Int? = nil) -> [UInt8] {
         var output: [UInt8] = []
         write(into: &output, indentation: indentation, level: 0)
         return output

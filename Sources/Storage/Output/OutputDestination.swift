@@ -11,13 +11,13 @@ import SystemPackage
 ///
 /// Symbolic links are followed, even to a file that does not exist yet: the file that a link leads to is replaced, and
 /// the link stays. Devices and pipes are written to and never replaced.
-public struct OutputDestination {
+package struct OutputDestination {
     /// The name that the user gave.
-    public let name: FilePath
+    package let name: FilePath
     /// The path behind all links.
-    public let path: FilePath
+    package let path: FilePath
     /// Whether the bytes go to a device or a pipe, front to back, instead of into a new file.
-    public let isStream: Bool
+    package let isStream: Bool
     /// The file that exists already, if any.
     let existing: FileStatus?
 
@@ -27,7 +27,7 @@ public struct OutputDestination {
     /// Examines a name without opening or creating anything.
     ///
     /// - Throws: `file.cannot-create` for a block device, a socket, links that form a circle, and an impossible name.
-    public init(_ name: FilePath) throws {
+    package init(_ name: FilePath) throws {
         var path = name
         var linkCount = 0
         var leadsToOpenFile = false
@@ -61,7 +61,7 @@ public struct OutputDestination {
     }
 
     /// The folder in which the output's files are created; nil for a stream.
-    public var folder: FilePath? { isStream ? nil : path.parentFolder }
+    package var folder: FilePath? { isStream ? nil : path.parentFolder }
 
     /// Throws if it is known already that a finished file cannot get this name.
     ///
@@ -101,7 +101,7 @@ public struct OutputDestination {
 
 extension FilePath {
     /// The folder that holds this file; `.` for a bare name.
-    public var parentFolder: FilePath {
+    package var parentFolder: FilePath {
         let parent = removingLastComponent()
         return parent.isEmpty ? "." : parent
     }

@@ -18,11 +18,11 @@ import SystemPackage
 ///
 /// Appended bytes are sent to the disk in large chunks, so that it writes while the next bytes are computed, and not
 /// only in `commit`.
-public struct OutputFile: ~Copyable {
+package struct OutputFile: ~Copyable {
     /// The name that the user gave the file.
-    public var path: FilePath { destination.name }
+    package var path: FilePath { destination.name }
     /// The number of bytes written so far.
-    public private(set) var byteCount: UInt64 = 0
+    package private(set) var byteCount: UInt64 = 0
     /// How many bytes are appended before they are sent to the disk.
     private static let writeBackByteCount: UInt64 = 32 << 20
     private let destination: OutputDestination
@@ -35,7 +35,7 @@ public struct OutputFile: ~Copyable {
     ///
     /// - Throws: `file.cannot-create` if the folder is missing or not writable, or if `path` is a folder or anything
     ///   else that can neither be replaced nor written to.
-    public init(path: FilePath) throws { try self.init(path: path, usingUnnamedFiles: true) }
+    package init(path: FilePath) throws { try self.init(path: path, usingUnnamedFiles: true) }
 
     /// - Parameter usingUnnamedFiles: Whether to try an unnamed file first.
     init(path: FilePath, usingUnnamedFiles: Bool) throws {
@@ -79,7 +79,7 @@ public struct OutputFile: ~Copyable {
     /// Appends bytes.
     ///
     /// - Throws: `file.write-failed`, for example on a full disk.
-    public mutating func append(_ bytes: RawSpan) throws {
+    package mutating func append(_ bytes: RawSpan) throws {
         let count = bytes.byteCount
         do {
             _ = try bytes.withUnsafeBytes { bytes in
@@ -94,14 +94,14 @@ public struct OutputFile: ~Copyable {
     }
 
     /// Appends bytes.
-    public mutating func append(_ bytes: [UInt8]) throws {
+    package mutating func append(_ bytes: [UInt8]) throws {
         try append(bytes.span.bytes)
     }
 
     /// Flushes the file to the disk and gives it its name.
     ///
     /// - Throws: `file.write-failed` or `file.cannot-create`; an earlier file of that name is then untouched.
-    public consuming func commit() throws {
+    package consuming func commit() throws {
         guard !destination.isStream else { return }
         try flush()
         // The name may have been taken since then; only a regular file is replaced.

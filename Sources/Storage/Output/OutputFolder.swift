@@ -15,11 +15,11 @@ import SystemPackage
 ///
 /// An empty folder that cannot be replaced, because it is the root of a mounted disk or the current folder, is filled
 /// instead: the hidden folder is created inside, and the finished files are moved up one by one.
-public struct OutputFolder: ~Copyable {
+package struct OutputFolder: ~Copyable {
     /// The name that the user gave the folder.
-    public let path: FilePath
+    package let path: FilePath
     /// The folder in which to create the files that are passed to `add`.
-    public let workingPath: FilePath
+    package let workingPath: FilePath
     /// The final path of the folder.
     private let target: FilePath
     /// Whether the finished files are moved into an existing folder instead of replacing it.
@@ -31,7 +31,7 @@ public struct OutputFolder: ~Copyable {
     ///
     /// - Throws: `file.cannot-create` if anything but an empty folder has this name, or if the parent folder is missing
     ///   or not writable.
-    public init(path: FilePath) throws {
+    package init(path: FilePath) throws {
         let destination = try OutputDestination(path)
         try Self.checkVacant(destination)
         let target = try Self.target(of: destination)
@@ -60,12 +60,12 @@ public struct OutputFolder: ~Copyable {
     }
 
     /// Adds a finished file that was created in `workingPath`. It gets its name in `commit`.
-    public mutating func add(_ file: consuming OutputFile) {
+    package mutating func add(_ file: consuming OutputFile) {
         files.append(PendingFile(file))
     }
 
     /// Adds a small file.
-    public mutating func add(name: String, bytes: [UInt8]) throws {
+    package mutating func add(name: String, bytes: [UInt8]) throws {
         var file = try OutputFile(path: workingPath.appending(fileNamed: name))
         try file.append(bytes)
         add(file)
@@ -74,7 +74,7 @@ public struct OutputFolder: ~Copyable {
     /// Flushes everything to the disk and gives the folder its name.
     ///
     /// - Throws: `file.write-failed` or `file.cannot-create`; the name is then as it was before.
-    public consuming func commit() throws {
+    package consuming func commit() throws {
         for file in files { try file.commit() }
         flushFolder(workingPath)
         if fillsExisting {
@@ -170,7 +170,7 @@ private final class PendingFile {
 /// The names in a folder without `.` and `..`, as `FilePath.text` has them, in the order of their UTF-8 bytes.
 ///
 /// - Throws: `file.not-found` or `file.unreadable`.
-public func folderEntries(_ folder: FilePath) throws -> [String] {
+package func folderEntries(_ folder: FilePath) throws -> [String] {
     guard let stream = folder.withPlatformString({ opendir($0) }) else {
         let error = Errno(rawValue: errno)
         if error == .noSuchFileOrDirectory {

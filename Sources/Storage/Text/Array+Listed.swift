@@ -1,6 +1,6 @@
 extension [String] {
     /// The first few elements for an error message: `a, b, c and 12 more`.
-    public func listed(_ limit: Int = 5) -> String {
+    package func listed(_ limit: Int = 5) -> String {
         let shown = prefix(limit).joined(separator: ", ")
         return count > limit ? "\(shown) and \(count - limit) more" : shown
     }

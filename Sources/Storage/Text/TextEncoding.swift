@@ -1,5 +1,5 @@
 /// The encoding of a text, recognised by its first bytes.
-public enum TextEncoding: String, Sendable {
+package enum TextEncoding: String, Sendable {
     /// UTF-8, or anything else that is not recognised.
     case utf8 = "UTF-8"
     /// 16-bit code units, as some Windows programs write.
@@ -13,7 +13,7 @@ public enum TextEncoding: String, Sendable {
     private static let sampleByteCount = 64
 
     /// Recognises the encoding by a byte order mark, or by the zero bytes that plain text has in wide encodings.
-    public init(of bytes: [UInt8]) {
+    package init(of bytes: [UInt8]) {
         let sample = bytes.prefix(Self.sampleByteCount)
         if sample.starts(with: [0xFF, 0xFE, 0, 0]) || sample.starts(with: [0, 0, 0xFE, 0xFF]) {
             self = .utf32
@@ -37,7 +37,7 @@ public enum TextEncoding: String, Sendable {
     }
 
     /// The bytes of a UTF-8 text without a leading byte order mark.
-    public static func withoutMark(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
+    package static func withoutMark(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
         bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes[...]
     }
 
@@ -45,7 +45,7 @@ public enum TextEncoding: String, Sendable {
     var remedy: String { "convert it: iconv -f \(rawValue) -t UTF-8 OLD > NEW" }
 
     /// Throws `text.encoding` for a text in UTF-16 or UTF-32.
-    public static func requireUTF8(_ bytes: [UInt8]) throws {
+    package static func requireUTF8(_ bytes: [UInt8]) throws {
         let encoding = Self(of: bytes)
         guard encoding != .utf8 else { return }
         throw PVITError(

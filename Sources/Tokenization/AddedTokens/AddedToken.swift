@@ -1,24 +1,24 @@
 import Tensors
 
 /// A token that is found in the text before the model encodes the rest.
-public struct AddedToken: Sendable, Hashable {
+package struct AddedToken: Sendable, Hashable {
     /// Its id.
-    public var id: TokenID
+    package var id: TokenID
     /// Its text.
-    public var content: String
+    package var content: String
     /// Whether it is only found as a whole word.
-    public var singleWord: Bool
+    package var singleWord: Bool
     /// Whether it strips the white space before it.
-    public var stripsLeft: Bool
+    package var stripsLeft: Bool
     /// Whether it strips the white space after it.
-    public var stripsRight: Bool
+    package var stripsRight: Bool
     /// Whether it is searched for in the normalized text.
-    public var isNormalized: Bool
+    package var isNormalized: Bool
     /// Whether it is a special token, which can be left out of decoded text.
-    public var isSpecial: Bool
+    package var isSpecial: Bool
 
     /// Creates a token.
-    public init(
+    package init(
         id: TokenID, content: String, singleWord: Bool = false, stripsLeft: Bool = false, stripsRight: Bool = false,
         isNormalized: Bool = false, isSpecial: Bool = false
     ) {

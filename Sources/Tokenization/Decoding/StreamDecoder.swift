@@ -6,7 +6,7 @@ import Tensors
 /// Text is returned as soon as it is final. Two decoders let later tokens change earlier text and therefore delay it:
 /// `ByteFallback` of a tokenizer.json delays a run of byte tokens until the run ends, and the legacy SentencePiece
 /// convention, if special tokens are kept, delays text until the next special token or the end.
-public struct StreamDecoder: Sendable {
+package struct StreamDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipSpecial: Bool
     // At most one of these is not nil. An enum could not be mutated in place.
@@ -35,7 +35,7 @@ public struct StreamDecoder: Sendable {
     }
 
     /// Takes ids whose text the caller knows already. From here on the decoder returns what further ids add to it.
-    public mutating func skip(_ ids: some Sequence<TokenID>) {
+    package mutating func skip(_ ids: some Sequence<TokenID>) {
         var output: [UInt8] = []
         for id in ids {
             decode(id, to: &output)
@@ -47,14 +47,14 @@ public struct StreamDecoder: Sendable {
     }
 
     /// Takes the next id and returns the text that has become final. Ids outside the vocabulary are skipped.
-    public mutating func append(_ id: TokenID) -> String {
+    package mutating func append(_ id: TokenID) -> String {
         var output: [UInt8] = []
         append(id, to: &output)
         return String(decoding: output, as: UTF8.self)
     }
 
     /// Returns the rest of the text. Call this once, after the last id.
-    public mutating func finish() -> String {
+    package mutating func finish() -> String {
         var output: [UInt8] = []
         finish(into: &output)
         return String(decoding: output, as: UTF8.self)

@@ -1,5 +1,5 @@
 /// Where a SentencePiece tokenizer puts and removes dummy prefixes.
-public enum SentencePieceConvention: Sendable {
+package enum SentencePieceConvention: Sendable {
     /// That of the `sentencepiece` library.
     case sentencePiece
     /// That of `LlamaTokenizer` of `transformers` 4.33 and of its "legacy" mode: each segment between added tokens has

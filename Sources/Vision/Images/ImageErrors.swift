@@ -3,15 +3,15 @@ import Storage
 /// The errors of image files.
 extension PVITError.Code {
     /// The file is not an image in a supported format.
-    public static let imageFormat = Self("image.format", .badData)
+    package static let imageFormat = Self("image.format", .badData)
     /// The file is truncated, or its content contradicts its format.
-    public static let imageDamaged = Self("image.damaged", .badData)
+    package static let imageDamaged = Self("image.damaged", .badData)
     /// The image, or the size to resize it to, exceeds the limits.
-    public static let imageTooLarge = Self("image.too-large", .badData)
+    package static let imageTooLarge = Self("image.too-large", .badData)
     /// Decoding the image would exceed the memory limit.
-    public static let imageMemory = Self("image.memory", .usage)
+    package static let imageMemory = Self("image.memory", .usage)
     /// A width or height is not positive, or does not match the number of samples.
-    public static let imageSize = Self("image.size", .badData)
+    package static let imageSize = Self("image.size", .badData)
 }
 
 extension PVITError {

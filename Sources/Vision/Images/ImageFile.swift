@@ -5,9 +5,9 @@ import SystemPackage
 ///
 /// The format is recognized by the content. Transparency, EXIF orientation, color profiles and gamma are ignored. Of an
 /// animation, the first frame is read.
-public struct ImageFile: ~Copyable {
+package struct ImageFile: ~Copyable {
     /// The header of the file.
-    public let header: ImageHeader
+    package let header: ImageHeader
     private let file: MappedFile
 
     /// The number of bytes to use before their pages are dropped.
@@ -16,7 +16,7 @@ public struct ImageFile: ~Copyable {
     /// Opens a file and reads its header.
     ///
     /// - Throws: `image.format`, `image.damaged`, `image.too-large`; `file.not-found`, `file.unreadable`.
-    public init(path: FilePath) throws {
+    package init(path: FilePath) throws {
         let file = try MappedFile(path: path)
         var header = try Self.read(file) { try ImageHeader(of: $0, passed: $1) }
         header.path = path
@@ -28,7 +28,7 @@ public struct ImageFile: ~Copyable {
     ///
     /// - Parameter row: Called with the RGB samples of each row, from top to bottom.
     /// - Throws: `image.damaged`, and the errors of `row`.
-    public func readRows(_ row: (Span<UInt8>) throws -> Void) throws {
+    package func readRows(_ row: (Span<UInt8>) throws -> Void) throws {
         try Self.read(file) { bytes, passed in
             try ImageFormat.decoder(of: bytes).decode(bytes, passed: passed, row: row)
         }

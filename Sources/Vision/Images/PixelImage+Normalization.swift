@@ -2,7 +2,7 @@ import Architectures
 
 extension PixelImage {
     /// The samples as planes `[3, height, width]` of f32: `(sample / 255 - mean) / standardDeviation`.
-    public func normalizedPlanes(_ statistics: ChannelStatistics = .clip) -> [Float] {
+    package func normalizedPlanes(_ statistics: ChannelStatistics = .clip) -> [Float] {
         let planeCount = width * height
         return [Float](unsafeUninitializedCapacity: 3 * planeCount) { planes, count in
             pixels.withUnsafeBufferPointer { pixels in

@@ -3,7 +3,7 @@ import Tokenization
 
 extension PVITError.Code {
     /// The tokenizer cannot be written in the other format.
-    public static let exportTokenizer = Self("export.tokenizer", .badData)
+    package static let exportTokenizer = Self("export.tokenizer", .badData)
 }
 
 /// Converts the tokenizer of a checkpoint to the metadata of a GGUF file.
