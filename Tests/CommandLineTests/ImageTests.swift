@@ -7,7 +7,7 @@ import Testing
 @Suite("Images on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct ImageTests {
     private static let fixtures = CommandLineRunner.packageRoot.appending("Tests/PVITModelTests/Fixtures")
-    private static let images = fixtures.appending("images").string
+    private static let images = SharedFixtures.path("photos")
 
     private static func image(_ name: String) -> String { "\(images)/\(name).jpg" }
 
