@@ -114,7 +114,7 @@ struct LayerTests {
     }
 
     @Test(
-        "in float products of many tokens, a token's result does not depend on the others",
+        "in float products of many tokens, a token's result does not depend on the others", .slow,
         arguments: InstructionSet.all)
     func manyTokens(set: InstructionSet) {
         var random = RepeatableRandom(seed: 6)

@@ -102,7 +102,7 @@ struct QuantizedProductTests {
     }
 
     @Test(
-        "in products of many tokens, a token's result does not depend on the others",
+        "in products of many tokens, a token's result does not depend on the others", .slow,
         arguments: InstructionSet.all)
     func tokens(set: InstructionSet) {
         var random = RepeatableRandom(seed: 3)

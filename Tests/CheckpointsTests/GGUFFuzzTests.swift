@@ -6,7 +6,7 @@ import Tensors
 import Testing
 import TestSupport
 
-@Suite("Damaged GGUF files")
+@Suite("Damaged GGUF files", .slow)
 struct GGUFFuzzTests {
     private static let numbers: [UInt64] = [
         0, 1, 2, 31, 33, 255, 65536, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 32, 1 << 59, 1 << 60, 1 << 62,

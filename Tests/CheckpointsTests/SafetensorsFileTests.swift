@@ -3,6 +3,7 @@ import CheckpointTestSupport
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @Suite("Safetensors files")
@@ -101,7 +102,7 @@ struct SafetensorsFileTests {
         #expect(try #require(throws: PVITError.self) { try SafetensorsFile(path: page) }.code == .webPage)
     }
 
-    @Test("a header with a hundred thousand tensors is read")
+    @Test("a header with a hundred thousand tensors is read", .slow)
     func manyTensors() throws {
         let count = 100_000
         var header = "{"

@@ -3,9 +3,10 @@ import CheckpointTestSupport
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
-@Suite("Damaged checkpoints")
+@Suite("Damaged checkpoints", .slow)
 struct SafetensorsFuzzTests {
     private static let seeds = [
         safetensorsBytes(

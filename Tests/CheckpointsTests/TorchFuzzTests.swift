@@ -11,7 +11,7 @@ import TestSupport
 /// Random changes of real files. Nothing is expected but that reading ends with tensors or with a `PVITError`.
 ///
 /// The environment variable PVIT_FUZZ_SECONDS lets the search go on for longer.
-@Suite("Random PyTorch files")
+@Suite("Random PyTorch files", .slow)
 struct TorchFuzzTests {
     /// Calls `body` with seeds, at least `count` times, and then until the time that the environment gives is over.
     private func repeatedly(_ count: UInt64, _ body: (UInt64) throws -> Void) throws {

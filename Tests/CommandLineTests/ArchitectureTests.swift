@@ -1,9 +1,11 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Models that cannot run, and contexts beyond the trained length", .enabled(if: GeneratedFixtures.arePresent))
+@Suite(
+    "Models that cannot run, and contexts beyond the trained length", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct ArchitectureTests {
     /// A small model with changes to its configuration.
     private func model(_ changes: [String: Any], in folder: TemporaryFolder) throws -> String {

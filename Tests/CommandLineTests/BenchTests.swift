@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Benchmarks on the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Benchmarks on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct BenchTests {
     @Test("bench needs no tokenizer")
     func withoutTokenizer() throws {

@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Inputs of the wrong kind", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Inputs of the wrong kind", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct CheckpointInPlaceOfContainerTests {
     private let model = GeneratedFixtures.path("mini-llama-gqa").string
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Conversations on a pseudo-terminal. The history file tells which messages the program received.
-@Suite("Conversations on a terminal", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Conversations on a terminal", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct ConversationTests {
     private let folder: TemporaryFolder
     private var history: String { folder.path.appending("history").string }

@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Damaged files and failing disks", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Damaged files and failing disks", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct DamageTests {
     @Test("a truncated container gives a one-line error and status 65, wherever it is cut")
     func truncated() throws {

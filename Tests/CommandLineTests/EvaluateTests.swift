@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Evaluation on the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Evaluation on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct EvaluateTests {
     private static let comparison = """
         import json, sys, numpy as np

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("Large and rotated images on the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Large and rotated images on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct LargeImageTests {
     private static let fixtures = CommandLineRunner.packageRoot.appending("Tests")
     private static let photo = SharedFixtures.path("photos/0024.jpg")

@@ -1,8 +1,9 @@
 import CheckpointTestSupport
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("A memory budget on the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("A memory budget on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct MemoryTests {
     @Test("a budget that is too small is a usage error that names a sufficient one")
     func tooSmall() throws {

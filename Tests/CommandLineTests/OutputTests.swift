@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Outputs on the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Outputs on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct OutputTests {
     private let folder: TemporaryFolder
 

@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Prompts from standard input", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Prompts from standard input", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct StandardInputTests {
     private func options(_ prompt: String...) throws -> [String] {
         ["run", try Models.path("gqa-q8.pvq"), "--raw", "--max-tokens", "3"] + prompt

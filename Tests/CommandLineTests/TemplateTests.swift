@@ -1,9 +1,10 @@
 import CheckpointTestSupport
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite("Chat templates on the command line", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Chat templates on the command line", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct TemplateTests {
     private func show(_ arguments: [String]) throws -> String {
         let outcome = try CommandLineRunner.run(["run", Models.path("pvit-blind.pvq"), "--show-prompt"] + arguments)

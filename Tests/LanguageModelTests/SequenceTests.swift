@@ -1,12 +1,13 @@
 import Architectures
 import Storage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
 @testable import LanguageModel
 
-@Suite("Several sequences in one pass")
+@Suite("Several sequences in one pass", .slow)
 struct SequenceTests {
     static let stored: [TestModel.Matrices] = [.asStored, .quantized(.q8), .quantized(.q4)]
 

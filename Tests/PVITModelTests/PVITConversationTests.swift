@@ -4,13 +4,14 @@ import LanguageModel
 import ModelTestSupport
 import Storage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 import Vision
 
 @testable import PVITModel
 
-@Suite("Conversations about an image", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Conversations about an image", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
 struct PVITConversationTests {
     private static let region = "<Region><L100><L120><L600><L900></Region>"
     private let options = GenerationOptions(maximumTokens: 4)

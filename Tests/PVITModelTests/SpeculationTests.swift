@@ -4,12 +4,13 @@ import LanguageModel
 import ModelTestSupport
 import Storage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
 @testable import PVITModel
 
-@Suite("Speculation and sliding contexts", .enabled(if: GeneratedFixtures.arePresent))
+@Suite("Speculation and sliding contexts", .slow, .enabled(if: GeneratedFixtures.arePresent))
 struct SpeculationTests {
     private func generator(_ name: String, context: Int = 256) throws -> Generator {
         try Generator(ModelFile.model(name), contextLength: context)

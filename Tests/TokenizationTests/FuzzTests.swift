@@ -7,7 +7,7 @@ import Tokenization
 
 /// Mutates files at random, and reads and uses the results. Every outcome except a working tokenizer or one error ends
 /// the process. `PVIT_FUZZ_SECONDS` sets a running time instead of a fixed number of rounds.
-@Suite("Mutated tokenizer files")
+@Suite("Mutated tokenizer files", .slow)
 struct FuzzTests {
     private static let texts = [
         "", "abc <s>ab</s>  é🚀\n\n1234 it's <|x|> \u{0301}", String(repeating: "ab ", count: 50),

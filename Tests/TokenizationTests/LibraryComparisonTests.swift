@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 import Tokenization
 
-@Suite("Against the sentencepiece and tokenizers libraries", .enabled(if: PythonLibraries.interpreter != nil))
+@Suite("Against the sentencepiece and tokenizers libraries", .slow, .enabled(if: PythonLibraries.interpreter != nil))
 struct LibraryComparisonTests {
     private static let size = 1_000_000
     /// The size of the text, in bytes, for tokenizers whose components other tests cover at full size.
