@@ -4,10 +4,10 @@ extension ComputeEngine {
     /// Attention with one query for each sequence, where keys and values are projections of the same tokens. The result
     /// is that of `attend` for the keys `tokens keyᵀ + b`, with any `b`, and the values `tokens valueᵀ + bias`.
     ///
-    /// Neither keys nor values are computed. Let K and V be a head's rows of `key` and `value`. A score is q·(K t + b) =
-    /// (Kᵀ q)·t + q·b; q·b is the same for all tokens and has no effect on softmax. The weighted sum of V t + bias is V
-    /// times the weighted sum of the tokens, plus bias. So each weight is used once for a sequence and not once for each
-    /// token.
+    /// Neither keys nor values are computed. Let K and V be a head's rows of `key` and `value`. A score is q·(K t + b)
+    /// = (Kᵀ q)·t + q·b; q·b is the same for all tokens and has no effect on softmax. The weighted sum of V t + bias is
+    /// V times the weighted sum of the tokens, plus bias. So each weight is used once for a sequence and not once for
+    /// each token.
     ///
     /// - Parameters:
     ///   - query: `[sequences, heads * width]`.

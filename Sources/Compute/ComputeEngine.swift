@@ -6,8 +6,6 @@ import Parallelism
 ///
 /// An engine runs one computation at a time: only one thread of the program may use it at any moment.
 public final class ComputeEngine {
-    /// The name of the instruction set.
-    public var kernelName: String { String(cString: kernels.name) }
     /// How many threads compute.
     public var threadCount: Int { pool.threadCount }
 

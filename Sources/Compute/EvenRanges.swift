@@ -5,8 +5,8 @@ struct EvenRanges: RandomAccessCollection {
     let startIndex = 0
     let endIndex: Int
 
-    /// Cuts `0..<total` into as few ranges of at most `largest` as possible. The sizes of all but the last are multiples
-    /// of `unit`; so is `largest`.
+    /// Cuts `0..<total` into as few ranges of at most `largest` as possible. The sizes of all but the last are
+    /// multiples of `unit`; so is `largest`.
     init(of total: Int, atMost largest: Int, multipleOf unit: Int = 1) {
         self.total = total
         let count = Swift.max((total + largest - 1) / largest, 1)

@@ -96,8 +96,8 @@ package enum CheckpointDiagnosis {
         let resolved = try checkpoint.resolvingOutputLayer()
         if checkpoint.isTied, !resolved.isTied {
             findings.append(
-                "config.json says tie_word_embeddings, but \(TensorKind.outputName) differs from the embeddings: it is used"
-            )
+                "config.json says tie_word_embeddings, but \(TensorKind.outputName) differs from the embeddings: "
+                    + "it is used")
         }
         if checkpoint.config != nil, let finding = try finding({ _ = try decoder(resolved) }) {
             findings.append(finding)

@@ -204,8 +204,8 @@ extension PVITError {
             .contextFull, "\(positions) positions do not fit the context of \(capacity)",
             remedy: capacity < modelLength
                 ? "shorten the text or ask for a longer context; the model's own is \(modelLength)"
-                : "shorten the text; a longer context is beyond the \(modelLength) positions that the model was made for"
-        )
+                : "shorten the text; a longer context is beyond the \(modelLength) positions that the model was "
+                    + "made for")
     }
 }
 

@@ -88,8 +88,8 @@ package final class Llama {
         }
     }
 
-    /// Reads several sequences in common passes over the weights, each after the positions of its own cache. The results
-    /// of each have the same bits as if it were read alone.
+    /// Reads several sequences in common passes over the weights, each after the positions of its own cache. The
+    /// results of each have the same bits as if it were read alone.
     ///
     /// - Parameters:
     ///   - batch: Different sequences. After an error their caches hold the positions of the passes that succeeded.
@@ -213,8 +213,8 @@ package final class Llama {
         try engine.lookUp(tokens, in: weights.embedding, into: x)
     }
 
-    /// Runs `state.residual`, `[tokens, hidden]`, through all layers. Of the last layer's output only the rows `kept` are
-    /// computed and kept; all of them if it is nil.
+    /// Runs `state.residual`, `[tokens, hidden]`, through all layers. Of the last layer's output only the rows `kept`
+    /// are computed and kept; all of them if it is nil.
     private func runLayers(
         _ whole: LlamaPass, keeping kept: (pass: LlamaPass, rows: [Range<Int>])?, _ trace: HiddenStateTrace?
     ) throws {

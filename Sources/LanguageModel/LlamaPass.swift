@@ -74,8 +74,8 @@ struct LlamaPass {
         let firstPosition: Int
     }
 
-    /// All rows in blocks of at most `size`. Those that attend to most positions come first, so that threads end at about
-    /// the same time.
+    /// All rows in blocks of at most `size`. Those that attend to most positions come first, so that threads end at
+    /// about the same time.
     func blocks(of size: Int) -> [Block] {
         var result: [Block] = []
         for (index, segment) in segments.enumerated() {

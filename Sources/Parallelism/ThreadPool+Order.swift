@@ -1,8 +1,8 @@
 extension ThreadPool {
     /// Computes numbered results on all threads and consumes them in order, one at a time.
     ///
-    /// The thread that computes the result that is due consumes it; `consume` has no thread of its own. Results are begun
-    /// in order, and a bounded number of finished ones is in memory.
+    /// The thread that computes the result that is due consumes it; `consume` has no thread of its own. Results are
+    /// begun in order, and a bounded number of finished ones is in memory.
     ///
     /// - Parameters:
     ///   - count: The number of results.

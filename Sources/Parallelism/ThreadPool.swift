@@ -3,9 +3,9 @@ import Synchronization
 
 /// A fixed set of threads that share loops.
 ///
-/// Threads claim work in chunks, so a thread that the operating system has suspended delays only its current chunk. Idle
-/// threads spin briefly and then sleep; an idle pool uses no processor time. One loop runs at a time, and a loop must not
-/// start another one on the same pool.
+/// Threads claim work in chunks, so a thread that the operating system has suspended delays only its current chunk.
+/// Idle threads spin briefly and then sleep; an idle pool uses no processor time. One loop runs at a time, and a loop
+/// must not start another one on the same pool.
 package final class ThreadPool: Sendable {
     /// How many threads share a loop, including the calling thread.
     package let threadCount: Int

@@ -46,7 +46,8 @@ package final class Tokenizer: Sendable {
     /// The id of the added token with a content. Contents are compared byte by byte.
     package func id(ofAddedToken content: String) -> TokenID? { added.token(withContent: Array(content.utf8))?.id }
 
-    /// The spelling of a token in the vocabulary, such as `▁the`, `Ġthe`, `<0x0A>` or `</s>`; nil outside the vocabulary.
+    /// The spelling of a token in the vocabulary, such as `▁the`, `Ġthe`, `<0x0A>` or `</s>`; nil outside the
+    /// vocabulary.
     package func piece(of id: TokenID) -> String? { pieceBytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
 
     /// Whether a token is one byte of a character that is not in the vocabulary, such as `<0x0A>`.

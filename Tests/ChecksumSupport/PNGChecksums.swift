@@ -1,6 +1,7 @@
 /// The checksums of PNG chunks.
 public enum PNGChecksums {
-    /// Computes the checksums of all chunks anew, so that decoders get past them. Stops at a chunk that exceeds the file.
+    /// Computes the checksums of all chunks anew, so that decoders get past them. Stops at a chunk that exceeds the
+    /// file.
     public static func mend(_ bytes: inout [UInt8]) {
         var start = 8
         while start + 12 <= bytes.count {

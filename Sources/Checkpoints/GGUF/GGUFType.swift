@@ -4,20 +4,20 @@ import Tensors
 ///
 /// A quantized type stores a row as blocks of a fixed number of elements:
 ///
-/// | type    | elements | bytes | block                                                                              |
-/// |---------|----------|-------|------------------------------------------------------------------------------------|
-/// | Q4_0    | 32       | 18    | f16 d, 16 × 2 codes; d (q - 8)                                                      |
-/// | Q4_1    | 32       | 20    | f16 d, f16 m, 16 × 2 codes; d q + m                                                 |
-/// | Q5_0    | 32       | 22    | f16 d, u32 fifth bits, 16 × 2 codes; d (q - 16)                                     |
-/// | Q5_1    | 32       | 24    | f16 d, f16 m, u32 fifth bits, 16 × 2 codes; d q + m                                 |
-/// | Q8_0    | 32       | 34    | f16 d, 32 × i8; d q                                                                 |
-/// | Q2_K    | 256      | 84    | 16 × (4-bit scale, 4-bit minimum), 64 × 4 codes, f16 d, f16 dmin; d s q - dmin m    |
-/// | Q3_K    | 256      | 110   | 32 × 8 high bits, 64 × 4 codes, 16 6-bit scales, f16 d; d s (q - 4)                 |
-/// | Q4_K    | 256      | 144   | f16 d, f16 dmin, 8 × (6-bit scale, 6-bit minimum), 128 × 2 codes; d s q - dmin m    |
-/// | Q5_K    | 256      | 176   | as Q4_K with 32 × 8 high bits in front of the codes                                 |
-/// | Q6_K    | 256      | 210   | 128 × 2 low codes, 64 × 4 high codes, 16 × i8 scale, f16 d; d s (q - 32)            |
-/// | IQ4_NL  | 32       | 18    | as Q4_0 with a codebook of 16 values; d c                                           |
-/// | IQ4_XS  | 256      | 136   | f16 d, 8 6-bit scales, 128 × 2 codes of the same codebook; d (s - 32) c             |
+/// | type   | elements | bytes | block                                                                            |
+/// |--------|----------|-------|----------------------------------------------------------------------------------|
+/// | Q4_0   | 32       | 18    | f16 d, 16 × 2 codes; d (q - 8)                                                   |
+/// | Q4_1   | 32       | 20    | f16 d, f16 m, 16 × 2 codes; d q + m                                              |
+/// | Q5_0   | 32       | 22    | f16 d, u32 fifth bits, 16 × 2 codes; d (q - 16)                                  |
+/// | Q5_1   | 32       | 24    | f16 d, f16 m, u32 fifth bits, 16 × 2 codes; d q + m                              |
+/// | Q8_0   | 32       | 34    | f16 d, 32 × i8; d q                                                              |
+/// | Q2_K   | 256      | 84    | 16 × (4-bit scale, 4-bit minimum), 64 × 4 codes, f16 d, f16 dmin; d s q - dmin m |
+/// | Q3_K   | 256      | 110   | 32 × 8 high bits, 64 × 4 codes, 16 6-bit scales, f16 d; d s (q - 4)              |
+/// | Q4_K   | 256      | 144   | f16 d, f16 dmin, 8 × (6-bit scale, 6-bit minimum), 128 × 2 codes; d s q - dmin m |
+/// | Q5_K   | 256      | 176   | as Q4_K with 32 × 8 high bits in front of the codes                              |
+/// | Q6_K   | 256      | 210   | 128 × 2 low codes, 64 × 4 high codes, 16 × i8 scale, f16 d; d s (q - 32)         |
+/// | IQ4_NL | 32       | 18    | as Q4_0 with a codebook of 16 values; d c                                        |
+/// | IQ4_XS | 256      | 136   | f16 d, 8 6-bit scales, 128 × 2 codes of the same codebook; d (s - 32) c          |
 package enum GGUFType: UInt32, Sendable, Hashable, CaseIterable {
     /// IEEE 754 binary32.
     case f32 = 0

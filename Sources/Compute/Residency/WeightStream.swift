@@ -6,8 +6,8 @@ import Synchronization
 /// Weights in memory of the process's own. Some chunks stay in memory; the others are read ahead of use in each pass
 /// over the layers and dropped after use.
 ///
-/// Two threads read the chunks in the order of a pass, over and over, until `stop` is called. A product takes the chunks
-/// of its matrices, which come next. Chunks that a pass skips, because it ends early, are dropped.
+/// Two threads read the chunks in the order of a pass, over and over, until `stop` is called. A product takes the
+/// chunks of its matrices, which come next. Chunks that a pass skips, because it ends early, are dropped.
 package final class WeightStream: Sendable {
     private enum Job {
         case stream(sequence: Int, chunk: Int, slot: Int)

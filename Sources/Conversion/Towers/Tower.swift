@@ -52,8 +52,8 @@ package struct Tower: Sendable {
         guard tensor.shape.dimensions == [model.hiddenSize, featureWidth] else {
             throw PVITError(
                 .towerMismatch,
-                "the features of the \(kind.title) have the length \(featureWidth), and the model's projection for them "
-                    + "has the shape \(tensor.shape)", file: path, tensor: projection,
+                "the features of the \(kind.title) have the length \(featureWidth), and the model's projection for "
+                    + "them has the shape \(tensor.shape)", file: path, tensor: projection,
                 remedy: "give the \(kind.title) that the model was trained with")
         }
     }

@@ -58,8 +58,7 @@ public final class AnswerPool {
     /// - Parameters:
     ///   - count: The number of slots, at least 1.
     ///   - contextLength: The maximum number of positions in a slot. nil takes the memory plan's, or the length that
-    ///     the
-    ///     model was trained for.
+    ///     the model was trained for.
     ///   - storage: The type of keys and values. nil takes the memory plan's, or `f16`.
     /// - Throws: `model.cache` if contexts of that length are not possible.
     public init(

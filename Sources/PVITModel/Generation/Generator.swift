@@ -21,8 +21,7 @@ public final class Generator {
     ///
     /// - Parameters:
     ///   - contextLength: The maximum number of positions. nil takes the memory plan's, or the length that the model
-    ///     was
-    ///     trained for.
+    ///     was trained for.
     ///   - storage: The type of keys and values. nil takes the memory plan's, or `f16`.
     /// - Throws: `model.cache` if a context of that length is not possible.
     public init(_ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage? = nil) throws {
