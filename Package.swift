@@ -55,7 +55,7 @@ let package = Package(
         .target(
             name: "PVITModel",
             dependencies: [
-                "Architectures", "Compute", "Container", "LanguageModel", "Platform", "Storage", "Tensors",
+                "Architectures", "Compute", "Container", "LanguageModel", "Parallelism", "Platform", "Storage", "Tensors",
                 "Tokenization", "Vision", systemPackage,
             ]),
         .target(

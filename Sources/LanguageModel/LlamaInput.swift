@@ -18,6 +18,14 @@ package enum LlamaInput: Sendable {
         }
     }
 
+    /// Some of the positions.
+    package func slice(_ positions: Range<Int>) -> LlamaInput {
+        switch self {
+        case .tokens(let tokens): .tokens(Array(tokens[positions]))
+        case .embeddings(let embeddings): .embeddings(embeddings.slice(positions))
+        }
+    }
+
     func check(_ configuration: LlamaConfiguration) throws {
         switch self {
         case .tokens(let tokens):
@@ -49,6 +57,9 @@ package struct TokenEmbeddings: Sendable {
     package var values: [Float] { rows.values() }
 
     init(_ rows: Matrix) { self.rows = rows }
+
+    /// Some of the positions, in the same memory.
+    func slice(_ positions: Range<Int>) -> TokenEmbeddings { TokenEmbeddings(rows.slice(positions)) }
 
     func withRow(_ position: Int, _ body: (Span<Float>) throws -> Void) rethrows {
         try rows.withRow(position, body)

@@ -23,13 +23,20 @@ public struct SamplingOptions: Sendable, Hashable {
     public var repetitionPenalty: Double
     /// How many of the last tokens count for the penalty; nil counts all.
     public var repetitionWindow: Int?
+    /// What is subtracted from the logit of every token that was generated already, as OpenAI's API defines it.
+    public var presencePenalty: Double
+    /// What is subtracted from the logit of a token for each time that it was generated, as OpenAI's API defines it.
+    public var frequencyPenalty: Double
+    /// What is added to the logits of tokens.
+    public var logitBias: [TokenID: Double]
     /// What the random numbers depend on.
     public var seed: UInt64
 
     /// Creates options; the defaults draw greedily.
     public init(
         temperature: Double = 0, topK: Int = 0, topP: Double = 1, minP: Double = 0, repetitionPenalty: Double = 1,
-        repetitionWindow: Int? = nil, seed: UInt64 = 0
+        repetitionWindow: Int? = nil, presencePenalty: Double = 0, frequencyPenalty: Double = 0,
+        logitBias: [TokenID: Double] = [:], seed: UInt64 = 0
     ) {
         self.temperature = temperature
         self.topK = topK
@@ -37,6 +44,9 @@ public struct SamplingOptions: Sendable, Hashable {
         self.minP = minP
         self.repetitionPenalty = repetitionPenalty
         self.repetitionWindow = repetitionWindow
+        self.presencePenalty = presencePenalty
+        self.frequencyPenalty = frequencyPenalty
+        self.logitBias = logitBias
         self.seed = seed
     }
 
@@ -53,11 +63,15 @@ public struct SamplingOptions: Sendable, Hashable {
             repetitionPenalty.isFinite && repetitionPenalty > 0,
             "the repetition penalty must be a finite number above 0")
         try require(repetitionWindow ?? 0 >= 0, "the repetition window must be 0 or more")
+        try require(
+            presencePenalty.isFinite && frequencyPenalty.isFinite,
+            "the presence penalty and the frequency penalty must be finite numbers")
+        try require(logitBias.values.allSatisfy(\.isFinite), "a logit bias must be a finite number")
     }
 }
 
-/// Draws tokens: penalty, then top-k, top-p and min-p on the probabilities at temperature 1, then temperature. This is
-/// the order of llama.cpp; each step is defined as `SamplingOptions` says.
+/// Draws tokens: bias and penalties, then top-k, top-p and min-p on the probabilities at temperature 1, then
+/// temperature. This is the order of llama.cpp; each step is defined as `SamplingOptions` says.
 package struct Sampler: Sendable {
     /// A token that may be drawn.
     struct Candidate: Hashable {
@@ -87,31 +101,59 @@ package struct Sampler: Sendable {
     ///
     /// - Parameters:
     ///   - logits: `[vocabulary]`.
-    ///   - history: The tokens so far, the prompt's included, for the repetition penalty.
+    ///   - history: The tokens so far, the prompt's included.
+    ///   - promptCount: How many of them are the prompt's. Only the repetition penalty counts those.
+    ///   - allows: Whether a token may be drawn; nil allows all. If it allows none, all are allowed.
     /// - Throws: `model.not-finite` when no logit is a finite largest one, or any is not a number.
-    package mutating func next(logits: Span<Float>, history: [TokenID]) throws -> TokenID {
-        if options.repetitionPenalty != 1 {
-            adjusted.removeAll(keepingCapacity: true)
-            logits.withUnsafeBufferPointer { adjusted.append(contentsOf: $0) }
-            penalize(history)
-            let copy = adjusted
-            return try draw(copy.span)
-        }
-        return try draw(logits)
+    package mutating func next(
+        logits: Span<Float>, history: [TokenID], promptCount: Int = 0, allows: ((TokenID) -> Bool)? = nil
+    ) throws -> TokenID {
+        let isAdjusted =
+            options.repetitionPenalty != 1 || options.presencePenalty != 0 || options.frequencyPenalty != 0
+            || !options.logitBias.isEmpty
+        guard isAdjusted || allows != nil else { return try draw(logits) }
+        // A logit that is not finite must be an error even where a rule would exclude its token.
+        _ = try Self.argmax(logits)
+        adjusted.removeAll(keepingCapacity: true)
+        logits.withUnsafeBufferPointer { adjusted.append(contentsOf: $0) }
+        for (token, bias) in options.logitBias { adjust(token) { $0 + Float(bias) } }
+        penalize(history, promptCount: promptCount)
+        if let allows { exclude(allows) }
+        let copy = adjusted
+        return try draw(copy.span)
     }
 
-    private mutating func penalize(_ history: [TokenID]) {
-        let penalty = Float(options.repetitionPenalty)
-        for token in Set(history.suffix(options.repetitionWindow ?? history.count)) {
-            guard let index = Int(exactly: token.rawValue), adjusted.indices.contains(index) else { continue }
-            adjusted[index] = adjusted[index] > 0 ? adjusted[index] / penalty : adjusted[index] * penalty
+    private mutating func penalize(_ history: [TokenID], promptCount: Int) {
+        if options.repetitionPenalty != 1 {
+            let penalty = Float(options.repetitionPenalty)
+            for token in Set(history.suffix(options.repetitionWindow ?? history.count)) {
+                adjust(token) { $0 > 0 ? $0 / penalty : $0 * penalty }
+            }
         }
+        if options.presencePenalty != 0 || options.frequencyPenalty != 0 {
+            let counts = history.dropFirst(promptCount).reduce(into: [TokenID: Int]()) { $0[$1, default: 0] += 1 }
+            for (token, count) in counts {
+                let penalty = options.presencePenalty + options.frequencyPenalty * Double(count)
+                adjust(token) { $0 - Float(penalty) }
+            }
+        }
+    }
+
+    private mutating func exclude(_ allows: (TokenID) -> Bool) {
+        let excluded = adjusted.indices.filter { !allows(TokenID(rawValue: Int32($0))) }
+        guard excluded.count < adjusted.count else { return }
+        for index in excluded { adjusted[index] = -.infinity }
+    }
+
+    private mutating func adjust(_ token: TokenID, _ change: (Float) -> Float) {
+        guard let index = Int(exactly: token.rawValue), adjusted.indices.contains(index) else { return }
+        adjusted[index] = change(adjusted[index])
     }
 
     private mutating func draw(_ logits: Span<Float>) throws -> TokenID {
         let best = try Self.argmax(logits)
         if options.temperature == 0 || options.topK == 1 { return TokenID(rawValue: Int32(best)) }
-        let candidates = filtered(logits, largest: logits[best])
+        let candidates = filtered(logits, largest: logits[best]).filter { $0.logit > -.infinity }
         // Weights are relative to the most likely candidate, so nothing overflows.
         let weights = candidates.map { exp(Double($0.logit - logits[best]) / options.temperature) }
         var remaining = random.nextUnit() * weights.reduce(0, +)

@@ -13,24 +13,20 @@ public final class LoadedModel {
     package let container: Container
     /// The decoder.
     package let llama: Llama
+    /// Turns conversations, texts and images into prompts.
+    package internal(set) var prompts: PromptBuilder
     /// The tokenizer.
-    package let tokenizer: Tokenizer
+    package var tokenizer: Tokenizer { prompts.tokenizer }
     /// The tokens that stand for images and regions; nil if this is not a PVIT model.
-    package let pvitTokens: PVITTokens?
+    package var pvitTokens: PVITTokens? { prompts.pvitTokens }
     /// The image encoders; nil unless this is a PVIT model whose container has a vision tower.
     package let vision: PVITVision?
     /// The EOS tokens: those of the model's configuration, its generation configuration and its tokenizer.
-    public let endTokens: Set<TokenID>
+    public var endTokens: Set<TokenID> { prompts.endTokens }
     /// The time that opening took.
     public let loadTime: Duration
     /// The memory plan; nil if the model was opened without a memory request.
     public let memoryPlan: MemoryPlan?
-    /// Whether special tokens are parsed in messages. By default only those that the template writes are, because
-    /// untrusted text could otherwise end a turn or forge one.
-    public var parsesSpecialTokensInMessages = false
-    private var template: Result<ChatTemplate, any Error>
-    /// The special tokens, by the names of the template variables.
-    private let tokenNames: [String: String]
 
     /// Opens a container.
     ///
@@ -50,69 +46,27 @@ public final class LoadedModel {
             let configuration = try LlamaConfiguration(of: container)
             let files = try TokenizerFiles(of: container, metadata)
             let tokenizer = try Tokenizer(files: files)
-            self.tokenizer = tokenizer
             let plan = try memory?.plan(for: configuration, in: container, threadCount: engine.threadCount)
             memoryPlan = plan
             llama = try Llama(
                 configuration, in: container, engine: engine,
                 weights: plan?.weights ?? .mapped, batchSize: plan?.batchSize)
             let pvitTokens = PVITConfiguration.isPVIT(config) ? PVITTokens(of: tokenizer) : nil
-            self.pvitTokens = pvitTokens
             vision =
                 pvitTokens == nil
                 ? nil : try PVITVision(config, hiddenSize: configuration.hiddenSize, in: container, engine: engine)
-            endTokens = Self.endTokens(tokenizer, configuration, metadata)
             let tokenNames = Self.tokenNames(metadata, tokenizer)
-            self.tokenNames = tokenNames
-            template = Result { try Self.template(metadata, config, tokenNames) }
+            prompts = PromptBuilder(
+                tokenizer: tokenizer, pvitTokens: pvitTokens, images: vision?.inputs,
+                endTokens: Self.endTokens(tokenizer, configuration, metadata),
+                vocabularySize: configuration.vocabularySize, decodingByteCount: plan?.decodingByteCount,
+                container: path, tokenNames: tokenNames,
+                template: Result { try Self.template(metadata, config, tokenNames) })
         } catch let error as PVITError {
             throw error.located(file: path)
         }
         self.container = container
         loadTime = clock.now - start
-    }
-
-    /// The chat template.
-    ///
-    /// - Throws: `chat.template` if the model has no template, or one that cannot be parsed.
-    package var chatTemplate: ChatTemplate {
-        get throws { try template.get() }
-    }
-
-    /// Replaces the model's chat template.
-    ///
-    /// - Throws: `chat.template` if the text is not a Jinja template.
-    public func useChatTemplate(_ text: String) throws {
-        template = .success(try ChatTemplate(text, tokens: tokenNames))
-    }
-
-    /// Adds the texts and tokens that end a turn of the chat template to options.
-    ///
-    /// - Throws: `chat.template`.
-    func turn(_ options: GenerationOptions) throws -> (options: GenerationOptions, ends: Set<TokenID>) {
-        let stops = try chatTemplate.stopTexts
-        var options = options
-        options.stops += stops
-        return (options, endTokens.union(stops.compactMap { tokenizer.id(ofAddedToken: $0) }))
-    }
-
-    /// Checks that the model has an embedding of each token. A tokenizer may have more tokens than that, such as a
-    /// `<pad>` that was only used in training.
-    ///
-    /// - Throws: `model.token`.
-    public func check(_ tokens: some Sequence<TokenID>) throws {
-        let rows = llama.configuration.vocabularySize
-        guard let token = tokens.first(where: { !(0..<rows).contains(Int($0.rawValue)) }) else { return }
-        guard let piece = tokenizer.piece(of: token) else {
-            throw PVITError(.modelToken, "there is no token \(token): the vocabulary has \(rows) tokens")
-        }
-        throw PVITError(
-            .modelToken,
-            "the text has the token \"\(piece)\", number \(token), but the model has embeddings for only \(rows) "
-                + "tokens",
-            remedy: tokenizer.tokensBeforeText.contains(token)
-                ? "the tokenizer adds it to every text: set \"add_bos_token\": false in tokenizer_config.json and "
-                    + "convert the model again" : "remove it from the text")
     }
 
     private static func endTokens(

@@ -22,15 +22,20 @@ package final class CLIPVisionTower {
 
     /// The features of an image: the second to last hidden state without the class token.
     ///
-    /// - Parameter planes: Normalized pixels `[3, imageSize, imageSize]`.
+    /// - Parameters:
+    ///   - planes: Normalized pixels `[3, imageSize, imageSize]`.
+    ///   - betweenLayers: Called after each layer. What it throws ends the computation.
     /// - Returns: `[patchCount, hiddenSize]`, patches row by row.
     /// - Throws: `vision.input` if the number of pixels is wrong; the errors of reading tiles.
-    package func features(of planes: [Float]) throws -> Matrix {
-        try hiddenState(of: planes, after: weights.layers.count).slice(1..<1 + configuration.patchCount)
+    package func features(of planes: [Float], betweenLayers: () throws -> Void = {}) throws -> Matrix {
+        try hiddenState(of: planes, after: weights.layers.count, betweenLayers: betweenLayers)
+            .slice(1..<1 + configuration.patchCount)
     }
 
     /// Hidden state number `layerCount`: `[1 + patchCount, hiddenSize]`, the class token first.
-    func hiddenState(of planes: [Float], after layerCount: Int) throws -> Matrix {
+    func hiddenState(
+        of planes: [Float], after layerCount: Int, betweenLayers: () throws -> Void = {}
+    ) throws -> Matrix {
         let x = try embed(planes)  // [tokens, hidden]
         let tokens = x.rows
         let normed = Matrix(rows: tokens, columns: configuration.hiddenSize)
@@ -53,6 +58,7 @@ package final class CLIPVisionTower {
             try normalise(x, layer.feedForwardNorm, into: normed)
             try project(normed, layer.up, activation: .quickGELU, into: intermediate)
             try project(intermediate, layer.down, addedTo: x, into: x)
+            try betweenLayers()
         }
         return x
     }

@@ -17,9 +17,10 @@ extension CLIPVisionTower {
 
     /// The features of an image that has the tower's size.
     ///
+    /// - Parameter betweenLayers: Called after each layer. What it throws ends the computation.
     /// - Throws: The errors of `features(of:)`.
-    package func features(ofSquare image: PixelImage) throws -> Matrix {
-        try features(of: image.normalizedPlanes(configuration.preparation.statistics))
+    package func features(ofSquare image: PixelImage, betweenLayers: () throws -> Void = {}) throws -> Matrix {
+        try features(of: image.normalizedPlanes(configuration.preparation.statistics), betweenLayers: betweenLayers)
     }
 }
 
@@ -35,8 +36,10 @@ extension RegionEncoder {
 
     /// Encodes an image that already has the right size.
     ///
+    /// - Parameter betweenLayers: Called after each block of layers. What it throws ends the computation.
     /// - Throws: The errors of `encode(planes:height:width:)`.
-    package func encode(scaled image: PixelImage) throws -> ImageFeatures {
-        try encode(planes: image.normalizedPlanes(), height: image.height, width: image.width)
+    package func encode(scaled image: PixelImage, betweenLayers: () throws -> Void = {}) throws -> ImageFeatures {
+        try encode(
+            planes: image.normalizedPlanes(), height: image.height, width: image.width, betweenLayers: betweenLayers)
     }
 }

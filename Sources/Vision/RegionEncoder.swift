@@ -40,10 +40,14 @@ package final class RegionEncoder {
 
     /// Encodes an image up to layer 3.
     ///
-    /// - Parameter planes: Normalized pixels `[3, height, width]`.
+    /// - Parameters:
+    ///   - planes: Normalized pixels `[3, height, width]`.
+    ///   - betweenLayers: Called after each block of layers. What it throws ends the computation.
     /// - Throws: `vision.input` if the number of pixels is wrong or a side is not 32 to 4096 pixels long; the errors of
     ///   reading tiles.
-    package func encode(planes: [Float], height: Int, width: Int) throws -> ImageFeatures {
+    package func encode(
+        planes: [Float], height: Int, width: Int, betweenLayers: () throws -> Void = {}
+    ) throws -> ImageFeatures {
         let sides = RegionEncoderConfiguration.smallestSide...RegionEncoderConfiguration.largestSide
         guard sides ~= height, sides ~= width, planes.count == 3 * height * width
         else {
@@ -51,8 +55,9 @@ package final class RegionEncoder {
                 .visionInput, "\(planes.count) numbers are no image of 3 × \(height) × \(width) for the region encoder")
         }
         defer { memory.drain() }
-        var x = try stem(FeatureMaps(planes: planes, height: height, width: width, channels: 3))
-        for stage in weights.stages.dropLast() { x = try run(stage, x) }
+        var x = try stem(
+            FeatureMaps(planes: planes, height: height, width: width, channels: 3), betweenLayers: betweenLayers)
+        for stage in weights.stages.dropLast() { x = try run(stage, x, betweenLayers: betweenLayers) }
         // The memory of x may be larger than x.
         let map = FeatureMaps(height: x.height, width: x.width, channels: x.channels)
         for row in 0..<map.pixels.rows { map.pixels.row(row).update(from: x.pixels.row(row), count: x.channels) }
@@ -61,32 +66,48 @@ package final class RegionEncoder {
 
     /// The features of regions of an encoded image: `[boxes, featureCount]`.
     ///
-    /// - Parameter boxes: In pixels of the encoded image.
+    /// - Parameters:
+    ///   - boxes: In pixels of the encoded image.
+    ///   - betweenLayers: Called after each batch of regions. What it throws ends the computation.
     /// - Throws: `vision.input` for a box that is not finite; the errors of reading tiles.
-    package func features(of image: ImageFeatures, boxes: [RegionBox]) throws -> Matrix {
+    package func features(
+        of image: ImageFeatures, boxes: [RegionBox], betweenLayers: () throws -> Void = {}
+    ) throws -> Matrix {
         defer { memory.drain() }
         let result = Matrix(rows: boxes.count, columns: featureCount)
         for start in stride(from: 0, to: boxes.count, by: Self.regionsAtOnce) {
             let batch = start..<min(start + Self.regionsAtOnce, boxes.count)
             let crops = try align.crops(of: image.map, Array(boxes[batch]), engine: engine)
-            try pool(lastStage(crops), into: result.slice(batch))
+            try pool(lastStage(crops, betweenLayers: betweenLayers), into: result.slice(batch))
+            try betweenLayers()
         }
         return result
     }
 
     /// Layer 4: `[regions, 18, 18, 16 * width]` → `[regions, 9, 9, 32 * width]`.
-    func lastStage(_ crops: FeatureMaps) throws -> FeatureMaps { try run(weights.stages[3], crops) }
+    func lastStage(_ crops: FeatureMaps, betweenLayers: () throws -> Void = {}) throws -> FeatureMaps {
+        try run(weights.stages[3], crops, betweenLayers: betweenLayers)
+    }
 
     /// Three convolutions, of which the first halves the sides, and a pooling that halves them again.
-    func stem(_ image: FeatureMaps) throws -> FeatureMaps {
+    func stem(_ image: FeatureMaps, betweenLayers: () throws -> Void = {}) throws -> FeatureMaps {
         var x = try convolve(image, weights.stem[0], stride: 2, activation: .relu)
-        x = try convolve(x, weights.stem[1], activation: .relu)
-        x = try convolve(x, weights.stem[2], activation: .relu)
+        for convolution in weights.stem.dropFirst() {
+            try betweenLayers()
+            x = try convolve(x, convolution, activation: .relu)
+        }
+        try betweenLayers()
         return try engine.averagePool(x, pool: memory)
     }
 
-    func run(_ stage: [RegionEncoderWeights.Bottleneck], _ input: FeatureMaps) throws -> FeatureMaps {
-        try stage.reduce(input) { try bottleneck($1, $0) }
+    func run(
+        _ stage: [RegionEncoderWeights.Bottleneck], _ input: FeatureMaps, betweenLayers: () throws -> Void = {}
+    ) throws -> FeatureMaps {
+        try stage.reduce(input) { x, block in
+            let result = try bottleneck(block, x)
+            try betweenLayers()
+            return result
+        }
     }
 
     /// relu(expand(pool(relu(spatial(relu(reduce(x)))))) + shortcut(pool(x))).

@@ -90,6 +90,27 @@ struct SamplerTests {
         #expect(try windowed.next(logits: [4, 3, -1].span, history: [0, 500, -1]) == 0)
     }
 
+    @Test("presence and frequency penalties count generated tokens, a bias is added, and excluded tokens are never drawn")
+    func adjustments() throws {
+        var presence = try Sampler(SamplingOptions(presencePenalty: 1.5))
+        #expect(try presence.next(logits: [4, 3, -1].span, history: [0, 0], promptCount: 2) == 0)
+        #expect(try presence.next(logits: [4, 3, -1].span, history: [0, 0], promptCount: 1) == 1)
+        #expect(try presence.next(logits: [4, 2.4, -1].span, history: [0, 0, 0], promptCount: 0) == 0)
+        var frequency = try Sampler(SamplingOptions(frequencyPenalty: 0.6))
+        #expect(try frequency.next(logits: [4, 3, -1].span, history: [0], promptCount: 0) == 0)
+        #expect(try frequency.next(logits: [4, 3, -1].span, history: [0, 0], promptCount: 0) == 1)
+        var biased = try Sampler(SamplingOptions(logitBias: [2: 100, 0: -100, 77: 5]))
+        #expect(try biased.next(logits: [4, 3, -1].span, history: []) == 2)
+        var random = try Sampler(SamplingOptions(temperature: 5, seed: 3))
+        for _ in 0..<100 {
+            let token = try random.next(logits: [4, 3, 3.5].span, history: []) { $0 != 0 }
+            #expect(token != 0)
+        }
+        var greedy = try Sampler(SamplingOptions())
+        #expect(try greedy.next(logits: [4, 3, 3.5].span, history: []) { $0.rawValue == 1 } == 1)
+        #expect(throws: PVITError.self) { try greedy.next(logits: [.nan, 3, 3.5].span, history: []) { $0 == 1 } }
+    }
+
     @Test("drawn tokens have the probabilities of the filtered softmax at the temperature", arguments: [1.0, 2.0, 0.5])
     func distribution(_ temperature: Double) throws {
         var sampler = try Sampler(SamplingOptions(temperature: temperature, topK: 4, seed: 42))

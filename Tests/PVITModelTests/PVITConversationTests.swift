@@ -134,13 +134,13 @@ struct PVITConversationTests {
 
     @Test("a prompt has no more regions than there is memory for")
     func regionMemory() throws {
-        let vision = try #require(try PVITFile.model().vision)
+        let images = try #require(try PVITFile.model().vision).inputs
         // For each region 2 * 640 + 4 * 256 floats, in 128 MiB.
-        #expect(vision.maximumRegionCount == (128 << 20) / (4 * (2 * 640 + 4 * 256)))
+        #expect(images.maximumRegionCount == (128 << 20) / (4 * (2 * 640 + 4 * 256)))
         let image = try image()
-        try vision.checkRegions(count: vision.maximumRegionCount, of: image)
+        try images.checkRegions(count: images.maximumRegionCount, of: image)
         let error = #expect(throws: PVITError.self) {
-            try vision.checkRegions(count: vision.maximumRegionCount + 1, of: image)
+            try images.checkRegions(count: images.maximumRegionCount + 1, of: image)
         }
         #expect(error?.code == .promptRegion)
     }

@@ -114,7 +114,7 @@ struct SpeculationTests {
         let options = GenerationOptions(maximumTokens: 5, overflow: .slide)
         let error = #expect(throws: PVITError.self) { try generator.generate(Self.prompt) }
         #expect(error?.code == .contextFull)
-        let bos = generator.model.bosCount(of: Self.prompt)
+        let bos = generator.model.prompts.bosCount(of: Self.prompt)
         let window = try ContextWindow(capacity: 40, fixedCount: bos)
         let result = try generator.generate(Self.prompt, options)
         #expect(result.droppedTokenCount == window.droppedCount(of: Self.prompt.count + 4))

@@ -16,11 +16,11 @@ extension Generator {
     ) throws -> GenerationResult {
         try model.check(prompt)
         return try generate(
-            ModelPrompt(prompt, fixedCount: model.bosCount(of: prompt)), options, ends: model.endTokens, emit)
+            ModelPrompt(prompt, fixedCount: model.prompts.bosCount(of: prompt)), options, ends: model.endTokens, emit)
     }
 }
 
 extension LoadedModel {
     /// Scales decoded pixels for the model.
-    func image(_ pixels: PixelImage) throws -> PreparedImage { try requireVision().preparation.prepare(pixels) }
+    func image(_ pixels: PixelImage) throws -> PreparedImage { try prompts.requireImages().preparation.prepare(pixels) }
 }

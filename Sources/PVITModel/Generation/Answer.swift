@@ -18,6 +18,10 @@ struct Answer {
     var remaining: Int { limit - tokens.count }
 
     private var sampler: Sampler
+    private var constraint: (any TokenConstraint)?
+    private let logprobCount: Int?
+    /// The log probabilities of the tokens whose text has not been taken yet.
+    private var logprobs: [TokenLogprobs] = []
     private var stream: AnswerStream
     private let limit: Int
 
@@ -25,11 +29,14 @@ struct Answer {
     ///   - ends: The tokens that end the answer.
     ///   - continuesText: Whether the answer continues the text of the prompt. If so, its first word keeps the space in
     ///     front; otherwise the answer is a text of its own and the space is dropped.
+    ///   - constraint: The rule that the answer follows; nil for none.
     /// - Throws: `sampling.option`.
     init(
         to prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false,
-        _ tokenizer: Tokenizer
+        constraint: (any TokenConstraint)? = nil, _ tokenizer: Tokenizer
     ) throws {
+        self.constraint = constraint
+        logprobCount = options.logprobCount
         self.prompt = prompt
         history = prompt.tokens
         sampler = try Sampler(options.sampling)
@@ -39,14 +46,34 @@ struct Answer {
         if limit == 0 { reason = .length }
     }
 
-    /// Draws the next token. The answer must not have ended.
+    /// Draws the next token, or ends the answer if its constraint allows none. The answer must not have ended.
     ///
+    /// - Returns: The token; nil if there is none.
     /// - Throws: `model.not-finite`.
-    mutating func draw(_ logits: Span<Float>) throws -> TokenID {
-        let token = try sampler.next(logits: logits, history: history)
+    mutating func draw(_ logits: Span<Float>) throws -> TokenID? {
+        var allows: ((TokenID) -> Bool)?
+        if constraint != nil {
+            guard let allowed = constraint?.allowed() else {
+                reason = .stop
+                return nil
+            }
+            allows = allowed
+        }
+        let token = try sampler.next(
+            logits: logits, history: history, promptCount: prompt.tokens.count, allows: allows)
         history.append(token)
+        constraint?.accept(token)
         reason = stream.append(token) ?? (remaining == 0 ? .length : nil)
+        if let logprobCount, reason != .eos {
+            logprobs.append(TokenLogprobs(of: token, logits, topCount: logprobCount))
+        }
         return token
+    }
+
+    /// Returns the log probabilities of the tokens drawn since the last call.
+    mutating func takeLogprobs() -> [TokenLogprobs] {
+        defer { logprobs = [] }
+        return logprobs
     }
 
     /// Ends the answer for a reason other than its tokens.

@@ -19,6 +19,8 @@ public struct GenerationOptions: Sendable {
     /// Whether the beginning of a PVIT prompt may be cut if it is too long, as PVIT's worker does. Otherwise it is an
     /// error.
     public var mayCutPrompt = true
+    /// How many of the most likely tokens to report beside each token drawn. nil reports no log probabilities.
+    package var logprobCount: Int?
 
     /// Creates options. The defaults decode greedily until the model ends the answer.
     public init(

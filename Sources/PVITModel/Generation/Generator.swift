@@ -41,7 +41,7 @@ public final class Generator {
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
         let prompt = try model.prompt(of: messages, image: image, room: room(for: options))
-        let turn = try model.turn(options)
+        let turn = try model.prompts.turn(options)
         return try generate(prompt, turn.options, ends: turn.ends, emit)
     }
 

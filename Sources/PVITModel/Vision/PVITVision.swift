@@ -10,12 +10,11 @@ import Vision
 /// The image goes through CLIP's vision tower and `mm_projector`. A region goes through RegionCLIP's encoder and
 /// `prompt_projector`; `bbox_fc` of its box is added (PVIT, arXiv 2308.13437, section 3.2).
 package final class PVITVision {
-    /// The number of patches in an image, which is the number of tokens that it takes.
-    package let patchCount: Int
-    /// How to scale an image for the encoders.
-    package let preparation: ImagePreparation
-    /// The maximum number of regions in one prompt.
-    let maximumRegionCount: Int
+    /// What prompts about images need to know.
+    package let inputs: ImageInputs
+    /// Called between the layers of the towers, where the engine is free for other computations. What it throws ends
+    /// the encoding.
+    var betweenLayers: () throws -> Void = {}
 
     private let container: Container
     private let engine: ComputeEngine
@@ -46,7 +45,6 @@ package final class PVITVision {
                 "the vision tower makes features of length \(clip.hiddenSize), but the model expects "
                     + "\(configuration.imageFeatureWidth)")
         }
-        patchCount = clip.patchCount
         let encoder = metadata[RegionEncoderConfiguration.metadataKey]
         let regions = try encoder.map { _ in try RegionEncoderConfiguration(in: container) }
         let projections = PVITArchitecture(
@@ -60,10 +58,12 @@ package final class PVITVision {
         imageProjection = try layer(projections.image)
         regionProjection = try projections.region.map(layer)
         boxProjection = try projections.box.map(layer)
-        preparation = ImagePreparation(clip, regions: regions)
         // Features, projected features, embeddings of the boxes, their sum, and the decoder's input.
         let numberCount = (regionProjection?.inputs ?? 0) * 2 + hiddenSize * 4
-        maximumRegionCount = Self.regionByteCount / (numberCount * MemoryLayout<Float>.size)
+        inputs = ImageInputs(
+            patchCount: clip.patchCount, preparation: ImagePreparation(clip, regions: regions),
+            maximumRegionCount: Self.regionByteCount / (numberCount * MemoryLayout<Float>.size),
+            container: container.path)
         self.container = container
         self.engine = engine
     }
@@ -88,7 +88,8 @@ package final class PVITVision {
         // The tower and its memory are released afterwards.
         defer { engine.releaseScratch() }
         let tower = try CLIPVisionTower(in: container, engine: engine)
-        let patches = try imageProjection(tower.features(ofSquare: image.square), engine)
+        let patches = try imageProjection(
+            tower.features(ofSquare: image.square, betweenLayers: betweenLayers), engine)
         encoding.patches = patches
         return patches
     }
@@ -113,38 +114,19 @@ package final class PVITVision {
         return regions.compactMap { encoding.regions[$0] }
     }
 
-    /// Checks that regions of an image can be encoded.
-    ///
-    /// - Throws: `model.no-vision` if there is no region encoder; `vision.input` for an image much longer than wide;
-    ///   `prompt.region` if there are too many regions.
-    func checkRegions(count: Int, of image: PreparedImage) throws {
-        guard let regions = preparation.regions else {
-            throw PVITError(
-                .modelNoVision, "the file has no region encoder, so the model cannot read regions",
-                file: container.path,
-                remedy: "quantize the model again with --region-encoder REGIONCLIP")
-        }
-        _ = try regions.inputSize(of: image.size)
-        guard count <= maximumRegionCount else {
-            throw PVITError(
-                .promptRegion,
-                "the prompt has \(count) regions, but at most \(maximumRegionCount) are possible at a time",
-                remedy: "ask about fewer regions at a time")
-        }
-    }
-
     private func encode(_ regions: [RegionLocation], of image: PreparedImage, _ encoding: ImageEncoding) throws {
-        try checkRegions(count: regions.count, of: image)
+        try inputs.checkRegions(count: regions.count, of: image)
         guard let regionProjection, let scaled = image.scaled else {
             throw PVITError(.modelNoVision, "the image was not prepared for regions")
         }
         // The encoder and its memory are released afterwards.
         defer { engine.releaseScratch() }
         let encoder = try RegionEncoder(in: container, engine: engine)
-        let features = try encoding.features ?? encoder.encode(scaled: scaled)
+        let features = try encoding.features ?? encoder.encode(scaled: scaled, betweenLayers: betweenLayers)
         encoding.features = features
         let geometries = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
-        let embeddings = try regionProjection(encoder.features(of: features, boxes: geometries.map(\.box)), engine)
+        let embeddings = try regionProjection(
+            encoder.features(of: features, boxes: geometries.map(\.box), betweenLayers: betweenLayers), engine)
         if let boxProjection {
             let fractions = Matrix(rows: geometries.count, columns: 4)
             for (row, geometry) in geometries.enumerated() { fractions.fill(row: row, with: geometry.fractions.span) }
@@ -168,9 +150,4 @@ package final class PVITVision {
         recent = recent.suffix(Self.recentCount - 1) + [encoding]
         return encoding
     }
-}
-
-extension PVITError.Code {
-    /// The model cannot read images, or not their regions.
-    public static let modelNoVision = Self("model.no-vision", .usage)
 }

@@ -8,7 +8,13 @@ import SystemPackage
 package struct ImageFile: ~Copyable {
     /// The header of the file.
     package let header: ImageHeader
-    private let file: MappedFile
+    private let source: Source
+
+    /// Where the bytes are.
+    private enum Source: ~Copyable {
+        case file(MappedFile)
+        case memory([UInt8])
+    }
 
     /// The number of bytes to use before their pages are dropped.
     private static let stepByteCount = 1 << 20
@@ -17,11 +23,20 @@ package struct ImageFile: ~Copyable {
     ///
     /// - Throws: `image.format`, `image.damaged`, `image.too-large`; `file.not-found`, `file.unreadable`.
     package init(path: FilePath) throws {
-        let file = try MappedFile(path: path)
-        var header = try Self.read(file) { try ImageHeader(of: $0, passed: $1) }
+        let source = Source.file(try MappedFile(path: path))
+        var header = try Self.read(source) { try ImageHeader(of: $0, passed: $1) }
         header.path = path
         self.header = header
-        self.file = file
+        self.source = source
+    }
+
+    /// Reads the header of an image file that is in memory.
+    ///
+    /// - Throws: `image.format`, `image.damaged`, `image.too-large`.
+    package init(bytes: [UInt8]) throws {
+        let source = Source.memory(bytes)
+        header = try Self.read(source) { try ImageHeader(of: $0, passed: $1) }
+        self.source = source
     }
 
     /// Decodes the image. This takes memory for a few rows and `header.decodingByteCount`.
@@ -29,29 +44,33 @@ package struct ImageFile: ~Copyable {
     /// - Parameter row: Called with the RGB samples of each row, from top to bottom.
     /// - Throws: `image.damaged`, and the errors of `row`.
     package func readRows(_ row: (Span<UInt8>) throws -> Void) throws {
-        try Self.read(file) { bytes, passed in
+        try Self.read(source) { bytes, passed in
             try ImageFormat.decoder(of: bytes).decode(bytes, passed: passed, row: row)
         }
     }
 
-    /// Calls `body` with the file's bytes. Its errors name the file. Pages before the offset that it reports are
-    /// dropped.
+    /// Calls `body` with the file's bytes. Its errors name the file. Pages of a mapped file before the offset that
+    /// `body` reports are dropped.
     private static func read<Result>(
-        _ file: borrowing MappedFile, _ body: (RawSpan, (Int) -> Void) throws -> Result
+        _ source: borrowing Source, _ body: (RawSpan, (Int) -> Void) throws -> Result
     ) throws -> Result {
-        do {
-            return try file.withBytes(0..<file.byteCount) { bytes in
-                var dropped = 0
-                return try body(bytes) { position in
-                    // The reader may have started again.
-                    if position < dropped { dropped = 0 }
-                    guard position - dropped >= stepByteCount else { return }
-                    file.advise(.dontNeed, dropped..<position)
-                    dropped = position
+        switch source {
+        case .memory(let bytes): return try body(bytes.span.bytes) { _ in }
+        case .file(let file):
+            do {
+                return try file.withBytes(0..<file.byteCount) { bytes in
+                    var dropped = 0
+                    return try body(bytes) { position in
+                        // The reader may have started again.
+                        if position < dropped { dropped = 0 }
+                        guard position - dropped >= stepByteCount else { return }
+                        file.advise(.dontNeed, dropped..<position)
+                        dropped = position
+                    }
                 }
+            } catch let error as PVITError {
+                throw error.located(file: file.path)
             }
-        } catch let error as PVITError {
-            throw error.located(file: file.path)
         }
     }
 }
