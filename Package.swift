@@ -128,6 +128,10 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
+            name: "ConstrainedDecodingTests",
+            dependencies: ["ConstrainedDecoding", "Storage", "Tensors", "TestSupport", "Tokenization"],
+            exclude: ["Fixtures"]),
+        .testTarget(
             name: "ConversionTests",
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "Container", "Conversion", "Storage",
