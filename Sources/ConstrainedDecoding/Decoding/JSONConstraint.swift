@@ -6,7 +6,7 @@ package struct JSONConstraint: Sendable {
     private let automaton: ByteAutomaton
     private let shared: SharedTable
 
-    /// Compiles a JSON Schema. `formats/json_schema.md` says what is supported and which of the valid texts are allowed.
+    /// Compiles a JSON Schema. `formats/json_schema.md` says what is supported and which valid texts are allowed.
     ///
     /// - Throws: `schema.unsupported` naming the keyword and its JSON pointer; `schema.invalid` for a malformed schema
     ///   and for one that nothing satisfies; `schema.too-large`.

@@ -46,7 +46,9 @@ struct JSONSchemaCompiler {
 
     private mutating func add(_ facets: SchemaFacets, from start: StateID) throws {
         if let values = facets.values {
-            return try addValues(values.filter { try expander.satisfies($0, facets) }, from: start)
+            var others = facets
+            others.values = nil
+            return try addValues(values.filter { try expander.satisfies($0, others) }, from: start)
         }
         var types = facets.types ?? (facets.hints.isEmpty ? Set(SchemaType.allCases) : facets.hints)
         if types.contains(.number) { types.remove(.integer) }
