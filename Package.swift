@@ -39,6 +39,7 @@ let package = Package(
         .target(name: "Parallelism", dependencies: ["CKernels", "Storage"]),
         .target(name: "Tokenization", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
         .target(name: "Container", dependencies: ["CXXHash", "CZstd", "Storage", "Tensors", systemPackage]),
+        .target(name: "ConstrainedDecoding", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
         .target(
             name: "Quantization", dependencies: ["Architectures", "CKernels", "Parallelism", "Storage", "Tensors"]),
         .target(name: "Compute", dependencies: ["CKernels", "Container", "Parallelism", "Storage", "Tensors"]),
@@ -126,6 +127,10 @@ let package = Package(
                 "Tokenization", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "ConstrainedDecodingTests",
+            dependencies: ["ConstrainedDecoding", "Storage", "Tensors", "TestSupport", "Tokenization"],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "ConversionTests",
             dependencies: [

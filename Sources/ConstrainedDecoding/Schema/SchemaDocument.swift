@@ -1,0 +1,126 @@
+import Storage
+
+/// The number of a subschema in a `SchemaDocument`.
+typealias SubschemaID = Int
+
+/// A JSON Schema as a document: its subschemas by their JSON pointers.
+struct SchemaDocument {
+    /// A subschema.
+    struct Subschema {
+        let value: JSONValue
+        /// Its JSON pointer (RFC 6901), empty for the whole schema.
+        let pointer: String
+    }
+
+    /// The largest number of bytes of a schema.
+    static let maximumByteCount = 65_536
+
+    private let root: JSONValue
+    private var subschemas: [Subschema] = []
+    private var numbers: [ExactText: SubschemaID] = [:]
+
+    /// Takes a schema.
+    init(_ root: JSONValue) throws {
+        self.root = root
+        let size = root.encoded().count
+        guard size <= Self.maximumByteCount else {
+            throw PVITError.schemaTooLarge("the schema has \(size) bytes, more than \(Self.maximumByteCount)")
+        }
+    }
+
+    /// A subschema.
+    subscript(id: SubschemaID) -> Subschema { subschemas[id] }
+
+    /// The number of the whole schema.
+    mutating func rootID() throws -> SubschemaID { try number(of: root, at: "") }
+
+    /// The number of the value at one more step, or two, from a subschema.
+    mutating func number(of value: JSONValue, at pointer: String) throws -> SubschemaID {
+        if let known = numbers[ExactText(pointer)] { return known }
+        switch value {
+        case .object, .bool: break
+        default: throw PVITError.schemaInvalid("a schema must be an object, true or false", at: pointer)
+        }
+        subschemas.append(Subschema(value: value, pointer: pointer))
+        numbers[ExactText(pointer)] = subschemas.count - 1
+        return subschemas.count - 1
+    }
+
+    /// The number of the subschema that a reference names.
+    mutating func resolve(_ reference: String, at pointer: String) throws -> SubschemaID {
+        guard reference.utf8.first == UInt8(ascii: "#") else {
+            throw PVITError.schemaUnsupported("$ref to another document", at: pointer)
+        }
+        guard let path = Self.percentDecoded(reference.utf8.dropFirst()) else {
+            throw PVITError.schemaInvalid("$ref is malformed", at: pointer)
+        }
+        var value = root
+        var target = ""
+        guard !path.isEmpty else { return try number(of: root, at: target) }
+        guard path.utf8.first == UInt8(ascii: "/") else {
+            throw PVITError.schemaUnsupported("$ref to an anchor", at: pointer)
+        }
+        for token in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+            guard let key = Self.unescaped(token.utf8) else {
+                throw PVITError.schemaInvalid("$ref is malformed", at: pointer)
+            }
+            let next: JSONValue? =
+                if case .array(let elements) = value {
+                    Int(key).flatMap { elements.indices.contains($0) ? elements[$0] : nil }
+                } else {
+                    value[key]
+                }
+            guard let next else { throw PVITError.schemaInvalid("$ref names nothing in the schema", at: pointer) }
+            value = next
+            target = Self.appending(key, to: target)
+        }
+        return try number(of: value, at: target)
+    }
+
+    /// A pointer with one more step.
+    static func appending(_ key: String, to pointer: String) -> String {
+        var result = pointer + "/"
+        for scalar in key.unicodeScalars {
+            switch scalar {
+            case "~": result += "~0"
+            case "/": result += "~1"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    private static func unescaped(_ token: Substring.UTF8View) -> String? {
+        var bytes: [UInt8] = []
+        var rest = token
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "~") else {
+                bytes.append(byte)
+                continue
+            }
+            switch rest.popFirst() {
+            case UInt8(ascii: "0"): bytes.append(UInt8(ascii: "~"))
+            case UInt8(ascii: "1"): bytes.append(UInt8(ascii: "/"))
+            default: return nil
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func percentDecoded(_ text: Substring.UTF8View) -> String? {
+        var bytes: [UInt8] = []
+        var rest = text
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}
