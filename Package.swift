@@ -3,6 +3,9 @@
 import PackageDescription
 
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 /// For modules that call no C: what is not memory-safe is marked `unsafe` there, and a warning otherwise.
 let memorySafe: [SwiftSetting] = [.strictMemorySafety()]
@@ -15,7 +18,14 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -35,11 +45,11 @@ let package = Package(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "Architectures", dependencies: ["Storage", "Tensors", systemPackage], swiftSettings: memorySafe),
+        .target(name: "ConstrainedDecoding", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Storage"]),
         .target(name: "Tokenization", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
         .target(name: "Container", dependencies: ["CXXHash", "CZstd", "Storage", "Tensors", systemPackage]),
-        .target(name: "ConstrainedDecoding", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
         .target(
             name: "Quantization", dependencies: ["Architectures", "CKernels", "Parallelism", "Storage", "Tensors"]),
         .target(name: "Compute", dependencies: ["CKernels", "Container", "Parallelism", "Storage", "Tensors"]),
@@ -70,11 +80,27 @@ let package = Package(
                 "Architectures", "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Storage",
                 "Tensors", "Tokenization", systemPackage,
             ]),
+        .target(
+            name: "PVITService",
+            dependencies: [
+                "ConstrainedDecoding", "LanguageModel", "Parallelism", "Platform", "PVITModel", "Storage", "Tensors",
+                "Tokenization", "Vision", httpTypes, hummingbird, logging, systemPackage,
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            resources: [.embedInCode("Page/index.html")]),
         .executableTarget(
             name: "pvit",
             dependencies: [
                 "Architectures", "CEdit", "Checkpoints", "Compute", "Container", "Conversion", "LanguageModel",
-                "Platform", "PVITModel", "Storage", "Tensors", "Tokenization", "Vision", argumentParser, systemPackage,
+                "Platform", "PVITModel", "PVITService", "Storage", "Tensors", "Tokenization", "Vision", argumentParser, logging,
+                systemPackage,
             ]),
         .executableTarget(
             name: "time-vision",

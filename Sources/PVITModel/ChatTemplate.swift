@@ -41,6 +41,8 @@ package struct ChatTemplate: Sendable {
     /// Strings that end the model's turn, whether the model spells them or draws them as a single token. EOS ends it
     /// too.
     package let stopTexts: [String]
+    /// Whether the template tells the model which tools there are.
+    package let knowsTools: Bool
 
     /// The maximum size of a template, in bytes of UTF-8.
     package static let maximumByteCount = JinjaBudget.templateByteCount
@@ -59,6 +61,7 @@ package struct ChatTemplate: Sendable {
         let template = try JinjaTemplate(text)
         self.template = template
         self.tokens = tokens
+        knowsTools = text.contains("tools")
         let familyEnds = family?.turnEnds ?? []
         let written = Self.textAfterAnswer(template, tokens).flatMap(Self.tag)
         stopTexts = familyEnds + [written].compactMap(\.self).filter { !familyEnds.contains($0) }
@@ -67,15 +70,20 @@ package struct ChatTemplate: Sendable {
     /// Renders the text that the model reads: the conversation so far and the beginning of the answer. Special tokens
     /// are spelled out, including BOS if the template writes it.
     ///
+    /// - Parameter tools: The tools that the model may ask to call, as OpenAI's API describes them.
     /// - Throws: `chat.template` if the template rejects the conversation.
-    package func render(_ messages: [ChatMessage]) throws -> PromptText {
-        PromptText(try Self.render(messages, template, tokens, addsPrompt: true).scalars)
+    package func render(_ messages: [ChatMessage], tools: [JSONValue] = []) throws -> PromptText {
+        PromptText(try Self.render(messages, template, tokens, addsPrompt: true, tools: tools).scalars)
     }
 
     private static func render(
-        _ messages: [ChatMessage], _ template: JinjaTemplate, _ tokens: [String: String], addsPrompt: Bool
+        _ messages: [ChatMessage], _ template: JinjaTemplate, _ tokens: [String: String], addsPrompt: Bool,
+        tools: [JSONValue] = []
     ) throws -> JinjaString {
-        var variables: JSONObject = ["add_generation_prompt": .bool(addsPrompt), "tools": .null, "documents": .null]
+        var variables: JSONObject = [
+            "add_generation_prompt": .bool(addsPrompt), "tools": tools.isEmpty ? .null : .array(tools),
+            "documents": .null,
+        ]
         for (name, text) in tokens { variables[name] = .string(text) }
         return try template.render(variables, messages: messages)
     }

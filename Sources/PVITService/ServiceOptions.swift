@@ -1,3 +1,4 @@
+import PVITModel
 import Storage
 import SystemPackage
 
@@ -17,6 +18,8 @@ package struct ServiceOptions: Sendable {
     package var queueLimit = 64
     /// The maximum number of positions of a request; nil for what the model was trained for.
     package var contextLength: Int?
+    /// The type of keys and values; nil for what the memory plan says.
+    package var cacheStorage: KVCache.Storage?
     /// The keys that requests may authenticate with; empty if they need none.
     package var apiKeys: [String] = []
     /// The origins whose pages may call the API, such as `https://example.org`, or `*`.

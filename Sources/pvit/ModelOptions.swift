@@ -20,18 +20,23 @@ struct ModelOptions: ParsableArguments {
     /// - Throws: What `LoadedModel` throws.
     func load(
         context: Int? = nil, cacheStorage: KVCache.Storage? = nil, sequenceCount: Int = 1, batchSize: Int = 256,
-        seesImages: Bool = false, image: ImageHeader? = nil
+        seesImages: Bool = false, image: ImageHeader? = nil,
+        checkpoint: @escaping @Sendable () throws -> Void = interruptionCheckpoint
     ) throws -> LoadedModel {
         let request = MemoryRequest(
             limit: memory.memory, contextLength: context, cacheStorage: cacheStorage,
             sequenceCount: sequenceCount, batchSize: batchSize, seesImages: seesImages, image: image)
-        return try load(file, request)
+        return try load(file, request, checkpoint: checkpoint)
     }
 
     /// Opens another model with the same threads.
-    func load(_ path: FilePath, _ request: MemoryRequest) throws -> LoadedModel {
+    func load(
+        _ path: FilePath, _ request: MemoryRequest,
+        checkpoint: @escaping @Sendable () throws -> Void = interruptionCheckpoint
+    ) throws -> LoadedModel {
         let model = try withContainer(at: path) {
-            try LoadedModel(opening: path, engine: makeEngine(threadCount: threads.count), memory: request)
+            try LoadedModel(
+                opening: path, engine: makeEngine(threadCount: threads.count, checkpoint: checkpoint), memory: request)
         }
         if let plan = model.memoryPlan { memory.report(plan) }
         return model
@@ -65,20 +70,24 @@ struct MemoryOptions: ParsableArguments {
 /// Creates a compute engine for the instruction set in the environment variable PVIT_KERNELS, or for the best that the
 /// processor has.
 ///
-/// The engine updates `PrefillProgress` while it computes. After `Interruption.watch`, Ctrl-C interrupts it.
-func makeEngine(threadCount: Int) throws -> ComputeEngine {
+/// - Parameter checkpoint: What the engine calls between loops. By default it updates `PrefillProgress`, and after
+///   `Interruption.watch`, Ctrl-C interrupts it.
+func makeEngine(
+    threadCount: Int, checkpoint: @escaping @Sendable () throws -> Void = interruptionCheckpoint
+) throws -> ComputeEngine {
     guard let name = getenv("PVIT_KERNELS").map({ String(cString: $0) }), !name.isEmpty else {
-        return try ComputeEngine(threadCount: threadCount, checkpoint: afterEachLoop)
+        return try ComputeEngine(threadCount: threadCount, checkpoint: checkpoint)
     }
     guard let set = InstructionSet(rawValue: name) else {
         let names = InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("PVIT_KERNELS is \"\(name)\", but it takes one of \(names)")
     }
     return try ComputeEngine(
-        threadCount: threadCount, instructionSet: set, checkpoint: afterEachLoop)
+        threadCount: threadCount, instructionSet: set, checkpoint: checkpoint)
 }
 
-@Sendable private func afterEachLoop() throws {
+/// Lets Ctrl-C interrupt an engine, and updates the progress line of prefill.
+@Sendable func interruptionCheckpoint() throws {
     try Interruption.check()
     PrefillProgress.tick()
 }

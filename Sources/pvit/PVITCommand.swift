@@ -16,9 +16,8 @@ struct PVITCommand: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Merge.self, Delta.self, Quantize.self, Run.self, Inspect.self, Verify.self, Export.self, Tokenize.self,
-            Evaluate.self,
-            Bench.self,
+            Merge.self, Delta.self, Quantize.self, Run.self, Serve.self, Inspect.self, Verify.self, Export.self,
+            Tokenize.self, Evaluate.self, Bench.self,
         ])
 
     /// The version of the program, recorded in the files that it writes.

@@ -18,7 +18,7 @@ struct Answer {
     var remaining: Int { limit - tokens.count }
 
     private var sampler: Sampler
-    private var constraint: (any TokenConstraint)?
+    private var constraint: (any AnswerConstraint)?
     private let logprobCount: Int?
     /// The log probabilities of the tokens whose text has not been taken yet.
     private var logprobs: [TokenLogprobs] = []
@@ -33,7 +33,7 @@ struct Answer {
     /// - Throws: `sampling.option`.
     init(
         to prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false,
-        constraint: (any TokenConstraint)? = nil, _ tokenizer: Tokenizer
+        constraint: (any AnswerConstraint)? = nil, _ tokenizer: Tokenizer
     ) throws {
         self.constraint = constraint
         logprobCount = options.logprobCount

@@ -19,19 +19,11 @@ public struct NamedRegion: Sendable, Hashable {
     ///
     /// - Throws: `prompt.region` for anything else, including a mixture of both.
     public init(parsing text: String) throws {
-        func malformed(_ problem: String) -> PVITError {
-            PVITError(
-                .promptRegion, "the region \"\(text)\" \(problem)",
-                remedy:
-                    "write NAME=left,top,right,bottom: whole numbers are pixels (dog=120,80,410,366), numbers with a "
-                    + "decimal point are fractions of the image (dog=0.2,0.15,0.7,0.9)")
-        }
+        func malformed(_ problem: String) -> PVITError { Self.malformed(text, problem) }
         let fields = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard fields.count == 2 else { throw malformed("has no name") }
         name = String(fields[0])
-        guard !name.isEmpty, name.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }) else {
-            throw malformed("has a name with characters other than letters, digits, - and _")
-        }
+        guard Self.isName(name) else { throw malformed(Self.nameProblem) }
         let numbers = fields[1].split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
         guard numbers.count == 4 else { throw malformed("has \(numbers.count) numbers, not 4") }
         let whole = numbers.compactMap { Int($0) }
@@ -44,6 +36,38 @@ public struct NamedRegion: Sendable, Hashable {
             throw malformed("has neither four whole numbers nor four numbers with a decimal point")
         }
         self.text = text
+    }
+
+    /// Creates a region from the numbers of a JSON array: four whole numbers are pixels, others are fractions.
+    ///
+    /// - Parameters:
+    ///   - name: The name, of letters, digits, `-` and `_`.
+    ///   - box: The left, upper, right and lower edge.
+    /// - Throws: `prompt.region` for anything else.
+    package init(name: String, box: [JSONValue]) throws {
+        let text = "\(name)=" + box.map { String(decoding: $0.encoded(), as: UTF8.self) }.joined(separator: ",")
+        guard Self.isName(name) else { throw Self.malformed(text, Self.nameProblem) }
+        let fractions = box.compactMap(\.double)
+        guard fractions.count == box.count, box.count == 4 else { throw Self.malformed(text, "has not four numbers") }
+        let pixels = box.compactMap { if case .integer(let value) = $0 { value } else { nil } }
+        self.name = name
+        self.text = text
+        // JavaScript writes the fraction 1.0 as 1, so one fraction among whole numbers makes all of them fractions.
+        edges = pixels.count == box.count ? .pixels(pixels) : .fractions(fractions)
+    }
+
+    private static let nameProblem = "has a name with characters other than letters, digits, - and _"
+
+    private static func isName(_ name: String) -> Bool {
+        !name.isEmpty && name.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
+    }
+
+    private static func malformed(_ text: String, _ problem: String) -> PVITError {
+        PVITError(
+            .promptRegion, "the region \"\(text)\" \(problem)",
+            remedy:
+                "write NAME=left,top,right,bottom: whole numbers are pixels (dog=120,80,410,366), numbers with a "
+                + "decimal point are fractions of the image (dog=0.2,0.15,0.7,0.9)")
     }
 
     /// Converts the region to thousandths of an image, rounded to the nearest.

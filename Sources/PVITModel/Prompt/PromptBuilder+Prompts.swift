@@ -14,28 +14,31 @@ extension PromptBuilder {
     /// - Parameters:
     ///   - messages: The conversation.
     ///   - image: The image that it is about.
+    ///   - tools: The tools that the template tells the model of.
     ///   - room: The room for the prompt. A PVIT prompt that is too long loses its beginning, if `room` allows that.
     /// - Throws: `chat.template` if the model has no template; `model.no-vision`; `model.token`; `prompt.images`,
     ///   `prompt.region` and `prompt.too-long`.
     package func prompt(
-        of messages: [ChatMessage], image: PreparedImage? = nil, room: PromptRoom? = nil
+        of messages: [ChatMessage], image: PreparedImage? = nil, tools: [JSONValue] = [], room: PromptRoom? = nil
     ) throws -> ModelPrompt {
         try prompt(
-            renderedText(of: messages, showsImage: image != nil), lastMessage: messages.last?.content,
+            renderedText(of: messages, showsImage: image != nil, tools: tools), lastMessage: messages.last?.content,
             addBOS: false, image: image, room: room, instructions: instructions(of: messages))
     }
 
     /// Renders a conversation through the chat template, with images and regions still as text.
     ///
     /// - Throws: `chat.template` if the model has no template, or one that rejects the conversation.
-    package func renderedText(of messages: [ChatMessage], showsImage: Bool = false) throws -> PromptText {
+    package func renderedText(
+        of messages: [ChatMessage], showsImage: Bool = false, tools: [JSONValue] = []
+    ) throws -> PromptText {
         var messages = messages
         if showsImage, !messages.contains(where: { $0.content.contains(PVITTokens.imageText) }),
             let first = messages.firstIndex(where: { $0.role == .user })
         {
             messages[first].content = "\(PVITTokens.imageText)\n\(messages[first].content)"
         }
-        let text = try chatTemplate.render(messages)
+        let text = try chatTemplate.render(messages, tools: tools)
         return parsesSpecialTokensInMessages ? text.parsingSpecialTokens : text
     }
 
@@ -48,6 +51,14 @@ extension PromptBuilder {
         ofRaw text: String, image: PreparedImage? = nil, room: PromptRoom? = nil
     ) throws -> ModelPrompt {
         try prompt(PromptText(text), addBOS: true, image: image, room: room)
+    }
+
+    /// A prompt of tokens that are given.
+    ///
+    /// - Throws: `model.token` for a token that the model has no embedding of.
+    package func prompt(ofTokens tokens: [TokenID]) throws -> ModelPrompt {
+        try check(tokens)
+        return ModelPrompt(tokens, fixedCount: bosCount(of: tokens))
     }
 
     private func prompt(

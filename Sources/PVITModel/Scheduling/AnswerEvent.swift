@@ -20,7 +20,7 @@ package struct ScheduledRequest {
     let options: GenerationOptions
     let ends: Set<TokenID>
     let continuesText: Bool
-    let constraint: (any TokenConstraint)?
+    let constraint: (any AnswerConstraint)?
     let receive: (AnswerEvent) -> Void
 
     /// Creates a request.
@@ -35,7 +35,7 @@ package struct ScheduledRequest {
     ///   - receive: Receives events, on the thread that calls the scheduler.
     package init(
         id: Int, prompt: ModelPrompt, options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false,
-        constraint: (any TokenConstraint)? = nil, receive: @escaping (AnswerEvent) -> Void
+        constraint: (any AnswerConstraint)? = nil, receive: @escaping (AnswerEvent) -> Void
     ) {
         self.id = id
         self.prompt = prompt

@@ -87,7 +87,7 @@ struct EventStream: Sendable {
     }
 
     /// Tells nginx to pass chunks on at once.
-    private static let accelBuffering = HTTPField.Name("X-Accel-Buffering") ?? .pragma
+    private static let accelBuffering = HTTPField.Name("X-Accel-Buffering") ?? .server
 
     private static func pings(_ continuation: AsyncStream<Item>.Continuation) -> Task<Void, Never> {
         Task {

@@ -12,7 +12,7 @@ package final class InferenceService: Sendable {
         var options: GenerationOptions
         var ends: Set<TokenID>
         var continuesText = false
-        var constraint: (any TokenConstraint)?
+        var constraint: (any AnswerConstraint)?
     }
 
     /// An event of one of the answers to a request.
@@ -45,8 +45,8 @@ package final class InferenceService: Sendable {
     private struct State {
         var phase = Phase.loading
         var arrivals: [Arrival] = []
-        /// The requests that have not ended.
-        var active: Set<Int> = []
+        /// The events of the answers that have not ended.
+        var active: [Int: Events.Continuation] = [:]
         var nextID = 0
         var stops = false
         var status = InferenceStatus()
@@ -89,7 +89,7 @@ package final class InferenceService: Sendable {
             }
             let ids = submissions.indices.map { state.nextID + $0 }
             state.nextID += submissions.count
-            state.active.formUnion(ids)
+            for id in ids { state.active[id] = continuation }
             let ends = RemainingEnds(submissions.count)
             for (index, submission) in submissions.enumerated() {
                 state.arrivals.append(
@@ -109,17 +109,20 @@ package final class InferenceService: Sendable {
     /// Ends answers. Those that have ended already are not affected.
     private func cancel(_ ids: [Int]) {
         state.change { state in
-            for id in ids where state.active.remove(id) != nil { gate.cancel(id) }
+            for id in ids where state.active.removeValue(forKey: id) != nil { gate.cancel(id) }
             state.arrivals.removeAll { ids.contains($0.id) }
         }
     }
 
-    /// Makes the thread end. Answers that have not ended get no further event.
+    /// Makes the thread end. The events of answers that have not ended just finish.
     func stop() {
-        state.change { state in
+        let unfinished = state.change { state in
             state.stops = true
-            for id in state.active { gate.cancel(id) }
+            for id in state.active.keys { gate.cancel(id) }
+            defer { state.active = [:] }
+            return Array(state.active.values)
         }
+        for continuation in unfinished { continuation.finish() }
     }
 
     /// Refuses further requests.
@@ -127,18 +130,18 @@ package final class InferenceService: Sendable {
         state.change { $0.phase = .stopped }
     }
 
-    /// Waits until all answers have ended.
-    func waitUntilIdle() async {
-        while activeCount > 0 { try? await Task.sleep(for: .milliseconds(20)) }
-    }
-
-    /// Starts the thread, which loads the model and then computes.
-    func start(_ load: @escaping Loader) throws -> BackgroundThread<Void> {
-        try BackgroundThread.start { [self] in
+    /// Starts the thread, which loads the model and then computes, and waits until it ends.
+    ///
+    /// - Throws: What `load` throws.
+    func run(_ load: @escaping Loader) async throws {
+        let (ended, continuation) = AsyncStream<Void>.makeStream()
+        let thread = try BackgroundThread.start { [self] in
+            defer { continuation.finish() }
             do {
                 let model = try load(gate)
                 let scheduler = try AnswerScheduler(
-                    model, gate: gate, slotCount: options.slotCount, contextLength: options.contextLength)
+                    model, gate: gate, slotCount: options.slotCount, contextLength: options.contextLength,
+                    storage: options.cacheStorage)
                 publish(model, scheduler)
                 run(scheduler)
             } catch let error as PVITError {
@@ -146,13 +149,16 @@ package final class InferenceService: Sendable {
                 throw error
             }
         }
+        for await _ in ended {}
+        try thread.join()
     }
 
     private func publish(_ model: LoadedModel, _ scheduler: AnswerScheduler) {
         let configuration = model.llama.configuration
         let facts = ModelFacts(
             prompts: model.prompts, contextLength: scheduler.contextLength, slotCount: scheduler.slotCount,
-            vocabularySize: configuration.vocabularySize, trainedLength: configuration.maximumPositions)
+            vocabularySize: configuration.vocabularySize, trainedLength: configuration.maximumPositions,
+            constraintVocabulary: ConstraintVocabulary(model.tokenizer, size: configuration.vocabularySize))
         state.change { state in
             if case .loading = state.phase { state.phase = .ready(facts) }
         }
@@ -180,7 +186,7 @@ package final class InferenceService: Sendable {
             let receive: (AnswerEvent) -> Void = { [self] event in
                 if case .end(let result) = event {
                     state.use { state in
-                        state.active.remove(arrival.id)
+                        state.active[arrival.id] = nil
                         if case .success(let answer) = result { state.status.count(answer) }
                     }
                 }

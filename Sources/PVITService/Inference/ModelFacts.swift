@@ -15,6 +15,8 @@ struct ModelFacts: Sendable {
     let vocabularySize: Int
     /// The number of positions that the model was trained for.
     let trainedLength: Int
+    /// The vocabulary for constrained answers.
+    let constraintVocabulary: ConstraintVocabulary
 
     /// Whether the model reads images.
     var seesImages: Bool { prompts.images != nil }

@@ -53,7 +53,8 @@ package struct MappedFile: ~Copyable, Sendable {
     init(path: FilePath, map: Mapping) throws {
         let descriptor: FileDescriptor
         do {
-            descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+            // Opening a pipe without a writer would otherwise wait for one.
+            descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
         } catch let error as Errno {
             if error == .noSuchFileOrDirectory || error == .notDirectory {
                 throw PVITError.absent(path)

@@ -1,0 +1,130 @@
+import Hummingbird
+import LanguageModel
+import Logging
+import PVITModel
+import Storage
+
+/// Computes the answers to a request and sends them, streamed or at once.
+struct CompletionRunner: Sendable {
+    let inference: InferenceService
+    let timeout: Duration
+    let format: CompletionFormat
+    let parameters: GenerationParameters
+    /// The texts that answers begin with: one for each answer, or none.
+    var echoes: [String] = []
+
+    /// Submits the answers and sends them.
+    ///
+    /// - Throws: A `ServiceError` if nothing was sent yet.
+    func run(_ submissions: [InferenceService.Submission], _ context: ServiceContext) async throws -> Response {
+        let events = try inference.submit(submissions)
+        guard parameters.streams else {
+            let answers = try await collect(events, count: submissions.count, context)
+            return Response(format.response(answers, choiceCount: parameters.choiceCount))
+        }
+        let count = submissions.count
+        return EventStream(format: .serverSentEvents).response(context) { output in
+            do {
+                try await withDeadline(timeout) { try await send(events, count: count, to: output) }
+            } catch is CancellationError {
+            } catch {
+                output.yield(.json(ServiceError(error, whileComputing: true).json))
+            }
+        }
+    }
+
+    private func send(
+        _ events: InferenceService.Events, count: Int, to output: AsyncStream<EventStream.Item>.Continuation
+    ) async throws {
+        for index in 0..<count {
+            if let chunk = format.openingChunk(index) { output.yield(.json(chunk)) }
+            if let echo = echoes.dropFirst(index).first, !echo.isEmpty {
+                output.yield(.json(format.chunk(index, text: echo, logprobs: [], offset: 0)))
+            }
+        }
+        var results: [Int: PoolAnswer] = [:]
+        var offsets = [Int](repeating: 0, count: count)
+        for await item in events {
+            switch item.event {
+            case .prefill(let step):
+                if parameters.reportsProgress, item.index == 0 { output.yield(.json(format.progressChunk(step))) }
+            case .text(let text, let logprobs):
+                let chunk = format.chunk(item.index, text: text, logprobs: logprobs, offset: offsets[item.index])
+                output.yield(.json(chunk))
+                offsets[item.index] += text.count
+            case .end(let result):
+                let answer = try result.get()
+                results[item.index] = answer
+                output.yield(.json(format.closingChunk(item.index, answer)))
+            }
+        }
+        try Task.checkCancellation()
+        guard results.count == count else { throw ServiceError.stopping }
+        if parameters.includesUsage {
+            let answers = (0..<count).compactMap { results[$0] }
+            output.yield(.json(format.usageChunk(answers, choiceCount: parameters.choiceCount)))
+        }
+        output.yield(.done)
+    }
+
+    private func collect(
+        _ events: InferenceService.Events, count: Int, _ context: ServiceContext
+    ) async throws -> [CollectedAnswer] {
+        let reportsLogprobs = parameters.options.logprobCount != nil
+        let collecting = Task {
+            try await withDeadline(timeout) {
+                var texts = [String](repeating: "", count: count)
+                var logprobs = [[TokenLogprobs]](repeating: [], count: count)
+                var results: [Int: PoolAnswer] = [:]
+                for await item in events {
+                    switch item.event {
+                    case .prefill: continue
+                    case .text(let text, let list):
+                        texts[item.index] += text
+                        logprobs[item.index] += list
+                    case .end(let result): results[item.index] = try result.get()
+                    }
+                }
+                try Task.checkCancellation()
+                guard results.count == count else { throw ServiceError.stopping }
+                return (0..<count).compactMap { index in
+                    results[index].map { result in
+                        CollectedAnswer(
+                            echo: echoes.dropFirst(index).first ?? "", text: texts[index], logprobs: logprobs[index],
+                            reportsLogprobs: reportsLogprobs, result: result)
+                    }
+                }
+            }
+        }
+        context.whenDisconnected { collecting.cancel() }
+        do {
+            return try await withTaskCancellationHandler {
+                try await collecting.value
+            } onCancel: {
+                collecting.cancel()
+            }
+        } catch is CancellationError {
+            throw ServiceError(HTTPResponse.Status(code: 499, reasonPhrase: "Client Closed Request"), "the client left")
+        } catch {
+            throw ServiceError(error, whileComputing: true)
+        }
+    }
+}
+
+/// Runs `body`, and ends it when the time is over.
+///
+/// - Throws: What `body` throws, or a `ServiceError` if the time is over.
+func withDeadline<Result: Sendable>(
+    _ time: Duration, _ body: @escaping @Sendable () async throws -> Result
+) async throws -> Result {
+    try await withThrowingTaskGroup(of: Result.self) { group in
+        group.addTask(operation: body)
+        group.addTask {
+            try await Task.sleep(for: time)
+            throw ServiceError(.requestTimeout, "the answer took longer than \(time.seconds) seconds", code: "timeout")
+        }
+        defer { group.cancelAll() }
+        guard let result = try await group.next() else { throw CancellationError() }
+        return result
+    }
+}

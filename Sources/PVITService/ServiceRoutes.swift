@@ -1,0 +1,110 @@
+import HTTPTypes
+import Hummingbird
+import NIOPosix
+import PVITModel
+import Storage
+
+/// The paths of the service.
+struct ServiceRoutes: Sendable {
+    let inference: InferenceService
+    let options: ServiceOptions
+    let bodies: BodyReader
+    let operations: OperationsHandler
+    let worker: WorkerHandler
+    let controller: ControllerHandler
+    let images: ImageCache
+    let preparation: NIOThreadPool
+    let metrics: ServiceMetrics
+
+    /// Handles a body and returns the JSON to answer with.
+    private typealias JSONHandler = @Sendable (RequestObject, Request) throws -> JSONValue
+
+    /// Makes the router.
+    func router() -> Router<ServiceContext> {
+        let gets: [String: @Sendable (Request, ServiceContext) async throws -> Response] = [
+            "/health": { _, _ in try operations.health() },
+            "/metrics": { _, _ in operations.metricsText() },
+            "/props": { _, _ in Response(try operations.properties()) },
+            "/v1/models": { _, _ in Response(operations.models()) },
+        ]
+        let posts: [String: JSONHandler] = [
+            "/tokenize": { body, _ in try operations.tokenize(body) },
+            "/detokenize": { body, _ in try operations.detokenize(body) },
+            "/register_worker": { body, _ in try controller.register(body) },
+            "/refresh_all_workers": { _, _ in controller.refresh() },
+            "/list_models": { _, _ in controller.models() },
+            "/get_worker_address": { body, request in
+                try controller.address(body, own: "http://\(request.head.authority ?? "localhost")")
+            },
+            "/receive_heart_beat": { body, _ in try controller.heartbeat(body) },
+            "/worker_get_status": { _, _ in worker.status() },
+        ]
+        let streams: [String: @Sendable (Request, ServiceContext) async throws -> Response] = [
+            "/v1/chat/completions": chat, "/v1/completions": complete, "/worker_generate_stream": worker.generate,
+        ]
+        var methods: [String: [HTTPRequest.Method]] = [:]
+        for path in gets.keys { methods[path] = [.get, .head] }
+        for path in Array(posts.keys) + Array(streams.keys) { methods[path] = [.post] }
+        if options.showsPage { methods["/"] = [.get, .head] }
+
+        let router = Router(context: ServiceContext.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: OriginMiddleware(allowed: options.allowedOrigins))
+        router.add(middleware: ReportingMiddleware(metrics: metrics, methods: methods))
+        router.add(middleware: HostCheckMiddleware(host: options.host))
+        router.add(middleware: AuthenticationMiddleware(keys: options.apiKeys, freePaths: ["/", "/health"]))
+        for (path, handler) in gets { router.get(RouterPath(path), use: handler) }
+        for (path, handler) in streams { router.post(RouterPath(path), use: handler) }
+        for (path, handler) in posts {
+            router.post(RouterPath(path)) { request, context in
+                let body = try await bodies.read(request, context)
+                // The original clients send no body where none is needed.
+                let object = try RequestObject(body: body.isEmpty ? Array("{}".utf8) : body)
+                return Response(try await preparation.runIfActive { try handler(object, request) })
+            }
+        }
+        router.get("/v1/models/:name") { _, context in
+            Response(try operations.model(named: context.parameters.require("name")))
+        }
+        if options.showsPage {
+            let page = PageHandler()
+            router.get("/") { request, _ in page.response(to: request) }
+        }
+        return router
+    }
+
+    private func chat(_ request: Request, _ context: ServiceContext) async throws -> Response {
+        let facts = try inference.facts()
+        let body = try await bodies.read(request, context)
+        let (parameters, submissions) = try await preparation.runIfActive {
+            let chat = try ChatRequest(RequestObject(body: body), facts, mediaFolder: options.mediaFolder)
+            return (chat.parameters, try chat.submissions(facts, images))
+        }
+        return try await runner(.chat, facts, parameters).run(submissions, context)
+    }
+
+    private func complete(_ request: Request, _ context: ServiceContext) async throws -> Response {
+        let facts = try inference.facts()
+        let body = try await bodies.read(request, context)
+        let (text, submissions) = try await preparation.runIfActive {
+            let text = try TextCompletionRequest(RequestObject(body: body), facts)
+            return (text, try text.submissions(facts))
+        }
+        var runner = runner(.text, facts, text.parameters)
+        if text.echoes {
+            runner.echoes = submissions.indices.map {
+                text.text(ofPrompt: $0 / text.parameters.choiceCount, facts)
+            }
+        }
+        return try await runner.run(submissions, context)
+    }
+
+    private func runner(
+        _ kind: CompletionFormat.Kind, _ facts: ModelFacts, _ parameters: GenerationParameters
+    ) -> CompletionRunner {
+        CompletionRunner(
+            inference: inference, timeout: options.requestTimeout,
+            format: CompletionFormat(
+                kind, model: options.modelName, logprobs: LogprobsJSON(tokenizer: facts.prompts.tokenizer)),
+            parameters: parameters)
+    }
+}

@@ -1,0 +1,82 @@
+import Hummingbird
+import NIOPosix
+import PVITModel
+import Storage
+
+/// The worker's part of the protocol that PVIT's and LLaVA's programs speak.
+struct WorkerHandler: Sendable {
+    let inference: InferenceService
+    let options: ServiceOptions
+    let bodies: BodyReader
+    let images: ImageCache
+    let preparation: NIOThreadPool
+
+    /// The codes of errors in chunks.
+    enum ErrorCode: Int {
+        /// The request or the model failed.
+        case failed = 1
+        /// No worker serves the model.
+        case noWorker = 2
+    }
+
+    /// `/worker_get_status`.
+    func status() -> JSONValue {
+        [
+            "model_names": [.string(options.modelName)], "speed": 1, "queue_length": .integer(inference.activeCount),
+        ]
+    }
+
+    /// `/worker_generate_stream`. Every error of the request's content is a chunk, because that is what clients read.
+    func generate(_ request: Request, _ context: ServiceContext) async throws -> Response {
+        let body = try await bodies.read(request, context)
+        let parsed: WorkerRequest
+        do {
+            parsed = try await preparation.runIfActive { try WorkerRequest(RequestObject(body: body)) }
+        } catch {
+            return Self.failure(error, context)
+        }
+        return EventStream(format: .nulTerminated).response(context) { output in
+            // Clients give up when the first chunk takes long.
+            output.yield(.json(Self.chunk(parsed.prompt)))
+            do {
+                try await withDeadline(options.requestTimeout) { try await send(parsed, to: output) }
+            } catch is CancellationError {
+            } catch {
+                output.yield(.json(Self.chunk(Self.message(error), .failed)))
+            }
+        }
+    }
+
+    /// A stream that consists of an error.
+    static func failure(_ error: any Error, code: ErrorCode = .failed, _ context: ServiceContext) -> Response {
+        EventStream(format: .nulTerminated).response(context) { output in
+            output.yield(.json(chunk(message(error), code)))
+        }
+    }
+
+    private func send(
+        _ request: WorkerRequest, to output: AsyncStream<EventStream.Item>.Continuation
+    ) async throws {
+        let facts = try inference.facts()
+        let submission = try await preparation.runIfActive { try request.submission(facts, images) }
+        let events = try inference.submit([submission])
+        var text = request.prompt
+        for await item in events {
+            switch item.event {
+            case .prefill: continue
+            case .text(let chunk, _):
+                text += chunk
+                output.yield(.json(Self.chunk(text)))
+            case .end(let result): _ = try result.get()
+            }
+        }
+    }
+
+    private static func chunk(_ text: String, _ code: ErrorCode? = nil) -> JSONValue {
+        ["text": .string(text), "error_code": .integer(code?.rawValue ?? 0)]
+    }
+
+    private static func message(_ error: any Error) -> String {
+        ServiceError(error, whileComputing: true).message
+    }
+}
