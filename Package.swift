@@ -205,8 +205,8 @@ if Context.environment["PVIT_FUZZ"] != nil {
         .executableTarget(
             name: "fuzz-readers",
             dependencies: [
-                "Architectures", "Checkpoints", "ChecksumSupport", "Container", "PVITModel", "Storage", "Tensors",
-                "Tokenization", "Vision", systemPackage,
+                "Architectures", "Checkpoints", "ChecksumSupport", "ConstrainedDecoding", "Container", "PVITModel",
+                "Storage", "Tensors", "Tokenization", "Vision", systemPackage,
             ], path: "Tests/Fuzzing", exclude: ["Corpus"])
     ]
 }

@@ -6,6 +6,7 @@ private let readers: [(name: String, read: @Sendable ([UInt8]) throws -> Void)] 
     ("safetensors", readSafetensors), ("torch", readTorch), ("gguf", readGGUF), ("container", readContainer),
     ("json", readJSON), ("sentencepiece", readSentencePiece), ("tokenizer-json", readTokenizerJSON),
     ("chat-template", readChatTemplate), ("images", readImage), ("configurations", readConfigurations),
+    ("json-schema", readJSONSchema),
 ]
 
 /// The reader that this run is about. libFuzzer calls C functions, which cannot capture it.

@@ -1,14 +1,17 @@
 /// The configurations of an automaton that texts have led to, and the steps between them: the automaton made
 /// deterministic, as far as it was needed.
 ///
-/// A configuration is the set of all ways to read the text so far. Each way, a branch, is a state and a stack of the
-/// states to return to. Branches, stacks and configurations are numbered, so that a known step is one look-up.
+/// A configuration is the set of all ways to read the text so far. Each way, a branch, is a state and the stacks of the
+/// states to return to. Stacks that differ only further down share their top, so that ways which multiply with each
+/// level do not (a graph-structured stack; Tomita, 1985). Tops of stacks and configurations are numbered, so that a
+/// known step is one look-up.
 struct ConfigurationTable {
     /// A way to read the text so far.
     struct Branch: Hashable {
         let state: StateID
         /// A number of `keys`, for states inside an object that may have further keys.
         let keys: Int32
+        /// The number of the top of its stacks.
         let stack: Int32
 
         static func precedes(_ left: Branch, _ right: Branch) -> Bool {
@@ -16,13 +19,32 @@ struct ConfigurationTable {
         }
     }
 
-    /// The top of a stack. Stack 0 is empty.
+    /// The common top of some stacks. Number 0 is the empty stack.
     struct Frame: Hashable {
         let next: StateID
         let keys: Int32
-        let parent: Int32
+        /// What lies below, in ascending order.
+        let parents: [Int32]
         /// The number of arrays and objects around the value.
         let depth: Int32
+    }
+
+    /// A call from branches that differ only in their stacks.
+    private struct OpenCall: Hashable {
+        let call: ByteAutomaton.Call
+        let keys: Int32
+        let depth: Int32
+    }
+
+    /// Calls, each once and in the order of their discovery, with the stacks of their branches.
+    private struct OpenCalls {
+        private(set) var order: [OpenCall] = []
+        private(set) var stacks: [OpenCall: Set<Int32>] = [:]
+
+        mutating func add(_ call: OpenCall, stack: Int32) {
+            if stacks[call] == nil { order.append(call) }
+            stacks[call, default: []].insert(stack)
+        }
     }
 
     /// A configuration.
@@ -111,27 +133,14 @@ struct ConfigurationTable {
     /// Follows everything that consumes no byte and numbers the result.
     private mutating func finish(_ closure: inout Closure) -> Int32 {
         var result = Configuration()
-        while let branch = closure.pending.popLast() {
-            let state = automaton.states[Int(branch.state)]
-            let depth = branch.stack == 0 ? 0 : frames[Int(branch.stack) - 1].depth
-            guard depth + state.neededDepth <= ByteAutomaton.maximumDepth else { continue }
-            var isRead = !state.edges.isEmpty
-            if case .stringContent = state.role { isRead = true }
-            if isRead { result.branches.append(branch) }
-            if state.accepts {
-                if branch.stack == 0 {
-                    result.accepts = true
-                } else {
-                    let frame = frames[Int(branch.stack) - 1]
-                    closure.add(Branch(state: frame.next, keys: frame.keys, stack: frame.parent))
-                }
-            }
-            for target in state.silent {
-                closure.add(Branch(state: target, keys: branch.keys, stack: branch.stack))
-            }
-            for call in state.calls
-            where depth + automaton.states[Int(call.next)].neededDepth <= ByteAutomaton.maximumDepth {
-                closure.add(Branch(state: call.callee, keys: 0, stack: stack(for: call, of: branch, depth: depth)))
+        while !closure.pending.isEmpty {
+            var calls = OpenCalls()
+            while let branch = closure.pending.popLast() { follow(branch, &closure, &calls, into: &result) }
+            for open in calls.order {
+                let frame = Frame(
+                    next: open.call.next, keys: open.keys, parents: calls.stacks[open, default: []].sorted(),
+                    depth: open.depth + (open.call.nests ? 1 : 0))
+                closure.add(Branch(state: open.call.callee, keys: 0, stack: frameNumber(of: frame)))
             }
         }
         guard !result.branches.isEmpty || result.accepts else { return Self.dead }
@@ -142,11 +151,35 @@ struct ConfigurationTable {
         return self.number(of: result)
     }
 
-    private mutating func stack(for call: ByteAutomaton.Call, of branch: Branch, depth: Int32) -> Int32 {
-        // Nothing is left to do after the callee.
-        if call.next == ByteAutomaton.final, !call.nests { return branch.stack }
-        return frameNumber(
-            of: Frame(next: call.next, keys: branch.keys, parent: branch.stack, depth: depth + (call.nests ? 1 : 0)))
+    private func follow(
+        _ branch: Branch, _ closure: inout Closure, _ calls: inout OpenCalls, into result: inout Configuration
+    ) {
+        let state = automaton.states[Int(branch.state)]
+        let depth = branch.stack == 0 ? 0 : frames[Int(branch.stack) - 1].depth
+        guard depth + state.neededDepth <= ByteAutomaton.maximumDepth else { return }
+        var isRead = !state.edges.isEmpty
+        if case .stringContent = state.role { isRead = true }
+        if isRead { result.branches.append(branch) }
+        if state.accepts {
+            if branch.stack == 0 {
+                result.accepts = true
+            } else {
+                let frame = frames[Int(branch.stack) - 1]
+                for parent in frame.parents {
+                    closure.add(Branch(state: frame.next, keys: frame.keys, stack: parent))
+                }
+            }
+        }
+        for target in state.silent { closure.add(Branch(state: target, keys: branch.keys, stack: branch.stack)) }
+        for call in state.calls
+        where depth + automaton.states[Int(call.next)].neededDepth <= ByteAutomaton.maximumDepth {
+            if call.next == ByteAutomaton.final, !call.nests {
+                // Nothing is left to do after the callee.
+                closure.add(Branch(state: call.callee, keys: 0, stack: branch.stack))
+            } else {
+                calls.add(OpenCall(call: call, keys: branch.keys, depth: depth), stack: branch.stack)
+            }
+        }
     }
 
     private mutating func frameNumber(of frame: Frame) -> Int32 {
@@ -204,24 +237,23 @@ extension ConfigurationTable {
     /// The number in this table of a configuration of another table for the same automaton.
     mutating func adopt(_ number: Int32, of other: ConfigurationTable) -> Int32 {
         var result = other.configurations[Int(number)]
+        var reached: Set<Int32> = []
+        var pending = result.branches.map(\.stack)
+        while let stack = pending.popLast() {
+            if stack > 0, reached.insert(stack).inserted { pending += other.frames[Int(stack) - 1].parents }
+        }
         var adopted: [Int32: Int32] = [0: 0]
+        // What lies below has the lower number.
+        for stack in reached.sorted() {
+            let frame = other.frames[Int(stack) - 1]
+            adopted[stack] = frameNumber(
+                of: Frame(
+                    next: frame.next, keys: keys.adopt(frame.keys, of: other.keys),
+                    parents: frame.parents.compactMap { adopted[$0] }.sorted(), depth: frame.depth))
+        }
         result.branches = result.branches.map { branch in
-            var path: [Int32] = []
-            var stack = branch.stack
-            while adopted[stack] == nil {
-                path.append(stack)
-                stack = other.frames[Int(stack) - 1].parent
-            }
-            var parent = adopted[stack] ?? 0
-            for stack in path.reversed() {
-                let frame = other.frames[Int(stack) - 1]
-                parent = frameNumber(
-                    of: Frame(
-                        next: frame.next, keys: keys.adopt(frame.keys, of: other.keys), parent: parent,
-                        depth: frame.depth))
-                adopted[stack] = parent
-            }
-            return Branch(state: branch.state, keys: keys.adopt(branch.keys, of: other.keys), stack: parent)
+            Branch(
+                state: branch.state, keys: keys.adopt(branch.keys, of: other.keys), stack: adopted[branch.stack] ?? 0)
         }
         result.branches.sort(by: Branch.precedes)
         return self.number(of: result)

@@ -28,7 +28,7 @@ struct KeyTable {
     init(declaredKeys: [[[UInt8]]]) { sets = declaredKeys }
 
     /// The approximate number of bytes in memory.
-    var byteCount: Int { sets.reduce(contexts.count * 64) { $0 + 16 * $1.count } }
+    private(set) var byteCount = 0
 
     /// The context after the opening quotation mark of a key; nil if a key is pending.
     mutating func opened(_ number: Int32, declared: Int32) -> Int32? {
@@ -89,6 +89,7 @@ struct KeyTable {
     private mutating func setNumber(of keys: [[UInt8]]) -> Int32 {
         if let known = setNumbers[keys] { return known }
         sets.append(keys)
+        byteCount += 64 + 16 * keys.count
         let number = Int32(sets.count - 1)
         setNumbers[keys] = number
         return number
@@ -97,6 +98,7 @@ struct KeyTable {
     private mutating func number(of context: Context) -> Int32 {
         if let known = contextNumbers[context] { return known }
         contexts.append(context)
+        byteCount += 128
         contextNumbers[context] = Int32(contexts.count)
         return Int32(contexts.count)
     }

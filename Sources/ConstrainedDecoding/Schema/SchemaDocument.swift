@@ -8,7 +8,7 @@ struct SchemaDocument {
     /// A subschema.
     struct Subschema {
         let value: JSONValue
-        /// Its JSON pointer (RFC 6901), empty for the whole schema.
+        /// The JSON pointer (RFC 6901) where it was found first, empty for the whole schema.
         let pointer: String
     }
 
@@ -18,6 +18,8 @@ struct SchemaDocument {
     private let root: JSONValue
     private var subschemas: [Subschema] = []
     private var numbers: [ExactText: SubschemaID] = [:]
+    /// References do not depend on where they stand, so subschemas with the same text have one number.
+    private var numbersOfTexts: [[UInt8]: SubschemaID] = [:]
 
     /// Takes a schema.
     init(_ root: JSONValue) throws {
@@ -34,16 +36,19 @@ struct SchemaDocument {
     /// The number of the whole schema.
     mutating func rootID() throws -> SubschemaID { try number(of: root, at: "") }
 
-    /// The number of the value at one more step, or two, from a subschema.
+    /// The number of the subschema at a place.
     mutating func number(of value: JSONValue, at pointer: String) throws -> SubschemaID {
         if let known = numbers[ExactText(pointer)] { return known }
         switch value {
         case .object, .bool: break
         default: throw PVITError.schemaInvalid("a schema must be an object, true or false", at: pointer)
         }
-        subschemas.append(Subschema(value: value, pointer: pointer))
-        numbers[ExactText(pointer)] = subschemas.count - 1
-        return subschemas.count - 1
+        let text = value.encoded()
+        let number = numbersOfTexts[text] ?? subschemas.count
+        if number == subschemas.count { subschemas.append(Subschema(value: value, pointer: pointer)) }
+        numbersOfTexts[text] = number
+        numbers[ExactText(pointer)] = number
+        return number
     }
 
     /// The number of the subschema that a reference names.

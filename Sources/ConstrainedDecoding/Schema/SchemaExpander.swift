@@ -9,7 +9,7 @@ struct SchemaExpander {
     private var patterns = PatternLibrary()
     private var known: [SubschemaID: SchemaKeywordReader.Result] = [:]
     /// How much work is left.
-    private var budget = 2_000_000
+    private var budget = 600_000
 
     init(_ document: SchemaDocument) { self.document = document }
 
