@@ -22,7 +22,7 @@ final class ConstraintVocabulary: Sendable {
             var tokens: [TokenID: [UInt8]] = [:]
             for number in 0..<min(size, tokenizer.vocabularySize) {
                 let token = TokenID(rawValue: Int32(number))
-                if !tokenizer.isAdded(token), let bytes = tokenizer.bytes(of: token) { tokens[token] = bytes }
+                if !tokenizer.isSpecial(token), let bytes = tokenizer.bytes(of: token) { tokens[token] = bytes }
             }
             let trie = VocabularyTrie(tokens, capacity: size)
             made = trie

@@ -69,12 +69,18 @@ struct CompletionFormat: Sendable {
     }
 
     /// A chunk that tells how much of the prompt has been read.
-    func progressChunk(_ step: PrefillStep) -> JSONValue {
+    ///
+    /// - Parameters:
+    ///   - step: nil while the request waits for a slot.
+    ///   - cachedCount: The number of prompt tokens that were taken over from earlier requests.
+    func progressChunk(_ step: PrefillStep?, cachedCount: Int? = nil) -> JSONValue {
         var progress: JSONObject
         switch step {
+        case nil: progress = ["phase": "queued"]
         case .image: progress = ["phase": "image"]
         case .tokens(let count, let total):
             progress = ["phase": "tokens", "processed": .integer(count), "total": .integer(total)]
+            if let cachedCount { progress["cached"] = .integer(cachedCount) }
         }
         var object = head(isChunk: true)
         object["choices"] = []

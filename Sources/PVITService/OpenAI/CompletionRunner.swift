@@ -36,6 +36,7 @@ struct CompletionRunner: Sendable {
     private func send(
         _ events: InferenceService.Events, count: Int, to output: AsyncStream<EventStream.Item>.Continuation
     ) async throws {
+        if parameters.reportsProgress { output.yield(.json(format.progressChunk(nil))) }
         for index in 0..<count {
             if let chunk = format.openingChunk(index) { output.yield(.json(chunk)) }
             if let echo = echoes.dropFirst(index).first, !echo.isEmpty {
@@ -44,10 +45,14 @@ struct CompletionRunner: Sendable {
         }
         var results: [Int: PoolAnswer] = [:]
         var offsets = [Int](repeating: 0, count: count)
+        var cachedCount: Int?
         for await item in events {
             switch item.event {
             case .prefill(let step):
-                if parameters.reportsProgress, item.index == 0 { output.yield(.json(format.progressChunk(step))) }
+                guard parameters.reportsProgress, item.index == 0 else { continue }
+                // The first report comes before anything is read.
+                if case .tokens(let read, _) = step { cachedCount = cachedCount ?? read }
+                output.yield(.json(format.progressChunk(step, cachedCount: cachedCount)))
             case .text(let text, let logprobs):
                 let chunk = format.chunk(item.index, text: text, logprobs: logprobs, offset: offsets[item.index])
                 output.yield(.json(chunk))
