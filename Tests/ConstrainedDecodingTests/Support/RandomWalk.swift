@@ -33,7 +33,9 @@ struct RandomWalk {
     private mutating func next(_ allowed: TokenMask, isClosing: Bool) -> TokenID? {
         if isClosing, random.next() % 4 > 0 {
             // Now and then another token, because a pattern may need one.
-            if let token = vocabulary.closing.first(where: { allowed[$0] }) { return token }
+            let isInString = vocabulary.letter.map { allowed[$0] } ?? false
+            let closing = isInString ? vocabulary.closing.suffix(1) : vocabulary.closing[...]
+            if let token = closing.first(where: { allowed[$0] }) { return token }
         } else if random.next() % 2 == 0 {
             // Half of the time a token that is not mere content of a string, so that strings end.
             let marks = zip(allowed.words, vocabulary.marks.words).map { $0 & $1 }
