@@ -12,7 +12,7 @@ struct RandomWalkTests {
             let constraint = try JSONConstraint(schema: item.schema)
             var walk = RandomWalk(vocabulary: vocabulary, random: RepeatableRandom(seed: UInt64(number)))
             let texts = try (0..<count).map { round in
-                let text = try walk.text(under: constraint, freeTokens: round * 4)
+                let text = try #require(try walk.text(under: constraint, freeTokens: round * 4))
                 // Throws for what is not UTF-8, no JSON, or has a key twice.
                 _ = try JSONValue(parsing: text)
                 return JSONValue.string(String(decoding: text, as: UTF8.self))
@@ -52,8 +52,8 @@ struct RandomWalkTests {
                 #expect(error.code.name.hasPrefix("schema."))
                 continue
             }
-            let found = try (0..<4).map { round in
-                let text = try walk.text(under: constraint, freeTokens: round * 5)
+            let found: [JSONValue] = try (0..<4).compactMap { round in
+                guard let text = try walk.text(under: constraint, freeTokens: round * 5) else { return nil }
                 _ = try JSONValue(parsing: text)
                 return JSONValue.string(String(decoding: text, as: UTF8.self))
             }
