@@ -75,11 +75,15 @@ struct SchemaKeywordReader {
         guard let names = value.array ?? (value.string == nil ? nil : [value]) else {
             throw invalid("type", "must be a string or an array of strings")
         }
-        return try Set(
+        let types = try Set(
             names.map { name in
                 guard let type = name.string.flatMap(SchemaType.init) else { throw invalid("type", "names no type") }
                 return type
             })
+        guard !types.isEmpty, types.count == names.count else {
+            throw invalid("type", "must name at least one type, each once")
+        }
+        return types
     }
 
     private mutating func addValues(_ values: [JSONValue]) {
@@ -91,7 +95,7 @@ struct SchemaKeywordReader {
     private func schemas(
         _ keyword: String, _ value: JSONValue, _ document: inout SchemaDocument
     ) throws -> [SubschemaID] {
-        guard let list = value.array else { throw invalid(keyword, "must be an array of schemas") }
+        guard let list = value.array, !list.isEmpty else { throw invalid(keyword, "must be an array of schemas") }
         return try list.enumerated().map { index, schema in
             try document.number(of: schema, at: place(keyword) + "/\(index)")
         }

@@ -25,8 +25,12 @@ enum PythonSchemas {
         return try JSONValue(parsing: [UInt8](data))
     }
 
-    /// Why texts are not valid: `[[schema, text…], …]` gives a list of messages.
-    static let validation = #"""
+    /// Why texts are not valid, `[[schema, text…], …]`; nothing if all are.
+    static func failures(_ texts: [JSONValue]) throws -> [String] {
+        try #require(run(validation, .array(texts)).array).compactMap(\.string)
+    }
+
+    private static let validation = #"""
         import datetime, json, re, sys
         from jsonschema import Draft202012Validator, FormatChecker
 
@@ -34,14 +38,16 @@ enum PythonSchemas {
 
         @checker.checks("date-time", raises=ValueError)
         def is_date_time(text):
-            return bool(re.fullmatch(r"\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)", text)) and datetime.datetime.fromisoformat(text)
+            return not isinstance(text, str) or bool(re.fullmatch(r"\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)", text)) and datetime.datetime.fromisoformat(text)
 
         @checker.checks("time", raises=ValueError)
         def is_time(text):
-            return is_date_time("2000-01-01T" + text)
+            return not isinstance(text, str) or is_date_time("2000-01-01T" + text)
 
         @checker.checks("hostname")
         def is_hostname(text):
+            if not isinstance(text, str):
+                return True
             labels = text.split(".")
             return len(text) <= 253 and all(re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)", label) for label in labels)
 
@@ -61,7 +67,7 @@ enum PythonSchemas {
                     value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
                     error = next(validator.iter_errors(value), None)
                     if error:
-                        failures.append(f"{text[:300]}: {error.message[:200]}")
+                        failures.append(f"{text[:300]}: {error.message[:200]} (at {list(error.schema_path)} of {schema})"[:2000])
                 except Exception as error:
                     failures.append(f"{text[:300]}: {error!r}")
         print(json.dumps(failures))

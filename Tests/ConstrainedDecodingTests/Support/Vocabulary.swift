@@ -12,8 +12,10 @@ struct Vocabulary: Sendable {
     let end: TokenID
     /// The tokens that have a mark of JSON, and the one that ends a text.
     let marks: TokenMask
-    /// The tokens that end a text, a string, an object and an array.
+    /// The tokens that end a text, an object, an array and a string.
     let closing: [TokenID]
+    /// A token that is allowed in most strings and nowhere else.
+    let letter: TokenID?
 
     init(_ tokens: [TokenID: [UInt8]], end: TokenID) {
         self.tokens = tokens
@@ -26,7 +28,8 @@ struct Vocabulary: Sendable {
         marks[end] = true
         self.marks = marks
         let single = Dictionary(tokens.filter { $0.value.count == 1 }.map { ($0.value, $0.key) }) { min($0, $1) }
-        closing = [end] + ["\"", "}", "]"].compactMap { single[Array($0.utf8)] }
+        letter = single[Array("z".utf8)]
+        closing = [end] + ["}", "]", "\""].compactMap { single[Array($0.utf8)] }
     }
 
     /// All bytes, and some longer tokens that cross the borders of values.
