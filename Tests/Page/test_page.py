@@ -546,6 +546,14 @@ class Questions(PageTest):
         self.click("Write @left into the question", ".row")
         self.assertEqual(self.text(), "Is @left as fast as @left ")
 
+    def test_unusual_names_are_sent(self):
+        for name in ("__proto__", "-a", "größe_1"):
+            self.set_box([60, 121, 222, 331], name)
+        self.ask("{__proto__} @-a @größe_1")
+        content = self.last_request()["messages"][0]["content"]
+        self.assertEqual([part["name"] for part in content[1:4]], ["__proto__", "-a", "größe_1"])
+        self.assertEqual(content[4]["text"], "{__proto__} {-a} {größe_1}")
+
     def test_renaming_a_box_renames_its_mentions(self):
         self.set_box([60, 121, 222, 331], "left")
         self.write("Is @left or {left} ahead?")
@@ -622,6 +630,19 @@ class Answers(PageTest):
         self.click("Keep box 2")
         self.settle()
         self.assertEqual(list(self.boxes().values()), [[282, 91, 343, 309], [19, 121, 122, 331]])
+
+    def test_a_stream_may_be_cut_anywhere(self):
+        self.load()
+        stream = ': ping\r\n\r\ndata: {"a": "ä日🏊"}\r\n\r\ndata:1\ndata: 2\n\nevent: x\rdata: 3\r\rdata: [DONE]\n\n'
+        for size in (1, 2, 3, 1000):
+            events = self.js(
+                "const bytes = new TextEncoder().encode(arguments[0]), size = arguments[1], parse = eventParser();"
+                "return Array.from({ length: Math.ceil(bytes.length / size) },"
+                " (_, i) => parse(bytes.subarray(i * size, (i + 1) * size))).flat()",
+                stream,
+                size,
+            )
+            self.assertEqual(events, ['{"a": "ä日🏊"}', "1\n2", "3", "[DONE]"], size)
 
     def test_other_brackets_are_text(self):
         self.mock.answer = "[1, 2, 3, 4] and [0.5, 0.1, 0.2, 0.9] and [0.1, 0.2] and <Region><L1></Region>."
