@@ -24,7 +24,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 PHOTO = pathlib.Path(__file__).resolve().parents[1] / "TestSupport/Fixtures/photos/0001.jpg"
 PHOTO_SIZE = (600, 346)
-REAL_SERVER = os.environ.get("PVIT_PAGE_URL")
+REAL_SERVER = os.environ.get("PVIT_PAGE_URL", "").rstrip("/")
 DOWNLOADS = tempfile.TemporaryDirectory()
 
 
@@ -62,7 +62,7 @@ class PageTest(unittest.TestCase):
         if REAL_SERVER and cls.needs_mock:
             raise unittest.SkipTest("needs the mock server")
         cls.mock = Mock()
-        cls.url = REAL_SERVER or cls.mock.start()
+        cls.url = REAL_SERVER + "/" if REAL_SERVER else cls.mock.start()
         cls.driver = open_browser()
 
     @classmethod
@@ -136,7 +136,9 @@ class PageTest(unittest.TestCase):
         return found[0]
 
     def visible(self, selector):
-        return [element for element in self.css(selector) if element.is_displayed()]
+        return self.js(
+            "return [...document.querySelectorAll(arguments[0])].filter(element => element.checkVisibility())", selector
+        )
 
     def button(self, label, within=""):
         """The visible button with an accessible name."""
@@ -296,6 +298,7 @@ class PageTest(unittest.TestCase):
 
     def write(self, text):
         self.one("#question").send_keys(text)
+        self.settle()
 
     def ask(self, text):
         """Asks, and waits for the end of the answer."""

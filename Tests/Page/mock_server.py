@@ -21,7 +21,7 @@ PAGE = pathlib.Path(__file__).resolve().parents[2] / "Sources/PVITService/Page/i
 ANSWER = (
     "The swimmer in the middle is ahead: <Region><L470><L262><L571><L894></Region> is half a body length in front of "
     "the one on the left, at [0.032, 0.351, 0.204, 0.958].\n\n"
-    "- The stroke is **longer**.\n- The wake is narrower.\n\nSo the *middle lane* is more likely to win."
+    "- The stroke is **longer**.\n- The wake is narrower.\n\nSo the middle lane is more likely to win."
 )
 
 

@@ -546,6 +546,14 @@ class Questions(PageTest):
         self.click("Write @left into the question", ".row")
         self.assertEqual(self.text(), "Is @left as fast as @left ")
 
+    def test_unusual_names_are_sent(self):
+        for name in ("__proto__", "-a", "größe_1"):
+            self.set_box([60, 121, 222, 331], name)
+        self.ask("{__proto__} @-a @größe_1")
+        content = self.last_request()["messages"][0]["content"]
+        self.assertEqual([part["name"] for part in content[1:4]], ["__proto__", "-a", "größe_1"])
+        self.assertEqual(content[4]["text"], "{__proto__} {-a} {größe_1}")
+
     def test_renaming_a_box_renames_its_mentions(self):
         self.set_box([60, 121, 222, 331], "left")
         self.write("Is @left or {left} ahead?")
@@ -623,6 +631,19 @@ class Answers(PageTest):
         self.settle()
         self.assertEqual(list(self.boxes().values()), [[282, 91, 343, 309], [19, 121, 122, 331]])
 
+    def test_a_stream_may_be_cut_anywhere(self):
+        self.load()
+        stream = ': ping\r\n\r\ndata: {"a": "ä日🏊"}\r\n\r\ndata:1\ndata: 2\n\nevent: x\rdata: 3\r\rdata: [DONE]\n\n'
+        for size in (1, 2, 3, 1000):
+            events = self.js(
+                "const bytes = new TextEncoder().encode(arguments[0]), size = arguments[1], parse = eventParser();"
+                "return Array.from({ length: Math.ceil(bytes.length / size) },"
+                " (_, i) => parse(bytes.subarray(i * size, (i + 1) * size))).flat()",
+                stream,
+                size,
+            )
+            self.assertEqual(events, ['{"a": "ä日🏊"}', "1\n2", "3", "[DONE]"], size)
+
     def test_other_brackets_are_text(self):
         self.mock.answer = "[1, 2, 3, 4] and [0.5, 0.1, 0.2, 0.9] and [0.1, 0.2] and <Region><L1></Region>."
         self.load(PHOTO)
@@ -673,6 +694,7 @@ class Answers(PageTest):
         roles = [message["role"] for message in self.last_request()["messages"]]
         self.assertEqual(roles, ["user", "assistant", "user"])
         self.assertEqual(self.last_request()["messages"][1]["content"], "The swimmer in")
+        self.assertEqual(self.js("return document.activeElement.id"), "question")
 
     def test_stop_before_the_answer_leaves_the_question(self):
         self.mock.gate(0)
@@ -685,6 +707,22 @@ class Answers(PageTest):
         self.click("Edit the question")
         self.assertEqual(self.one("#question").get_attribute("value"), "Who?")
         self.assertEqual(self.css(".message"), [])
+
+    def test_another_conversation_stops_the_answer(self):
+        self.mock.gate(4)
+        self.load(PHOTO)
+        self.write("Who?" + Keys.ENTER)
+        self.wait_for_text("The swimmer in", ".growing .said")
+        self.click("New conversation")
+        self.wait(lambda: self.mock.requests[0]["closed"])
+        self.wait(lambda: self.visible("#send") and not self.visible("#stop"))
+        self.assertEqual(self.css(".message"), [])
+        self.mock.gates.clear()
+        self.ask("What?")
+        self.click("Conversations")
+        self.wait(lambda: len(self.css("#saved li")) == 2)
+        self.css("#saved .open")[1].click()
+        self.wait_for_text("Stopped.", ".message.answer")
 
     def test_regenerate_asks_the_same_question_again(self):
         self.load(PHOTO)
@@ -728,7 +766,7 @@ class Errors(PageTest):
         self.assertIn("the region is too thin", self.one(".row").text)
         self.click("Try again")
         self.wait(lambda: self.css(".message.answer:not(.growing)"))
-        self.assertEqual(self.css(".failure"), [])
+        self.assertEqual(self.visible(".failure, .row .problem"), [])
 
     def test_a_bad_parameter_is_marked(self):
         self.load(PHOTO)
@@ -1123,10 +1161,13 @@ class Appearance(PageTest):
             self.load(PHOTO)
             self.set_box([19, 121, 122, 331], "left")
             self.assertTrue(self.js("return matchMedia('(pointer: coarse)').matches"))
+            self.ask("Who is @left ?")
+            # Labels of boxes and chips have an area around what is painted.
             small = self.js(
-                "return [...document.querySelectorAll('.tools button, .row button, .row input, #composer .button,"
-                " header button')].filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 38)"
-                ".map(e => e.outerHTML)"
+                "return [...document.querySelectorAll('button, input:not([type=file]), textarea')].filter(e => {"
+                " const { width, height } = e.getBoundingClientRect(), area = getComputedStyle(e, '::after');"
+                " const grown = area.position === 'absolute' ? 22 : 0;"
+                " return e.checkVisibility() && (height + grown < 44 || width + grown < 44); }).map(e => e.outerHTML)"
             )
             self.assertEqual(small, [])
             self.assertLessEqual(self.js("return document.documentElement.scrollWidth"), 360)
