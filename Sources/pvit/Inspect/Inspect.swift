@@ -60,6 +60,9 @@ struct Inspect: ParsableCommand {
 
     func validate() throws {
         if !plan, memory != nil || context != nil { throw ValidationError("--memory and --context need --plan") }
+        if plan, tensors || tensor != nil || report != nil {
+            throw ValidationError("--plan shows the memory plan alone, without --tensors, --tensor or --report")
+        }
         if let context, !(1...1 << 30).contains(context) {
             throw ValidationError("--context takes a number from 1 to \(1 << 30)")
         }
