@@ -36,12 +36,16 @@ let package = Package(
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "Architectures", dependencies: ["Storage", "Tensors", systemPackage], swiftSettings: memorySafe),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
-        .target(name: "Parallelism", dependencies: ["CKernels", "Storage"]),
+        .target(name: "Parallelism", dependencies: ["CKernels", "Platform", "Storage"]),
         .target(name: "Tokenization", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
-        .target(name: "Container", dependencies: ["CXXHash", "CZstd", "Storage", "Tensors", systemPackage]),
         .target(
-            name: "Quantization", dependencies: ["Architectures", "CKernels", "Parallelism", "Storage", "Tensors"]),
-        .target(name: "Compute", dependencies: ["CKernels", "Container", "Parallelism", "Storage", "Tensors"]),
+            name: "Container", dependencies: ["CXXHash", "CZstd", "Platform", "Storage", "Tensors", systemPackage]),
+        .target(
+            name: "Quantization",
+            dependencies: ["Architectures", "CKernels", "Parallelism", "Platform", "Storage", "Tensors"]),
+        .target(
+            name: "Compute",
+            dependencies: ["CKernels", "Container", "Parallelism", "Platform", "Storage", "Tensors"]),
         .target(
             name: "LanguageModel",
             dependencies: [
@@ -66,8 +70,8 @@ let package = Package(
         .target(
             name: "Conversion",
             dependencies: [
-                "Architectures", "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Storage",
-                "Tensors", "Tokenization", systemPackage,
+                "Architectures", "Checkpoints", "CKernels", "Container", "Parallelism", "Platform", "Quantization",
+                "Storage", "Tensors", "Tokenization", systemPackage,
             ]),
         .executableTarget(
             name: "pvit",
@@ -85,16 +89,17 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", exclude: ["Fixtures"]),
         .target(
             name: "CheckpointTestSupport",
-            dependencies: ["Checkpoints", "Storage", "Tensors", "TestSupport", systemPackage],
+            dependencies: ["Checkpoints", "Platform", "Storage", "Tensors", "TestSupport", systemPackage],
             path: "Tests/CheckpointTestSupport"),
         .target(
             name: "ModelTestSupport",
             dependencies: [
-                "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Conversion", "PVITModel", "Storage",
-                "Tensors", "TestSupport", systemPackage,
+                "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Conversion", "Platform", "PVITModel",
+                "Storage", "Tensors", "TestSupport", systemPackage,
             ], path: "Tests/ModelTestSupport"),
         .testTarget(
-            name: "PublicAPITests", dependencies: ["ModelTestSupport", "PVITModel", systemPackage], packageAccess: false
+            name: "PublicAPITests", dependencies: ["ModelTestSupport", "PVITModel", "TestSupport", systemPackage],
+            packageAccess: false
         ),
         .testTarget(name: "PlatformTests", dependencies: ["CheckpointTestSupport", "Platform"]),
         .target(name: "ChecksumSupport", dependencies: ["Container"], path: "Tests/ChecksumSupport"),
@@ -104,19 +109,20 @@ let package = Package(
             name: "ArchitecturesTests", dependencies: ["Architectures", "Storage", "Tensors"],
             resources: [.copy("Fixtures")]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"]),
-        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
+        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "Platform"]),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Storage", "Tensors", "TestSupport", "Tokenization"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ContainerTests",
             dependencies: [
-                "ChecksumSupport", "CKernels", "Container", "Storage", "Tensors", "TestSupport", systemPackage,
+                "ChecksumSupport", "CKernels", "Container", "Platform", "Storage", "Tensors", "TestSupport",
+                systemPackage,
             ]),
         .testTarget(
             name: "QuantizationTests",
             dependencies: [
-                "Architectures", "CheckpointTestSupport", "CKernels", "Quantization", "Storage", "Tensors",
+                "Architectures", "CheckpointTestSupport", "CKernels", "Platform", "Quantization", "Storage", "Tensors",
                 "TestSupport", systemPackage,
             ]),
         .testTarget(
@@ -137,7 +143,7 @@ let package = Package(
             name: "LanguageModelTests",
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Conversion",
-                "LanguageModel", "Storage", "Tensors", "TestSupport", "Tokenization", systemPackage,
+                "LanguageModel", "Platform", "Storage", "Tensors", "TestSupport", "Tokenization", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
