@@ -1,3 +1,4 @@
+import TestSupport
 import Architectures
 import CheckpointTestSupport
 import Compute
@@ -49,7 +50,7 @@ struct RegionEncoderTests {
         #expect(try largestDistance(last.planes(), NumpyArray("towers/0024/rc_roi_res5").values) < 1e-4)
     }
 
-    @Test("region features agree with the original within 1e-4 and do not depend on threads or tiles")
+    @Test("region features agree with the original within 1e-4 and do not depend on threads or tiles", .slow)
     func features() throws {
         let encoder = try Self.encoder(.region())
         let image = try encoder.encode(portablePixmap("photos/0024.ppm"))
