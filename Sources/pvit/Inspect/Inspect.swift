@@ -40,16 +40,12 @@ struct Inspect: ParsableCommand {
     var plan = false
 
     @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "With --plan: the memory for the whole process; by default the free memory of the machine.",
-            valueName: "size"))
+        valueName: "size",
+        help: "With --plan: the memory for the whole process; by default the free memory of the machine.")
     var memory: ByteCount?
 
     @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "With --plan: the context length, in tokens; by default what the model was trained for.", valueName: "n"))
+        valueName: "n", help: "With --plan: the context length, in tokens; by default what the model was trained for.")
     var context: Int?
 
     @Flag(help: "Print JSON.")
