@@ -144,8 +144,7 @@ let package = Package(
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Conversion",
                 "LanguageModel", "Platform", "Storage", "Tensors", "TestSupport", "Tokenization", systemPackage,
-            ],
-            resources: [.copy("Fixtures")]),
+            ]),
         .testTarget(
             name: "VisionTests",
             dependencies: [
