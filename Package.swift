@@ -4,7 +4,7 @@ import PackageDescription
 
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-/// For modules that call no C: what is not memory-safe is marked `unsafe` there, and a warning otherwise.
+/// For modules that call little or no C: what is not memory-safe is marked `unsafe` there, and a warning otherwise.
 let memorySafe: [SwiftSetting] = [.strictMemorySafety()]
 
 let package = Package(
@@ -61,7 +61,7 @@ let package = Package(
             dependencies: [
                 "Architectures", "Compute", "Container", "LanguageModel", "Platform", "Storage", "Tensors",
                 "Tokenization", "Vision", systemPackage,
-            ]),
+            ], swiftSettings: memorySafe),
         .target(
             name: "Checkpoints",
             dependencies: [
