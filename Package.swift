@@ -7,7 +7,7 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-/// For modules that call no C: what is not memory-safe is marked `unsafe` there, and a warning otherwise.
+/// For modules that call little or no C: what is not memory-safe is marked `unsafe` there, and a warning otherwise.
 let memorySafe: [SwiftSetting] = [.strictMemorySafety()]
 
 let package = Package(
@@ -47,12 +47,16 @@ let package = Package(
         .target(name: "Architectures", dependencies: ["Storage", "Tensors", systemPackage], swiftSettings: memorySafe),
         .target(name: "ConstrainedDecoding", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
-        .target(name: "Parallelism", dependencies: ["CKernels", "Storage"]),
+        .target(name: "Parallelism", dependencies: ["CKernels", "Platform", "Storage"]),
         .target(name: "Tokenization", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
-        .target(name: "Container", dependencies: ["CXXHash", "CZstd", "Storage", "Tensors", systemPackage]),
         .target(
-            name: "Quantization", dependencies: ["Architectures", "CKernels", "Parallelism", "Storage", "Tensors"]),
-        .target(name: "Compute", dependencies: ["CKernels", "Container", "Parallelism", "Storage", "Tensors"]),
+            name: "Container", dependencies: ["CXXHash", "CZstd", "Platform", "Storage", "Tensors", systemPackage]),
+        .target(
+            name: "Quantization",
+            dependencies: ["Architectures", "CKernels", "Parallelism", "Platform", "Storage", "Tensors"]),
+        .target(
+            name: "Compute",
+            dependencies: ["CKernels", "Container", "Parallelism", "Platform", "Storage", "Tensors"]),
         .target(
             name: "LanguageModel",
             dependencies: [
@@ -68,7 +72,7 @@ let package = Package(
             dependencies: [
                 "Architectures", "Compute", "Container", "LanguageModel", "Parallelism", "Platform", "Storage", "Tensors",
                 "Tokenization", "Vision", systemPackage,
-            ]),
+            ], swiftSettings: memorySafe),
         .target(
             name: "Checkpoints",
             dependencies: [
@@ -77,8 +81,8 @@ let package = Package(
         .target(
             name: "Conversion",
             dependencies: [
-                "Architectures", "Checkpoints", "CKernels", "Container", "Parallelism", "Quantization", "Storage",
-                "Tensors", "Tokenization", systemPackage,
+                "Architectures", "Checkpoints", "CKernels", "Container", "Parallelism", "Platform", "Quantization",
+                "Storage", "Tensors", "Tokenization", systemPackage,
             ]),
         .target(
             name: "PVITService",
@@ -112,16 +116,17 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", exclude: ["Fixtures"]),
         .target(
             name: "CheckpointTestSupport",
-            dependencies: ["Checkpoints", "Storage", "Tensors", "TestSupport", systemPackage],
+            dependencies: ["Checkpoints", "Platform", "Storage", "Tensors", "TestSupport", systemPackage],
             path: "Tests/CheckpointTestSupport"),
         .target(
             name: "ModelTestSupport",
             dependencies: [
-                "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Conversion", "PVITModel", "Storage",
-                "Tensors", "TestSupport", systemPackage,
+                "CheckpointTestSupport", "Checkpoints", "Compute", "Container", "Conversion", "Platform", "PVITModel",
+                "Storage", "Tensors", "TestSupport", systemPackage,
             ], path: "Tests/ModelTestSupport"),
         .testTarget(
-            name: "PublicAPITests", dependencies: ["ModelTestSupport", "PVITModel", systemPackage], packageAccess: false
+            name: "PublicAPITests", dependencies: ["ModelTestSupport", "PVITModel", "TestSupport", systemPackage],
+            packageAccess: false
         ),
         .testTarget(name: "PlatformTests", dependencies: ["CheckpointTestSupport", "Platform"]),
         .target(name: "ChecksumSupport", dependencies: ["Container"], path: "Tests/ChecksumSupport"),
@@ -131,19 +136,20 @@ let package = Package(
             name: "ArchitecturesTests", dependencies: ["Architectures", "Storage", "Tensors"],
             resources: [.copy("Fixtures")]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"]),
-        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism"]),
+        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "Platform"]),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Storage", "Tensors", "TestSupport", "Tokenization"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ContainerTests",
             dependencies: [
-                "ChecksumSupport", "CKernels", "Container", "Storage", "Tensors", "TestSupport", systemPackage,
+                "ChecksumSupport", "CKernels", "Container", "Platform", "Storage", "Tensors", "TestSupport",
+                systemPackage,
             ]),
         .testTarget(
             name: "QuantizationTests",
             dependencies: [
-                "Architectures", "CheckpointTestSupport", "CKernels", "Quantization", "Storage", "Tensors",
+                "Architectures", "CheckpointTestSupport", "CKernels", "Platform", "Quantization", "Storage", "Tensors",
                 "TestSupport", systemPackage,
             ]),
         .testTarget(
@@ -168,9 +174,8 @@ let package = Package(
             name: "LanguageModelTests",
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Conversion",
-                "LanguageModel", "Storage", "Tensors", "TestSupport", "Tokenization", systemPackage,
-            ],
-            resources: [.copy("Fixtures")]),
+                "LanguageModel", "Platform", "Storage", "Tensors", "TestSupport", "Tokenization", systemPackage,
+            ]),
         .testTarget(
             name: "VisionTests",
             dependencies: [

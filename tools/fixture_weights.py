@@ -497,6 +497,10 @@ def write_sharded(d, tensors, n, stem, ext, writer):
     jdump(os.path.join(d, "%s.%s.index.json" % (stem, ext)), {"metadata": {"total_size": total}, "weight_map": wm})
 
 
+def write_safetensors_shards(d, tensors):
+    write_sharded(d, tensors, 2, "model", "safetensors", lambda p, t: write_safetensors(p, t, {"format": "pt"}))
+
+
 def jdump(path, obj):
     with open(path, "w") as f:
         json.dump(obj, f, indent=2, ensure_ascii=False)
@@ -729,14 +733,7 @@ def main():
         jdump(P("mini-llama-base", "config.json"), llama_config(S))
         tokenizer_files(P("mini-llama-base"), S, False)
     if "base-st" in want:
-        write_sharded(
-            P("mini-llama-base-st"),
-            base,
-            2,
-            "model",
-            "safetensors",
-            lambda p, t: write_safetensors(p, t, {"format": "pt"}),
-        )
+        write_safetensors_shards(P("mini-llama-base-st"), base)
         jdump(P("mini-llama-base-st", "config.json"), llama_config(S))
         tokenizer_files(P("mini-llama-base-st"), S, False)
     params = {
@@ -765,14 +762,7 @@ def main():
         if "delta" in want:
             todo.append(("mini-pvit-delta", delta))
         if "delta-st" in want:
-            write_sharded(
-                P("mini-pvit-delta-st"),
-                delta,
-                2,
-                "model",
-                "safetensors",
-                lambda p, t: write_safetensors(p, t, {"format": "pt"}),
-            )
+            write_safetensors_shards(P("mini-pvit-delta-st"), delta)
             jdump(P("mini-pvit-delta-st", "config.json"), pvit_config(S))
             tokenizer_files(P("mini-pvit-delta-st"), S, True)
         if "merged" in want:

@@ -11,6 +11,7 @@ extension PVITError.Code {
 struct ShardedSource: TensorSource {
     let shards: [any WeightFile]
     let tensors: [TensorDescription]
+    private let fileNames: [String]
     private let origins: [TensorName: Origin]
     /// The other files that hold a tensor, for tensors that several files hold.
     private let copies: [TensorName: [Int]]
@@ -43,6 +44,7 @@ struct ShardedSource: TensorSource {
             }
         }
         self.shards = shards
+        fileNames = shards.map(\.path.name)
         self.tensors = tensors
         self.origins = origins
         self.copies = copies
@@ -66,9 +68,7 @@ struct ShardedSource: TensorSource {
     /// Whether a tensor is in the file of this name.
     func holds(_ name: TensorName, inFile fileName: String) -> Bool {
         guard let origin = origins[name] else { return false }
-        return ([origin.shard] + copies[name, default: []]).contains {
-            shards[$0].path.name.hasSameBytes(as: fileName)
-        }
+        return ([origin.shard] + copies[name, default: []]).contains { fileNames[$0].hasSameBytes(as: fileName) }
     }
 
     func readRows(

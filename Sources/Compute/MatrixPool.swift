@@ -1,9 +1,9 @@
-import Synchronization
+import Platform
 
 /// Memory of matrices that are no longer used, kept for the next ones. The operating system clears fresh memory, which
 /// takes a tenth of the time of computing large feature maps.
 package final class MatrixPool: Sendable {
-    private let unused = Mutex<[MatrixBlock]>([])
+    private let unused = Lock<[MatrixBlock]>([])
 
     /// Creates an empty pool.
     package init() {}

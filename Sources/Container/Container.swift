@@ -1,4 +1,5 @@
 import Storage
+import Platform
 import Synchronization
 import SystemPackage
 import Tensors
@@ -26,7 +27,7 @@ package final class Container: Sendable {
     let indexRange: Range<Int>
     let verifiedTiles: VerifiedTiles
     private let dropsPages = Atomic<Bool>(false)
-    private let cachedMetadata = Mutex<JSONObject?>(nil)
+    private let cachedMetadata = Lock<JSONObject?>(nil)
 
     /// Opens a container.
     ///

@@ -1,7 +1,7 @@
 import Architectures
 import Compute
 import Storage
-import Synchronization
+import Platform
 import Tensors
 
 #if canImport(Glibc)
@@ -134,7 +134,7 @@ extension Llama {
 extension ComputeEngine {
     /// `body` of every index of `0..<count` in order, computed on all threads.
     fileprivate func mapRows<Value: Sendable>(_ count: Int, _ body: (Int) throws -> Value) throws -> [Value] {
-        let results = Mutex([Value?](repeating: nil, count: count))
+        let results = Lock([Value?](repeating: nil, count: count))
         try forEachRange(of: count) { rows, _ in
             for row in rows {
                 let value = try body(row)

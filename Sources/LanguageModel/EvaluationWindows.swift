@@ -12,8 +12,6 @@ package struct EvaluationWindows: Sendable {
     package let context: Int
     /// The positions of a window whose next token is predicted and scored.
     package var scored: Range<Int> { context / 2..<context - 1 }
-    /// How many tokens are scored in all windows together.
-    package var scoredCount: Int { windows.count * scored.count }
 
     /// The first `count` windows; all of them when `count` is nil.
     package func prefix(_ count: Int?) -> EvaluationWindows {

@@ -1,3 +1,5 @@
+import Platform
+
 /// Takes numbered results from several threads and consumes them in order.
 ///
 /// The thread that submits the result that is due consumes it and all that wait behind it; there is no thread for that

@@ -1,4 +1,5 @@
 import CKernels
+import Platform
 import Synchronization
 
 /// A fixed set of threads that share loops.
@@ -79,7 +80,7 @@ private final class SharedLoop: @unchecked Sendable {
     private var count = 0
     private var chunk = 1
     private let shares: WorkShares
-    private let failure = Mutex<(start: Int, error: any Error)?>(nil)
+    private let failure = Lock<(start: Int, error: any Error)?>(nil)
 
     /// The free slots in the low 16 bits, and above them the number of the loop.
     private let state = Atomic<UInt64>(0)

@@ -1,3 +1,4 @@
+import Platform
 import Architectures
 import CKernels
 import Parallelism

@@ -46,11 +46,9 @@ struct ModelOptions: ParsableArguments {
 /// The memory to use.
 struct MemoryOptions: ParsableArguments {
     @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "Keep the whole process within this much memory, such as 2GiB. Weights that do not fit are streamed for "
-                + "each token. By default, the limit is the machine's free memory or the control group's limit.",
-            valueName: "size"))
+        valueName: "size",
+        help: "Keep the whole process within this much memory, such as 2GiB. Weights that do not fit are streamed for "
+            + "each token. By default, the limit is the machine's free memory or the control group's limit.")
     var memory: ByteCount?
 
     @Flag(help: "Print the memory plan.")
@@ -98,36 +96,22 @@ extension ContextOverflow: ExpressibleByArgument {}
 
 /// How to draw the next token.
 struct SamplingArguments: ParsableArguments {
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("0 always takes the most likely token; higher values vary more.", valueName: "t"))
+    @Option(valueName: "t", help: "0 always takes the most likely token; higher values vary more.")
     var temperature = 0.0
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Draw only from the k most likely tokens; 0 draws from all.", valueName: "k"))
+    @Option(valueName: "k", help: "Draw only from the k most likely tokens; 0 draws from all.")
     var topK = 0
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "Draw only from the most likely tokens that together reach this probability.", valueName: "p"))
+    @Option(valueName: "p", help: "Draw only from the most likely tokens that together reach this probability.")
     var topP = 1.0
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Draw only from tokens with at least this share of the largest probability.", valueName: "p")
-    )
+    @Option(valueName: "p", help: "Draw only from tokens with at least this share of the largest probability.")
     var minP = 0.0
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Make tokens that have occurred less likely; 1 changes nothing.", valueName: "factor"))
+    @Option(valueName: "factor", help: "Make tokens that have occurred less likely; 1 changes nothing.")
     var repetitionPenalty = 1.0
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The seed of the random numbers; by default a different one each time.", valueName: "n"))
+    @Option(valueName: "n", help: "The seed of the random numbers; by default a different one each time.")
     var seed: UInt64?
 
     func validate() throws {

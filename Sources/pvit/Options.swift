@@ -38,15 +38,25 @@ extension TensorEncoding: ExpressibleByArgument {
     public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 }
 
+extension Option {
+    /// An option whose value may begin with -, so that an error can tell which values it takes.
+    init(wrappedValue: Value, valueName: String, help: String) where Value: ExpressibleByArgument {
+        self.init(
+            wrappedValue: wrappedValue, parsing: .unconditional, help: ArgumentHelp(help, valueName: valueName))
+    }
+
+    /// The same without a default.
+    init<T: ExpressibleByArgument>(valueName: String, help: String) where Value == T? {
+        self.init(parsing: .unconditional, help: ArgumentHelp(help, valueName: valueName))
+    }
+}
+
 /// The formats that checkpoints can have, for help texts.
 let checkpointFormats = "a Hugging Face or Meta LLaMA folder, a safetensors, PyTorch or GGUF file"
 
 /// The number of threads to use.
 struct ThreadOptions: ParsableArguments {
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "The number of threads; by default one for each processor that the program may use.", valueName: "n"))
+    @Option(valueName: "n", help: "The number of threads; by default one for each processor that the program may use.")
     var threads: Int?
 
     func validate() throws {

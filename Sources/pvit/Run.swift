@@ -44,13 +44,10 @@ struct Run: ParsableCommand {
 
     @OptionGroup var imageOptions: ImageOptions
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "The maximum number of tokens to generate; by default until the context is full.", valueName: "n"))
+    @Option(valueName: "n", help: "The maximum number of tokens to generate; by default until the context is full.")
     var maxTokens: Int?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Instructions for the whole conversation.", valueName: "text"))
+    @Option(valueName: "text", help: "Instructions for the whole conversation.")
     var system: String?
 
     @Option(
@@ -59,10 +56,9 @@ struct Run: ParsableCommand {
     var stop: [String] = []
 
     @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "The context length for prompt and answer together, in tokens; by default what the model was trained for.",
-            valueName: "n"))
+        valueName: "n",
+        help: "The context length for prompt and answer together, in tokens; by default what the model was trained for."
+    )
     var context: Int?
 
     @Option(

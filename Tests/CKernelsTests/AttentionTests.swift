@@ -126,27 +126,32 @@ struct AttentionTests {
             set.kernels.attend(
                 input.pointer, range.count, heads, stride, keys.bytes.pointer, values.bytes.pointer, type, width,
                 positions + range.lowerBound, scale, scratch.pointer, result.pointer)
+            let elements = result.elements
             return range.indices.map { index in
                 let start = (index - range.lowerBound) * stride
-                if start > 0 { #expect(result.elements[start - 5..<start].allSatisfy { $0 == 42 }, "between tokens") }
-                return Array(result.elements[start..<start + heads * width])
+                if start > 0 { #expect(elements[start - 5..<start].allSatisfy { $0 == 42 }, "between tokens") }
+                return Array(elements[start..<start + heads * width])
             }
         }
 
         var exact: [[Double]] {
             (0..<tokens).map { token in
                 (0..<heads).flatMap { head in
-                    let query = self.query[token * stride + head * width..<token * stride + (head + 1) * width]
+                    let start = token * stride + head * width
+                    let query = self.query[start..<start + width].map(Double.init)
                     let scores = (0..<positions + token).map { p in
-                        let key = keys.values[p * width..<(p + 1) * width]
-                        return Double(scale) * zip(query, key).reduce(0) { $0 + Double($1.0) * $1.1 }
+                        var product = 0.0
+                        for column in 0..<width { product += query[column] * keys.values[p * width + column] }
+                        return Double(scale) * product
                     }
                     let maximum = scores.max() ?? 0
                     let weights = scores.map { exp($0 - maximum) }
                     let sum = weights.reduce(0, +)
-                    return (0..<width).map { column in
-                        weights.enumerated().reduce(0) { $0 + $1.1 / sum * values.values[$1.0 * width + column] }
+                    var result = [Double](repeating: 0, count: width)
+                    for (p, weight) in weights.enumerated() {
+                        for column in 0..<width { result[column] += weight / sum * values.values[p * width + column] }
                     }
+                    return result
                 }
             }
         }

@@ -146,9 +146,27 @@ struct ConversionTests {
         "sums and differences of binary16 are numpy's", .enabled(if: PythonReference.isAvailable),
         arguments: InstructionSet.all)
     func combineBinary16(set: InstructionSet) throws {
+        let (a, b, expected) = try Self.numpySums.get()
+        for inPlace in [false, true] {
+            let actual =
+                combine(a, b, set.kernels.add_f16, inPlace: inPlace)
+                + combine(a, b, set.kernels.subtract_f16, inPlace: inPlace)
+            try #require(actual.count == expected.count)
+            guard actual != expected else { continue }
+            for index in actual.indices where actual[index] != expected[index] {
+                guard Float16(bitPattern: actual[index]).isNaN, Float16(bitPattern: expected[index]).isNaN else {
+                    Issue.record("\(a[index % a.count]) and \(b[index % a.count]) gave \(actual[index])")
+                    break
+                }
+            }
+        }
+    }
+
+    /// Pairs of binary16 numbers, and numpy's sums and then differences of them.
+    private static let numpySums = Result {
         var random = RepeatableRandom(seed: 2)
         // Each number is paired with several others, some of its own size, where rounding is most delicate.
-        let a = (0..<6).flatMap { _ in Self.allHalves }
+        let a = (0..<6).flatMap { _ in allHalves }
         let b = a.map { half in
             Bool.random(using: &random)
                 ? UInt16.random(in: 0...UInt16.max, using: &random)
@@ -161,19 +179,7 @@ struct ConversionTests {
             numpy.seterr(all="ignore")
             sys.stdout.buffer.write((a + b).astype("<f2").tobytes() + (a - b).astype("<f2").tobytes())
             """, input: bytes(of: a + b))
-        let expected = elements(UInt16.self, of: output)
-        for inPlace in [false, true] {
-            let actual =
-                combine(a, b, set.kernels.add_f16, inPlace: inPlace)
-                + combine(a, b, set.kernels.subtract_f16, inPlace: inPlace)
-            try #require(actual.count == expected.count)
-            for index in actual.indices where actual[index] != expected[index] {
-                guard Float16(bitPattern: actual[index]).isNaN, Float16(bitPattern: expected[index]).isNaN else {
-                    Issue.record("\(a[index % a.count]) and \(b[index % a.count]) gave \(actual[index])")
-                    break
-                }
-            }
-        }
+        return (a, b, elements(UInt16.self, of: output))
     }
 
     @Test("sums and differences of bfloat16 are the rounded float sums", arguments: InstructionSet.all)

@@ -147,7 +147,7 @@ struct QuantizedProductTests {
         var random = RepeatableRandom(seed: 5)
         for format in QuantizedMatrix.Format.allCases {
             let w = QuantizedMatrix(format, groups: 2, columns: 96, random: &random)
-            for index in 0..<w.bytes.count { w.bytes.pointer[index] = .random(in: 0...255, using: &random) }
+            w.bytes.pointer.update(from: random.bytes(w.bytes.count), count: w.bytes.count)
             let x = Activations(tokens: 9, columns: 96, random: &random)
             let y = product(set, w, x, tokens: 0..<9, stride: w.rows)
             #expect(firstDifference(y, product(.scalar, w, x, tokens: 0..<9, stride: w.rows)) == nil)

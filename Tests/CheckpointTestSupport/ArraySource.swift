@@ -18,7 +18,7 @@ public struct ArraySource: TensorSource {
 
     /// Creates a source of f32 tensors.
     public init(floats tensors: [(name: String, shape: [Int], values: [Float])]) throws {
-        try self.init(tensors.map { ($0.name, .f32, $0.shape, $0.values.flatMap(littleEndianBytes)) })
+        try self.init(tensors.map { ($0.name, .f32, $0.shape, packed($0.values, .f32)) })
     }
 
     /// Copies rows from memory.
@@ -34,11 +34,7 @@ public struct ArraySource: TensorSource {
 }
 
 /// The four bytes of a number, least significant first.
-public func littleEndianBytes(_ value: Float) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.appendLittleEndian(value.bitPattern)
-    return bytes
-}
+public func littleEndianBytes(_ value: Float) -> [UInt8] { packed([value], .f32) }
 
 /// A source that gives other bytes, or fails, for some tensors of another one.
 public struct AlteredSource: TensorSource {

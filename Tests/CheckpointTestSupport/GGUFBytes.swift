@@ -165,7 +165,7 @@ package func tinyLlamaGGUF(
         // Small numbers of every type, different in every row; those of f32 tensors count their elements.
         let bytes =
             type == .f32
-            ? (0..<count).flatMap { littleEndianBytes(Float($0)) } : (0..<size).map { UInt8($0 * 7 % 32) }
+            ? packed((0..<count).map(Float.init), .f32) : (0..<size).map { UInt8($0 * 7 % 32) }
         file.add(name, type, extents, bytes)
     }
     return file

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Platform
 import SystemPackage
 
 /// A folder that lives as long as the value, and no longer than the process.
@@ -8,7 +8,7 @@ public final class TemporaryFolder: Sendable {
     public let path: FilePath
 
     /// The folders of values that live until the process ends.
-    private static let remaining = Mutex<Set<String>>([])
+    private static let remaining = Lock<Set<String>>([])
     private static let removesRemaining: Void = {
         atexit {
             for folder in TemporaryFolder.remaining.withLock({ $0 }) {
@@ -35,8 +35,10 @@ public final class TemporaryFolder: Sendable {
     @discardableResult
     public func write(_ name: String, _ bytes: [UInt8]) throws -> FilePath {
         let file = path.appending(name)
-        try FileManager.default.createDirectory(
-            atPath: file.removingLastComponent().string, withIntermediateDirectories: true)
+        if name.contains("/") {
+            try FileManager.default.createDirectory(
+                atPath: file.removingLastComponent().string, withIntermediateDirectories: true)
+        }
         try Data(bytes).write(to: URL(fileURLWithPath: file.string))
         return file
     }

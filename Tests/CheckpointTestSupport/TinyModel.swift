@@ -67,7 +67,7 @@ public struct TinyModel {
                     let uniform = Float(Int32(truncatingIfNeeded: state >> 32)) / Float(Int32.max)
                     return isNorm ? scale.norms * (1 + 0.1 * uniform) : scale.matrices * uniform
                 }
-                return (tensor.name, type, tensor.shape, values.flatMap { packed($0, type) })
+                return (tensor.name, type, tensor.shape, packed(values, type))
             })
     }
 
@@ -82,28 +82,32 @@ public struct TinyModel {
     }
 }
 
-/// A number as f32, f16 or bf16, rounded to nearest even.
-package func packed(_ value: Float, _ type: ElementType) -> [UInt8] {
-    var bytes: [UInt8] = []
+/// Numbers as f32, f16 or bf16, rounded to nearest even.
+package func packed(_ values: [Float], _ type: ElementType) -> [UInt8] {
     switch type {
-    case .f16: bytes.appendLittleEndian(Float16(value).bitPattern)
+    case .f16: values.map { Float16($0).bitPattern.littleEndian }.withUnsafeBytes(Array.init)
     case .bf16:
-        let bits = value.bitPattern
-        bytes.appendLittleEndian(UInt16(truncatingIfNeeded: (bits + 0x7FFF + (bits >> 16 & 1)) >> 16))
-    default: bytes.appendLittleEndian(value.bitPattern)
+        values.map { value in
+            let bits = value.bitPattern
+            return UInt16((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).littleEndian
+        }.withUnsafeBytes(Array.init)
+    default: values.map(\.bitPattern.littleEndian).withUnsafeBytes(Array.init)
     }
-    return bytes
 }
 
 /// Packed f32, f16 or bf16 numbers.
 package func unpacked(_ bytes: [UInt8], _ type: ElementType) -> [Float] {
-    stride(from: 0, to: bytes.count, by: type.byteCount).map { place in
-        let bits = bytes[place..<place + type.byteCount].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-        switch type {
-        case .f16: return Float(Float16(bitPattern: UInt16(bits)))
-        case .bf16: return Float(bitPattern: bits << 16)
-        default: return Float(bitPattern: bits)
+    func integers<Integer: FixedWidthInteger & BitwiseCopyable>(_ type: Integer.Type) -> [Integer] {
+        bytes.withUnsafeBytes { bytes in
+            stride(from: 0, to: bytes.count, by: MemoryLayout<Integer>.size).map {
+                bytes.loadUnaligned(fromByteOffset: $0, as: type).littleEndian
+            }
         }
+    }
+    switch type {
+    case .f16: return integers(UInt16.self).map { Float(Float16(bitPattern: $0)) }
+    case .bf16: return integers(UInt16.self).map { Float(bitPattern: UInt32($0) << 16) }
+    default: return integers(UInt32.self).map(Float.init(bitPattern:))
     }
 }
 

@@ -11,6 +11,6 @@ public func torchBytes(
         return (P.text(tensor.name), P.tensor(storage, sizes: tensor.shape, strides: strides))
     }
     return ZipBytes(
-        pickle: P.pickle(wrap(P.dictionary(members))), storages: tensors.map { $0.values.flatMap(littleEndianBytes) }
+        pickle: P.pickle(wrap(P.dictionary(members))), storages: tensors.map { packed($0.values, .f32) }
     ).bytes
 }

@@ -117,9 +117,12 @@ public struct ZipBytes {
     }
 }
 
-/// CRC-32, one bit at a time.
+/// CRC-32, one byte at a time.
 public func crc32(_ bytes: [UInt8]) -> UInt32 {
-    ~bytes.reduce(UInt32.max) { state, byte in
-        (0..<8).reduce(state ^ UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
-    }
+    ~bytes.reduce(UInt32.max) { state, byte in state >> 8 ^ crcTable[Int(state & 0xFF) ^ Int(byte)] }
+}
+
+/// What each value of a byte adds to the checksum: eight steps of one bit.
+private let crcTable: [UInt32] = (0..<256).map { byte in
+    (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
 }

@@ -48,11 +48,12 @@ struct GGUFFileTests {
         let folder = try TemporaryFolder()
         let whole = tinyLlamaGGUF(type: .q40)
         // The padding behind the last tensor belongs to nothing.
-        let end = whole.bytes.count - whole.data.count + Int(whole.records.last?.offset ?? 0) + 8 * 18
-        #expect(try GGUFFile(path: folder.write("whole", Array(whole.bytes.prefix(end)))).tensors.count == 12)
-        let step = whole.bytes.count - whole.data.count
+        let bytes = whole.bytes
+        let step = bytes.count - whole.data.count
+        let end = step + Int(whole.records.last?.offset ?? 0) + 8 * 18
+        #expect(try GGUFFile(path: folder.write("whole", Array(bytes.prefix(end)))).tensors.count == 12)
         for length in Array(0..<step) + Array(stride(from: step, to: end, by: 97)) + [end - 1] {
-            let path = try folder.write("cut", Array(whole.bytes.prefix(length)))
+            let path = try folder.write("cut", Array(bytes.prefix(length)))
             let error = try #require(throws: PVITError.self, "cut at \(length)") { try GGUFFile(path: path) }
             #expect(error.code.category == .badData)
         }

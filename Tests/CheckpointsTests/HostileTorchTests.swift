@@ -3,14 +3,21 @@ import CheckpointTestSupport
 import Foundation
 import Storage
 import SystemPackage
+import TestSupport
 import Testing
 
 @Suite("Hostile and broken PyTorch files")
 struct HostileTorchTests {
     @Test(
-        "is refused with one error that says why",
-        arguments: otherPickles + bombs + badTensors + hostileArchives + hostileLegacyFiles)
-    func refused(file: HostileFile) throws {
+        "a broken file is refused with one error that says why",
+        arguments: otherPickles + badTensors + hostileArchives + hostileLegacyFiles)
+    func broken(file: HostileFile) throws { try expectRefusal(of: file) }
+
+    @Test(
+        "a file that asks for far more than it holds is refused with one error that says why", .slow, arguments: bombs)
+    func bomb(file: HostileFile) throws { try expectRefusal(of: file) }
+
+    private func expectRefusal(of file: HostileFile) throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("pytorch_model.bin", file.bytes)
         let error = try #require(throws: PVITError.self) { try TorchFile(path: path) }

@@ -48,11 +48,9 @@ struct ConversationTests {
             "/ e\u{301}e\u{301}\u{7F}z", "abc\u{15}/ new", "x\u{1B}[H/ -\u{1B}[F+",
             "/ cd\u{1B}[D\u{1B}[D\u{1B}[3~",
         ] {
-            try terminal.type("\(keys)\r")
-            try terminal.expect("there is no command")
+            try terminal.send("\(keys)", expecting: "there is no command")
         }
-        try terminal.type("\u{1B}[A\u{1B}[A\u{1B}[B!\r")
-        try terminal.expect("there is no command")
+        try terminal.send("\u{1B}[A\u{1B}[A\u{1B}[B!", expecting: "there is no command")
         try leave(terminal)
         #expect(
             try messages() == [
@@ -80,8 +78,7 @@ struct ConversationTests {
         try terminal.expect("a single line")
         try terminal.expect("> ")
         // The history recalls the line with its pasted text.
-        try terminal.type("\u{1B}[A\u{1B}[A again\r")
-        try terminal.expect("> ")
+        try terminal.send("\u{1B}[A\u{1B}[A again", expecting: "> ")
         try leave(terminal)
         #expect(
             try messages() == [
@@ -102,10 +99,8 @@ struct ConversationTests {
     @Test("a message of several lines is typed with \\ at line ends, or between quotation marks")
     func severalLines() throws {
         let terminal = try start()
-        try terminal.type("one\\\rtwo\\\rthree\r")
-        try terminal.expect("was cut after 2 tokens")
-        try terminal.type("\"\"\"\r/not a command\r\rsecond\r\"\"\"\r")
-        try terminal.expect("was cut after 2 tokens")
+        try terminal.send("one\\\rtwo\\\rthree", expecting: "was cut after 2 tokens")
+        try terminal.send("\"\"\"\r/not a command\r\rsecond\r\"\"\"", expecting: "was cut after 2 tokens")
         try leave(terminal)
         #expect(try messages() == ["one\ntwo\nthree", "/not a command\n\nsecond", "/exit"])
     }
@@ -114,10 +109,8 @@ struct ConversationTests {
     func keptHistory() throws {
         for _ in 0..<2 {
             let terminal = try start()
-            try terminal.type("/a\\\\b\r")
-            try terminal.expect("no command")
-            try terminal.type("\u{1B}[A!\r")
-            try terminal.expect("no command /a\\\\b!")
+            try terminal.send("/a\\\\b", expecting: "no command")
+            try terminal.send("\u{1B}[A!", expecting: "no command /a\\\\b!")
             try leave(terminal)
         }
         let foreign = folder.path.appending("notes").string
@@ -131,20 +124,13 @@ struct ConversationTests {
     @Test("a full context is reported, rejects messages that do not fit, and continues when there is room again")
     func context() throws {
         let terminal = try start(["--context", "72", "--max-tokens", "200"])
-        try terminal.type("Tell me a long story.\r")
-        try terminal.expect("the context of 72 tokens is full")
-        try terminal.type("And then?\r")
-        try terminal.expect("do not fit the context of 72, so the message was not sent")
-        try terminal.type("/undo\r")
-        try terminal.expect("undone: Tell me a long story.")
-        try terminal.type("/undo\r")
-        try terminal.expect("no message to undo")
-        try terminal.type("Hello\r")
-        try terminal.expect("is full")
-        try terminal.type("/slide\r")
-        try terminal.expect("oldest tokens are dropped")
-        try terminal.type("And then?\r")
-        try terminal.expect("tokens were dropped")
+        try terminal.send("Tell me a long story.", expecting: "the context of 72 tokens is full")
+        try terminal.send("And then?", expecting: "do not fit the context of 72, so the message was not sent")
+        try terminal.send("/undo", expecting: "undone: Tell me a long story.")
+        try terminal.send("/undo", expecting: "no message to undo")
+        try terminal.send("Hello", expecting: "is full")
+        try terminal.send("/slide", expecting: "oldest tokens are dropped")
+        try terminal.send("And then?", expecting: "tokens were dropped")
         try leave(terminal)
     }
 
@@ -152,13 +138,11 @@ struct ConversationTests {
     func stoppedAnswer() throws {
         let saved = folder.path.appending("saved.json").string
         let terminal = try start(["--max-tokens", "100000", "--context", "100000"])
-        try terminal.type("Tell me everything.\r")
-        try terminal.expect("Tell me everything.\r\n")
+        try terminal.send("Tell me everything.", expecting: "Tell me everything.\r\n")
         try terminal.expect(" ")
         try terminal.type("\u{3}")
         try terminal.expect("(stopped)")
-        try terminal.type("/save \(saved)\r")
-        try terminal.expect("2 messages")
+        try terminal.send("/save \(saved)", expecting: "2 messages")
         try leave(terminal)
         let text = try String(contentsOfFile: saved, encoding: .utf8)
         #expect(text.contains("Tell me everything.") && text.contains("assistant"))
@@ -182,8 +166,7 @@ struct ConversationTests {
         let terminal = try start()
         try terminal.type("half a message\u{3}")
         try terminal.expect("^C\r\n")
-        try terminal.type("/stats\r")
-        try terminal.expect("there is no answer yet")
+        try terminal.send("/stats", expecting: "there is no answer yet")
         try terminal.type("\u{3}")
         try terminal.expect("press Ctrl-C again to leave")
         try terminal.type("\u{3}")
@@ -199,11 +182,9 @@ struct ConversationTests {
         try terminal.expect("/unfini")
         // The key does not stop an orphaned process group, so send the signal.
         terminal.signal(SIGTSTP)
-        try terminal.type("shed\r")
-        try terminal.expect("no command /unfinished")
+        try terminal.send("shed", expecting: "no command /unfinished")
         terminal.resize(columns: 60)
-        try terminal.type("/narrow\r")
-        try terminal.expect("no command /narrow")
+        try terminal.send("/narrow", expecting: "no command /narrow")
         try terminal.type("\u{4}")
         #expect(try terminal.status() == 0)
         #expect(terminal.isAsBefore)
@@ -212,21 +193,18 @@ struct ConversationTests {
     @Test("a redirected standard output receives only answers, and colours are used only where wanted")
     func redirected() throws {
         let plain = try start()
-        try plain.type("Hello\r")
-        try plain.expect("was cut after 2 tokens")
+        try plain.send("Hello", expecting: "was cut after 2 tokens")
         #expect(plain.hasShown("\u{1B}[2m"))
         try leave(plain)
         let terminal = try start(environment: ["NO_COLOR": "1"], redirectsOutput: true)
-        try terminal.type("Hello\r")
-        try terminal.expect("was cut after 2 tokens")
+        try terminal.send("Hello", expecting: "was cut after 2 tokens")
         try leave(terminal)
         #expect(!terminal.hasShown("\u{1B}[2m") && !terminal.hasShown("\u{1B}[1m"))
         let answer = try terminal.output
         #expect(answer.hasSuffix("\n") && answer.filter { $0 == "\n" }.count == 1 && !answer.contains("\u{1B}"))
         #expect(plain.hasShown(answer.dropLast().description))
         let dumb = try start(environment: ["TERM": "dumb"])
-        try dumb.type("/ab\u{7F}c\r")
-        try dumb.expect("no command /ac")
+        try dumb.send("/ab\u{7F}c", expecting: "no command /ac")
         try leave(dumb)
         #expect(!dumb.hasShown("\u{1B}"))
     }
@@ -253,12 +231,10 @@ struct ConversationTests {
             ("/undo", "no message"), ("/system clear", "removed the instructions"), ("/load \(saved)", "2 messages"),
             ("/system", "Be brief."), ("<image> here", "no image"), ("/undo", "undone: /hi"),
         ] {
-            try terminal.type("\(line)\r")
-            try terminal.expect(answer)
+            try terminal.send("\(line)", expecting: answer)
         }
         // Tab completes commands, and file names after commands that take one.
-        try terminal.type("/lo\t\(folder.path.string)/sav\t\r")
-        try terminal.expect("2 messages")
+        try terminal.send("/lo\t\(folder.path.string)/sav\t", expecting: "2 messages")
         try leave(terminal)
         #expect(try String(contentsOfFile: other, encoding: .utf8) == "text")
     }
@@ -269,8 +245,7 @@ struct ConversationTests {
         #expect(try terminal.status() == 65)
         #expect(terminal.hasShown("--raw") && terminal.isAsBefore)
         let raw = try start(["--raw"], model: "gqa-q8.pvq")
-        try raw.type("Once\r")
-        try raw.expect("was cut after 2 tokens")
+        try raw.send("Once", expecting: "was cut after 2 tokens")
         try leave(raw)
     }
 }

@@ -30,13 +30,14 @@ struct EvaluateTests {
         let output = folder.path.appending("logits.npy").string
         let text = try GoldenText(golden)
         let outcome = try CommandLineRunner.run([
-            "evaluate", "logits", Models.path(model), "--tokens", text.inputIDs.map(String.init).joined(separator: ","),
+            "evaluate", "logits", Models.path(model), "--tokens",
+            text.tokens.map { "\($0.rawValue)" }.joined(separator: ","),
             "--output", output,
         ])
         #expect(outcome.status == 0, "\(outcome.errors)")
-        let printed = try Python.run(Self.comparison, output, GoldenText.folder(golden).string)
+        let printed = try Python.run(Self.comparison, output, text.folder.string)
         let comparison = try JSONDecoder().decode(Comparison.self, from: Data(printed.utf8))
-        #expect(comparison.shape == [text.inputIDs.count, 32000])
+        #expect(comparison.shape == [text.tokens.count, 32000])
         #expect(comparison.difference < 2e-4)
         #expect(comparison.agreement == comparison.positions)
     }

@@ -44,27 +44,3 @@ final class Models: Sendable {
         Array(try Data(contentsOf: URL(fileURLWithPath: try path(name))))
     }
 }
-
-/// The reference's results for a prompt to a text model.
-struct GoldenText: Decodable {
-    let prompt: String
-    let inputIDs: [Int]
-    let greedyIDs: [Int]
-
-    private enum CodingKeys: String, CodingKey {
-        case prompt
-        case inputIDs = "input_ids"
-        case greedyIDs = "greedy_ids"
-    }
-
-    /// The folder of a case.
-    static func folder(_ name: String) -> FilePath {
-        CommandLineRunner.packageRoot.appending("Tests/LanguageModelTests/Fixtures/text").appending(name)
-    }
-
-    /// Reads a case.
-    init(_ name: String) throws {
-        let url = URL(fileURLWithPath: Self.folder(name).appending("case.json").string)
-        self = try JSONDecoder().decode(Self.self, from: Data(contentsOf: url))
-    }
-}

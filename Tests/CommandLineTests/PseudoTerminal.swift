@@ -104,6 +104,12 @@ final class PseudoTerminal {
         }
     }
 
+    /// Types a line and waits for an answer.
+    func send(_ line: String, expecting answer: String) throws {
+        try type("\(line)\r")
+        try expect(answer)
+    }
+
     /// Pastes text with the marks that terminals put around it.
     func paste(_ text: String) throws {
         try type("\u{1B}[200~" + text.replacingOccurrences(of: "\n", with: "\r") + "\u{1B}[201~")

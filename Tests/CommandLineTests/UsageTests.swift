@@ -23,6 +23,8 @@ struct UsageTests {
             ("run m --no-stdin", "needs a PROMPT"), ("run m x --history h", "conversation"), ("run", "missing"),
             ("rum m", "did you mean run?"), ("evaluate perplexty m", "did you mean perplexity?"),
             ("inspect m --plan --context 4611686018427387904", "from 1 to"),
+            ("inspect m --plan --tensors", "alone"), ("inspect m --plan --tensor t", "alone"),
+            ("inspect m --plan --report r.html", "alone"), ("inspect m --memory 1GiB", "need --plan"),
             ("bench m --generate-tokens 9223372036854775807", "from 0 to 1000000"),
             ("bench m --context -1", "from 0 to 1000000"), ("bench m --runs -1", "from 1 to 1000"),
             ("bench m --prompt-tokens 1,-2", "separated by commas"), ("bench m --threads 0", "from 1 to 256"),

@@ -23,7 +23,7 @@ struct LinearLayerTests {
             let encoding = TensorEncoding.plain(type)
             try writer.beginTensor(
                 TensorName("layer.\(name)"), encoding: encoding, shape: try #require(Shape(dimensions)))
-            let content = values.flatMap { packed($0, type) }
+            let content = packed(values, type)
             let tile = try TileEncoder.encode(content.span.bytes, encoding: encoding, compression: .none)
             try writer.append(tile, content: content.span.bytes)
             try writer.endTensor()

@@ -1,7 +1,7 @@
 import Container
 import Dispatch
 import Storage
-import Synchronization
+import Platform
 import SystemPackage
 import Tensors
 import Testing
@@ -86,7 +86,7 @@ import Testing
             }
         }
         // At least one of the threads that share the tile gets the error.
-        let outcomes = Mutex<[Bool]>([])
+        let outcomes = Lock<[Bool]>([])
         DispatchQueue.concurrentPerform(iterations: 16) { _ in
             let isSound = (try? container.withSharedTile(tile, of: tensor, scratch: TileScratch()) { _ in }) != nil
             outcomes.withLock { $0.append(isSound) }

@@ -91,7 +91,7 @@ struct GGUFExportTests {
                 default: break
                 }
             }
-            bytes = floats.flatMap(littleEndianBytes)
+            bytes = packed(floats, .f32)
         }
         let checkpoint = try model(tiny).with(weights: weights)
         let (gguf, source) = (folder.path.appending("m.gguf"), folder.path.appending("source"))
@@ -294,7 +294,7 @@ struct GGUFExportTests {
             let rows = 0..<tensor.shape.rows
             let source = try #require(original.weights.tensor(named: tensor.name))
             let floats = unpacked(try original.weights.bytes(ofRows: rows, of: source), .f32)
-            #expect(try read.weights.bytes(ofRows: rows, of: tensor) == floats.flatMap { packed($0, type) })
+            #expect(try read.weights.bytes(ofRows: rows, of: tensor) == packed(floats, type))
         }
     }
 }

@@ -17,7 +17,7 @@ struct MergeTests {
     }
 
     func tensor(_ name: String, _ shape: [Int], _ values: [Float], _ type: ElementType = .f16) -> Entry {
-        (name, type, shape, values.flatMap { packed($0, type) })
+        (name, type, shape, packed(values, type))
     }
 
     func values(_ name: TensorName, in checkpoint: Checkpoint) throws -> [Float] {

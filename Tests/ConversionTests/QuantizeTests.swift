@@ -103,7 +103,7 @@ struct QuantizeTests {
         let source = try ContainerSource(container)
         let name: TensorName = "model.layers.1.mlp.up_proj.weight"
         let original = try values(name, of: checkpoint.weights)
-        let expected = original.map { unpacked(packed($0, .bf16), .bf16)[0] }
+        let expected = unpacked(packed(original, .bf16), .bf16)
         #expect(try values(name, of: source) == expected)
         let error = zip(original, expected).reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
         let statistics = try #require(container.tensor(named: name)?.statistics)
@@ -124,7 +124,7 @@ struct QuantizeTests {
         ] {
             let altered = AlteredSource(checkpoint.weights) { name, bytes in
                 if name == "model.layers.1.mlp.up_proj.weight" {
-                    bytes.replaceSubrange(400..<404, with: packed(value, .f32))
+                    bytes.replaceSubrange(400..<404, with: packed([value], .f32))
                 }
             }
             let error = try #require(throws: PVITError.self) {

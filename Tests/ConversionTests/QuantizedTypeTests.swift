@@ -1,3 +1,4 @@
+import TestSupport
 import Checkpoints
 import CheckpointTestSupport
 import Container
@@ -85,7 +86,7 @@ struct QuantizedTypeTests {
         }
     }
 
-    @Test("one thread and several give the same bytes", arguments: [TensorEncoding.q4, .q8])
+    @Test("one thread and several give the same bytes", .slow, arguments: [TensorEncoding.q4, .q8])
     func determinism(type: TensorEncoding) throws {
         let folder = try TemporaryFolder()
         var model = TinyModel()

@@ -8,15 +8,24 @@ import Testing
 
 @Suite("Whether a model can be run", .enabled(if: GeneratedFixtures.arePresent))
 struct RunCheckTests {
-    private func text(_ changes: JSONObject = [:]) throws -> Checkpoint {
-        try changed(CheckpointSource.open(GeneratedFixtures.path("mini-llama-gqa")), changes)
-    }
-
-    private func pvit(_ changes: JSONObject = [:]) throws -> Checkpoint {
+    private static let text = Result { try CheckpointSource.open(GeneratedFixtures.path("mini-llama-gqa")) }
+    private static let pvit = Result {
         let base = try CheckpointSource.open(GeneratedFixtures.path("mini-llama-base-st"))
         let delta = try CheckpointSource.open(GeneratedFixtures.path("mini-pvit-delta-st"))
-        return try changed(DeltaMerge.merge(base: base, delta: delta).checkpoint, changes)
+        return try DeltaMerge.merge(base: base, delta: delta).checkpoint
     }
+    private static let towers = Result {
+        let region = GeneratedFixtures.path("mini-regionclip").appending("regionclip_narrow.pth")
+        return [
+            try Tower.vision(opening: GeneratedFixtures.path("mini-clip")), try Tower.region(opening: region),
+        ]
+    }
+
+    private func text(_ changes: JSONObject = [:]) throws -> Checkpoint { try changed(Self.text.get(), changes) }
+
+    private func pvit(_ changes: JSONObject = [:]) throws -> Checkpoint { try changed(Self.pvit.get(), changes) }
+
+    private func towers() throws -> [Tower] { try Self.towers.get() }
 
     private func changed(_ checkpoint: Checkpoint, _ changes: JSONObject) throws -> Checkpoint {
         var config = checkpoint.config ?? [:]
@@ -30,11 +39,6 @@ struct RunCheckTests {
         return try Checkpoint(
             path: checkpoint.path, format: checkpoint.format, weights: checkpoint.weights, sideFiles: files,
             sourceFiles: [])
-    }
-
-    private func towers() throws -> [Tower] {
-        let region = GeneratedFixtures.path("mini-regionclip").appending("regionclip_narrow.pth")
-        return [try .vision(opening: GeneratedFixtures.path("mini-clip")), try .region(opening: region)]
     }
 
     private func complaint(_ checkpoint: Checkpoint, _ towers: [Tower] = []) throws -> PVITError {

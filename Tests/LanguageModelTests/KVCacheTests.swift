@@ -16,7 +16,7 @@ struct KVCacheTests {
 
     @Test("reading a text in parts gives what reading it at once gives")
     func parts() throws {
-        let golden = try GoldenCase("pvit-text")
+        let golden = try GoldenText("pvit-text")
         let model = try TestModel.plain("mini-pvit").llama()
         var whole = try KVCache(for: model.configuration, storage: .f32, capacity: 64)
         let expected = try logits(model, golden.tokens, &whole)
@@ -28,7 +28,7 @@ struct KVCacheTests {
 
     @Test("after forgetting the end of a text another one continues there")
     func truncation() throws {
-        let golden = try GoldenCase("pvit-text")
+        let golden = try GoldenText("pvit-text")
         let model = try TestModel.plain("mini-pvit").llama()
         var cache = try KVCache(for: model.configuration, storage: .f32, capacity: 64)
         let expected = try logits(model, golden.tokens, &cache)
@@ -44,7 +44,7 @@ struct KVCacheTests {
 
     @Test("memory that is given back was not of the positions that are filled")
     func released() throws {
-        let golden = try GoldenCase("pvit-text")
+        let golden = try GoldenText("pvit-text")
         let model = try TestModel.plain("mini-pvit").llama()
         var cache = try KVCache(for: model.configuration, storage: .f32, capacity: 2048)
         let expected = try logits(model, golden.tokens, &cache)
@@ -58,7 +58,7 @@ struct KVCacheTests {
     @Test(
         "narrower numbers move the logits a little", arguments: [(KVCache.Storage.f16, Float(0.02)), (.q8, 0.4)])
     func narrow(_ storage: KVCache.Storage, _ tolerance: Float) throws {
-        let golden = try GoldenCase("base-text")
+        let golden = try GoldenText("base-text")
         let model = try TestModel.plain("mini-llama-base-st").llama()
         var exact = try KVCache(for: model.configuration, storage: .f32, capacity: 64)
         var narrow = try KVCache(for: model.configuration, storage: storage, capacity: 64)

@@ -26,14 +26,17 @@ struct LlamaGoldenTests {
     ]
     static let sets = InstructionSet.allCases.filter(\.isSupported)
 
+    private func open(_ test: Case, _ set: InstructionSet? = nil) throws -> (golden: GoldenText, model: Llama) {
+        (try GoldenText(test.text), try TestModel.plain(test.checkpoint).llama(instructionSet: set))
+    }
+
     private func cache(_ model: Llama, _ capacity: Int = 1024) throws -> KVCache {
         try KVCache(for: model.configuration, storage: .f32, capacity: capacity)
     }
 
     @Test("the last position's logits are the original's, with every instruction set", arguments: cases, sets)
     func lastLogits(_ test: Case, _ set: InstructionSet) throws {
-        let golden = try GoldenCase(test.text)
-        let model = try TestModel.plain(test.checkpoint).llama(instructionSet: set)
+        let (golden, model) = try open(test, set)
         var cache = try cache(model)
         let expected = try golden.array("prefill_logits_last").values
         var seen: [Int] = []
@@ -47,8 +50,7 @@ struct LlamaGoldenTests {
 
     @Test("log-probabilities, perplexity and the best token of all positions are the original's", arguments: cases)
     func allLogits(_ test: Case) throws {
-        let golden = try GoldenCase(test.text)
-        let model = try TestModel.plain(test.checkpoint).llama()
+        let (golden, model) = try open(test)
         var cache = try cache(model)
         let best = try golden.array("prefill_argmax_all_positions").values
         var losses: [Double] = []
@@ -70,8 +72,7 @@ struct LlamaGoldenTests {
         "hidden states after every layer and the first layer's cache are the original's",
         arguments: cases.filter { $0.text != "base-long" })
     func hiddenStates(_ test: Case) throws {
-        let golden = try GoldenCase(test.text)
-        let model = try TestModel.plain(test.checkpoint).llama()
+        let (golden, model) = try open(test)
         let configuration = model.configuration
         var cache = try cache(model)
         let expected = try golden.array("hidden_states")
@@ -114,8 +115,7 @@ struct LlamaGoldenTests {
 
     @Test("greedy continuations and the last step's logits are the original's", arguments: cases, sets)
     func continuation(_ test: Case, _ set: InstructionSet) throws {
-        let golden = try GoldenCase(test.text)
-        let model = try TestModel.plain(test.checkpoint).llama(instructionSet: set)
+        let (golden, model) = try open(test, set)
         var cache = try cache(model)
         let final = try golden.array("final_step_logits").values
         var next: TokenID = 0
@@ -136,8 +136,7 @@ struct LlamaGoldenTests {
 
     @Test("embeddings give what their tokens give")
     func embeddings() throws {
-        let golden = try GoldenCase("base-text")
-        let model = try TestModel.plain("mini-llama-base-st").llama()
+        let (golden, model) = try open(Self.cases[0])
         var cache = try cache(model)
         let expected = try golden.array("prefill_logits_last").values
         let embeddings = try model.embeddings(of: golden.tokens)
@@ -145,4 +144,8 @@ struct LlamaGoldenTests {
             #expect(largestDistance(logits.array, expected) < 2e-4)
         }
     }
+}
+
+extension Span where Element == Float {
+    var array: [Float] { withUnsafeBufferPointer { Array($0) } }
 }

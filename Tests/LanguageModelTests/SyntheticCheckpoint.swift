@@ -1,4 +1,5 @@
 import Container
+import Platform
 import Storage
 import Tensors
 
@@ -49,12 +50,27 @@ struct SyntheticCheckpoint: TensorSource {
 }
 
 extension TestModel {
-    /// The synthetic model, written in some way.
+    /// The ways in which the synthetic model is written.
+    private struct Form: Hashable {
+        let matrices: Matrices
+        let compression: Compression
+        let rowsPerTile: Int?
+    }
+
+    private static let forms = Lock<[Form: TestModel]>([:])
+
+    /// The synthetic model, written in some way, once for all tests.
     static func synthetic(
         matrices: Matrices = .asStored, compression: Compression = .none, rowsPerTile: Int? = nil
     ) throws -> TestModel {
-        try TestModel(
-            SyntheticCheckpoint(), SyntheticCheckpoint.config, matrices: matrices, compression: compression,
-            rowsPerTile: rowsPerTile)
+        try forms.withLock { models in
+            let form = Form(matrices: matrices, compression: compression, rowsPerTile: rowsPerTile)
+            if let model = models[form] { return try model.reopened() }
+            let model = try TestModel(
+                SyntheticCheckpoint(), SyntheticCheckpoint.config, matrices: matrices, compression: compression,
+                rowsPerTile: rowsPerTile)
+            models[form] = model
+            return model
+        }
     }
 }

@@ -5,7 +5,7 @@ import Compute
 import Container
 import Conversion
 import Storage
-import Synchronization
+import Platform
 import SystemPackage
 import Tensors
 
@@ -14,7 +14,7 @@ import Tensors
 /// A container in a temporary folder, made of a generated checkpoint.
 struct TestModel: Sendable {
     /// The generated checkpoints as they are stored, written once for all tests.
-    private static let plain = Mutex<[String: TestModel]>([:])
+    private static let plain = Lock<[String: TestModel]>([:])
 
     static func plain(_ name: String) throws -> TestModel {
         try plain.withLock { models in
@@ -25,12 +25,12 @@ struct TestModel: Sendable {
         }
     }
 
-    let container: Container
+    private(set) var container: Container
     let configuration: LlamaConfiguration
     private let folder: TemporaryFolder
 
     /// How the matrices are written.
-    enum Matrices: Sendable {
+    enum Matrices: Hashable, Sendable {
         case asStored
         case quantized(TensorEncoding)
         /// What decoding the quantized matrices gives, as f32.
@@ -64,14 +64,14 @@ struct TestModel: Sendable {
                 try writer.write(
                     tensor, bytes, .plain(tensor.elementType), compression: compression, rowsPerTile: rowsPerTile)
             case .quantized(let encoding), .decoded(let encoding):
-                let floats = Self.floats(bytes, tensor.elementType)
+                let floats = unpacked(bytes, tensor.elementType)
                 guard tensor.shape.rank == 2, encoding.supports(columns: tensor.shape.elementsPerRow) else {
-                    try writer.write(tensor, floats.bytes, .plain(.f32))
+                    try writer.write(tensor, packed(floats, .f32), .plain(.f32))
                     continue
                 }
                 let matrix = QuantizedMatrix(floats, tensor.shape, encoding)
                 if case .decoded = matrices {
-                    try writer.write(tensor, matrix.values.bytes, .plain(.f32))
+                    try writer.write(tensor, packed(matrix.values, .f32), .plain(.f32))
                 } else {
                     try writer.write(
                         tensor, matrix.bytes, encoding, scale: QuantizedMatrix.tileScale(encoding),
@@ -84,24 +84,17 @@ struct TestModel: Sendable {
         configuration = try LlamaConfiguration(parsing: config)
     }
 
+    /// The same file, opened again.
+    func reopened() throws -> TestModel {
+        var model = self
+        model.container = try Container(opening: container.path)
+        return model
+    }
+
     func llama(threads: Int = 2, instructionSet set: InstructionSet? = nil) throws -> Llama {
         try Llama(configuration, in: container, engine: ComputeEngine(threadCount: threads, instructionSet: set))
     }
 
-    static func floats(_ bytes: [UInt8], _ type: ElementType) -> [Float] {
-        stride(from: 0, to: bytes.count, by: type.byteCount).map { offset in
-            switch type {
-            case .f16: Float(Float16(bitPattern: UInt16(bytes[offset]) | UInt16(bytes[offset + 1]) << 8))
-            case .bf16: Float(bitPattern: UInt32(bytes[offset]) << 16 | UInt32(bytes[offset + 1]) << 24)
-            default:
-                Float(bitPattern: bytes[offset..<offset + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
-            }
-        }
-    }
-}
-
-extension [Float] {
-    var bytes: [UInt8] { reduce(into: []) { $0.appendLittleEndian($1.bitPattern) } }
 }
 
 extension ContainerWriter {

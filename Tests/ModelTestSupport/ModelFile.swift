@@ -5,13 +5,13 @@ import Container
 import Conversion
 import PVITModel
 import Storage
-import Synchronization
+import Platform
 import SystemPackage
 import Tensors
 
 /// Containers of generated checkpoints with their tokenizers, written once for all tests.
 package enum ModelFile {
-    private static let files = Mutex<[String: (folder: TemporaryFolder, path: FilePath)]>([:])
+    private static let files = Lock<[String: (folder: TemporaryFolder, path: FilePath)]>([:])
 
     package static func path(_ name: String, metadata changes: JSONObject = [:]) throws -> FilePath {
         try files.withLock { files in

@@ -2,7 +2,7 @@ import CheckpointTestSupport
 import Compute
 import Conversion
 import PVITModel
-import Synchronization
+import Platform
 import SystemPackage
 import Tensors
 
@@ -15,7 +15,7 @@ package enum PVITFile {
         case both
     }
 
-    private static let files = Mutex<[Towers: (folder: TemporaryFolder, path: FilePath)]>([:])
+    private static let files = Lock<[Towers: (folder: TemporaryFolder, path: FilePath)]>([:])
 
     /// A container in which everything is f32.
     package static func path(_ towers: Towers = .both) throws -> FilePath {

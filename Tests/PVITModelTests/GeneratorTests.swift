@@ -15,26 +15,6 @@ import Tokenization
 
 @Suite("Generating text", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
 struct GeneratorTests {
-    /// The original code's continuation of a prompt.
-    struct Golden {
-        let prompt: String
-        let tokens: [TokenID]
-        let continuation: [TokenID]
-        let text: String
-
-        init(_ name: String) throws {
-            let url = try #require(Bundle.module.url(forResource: "Fixtures/text/\(name)", withExtension: "json"))
-            let json = try JSONValue(parsing: Array(try Data(contentsOf: url)))
-            func tokens(_ key: String) -> [TokenID] {
-                (json[key]?.array ?? []).compactMap { $0.integer.flatMap { TokenID(exactly: $0) } }
-            }
-            prompt = try #require(json["prompt"]?.string)
-            self.tokens = tokens("input_ids")
-            continuation = tokens("greedy_ids")
-            text = try #require(json["decoded"]?.string)
-        }
-    }
-
     private func generator(
         _ name: String, context: Int = 256, metadata: JSONObject = [:]
     ) throws -> Generator {
@@ -45,7 +25,7 @@ struct GeneratorTests {
         "text, tokens and stream are those of the original code",
         arguments: [("base-text", "mini-llama-base-st"), ("gqa-text", "mini-llama-gqa"), ("pvit-text", "mini-pvit")])
     func goldens(_ text: String, _ checkpoint: String) throws {
-        let golden = try Golden(text)
+        let golden = try GoldenText(text)
         let generator = try generator(checkpoint)
         #expect(generator.tokens(ofRaw: golden.prompt) == golden.tokens)
         var streamed: [String] = []
@@ -53,8 +33,8 @@ struct GeneratorTests {
             generator.tokens(ofRaw: golden.prompt), GenerationOptions(maximumTokens: 24)
         ) { streamed.append($0) }
         #expect(result.tokens == golden.continuation)
-        #expect(result.text == golden.text)
-        #expect(streamed.joined() == golden.text)
+        #expect(result.text == golden.continuationText)
+        #expect(streamed.joined() == golden.continuationText)
         #expect(streamed.count > 10)
         #expect(result.stopReason == .length)
         #expect(result.promptTokenCount == golden.tokens.count)
@@ -63,11 +43,11 @@ struct GeneratorTests {
 
     @Test("PVIT's conversation needs no template in the container")
     func pvitConversation() throws {
-        let golden = try Golden("pvit-text")
+        let golden = try GoldenText("pvit-text")
         let generator = try generator("mini-pvit")
         let messages = [ChatMessage(.user, "Describe the water cycle in one sentence.")]
         #expect(try generator.model.prompt(of: messages).tokens == golden.tokens)
-        #expect(try generator.answer(messages, GenerationOptions(maximumTokens: 24)).text == golden.text)
+        #expect(try generator.answer(messages, GenerationOptions(maximumTokens: 24)).text == golden.continuationText)
     }
 
     @Test("a second turn computes only the new tokens and gives the same answer")
@@ -92,13 +72,13 @@ struct GeneratorTests {
 
     @Test("a stop text, EOS, the length and the context each end an answer with their reason")
     func stopReasons() throws {
-        let golden = try Golden("base-text")
+        let golden = try GoldenText("base-text")
         let name = "mini-llama-base-st"
         let plain = try generator(name)
-        let cut = try #require(golden.text.range(of: "microComp"))
+        let cut = try #require(golden.continuationText.range(of: "microComp"))
         let stopped = try plain.generate(golden.tokens, GenerationOptions(maximumTokens: 24, stops: ["microComp"]))
         #expect(stopped.stopReason == .stop)
-        #expect(stopped.text == golden.text[..<cut.lowerBound])
+        #expect(stopped.text == golden.continuationText[..<cut.lowerBound])
 
         let ending: JSONObject = [
             "model.generation_config": ["eos_token_id": [3, .integer(Int(golden.continuation[3].rawValue))]]
@@ -106,7 +86,7 @@ struct GeneratorTests {
         let ended = try generator(name, metadata: ending).generate(golden.tokens, GenerationOptions(maximumTokens: 24))
         #expect(ended.stopReason == .eos)
         #expect(ended.tokens == Array(golden.continuation[...3]))
-        #expect(golden.text.hasPrefix(ended.text))
+        #expect(golden.continuationText.hasPrefix(ended.text))
         #expect(ended.text == plain.model.tokenizer.decode(golden.continuation[..<3]))
 
         let none = try plain.generate(golden.tokens, GenerationOptions(maximumTokens: 0))
@@ -126,7 +106,7 @@ struct GeneratorTests {
     @Test("an error thrown while an answer is emitted ends it, and the next answer is correct")
     func interruption() throws {
         struct Interruption: Error {}
-        let golden = try Golden("base-text")
+        let golden = try GoldenText("base-text")
         let generator = try generator("mini-llama-base-st")
         #expect(throws: Interruption.self) {
             try generator.generate(golden.tokens, GenerationOptions(maximumTokens: 24)) { _ in throw Interruption() }

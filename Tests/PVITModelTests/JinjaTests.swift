@@ -1,3 +1,4 @@
+import TestSupport
 import CheckpointTestSupport
 import Foundation
 import Storage
@@ -54,7 +55,7 @@ struct JinjaTests {
         check(try JSONValue(parsing: Array(try Data(contentsOf: url))))
     }
 
-    @Test("newly generated expressions have the same values as in Jinja", .enabled(if: Python.isPresent))
+    @Test("newly generated expressions have the same values as in Jinja", .slow, .enabled(if: Python.isPresent))
     func freshExpressions() throws {
         let environment = ProcessInfo.processInfo.environment
         let script = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -34,20 +34,17 @@ struct PVITCase {
 
     init(_ name: String) throws {
         let json = try JSONValue(parsing: contents(of: Self.file("cases/\(name)/case.json")))
-        func tokens(_ key: String) -> [TokenID] {
-            (json[key]?.array ?? []).compactMap { $0.integer.flatMap { TokenID(exactly: $0) } }
-        }
         self.name = name
         messages = (json["turns"]?.array ?? []).enumerated().map { index, turn in
             ChatMessage(index % 2 == 0 ? .user : .assistant, turn.string ?? "")
         }
         prompt = try #require(json["prompt"]?.string)
-        self.tokens = tokens("input_ids")
-        continuation = tokens("greedy_ids")
+        tokens = json["input_ids"]?.tokens ?? []
+        continuation = json["greedy_ids"]?.tokens ?? []
         decoded = try #require(json["decoded"]?.string)
         gaps = (json["steps"]?.array ?? []).compactMap { $0["gap_top1_top2"]?.double }
         imageName = json["image"]?.string
-        try #require(!self.tokens.isEmpty && continuation.count == 24 && gaps.count == 24)
+        try #require(!tokens.isEmpty && continuation.count == 24 && gaps.count == 24)
     }
 
     /// The path of the image's JPEG file.
@@ -68,12 +65,9 @@ struct PVITCase {
         return try PixelImage(portablePixmap: contents(of: path))
     }
 
-    /// An `.npy` file of version 1.0 with float32 numbers.
+    /// The numbers in one of its files, `NAME.npy`.
     func numbers(_ file: String) throws -> [Float] {
-        let bytes = try contents(of: Self.file("cases/\(name)/\(file).npy"))
-        let start = 10 + Int(bytes[8]) + Int(bytes[9]) << 8
-        try #require(String(decoding: bytes[10..<start], as: UTF8.self).contains("<f4"))
-        return unpacked(Array(bytes[start...]), .f32)
+        try NumpyArray(Self.file("cases/\(name)/\(file).npy")).values
     }
 
     static func file(_ name: String) throws -> FilePath {
@@ -95,10 +89,4 @@ extension PixelImage {
         let size = PixelSize(width: try #require(Int(words[1])), height: try #require(Int(words[2])))
         try self.init(size: size, pixels: Array(bytes[index...]))
     }
-}
-
-/// The largest distance between two lists of numbers.
-func largestDistance(_ left: [Float], _ right: [Float]) -> Float {
-    guard left.count == right.count else { return .infinity }
-    return zip(left, right).reduce(0) { max($0, ($1.0 - $1.1).isNaN ? .infinity : abs($1.0 - $1.1)) }
 }

@@ -69,7 +69,7 @@ struct PVITGoldenTests {
     func files(name: String) throws {
         let golden = try PVITCase(name)
         let model = try PVITFile.model()
-        let image = try model.image(contentsOf: #require(try golden.imagePath))
+        let image = try model.image(contentsOf: #require(golden.imagePath))
         if let decoded = try golden.decodedImage() {
             #expect(try golden.image() == decoded)
             #expect(try model.image(decoded).digest == image.digest)

@@ -5,6 +5,7 @@
 #endif
 
 import Parallelism
+import Platform
 import Synchronization
 import Testing
 
@@ -29,7 +30,7 @@ struct ThreadPoolTests {
     @Test("in ascending order each thread only goes forward, and no index is left behind for later")
     func ascending() throws {
         let pool = ThreadPool(threadCount: 3)
-        let begun = Mutex<Set<Int>>([])
+        let begun = Lock<Set<Int>>([])
         try pool.parallelFor(500) { range, _ in
             let missing = begun.withLock { begun in
                 begun.insert(range.lowerBound)

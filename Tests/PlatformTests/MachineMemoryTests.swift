@@ -65,7 +65,7 @@ struct MachineMemoryTests {
             "proc/meminfo": Self.meminfo, "proc/self/statm": "765 446 418 5 0 123 0",
             "proc/self/cgroup": "0::/job", "sys/fs/cgroup/job/memory.max": "3221225472",
         ])
-        #expect(MachineMemory.availableByteCount(files) == 3_221_225_472 - 100_663_296 - 16_777_216)
+        #expect(MachineMemory.availableByteCount(files) == UInt64(3_221_225_472 - 100_663_296 - 16_777_216))
         try write(["sys/fs/cgroup/job/memory.max": "max"])
         #expect(
             MachineMemory.availableByteCount(files)

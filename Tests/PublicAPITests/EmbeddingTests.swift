@@ -1,3 +1,4 @@
+import TestSupport
 import ModelTestSupport
 import PVITModel
 import SystemPackage
@@ -6,7 +7,7 @@ import Testing
 /// A program that embeds the library. Package.swift gives this target no package access: it sees what is public.
 @Suite("The library as other programs see it", .enabled(if: PreparedModel.isPossible, "run tools/fixtures first"))
 struct EmbeddingTests {
-    @Test("a program opens a model, asks about a region of an image, and receives the answer while it is made")
+    @Test("a program opens a model, asks about a region of an image, and receives the answer while it is made", .slow)
     func region() throws {
         let engine = try ComputeEngine(threadCount: 2)
         let model = try LoadedModel(opening: PreparedModel.path(), engine: engine, memory: MemoryRequest())
@@ -22,7 +23,7 @@ struct EmbeddingTests {
         #expect(result.regions.count == 1 && result.visionTimings.total > .zero)
     }
 
-    @Test("several requests share passes, and each gets the answer that it gets alone")
+    @Test("several requests share passes, and each gets the answer that it gets alone", .slow)
     func pool() throws {
         let model = try LoadedModel(opening: PreparedModel.path(), engine: ComputeEngine(threadCount: 2))
         let options = GenerationOptions(maximumTokens: 6, sampling: SamplingOptions(temperature: 0))

@@ -3,6 +3,7 @@ import CheckpointTestSupport
 import CKernels
 import Foundation
 import Storage
+import Platform
 import Synchronization
 import SystemPackage
 import Tensors
@@ -160,8 +161,8 @@ struct ImportanceMeasurementTests {
         }
         let measurement = try model.measurement()
         let next = Atomic(0)
-        let found = Mutex<[Int: [Float]]>([:])
-        let failures = Mutex<[any Error]>([])
+        let found = Lock<[Int: [Float]]>([:])
+        let failures = Lock<[any Error]>([])
         DispatchQueue.concurrentPerform(iterations: 3) { _ in
             while true {
                 let number = next.add(1, ordering: .relaxed).oldValue

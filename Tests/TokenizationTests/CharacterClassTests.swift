@@ -1,3 +1,4 @@
+import TestSupport
 import Foundation
 import Storage
 import Testing
@@ -7,7 +8,7 @@ import Testing
 @Suite("Character classes of pre-tokenization")
 struct CharacterClassTests {
     @Test(
-        "every scalar has the same class as in the tokenizers library",
+        "every scalar has the same class as in the tokenizers library", .slow,
         .enabled(if: PythonLibraries.interpreter != nil))
     func allScalars() throws {
         let classes = try PythonLibraries.run("classes", [], output: "classes.json") { path in

@@ -1,3 +1,4 @@
+import TestSupport
 import Storage
 import Tensors
 import Testing
@@ -25,7 +26,7 @@ struct MalformedModelTests {
         #expect(tokenizer.decode(tokenizer.encode("abc é")) == "abc é")
     }
 
-    @Test("a model truncated anywhere is an error, never a trap")
+    @Test("a model truncated anywhere is an error, never a trap", .slow)
     func truncated() {
         let whole = SentencePieceBuilder.small().bytes
         for count in 0..<whole.count {

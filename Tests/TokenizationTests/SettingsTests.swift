@@ -1,3 +1,4 @@
+import TestSupport
 import Foundation
 import Storage
 import Tensors
@@ -33,7 +34,7 @@ struct SettingsTests {
     }
 
     @Test(
-        "add_prefix_space: false also applies to tokenizer.json, as in LlamaTokenizerFast",
+        "add_prefix_space: false also applies to tokenizer.json, as in LlamaTokenizerFast", .slow,
         .enabled(if: PythonLibraries.interpreter != nil), arguments: [[], ["--metaspace"]])
     func prefixOfJSON(options: [String]) throws {
         let model = try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/tokenizer.model").path

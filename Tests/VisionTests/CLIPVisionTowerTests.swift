@@ -12,7 +12,7 @@ import Testing
 @Suite("CLIP's vision tower", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
 struct CLIPVisionTowerTests {
     static func pixels() throws -> [Float] {
-        let samples = try NumpyArray("towers/clip/pixels_u8").values
+        let samples = try NumpyArray(fixture: "towers/clip/pixels_u8").values
         let (mean, deviation) = (ChannelStatistics.clip.mean, ChannelStatistics.clip.standardDeviation)
         return samples.enumerated().map { index, sample in
             (sample / 255 - mean[index / (224 * 224)]) / deviation[index / (224 * 224)]
@@ -26,7 +26,7 @@ struct CLIPVisionTowerTests {
     @Test("every hidden state agrees with the original within 5e-5")
     func hiddenStates() throws {
         let tower = try Self.tower(.clip())
-        let expected = try NumpyArray("towers/clip/clip_hidden_states")
+        let expected = try NumpyArray(fixture: "towers/clip/clip_hidden_states")
         let pixels = try Self.pixels()
         let count = expected.shape[1] * expected.shape[2]
         for layer in 0..<tower.configuration.layerCount {
@@ -39,7 +39,7 @@ struct CLIPVisionTowerTests {
     func features() throws {
         let features = try Self.tower(.clip()).features(of: Self.pixels())
         #expect(features.rows == 256 && features.columns == 64)
-        #expect(try largestDistance(features.values(), NumpyArray("towers/clip/clip_features").values) < 5e-5)
+        #expect(try largestDistance(features.values(), NumpyArray(fixture: "towers/clip/clip_features").values) < 5e-5)
     }
 
     @Test("results do not depend on threads, on the type of exact weights or on compression")

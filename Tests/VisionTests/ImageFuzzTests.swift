@@ -1,3 +1,4 @@
+import TestSupport
 import CheckpointTestSupport
 import ChecksumSupport
 import Storage
@@ -14,7 +15,7 @@ struct ImageFuzzTests {
         "webp_lossless.webp", "webp_lossy.webp",
     ]
 
-    @Test("a damaged image is decoded completely or refused as bad data")
+    @Test("a damaged image is decoded completely or refused as bad data", .slow)
     func mutations() throws {
         let seeds = try Self.names.map { try Fixtures.bytes("decode/\($0)") }
         var budget = FuzzBudget(rounds: 3000)

@@ -1,3 +1,4 @@
+import CheckpointTestSupport
 import Architectures
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
 struct NormalizationTests {
     @Test("the planes of a photograph are those of CLIP's own preparation")
     func clip() throws {
-        let expected = try NumpyArray("photos/0024_clip_pixels")
+        let expected = try NumpyArray(fixture: "photos/0024_clip_pixels")
         #expect(expected.shape == [3, 224, 224])
         let planes = try PixelImage(contentsOf: Fixtures.photo("0024.jpg"))
             .resized(to: PixelSize(width: 224, height: 224), filter: .bicubic).normalizedPlanes()

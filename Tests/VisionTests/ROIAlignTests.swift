@@ -13,7 +13,7 @@ import Testing
 struct ROIAlignTests {
     @Test("crops agree with torchvision within 1e-5, also of outside, empty and inverted boxes")
     func crops() throws {
-        let feature = try NumpyArray("towers/roi_align/feature")
+        let feature = try NumpyArray(fixture: "towers/roi_align/feature")
         let (height, width) = (feature.shape[1], feature.shape[2])
         let map = FeatureMaps(height: height, width: width, channels: 3)
         for channel in 0..<3 {
@@ -24,13 +24,13 @@ struct ROIAlignTests {
                 }
             }
         }
-        let corners = try NumpyArray("towers/roi_align/boxes").values
+        let corners = try NumpyArray(fixture: "towers/roi_align/boxes").values
         let boxes = stride(from: 0, to: corners.count, by: 4).map {
             RegionBox(left: corners[$0], top: corners[$0 + 1], right: corners[$0 + 2], bottom: corners[$0 + 3])
         }
         let align = ROIAlign(resolution: 18, spatialScale: 1 / 16)
         let result = try align.crops(of: map, boxes, engine: ComputeEngine(threadCount: 2))
-        #expect(try largestDistance(result.planes(), NumpyArray("towers/roi_align/out").values) < 1e-5)
+        #expect(try largestDistance(result.planes(), NumpyArray(fixture: "towers/roi_align/out").values) < 1e-5)
     }
 
     @Test("a box that is not finite or far too large is refused", arguments: [Float.nan, .infinity, 1e7])

@@ -1,3 +1,4 @@
+import TestSupport
 import Architectures
 import CheckpointTestSupport
 import Compute
@@ -35,28 +36,31 @@ struct RegionEncoderTests {
         let image = try Self.image(encoder)
         var x = try encoder.stem(
             FeatureMaps(planes: image.normalizedPlanes(), height: image.height, width: image.width, channels: 3))
-        #expect(try largestDistance(x.planes(step: 8), NumpyArray("towers/0024/rc_stem_every8").values) < 5e-5)
+        #expect(try largestDistance(x.planes(step: 8), NumpyArray(fixture: "towers/0024/rc_stem_every8").values) < 5e-5)
         for (stage, golden) in [(0, "rc_res2_every8"), (1, "rc_res3_every4"), (2, "rc_res4_every3")] {
             x = try encoder.run(encoder.weights.stages[stage], x)
             let step = Int(golden.suffix(1)) ?? 1
-            #expect(try largestDistance(x.planes(step: step), NumpyArray("towers/0024/\(golden)").values) < 5e-5)
+            #expect(
+                try largestDistance(x.planes(step: step), NumpyArray(fixture: "towers/0024/\(golden)").values) < 5e-5)
         }
         let crops = try encoder.align.crops(of: x, Self.boxes, engine: encoder.engine)
         #expect(
-            try largestDistance(crops.planes(channelStep: 8), NumpyArray("towers/0024/rc_roi_aligned_ch8").values)
+            try largestDistance(
+                crops.planes(channelStep: 8), NumpyArray(fixture: "towers/0024/rc_roi_aligned_ch8").values)
                 < 1e-4)
         let last = try encoder.lastStage(crops)
-        #expect(try largestDistance(last.planes(), NumpyArray("towers/0024/rc_roi_res5").values) < 1e-4)
+        #expect(try largestDistance(last.planes(), NumpyArray(fixture: "towers/0024/rc_roi_res5").values) < 1e-4)
     }
 
-    @Test("region features agree with the original within 1e-4 and do not depend on threads or tiles")
+    @Test("region features agree with the original within 1e-4 and do not depend on threads or tiles", .slow)
     func features() throws {
         let encoder = try Self.encoder(.region())
         let image = try encoder.encode(portablePixmap("photos/0024.ppm"))
         let features = try encoder.features(of: image, boxes: Self.boxes)
         #expect(features.rows == 2 && features.columns == 640)
         #expect(image.size == PixelSize(width: 1256, height: 800))
-        #expect(try largestDistance(features.values(), NumpyArray("towers/0024/rc_region_feats").values) < 1e-4)
+        #expect(
+            try largestDistance(features.values(), NumpyArray(fixture: "towers/0024/rc_region_feats").values) < 1e-4)
 
         let other = try Self.encoder(.region(type: .f16, compression: .zstd), threads: 3)
         let again = try other.features(of: other.encode(portablePixmap("photos/0024.ppm")), boxes: Self.boxes)
@@ -101,13 +105,14 @@ struct RegionEncoderTests {
         let golden = "towers/\(photo)-full"
         #expect(
             try largestDistance(
-                image.map.planes(channelStep: 8, step: 4), NumpyArray("\(golden)/res4_ch8_sp4").values) < 2e-4)
+                image.map.planes(channelStep: 8, step: 4), NumpyArray(fixture: "\(golden)/res4_ch8_sp4").values) < 2e-4)
         let boxes = try #require(Self.fullSizeBoxes[photo])
         let last = try encoder.lastStage(encoder.align.crops(of: image.map, boxes, engine: encoder.engine))
         #expect(
-            try largestDistance(last.planes(channelStep: 16), NumpyArray("\(golden)/roi_res5_ch16").values) < 2e-4)
+            try largestDistance(last.planes(channelStep: 16), NumpyArray(fixture: "\(golden)/roi_res5_ch16").values)
+                < 2e-4)
         let features = try encoder.features(of: image, boxes: boxes)
-        #expect(try largestDistance(features.values(), NumpyArray("\(golden)/region_feats").values) < 2e-4)
+        #expect(try largestDistance(features.values(), NumpyArray(fixture: "\(golden)/region_feats").values) < 2e-4)
     }
 
     @Test("an image that is too narrow is refused with its own size and a remedy")

@@ -1,3 +1,4 @@
+import CheckpointTestSupport
 import Architectures
 import Storage
 import SystemPackage
@@ -14,9 +15,9 @@ struct ResizingTests {
         for entry in cases {
             let number = try #require(entry["i"]?.integer)
             let filter = entry["filter"]?.string == "bicubic" ? ResamplingFilter.bicubic : .bilinear
-            let image = try NumpyArray("resize/\(number)_in").image()
+            let image = try NumpyArray(fixture: "resize/\(number)_in").image()
             let result = try image.resized(to: #require(entry["out_wh"]?.pixelSize), filter: filter)
-            #expect(try result == NumpyArray("resize/\(number)_out").image(), "case \(number)")
+            #expect(try result == NumpyArray(fixture: "resize/\(number)_out").image(), "case \(number)")
         }
     }
 

@@ -29,12 +29,6 @@ func portablePixmap(_ name: String) throws -> PixelImage {
     return try PixelImage(size: PixelSize(width: size[0], height: size[1]), pixels: pixels)
 }
 
-/// The largest distance between two lists of numbers.
-func largestDistance(_ left: [Float], _ right: [Float]) -> Float {
-    guard left.count == right.count else { return .infinity }
-    return zip(left, right).reduce(0) { max($0, ($1.0 - $1.1).isNaN ? .infinity : abs($1.0 - $1.1)) }
-}
-
 extension FeatureMaps {
     /// A sample of the numbers in PyTorch's order, `[count, channels, height, width]`: every `channelStep`-th channel,
     /// and every `step`-th row and column.

@@ -28,7 +28,7 @@ package struct LlamaConfiguration: Sendable, Hashable {
     /// The number of positions that a token was trained to attend to; nil if it attends to all.
     package let slidingWindow: Int?
     /// Whether the output matrix is the embedding matrix.
-    package package(set) var tiesOutput: Bool
+    package var tiesOutput: Bool
     /// BOS, the token that begins a text, if the configuration names one.
     package let bosToken: TokenID?
     /// EOS, the tokens that end a text.

@@ -1,14 +1,20 @@
 #include "block_layout.h"
 #include "common/variants.h"
 
+// The largest absolute value of 32 numbers.
+static float largest_magnitude(const float *x) {
+    float maximum = 0;
+    for (size_t i = 0; i < 32; i++) {
+        float magnitude = fabsf(x[i]);
+        maximum = magnitude > maximum ? magnitude : maximum;
+    }
+    return maximum;
+}
+
 void pvit_scalar_quantize_activations(const float *restrict x, size_t columns, int8_t *restrict codes,
                                       float *restrict scales, int32_t *restrict sums) {
     for (size_t start = 0; start < columns; start += 32) {
-        float maximum = 0;
-        for (size_t i = start; i < start + 32; i++) {
-            float magnitude = fabsf(x[i]);
-            maximum = magnitude > maximum ? magnitude : maximum;
-        }
+        float maximum = largest_magnitude(x + start);
         int occupied = maximum >= PVIT_ACTIVATION_MINIMUM;
         float inverse = occupied ? 127.0f / maximum : 0;
         scales[start / 32] = occupied ? maximum / 127.0f : 0;
@@ -26,11 +32,7 @@ void pvit_scalar_quantize_activations(const float *restrict x, size_t columns, i
 void pvit_scalar_quantize_wide_activations(const float *restrict x, size_t columns, int16_t *restrict codes,
                                            float *restrict scales, int32_t *restrict sums) {
     for (size_t start = 0; start < columns; start += 32) {
-        float maximum = 0;
-        for (size_t i = start; i < start + 32; i++) {
-            float magnitude = fabsf(x[i]);
-            maximum = magnitude > maximum ? magnitude : maximum;
-        }
+        float maximum = largest_magnitude(x + start);
         int occupied = maximum >= PVIT_ACTIVATION_MINIMUM;
         float inverse = occupied ? PVIT_WIDE_MAXIMUM / maximum : 0;
         int32_t sum = 0;

@@ -11,11 +11,7 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else.
     package func integer(_ key: String) throws -> Int? {
-        guard let location = header.metadata[key] else { return nil }
-        guard location.count == nil, let value = try values(location).first, case .integer(let number) = value else {
-            throw wrongType(key, location, "a whole number")
-        }
-        return number
+        try value(key, "a whole number") { if case .integer(let number) = $0 { number } else { nil } }
     }
 
     /// The number under a key, or nil when there is no such key. An f32 becomes the shortest decimal that denotes it,
@@ -23,32 +19,32 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else, infinite or not a number.
     package func number(_ key: String) throws -> Double? {
-        guard let location = header.metadata[key] else { return nil }
-        guard location.count == nil, let number = try values(location).first?.double, number.isFinite else {
-            throw wrongType(key, location, "a number")
-        }
-        return number
+        try value(key, "a number") { value in value.double.flatMap { $0.isFinite ? $0 : nil } }
     }
 
     /// The boolean under a key, or nil when there is no such key.
     ///
     /// - Throws: `gguf.metadata` when the value is something else; `gguf.value-type` when it is neither 0 nor 1.
     package func bool(_ key: String) throws -> Bool? {
-        guard let location = header.metadata[key] else { return nil }
-        guard location.count == nil, let value = try values(location).first, case .bool(let flag) = value else {
-            throw wrongType(key, location, "a boolean")
+        try value(key, "a boolean") { if case .bool(let flag) = $0 { flag } else { nil } }
+    }
+
+    private func value<Result>(_ key: String, _ expected: String, _ convert: (Value) -> Result?) throws -> Result? {
+        guard let location = mapped.header.metadata[key] else { return nil }
+        guard location.count == nil, let value = try values(location).first, let result = convert(value) else {
+            throw wrongType(key, location, expected)
         }
-        return flag
+        return result
     }
 
     /// The text under a key, or nil when there is no such key.
     ///
     /// - Throws: `gguf.metadata` when the value is something else; `gguf.text`.
     package func string(_ key: String) throws -> String? {
-        guard let location = header.metadata[key] else { return nil }
+        guard let location = mapped.header.metadata[key] else { return nil }
         guard location.count == nil, location.type == .string else { throw wrongType(key, location, "a text") }
         return try located {
-            try file.withBytes(0..<location.bytes.upperBound) {
+            try mapped.file.withBytes(0..<location.bytes.upperBound) {
                 try $0.text(
                     location.bytes, atMost: Self.maximumTextByteCount, orThrow: .ggufText, "the value of \(key)")
             }
@@ -59,13 +55,13 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else; `gguf.text`.
     package func strings(_ key: String) throws -> [String]? {
-        guard let location = header.metadata[key] else { return nil }
+        guard let location = mapped.header.metadata[key] else { return nil }
         guard let count = location.count, location.type == .string else {
             throw wrongType(key, location, "an array of texts")
         }
         try checkCount(count, key, location)
         return try located {
-            try file.withBytes(0..<location.bytes.upperBound) { bytes in
+            try mapped.file.withBytes(0..<location.bytes.upperBound) { bytes in
                 var cursor = GGUFCursor(offset: location.bytes.lowerBound)
                 return try (0..<count).map { _ in
                     let range = try cursor.string(bytes, "an element of \(key)")
@@ -80,27 +76,24 @@ extension GGUFFile {
     ///
     /// - Throws: `gguf.metadata` when the value is something else.
     package func integers(_ key: String) throws -> [Int]? {
-        guard let location = header.metadata[key] else { return nil }
-        guard location.count != nil, location.type != .string else {
-            throw wrongType(key, location, "an array of numbers")
-        }
-        return try values(location, key).map { value in
-            guard case .integer(let number) = value else { throw wrongType(key, location, "an array of whole numbers") }
-            return number
-        }
+        try values(key, of: "whole numbers") { if case .integer(let number) = $0 { number } else { nil } }
     }
 
     /// The numbers under a key, or nil when there is no such key.
     ///
     /// - Throws: `gguf.metadata` when the value is something else.
-    package func numbers(_ key: String) throws -> [Double]? {
-        guard let location = header.metadata[key] else { return nil }
+    package func numbers(_ key: String) throws -> [Double]? { try values(key, of: "numbers", \.double) }
+
+    private func values<Result>(
+        _ key: String, of expected: String, _ convert: (Value) -> Result?
+    ) throws -> [Result]? {
+        guard let location = mapped.header.metadata[key] else { return nil }
         guard location.count != nil, location.type != .string else {
             throw wrongType(key, location, "an array of numbers")
         }
         return try values(location, key).map { value in
-            guard let number = value.double else { throw wrongType(key, location, "an array of numbers") }
-            return number
+            guard let result = convert(value) else { throw wrongType(key, location, "an array of \(expected)") }
+            return result
         }
     }
 
@@ -125,7 +118,7 @@ extension GGUFFile {
         let count = location.count ?? 1
         try checkCount(count, key, location)
         return try located {
-            try file.withBytes(location.bytes) { bytes in
+            try mapped.file.withBytes(location.bytes) { bytes in
                 try (0..<count).map {
                     try Self.value(bytes, location.type, at: $0 * size, from: location.bytes.lowerBound)
                 }

@@ -5,33 +5,24 @@ import Tensors
 /// The tensors of one GGUF file under their own names, read in place from the mapped file. Quantized types are
 /// delivered as f32.
 package final class GGUFFile: TensorSource {
-    let header: GGUFHeader
-    let file: MappedFile
-    private let indices: [TensorName: Int]
+    let mapped: MappedTensors<GGUFHeader>
 
     /// Maps a file and checks its header.
     ///
     /// - Throws: `file.not-found`, `file.unreadable`, `checkpoint.lfs-pointer` or a `gguf.*` error.
-    package init(path: FilePath) throws {
-        let file = try MappedFile(path: path)
-        try FileKind.rejectPlaceholder(file)
-        let header = try GGUFHeader(of: file)
-        indices = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.tensor.name, $0) })
-        self.header = header
-        self.file = file
-    }
+    package init(path: FilePath) throws { mapped = try MappedTensors(path: path) }
 
     /// The path that the file was opened at.
-    package var path: FilePath { file.path }
+    package var path: FilePath { mapped.file.path }
 
     /// The size of the file in bytes.
-    package var byteCount: Int { file.byteCount }
+    package var byteCount: Int { mapped.file.byteCount }
 
     /// All tensors, in the order of their bytes in the file.
-    package var tensors: [TensorDescription] { header.entries.map(\.tensor) }
+    package var tensors: [TensorDescription] { mapped.header.entries.map(\.tensor) }
 
     /// The stored type of a tensor's elements; nil if there is no such tensor.
-    package func storedType(of name: TensorName) -> GGUFType? { indices[name].map { header.entries[$0].type } }
+    package func storedType(of name: TensorName) -> GGUFType? { mapped[name]?.type }
 
     /// Copies or decodes rows (`TensorSource.readRows`).
     ///
@@ -40,12 +31,9 @@ package final class GGUFFile: TensorSource {
     package func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
-        guard let index = indices[tensor.name], header.entries[index].tensor == tensor else {
-            throw PVITError(.tensorNotFound, "the file holds no such tensor", file: path, tensor: tensor.name)
-        }
+        let entry = try mapped.entry(of: tensor)
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
         guard destination.byteCount > 0 else { return }
-        let entry = header.entries[index]
         let width = tensor.shape.elementsPerRow
         let elements = rows.lowerBound * width..<rows.upperBound * width
         // The blocks with the elements. They hold more than the elements only for a range of a quantized vector.
@@ -55,7 +43,7 @@ package final class GGUFFile: TensorSource {
         let range =
             start + blocks.lowerBound * entry.type.bytesPerBlock..<start + blocks.upperBound
             * entry.type.bytesPerBlock
-        try file.withScan(over: range, of: entry.bytes, tensor: tensor.name) { source in
+        try mapped.file.withScan(over: range, of: entry.bytes, tensor: tensor.name) { source in
             if !entry.type.isQuantized {
                 destination.copy(source)
             } else if blocks.count * size == elements.count {
@@ -74,10 +62,9 @@ package final class GGUFFile: TensorSource {
     /// Runs `body`, which reads rows of a matrix within `rows` in any order, as one scan of the file: the bytes that
     /// follow are read ahead, and pages that were read are dropped from the process's memory.
     func readingAhead(over rows: Range<Int>, of tensor: TensorDescription, _ body: () throws -> Void) rethrows {
-        guard let index = indices[tensor.name] else { return try body() }
-        let entry = header.entries[index]
+        guard let entry = mapped[tensor.name] else { return try body() }
         let rowByteCount = entry.bytes.count / max(tensor.shape.rows, 1)
         let start = entry.bytes.lowerBound + rows.lowerBound * rowByteCount
-        try file.readingAhead(over: start..<start + rows.count * rowByteCount, of: entry.bytes, body)
+        try mapped.file.readingAhead(over: start..<start + rows.count * rowByteCount, of: entry.bytes, body)
     }
 }

@@ -8,9 +8,9 @@ import Tensors
 /// pairs, a record for each tensor, and the tensors' bytes, each at a multiple of an alignment. A value of this type
 /// satisfies every rule: nothing occurs twice, each type and shape fits its bytes, and tensors lie inside the file
 /// without overlaps.
-struct GGUFHeader: Sendable {
+struct GGUFHeader: TensorFileHeader {
     /// A tensor and its bytes.
-    struct Entry: Sendable {
+    struct Entry: TensorFileEntry {
         /// Name, shape (outermost extent first) and the type of the elements as they are delivered.
         let tensor: TensorDescription
         /// The type of the elements in the file.

@@ -7,9 +7,9 @@ import Tensors
 /// A value of this type satisfies every rule of the format: the header is at most 100 MB of UTF-8 that begins with `{`;
 /// each entry's type and shape give exactly its bytes; and the entries cover the data from its first byte to its last
 /// without holes or overlaps.
-package struct SafetensorsHeader: Sendable {
+package struct SafetensorsHeader: TensorFileHeader {
     /// A tensor and its bytes, as offsets into the file.
-    package struct Entry: Sendable {
+    package struct Entry: TensorFileEntry {
         /// Name, type and shape.
         package let tensor: TensorDescription
         /// The range of the elements in the file.

@@ -1,3 +1,4 @@
+import Platform
 import Container
 import Parallelism
 import Storage
@@ -73,7 +74,7 @@ package final class WeightStream: Sendable {
     }
 
     /// The cost of streaming so far.
-    package var statistics: StreamStatistics { arrivals.use { $0.statistics } }
+    package var statistics: StreamStatistics { arrivals.withLock { $0.statistics } }
 
     // MARK: Products
 
@@ -105,7 +106,7 @@ package final class WeightStream: Sendable {
         let chunk = chunks.chunks[number]
         let (sequence, slot) = try waitForArrival(of: number)
         defer {
-            let isFree = arrivals.use { $0.count(rows, of: sequence) }
+            let isFree = arrivals.withLock { $0.count(rows, of: sequence) }
             if isFree { arrivals.wakeAll() }
         }
         let index = tile - chunk.tiles[0].index
@@ -132,7 +133,7 @@ package final class WeightStream: Sendable {
         let blocks = DirectFile.blocks(of: stored)
         let memory = try PageMemory(byteCount: blocks.count)
         try file.read(stored, into: memory.bytes(0..<blocks.count))
-        arrivals.use { $0.statistics.readByteCount += UInt64(blocks.count) }
+        arrivals.withLock { $0.statistics.readByteCount += UInt64(blocks.count) }
         let first = stored.lowerBound - blocks.lowerBound
         return try memory.withBytes(first..<first + stored.count) {
             try container.withTile(tile, of: tensor, stored: $0, scratch: scratch) { try body($0) }
@@ -166,7 +167,7 @@ package final class WeightStream: Sendable {
         let count = chunks.chunks.count
         var found: (sequence: Int, slot: Int)?
         // Usually it has arrived already.
-        arrivals.use { state in
+        arrivals.withLock { state in
             let sequence = state.sequence(of: number, count: count)
             if let arrival = state.arrivals[sequence], arrival.isReady { found = (sequence, arrival.slot) }
         }
@@ -190,7 +191,7 @@ package final class WeightStream: Sendable {
         let start = ContinuousClock.now
         let failure = wait()
         let time = ContinuousClock.now - start
-        arrivals.use { $0.statistics.stallTime += time }
+        arrivals.withLock { $0.statistics.stallTime += time }
         if let failure { throw failure }
     }
 

@@ -1,7 +1,7 @@
 import Container
 import Quantization
 import Storage
-import Synchronization
+import Platform
 import SystemPackage
 import Tensors
 
@@ -12,7 +12,7 @@ package final class ContainerSource: TensorSource {
     private let container: Container
     private let storedTensors: [TensorName: StoredTensor]
     // Memory for decoding tiles: one for each thread that reads at the same time.
-    private let scratches = Mutex<[TileScratch]>([])
+    private let scratches = Lock<[TileScratch]>([])
 
     /// Lists the parameters of a container.
     ///

@@ -51,11 +51,6 @@ public struct MemoryPlan: Sendable, Hashable {
         if case .streamed = weights { true } else { false }
     }
 
-    /// The bytes that each pass over the layers reads from the file; one token takes one pass.
-    public var bytesPerPass: Int {
-        if case .streamed(let stream) = weights { stream.streamedByteCount } else { 0 }
-    }
-
     /// Where the weights are.
     public enum Residency: Sendable, Hashable {
         /// In the mapped file, whose pages the operating system keeps in memory.

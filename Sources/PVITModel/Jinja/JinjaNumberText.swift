@@ -109,7 +109,7 @@ extension Double {
         let format = "%\(isAlternate ? "#" : "").\(digits)\(notation)"
         // At most 309 digits before the point, and `digits` after it.
         var buffer = [CChar](repeating: 0, count: 400 + digits)
-        let count = withVaList([self]) { vsnprintf(&buffer, buffer.count, format, $0) }
+        let count = unsafe withVaList([self]) { unsafe vsnprintf(&buffer, buffer.count, format, $0) }
         guard count > 0, Int(count) < buffer.count else { return "" }
         return String(decoding: buffer[..<Int(count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

@@ -140,11 +140,11 @@ extension JinjaRenderer {
             throw JinjaError.runtime("the format of a date is longer than 1000 bytes")
         }
         var now = time(nil)
-        var time = tm()
-        localtime_r(&now, &time)
+        var time = unsafe tm()
+        unsafe localtime_r(&now, &time)
         // The leading space distinguishes an empty result from a failure.
         var buffer = [CChar](repeating: 0, count: 100_000)
-        let count = strftime(&buffer, buffer.count, " " + format, &time)
+        let count = unsafe strftime(&buffer, buffer.count, " " + format, &time)
         guard count > 0 else { throw JinjaError.runtime("the format of a date is too long") }
         return String(decoding: buffer[1..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

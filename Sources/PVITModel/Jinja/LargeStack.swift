@@ -25,15 +25,15 @@ enum LargeStack {
         try withoutActuallyEscaping(body) { body in
             let work = Work { result = Swift.Result { try body() } }
             var attributes = pthread_attr_t()
-            pthread_attr_init(&attributes)
-            defer { pthread_attr_destroy(&attributes) }
-            pthread_attr_setstacksize(&attributes, byteCount)
+            unsafe pthread_attr_init(&attributes)
+            defer { unsafe pthread_attr_destroy(&attributes) }
+            unsafe pthread_attr_setstacksize(&attributes, byteCount)
             var thread = pthread_t()
-            let status = pthread_create(
+            let status = unsafe pthread_create(
                 &thread, &attributes,
                 { argument in
-                    guard let argument else { return nil }
-                    Unmanaged<Work>.fromOpaque(argument).takeUnretainedValue().body()
+                    guard let argument = unsafe argument else { return nil }
+                    unsafe Unmanaged<Work>.fromOpaque(argument).takeUnretainedValue().body()
                     return nil
                 }, Unmanaged.passUnretained(work).toOpaque())
             guard status == 0 else {

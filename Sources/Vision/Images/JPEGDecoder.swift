@@ -4,6 +4,11 @@ import Storage
 /// Decodes baseline, extended and progressive JPEG (ITU-T T.81) with 8 bits per sample, with libjpeg-turbo's accurate
 /// integer transform and smooth chroma upsampling.
 enum JPEGDecoder: ImageDecoder {
+    private static let library = CImageDecoder(
+        format: .jpeg, emptyHeader: pvit_jpeg_header(), open: { pvit_jpeg_open($0, $1) },
+        readHeader: { pvit_jpeg_read_header($0, $1) }, message: { pvit_jpeg_message($0) },
+        close: { pvit_jpeg_close($0) })
+
     static func header(of bytes: RawSpan, passed: (Int) -> Void) throws -> ImageHeader {
         let orientation = JPEGSegments.orientation(in: bytes)
         return try open(bytes) { _, header in
@@ -18,21 +23,21 @@ enum JPEGDecoder: ImageDecoder {
     /// Decodes a whole file. Bytes after the image are ignored.
     static func decode(_ bytes: RawSpan, passed: (Int) -> Void, row: (Span<UInt8>) throws -> Void) throws {
         try open(bytes) { jpeg, header in
-            try check(pvit_jpeg_start(jpeg), jpeg)
+            try library.check(pvit_jpeg_start(jpeg), jpeg)
             let width = Int(header.width)
             var samples = [UInt8](repeating: 0, count: width * 3)
             var inks = [UInt8](repeating: 0, count: header.channels == 4 ? width * 4 : 0)
             for _ in 0..<header.height {
                 if header.channels == 4 {
-                    try check(pvit_jpeg_read_row(jpeg, &inks), jpeg)
+                    try library.check(pvit_jpeg_read_row(jpeg, &inks), jpeg)
                     convert(inks, to: &samples)
                 } else {
-                    try check(pvit_jpeg_read_row(jpeg, &samples), jpeg)
+                    try library.check(pvit_jpeg_read_row(jpeg, &samples), jpeg)
                 }
                 try row(samples.span)
                 passed(pvit_jpeg_position(jpeg))
             }
-            try check(pvit_jpeg_finish(jpeg), jpeg)
+            try library.check(pvit_jpeg_finish(jpeg), jpeg)
         }
     }
 
@@ -40,22 +45,12 @@ enum JPEGDecoder: ImageDecoder {
     private static func open<Result>(
         _ bytes: RawSpan, _ body: (OpaquePointer, pvit_jpeg_header) throws -> Result
     ) throws -> Result {
-        try bytes.withUnsafeBytes { bytes in
-            guard let jpeg = pvit_jpeg_open(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count) else {
-                throw PVITError(.internalDefect, "out of memory for decoding a JPEG image")
-            }
-            defer { pvit_jpeg_close(jpeg) }
-            var header = pvit_jpeg_header()
-            try check(pvit_jpeg_read_header(jpeg, &header), jpeg)
+        try library.read(bytes) { jpeg, header in
             guard [1, 3, 4].contains(header.channels) else {
                 throw PVITError.damagedImage(.jpeg, "it has \(header.channels) channels, not 1, 3 or 4")
             }
             return try body(jpeg, header)
         }
-    }
-
-    private static func check(_ isDone: Bool, _ jpeg: OpaquePointer) throws {
-        guard isDone else { throw PVITError.damagedImage(.jpeg, String(cString: pvit_jpeg_message(jpeg))) }
     }
 
     /// Converts cyan, magenta, yellow and key, which Adobe stores inverted, to RGB as Pillow does: `(1 - ink) (1 -

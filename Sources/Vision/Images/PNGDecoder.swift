@@ -3,9 +3,14 @@ import Storage
 
 /// Decodes PNG (ISO/IEC 15948) of every color type and bit depth, interlaced or not.
 enum PNGDecoder: ImageDecoder {
+    private static let library = CImageDecoder(
+        format: .png, emptyHeader: pvit_png_header(), open: { pvit_png_open($0, $1) },
+        readHeader: { pvit_png_read_header($0, $1) }, message: { pvit_png_message($0) },
+        close: { pvit_png_close($0) })
+
     static func header(of bytes: RawSpan, passed: (Int) -> Void) throws -> ImageHeader {
         let chunks = PNGChunks(bytes, passed: passed)
-        return try open(bytes) { _, header in
+        return try library.read(bytes) { _, header in
             let size = PixelSize(width: Int(header.width), height: Int(header.height))
             return ImageHeader(
                 size: size, orientation: chunks.orientation,
@@ -20,9 +25,9 @@ enum PNGDecoder: ImageDecoder {
         if let type = PNGChunks(bytes, passed: passed).incompleteType {
             throw PVITError.damagedImage(.png, "The file ends inside the chunk \(type)")
         }
-        try open(bytes) { png, header in
+        try library.read(bytes) { png, header in
             var passes: Int32 = 0
-            try check(pvit_png_start(png, &passes), png)
+            try library.check(pvit_png_start(png, &passes), png)
             let (width, height) = (Int(header.width) * 3, Int(header.height))
             // Each pass of an interlaced image adds pixels to the rows.
             var samples = [UInt8](repeating: 0, count: passes > 1 ? width * height : width)
@@ -30,7 +35,7 @@ enum PNGDecoder: ImageDecoder {
                 for y in 0..<height {
                     try samples.withUnsafeMutableBufferPointer { samples in
                         let offset = passes > 1 ? y * width : 0
-                        try check(pvit_png_read_row(png, samples.baseAddress.map { $0 + offset }), png)
+                        try library.check(pvit_png_read_row(png, samples.baseAddress.map { $0 + offset }), png)
                     }
                     if passes == 1 { try row(samples.span) }
                     passed(pvit_png_position(png))
@@ -38,24 +43,5 @@ enum PNGDecoder: ImageDecoder {
             }
             if passes > 1 { for y in 0..<height { try row(samples.span.extracting(y * width..<(y + 1) * width)) } }
         }
-    }
-
-    /// Reads up to the pixels.
-    private static func open<Result>(
-        _ bytes: RawSpan, _ body: (OpaquePointer, pvit_png_header) throws -> Result
-    ) throws -> Result {
-        try bytes.withUnsafeBytes { bytes in
-            guard let png = pvit_png_open(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count) else {
-                throw PVITError(.internalDefect, "out of memory for decoding a PNG image")
-            }
-            defer { pvit_png_close(png) }
-            var header = pvit_png_header()
-            try check(pvit_png_read_header(png, &header), png)
-            return try body(png, header)
-        }
-    }
-
-    private static func check(_ isDone: Bool, _ png: OpaquePointer) throws {
-        guard isDone else { throw PVITError.damagedImage(.png, String(cString: pvit_png_message(png))) }
     }
 }

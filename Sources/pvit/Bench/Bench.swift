@@ -33,29 +33,21 @@ struct Bench: ParsableCommand {
     @Argument(help: "The model: a .pvq file.")
     var file: FilePath?
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The lengths of the prompts to read; 0 skips prefill.", valueName: "n,n,…"))
+    @Option(valueName: "n,n,…", help: "The lengths of the prompts to read; 0 skips prefill.")
     var promptTokens = NumberList([128, 512])
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The number of tokens to generate; 0 skips decode.", valueName: "n"))
+    @Option(valueName: "n", help: "The number of tokens to generate; 0 skips decode.")
     var generateTokens = 64
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The number of tokens in the context before decode begins.", valueName: "n"))
+    @Option(valueName: "n", help: "The number of tokens in the context before decode begins.")
     var context = 0
 
     @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "The numbers of threads to measure with; by default one for each processor that the program may use.",
-            valueName: "n,n,…"))
+        valueName: "n,n,…",
+        help: "The numbers of threads to measure with; by default one for each processor that the program may use.")
     var threads: NumberList?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The number of runs for each figure.", valueName: "n"))
+    @Option(valueName: "n", help: "The number of runs for each figure.")
     var runs = 5
 
     @Option(help: "The type of the KV cache: f32, f16 or q8.")

@@ -18,12 +18,10 @@ struct TextOptions: ParsableArguments {
     @Option(help: "The text to evaluate on.")
     var text: FilePath
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The length of a window, in tokens. The second half of each is scored.", valueName: "n"))
+    @Option(valueName: "n", help: "The length of a window, in tokens. The second half of each is scored.")
     var context = 512
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Evaluate only the first n windows.", valueName: "n"))
+    @Option(valueName: "n", help: "Evaluate only the first n windows.")
     var windows: Int?
 
     @Option(help: "The type of the KV cache: f32, f16 or q8.")

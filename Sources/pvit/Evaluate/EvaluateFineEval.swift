@@ -32,16 +32,13 @@ struct EvaluateFineEval: ParsableCommand {
     @Option(name: .shortAndLong, help: "The file of JSON lines to write, or to resume.")
     var output: FilePath
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The maximum number of tokens in an answer; 32 is PVIT's own setting.", valueName: "n"))
+    @Option(valueName: "n", help: "The maximum number of tokens in an answer; 32 is PVIT's own setting.")
     var maxTokens = 32
 
     @Option(help: "The type of the KV cache: f32, f16 or q8; by default f16, or q8 if memory is short.")
     var kvCache: KVCache.Storage?
 
-    @Option(
-        parsing: .unconditional, help: ArgumentHelp("The number of questions to answer in a batch.", valueName: "n"))
+    @Option(valueName: "n", help: "The number of questions to answer in a batch.")
     var together = 4
 
     @OptionGroup var sampling: SamplingArguments

@@ -22,12 +22,10 @@ struct EvaluateLogits: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Token ids, separated by commas.", valueName: "ids"))
+    @Option(valueName: "ids", help: "Token ids, separated by commas.")
     var tokens: String?
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("A text without chat template. Special tokens in it are parsed.", valueName: "text"))
+    @Option(valueName: "text", help: "A text without chat template. Special tokens in it are parsed.")
     var prompt: String?
 
     @OptionGroup var imageOptions: ImageOptions

@@ -40,16 +40,12 @@ struct Inspect: ParsableCommand {
     var plan = false
 
     @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "With --plan: the memory for the whole process; by default the free memory of the machine.",
-            valueName: "size"))
+        valueName: "size",
+        help: "With --plan: the memory for the whole process; by default the free memory of the machine.")
     var memory: ByteCount?
 
     @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "With --plan: the context length, in tokens; by default what the model was trained for.", valueName: "n"))
+        valueName: "n", help: "With --plan: the context length, in tokens; by default what the model was trained for.")
     var context: Int?
 
     @Flag(help: "Print JSON.")
@@ -60,6 +56,9 @@ struct Inspect: ParsableCommand {
 
     func validate() throws {
         if !plan, memory != nil || context != nil { throw ValidationError("--memory and --context need --plan") }
+        if plan, tensors || tensor != nil || report != nil {
+            throw ValidationError("--plan shows the memory plan alone, without --tensors, --tensor or --report")
+        }
         if let context, !(1...1 << 30).contains(context) {
             throw ValidationError("--context takes a number from 1 to \(1 << 30)")
         }

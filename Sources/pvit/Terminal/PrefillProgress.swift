@@ -1,4 +1,5 @@
 import PVITModel
+import Platform
 import Synchronization
 
 /// Shows the progress of prefill on a terminal, once it has taken longer than a second.
@@ -12,7 +13,7 @@ enum PrefillProgress {
     }
 
     private static let isActive = Atomic<Bool>(false)
-    private static let state = Mutex(State())
+    private static let state = Lock(State())
     /// The time before anything is shown.
     private static let patience = Duration.seconds(1)
     private static let interval = Duration.milliseconds(200)

@@ -1,5 +1,5 @@
 import Storage
-import Synchronization
+import Platform
 
 /// A line on standard error that shows the progress of long work: amount, rate and time left.
 ///
@@ -9,7 +9,7 @@ final class ProgressLine: Sendable {
     private let unit: String?
     private let isShown: Bool
     private let start = ContinuousClock.now
-    private let lastUpdate = Mutex<ContinuousClock.Instant?>(nil)
+    private let lastUpdate = Lock<ContinuousClock.Instant?>(nil)
 
     /// Creates a line.
     ///

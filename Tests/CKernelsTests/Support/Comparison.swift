@@ -1,6 +1,9 @@
-/// The index of the first float that differs in a bit, or nil. All NaNs are equal.
+import Foundation
+
+/// The first float that differs in a bit, or nil. All NaNs are equal.
 func firstDifference(_ a: [Float], _ b: [Float]) -> String? {
     guard a.count == b.count else { return "counts \(a.count) and \(b.count)" }
+    guard memcmp(a, b, a.count * MemoryLayout<Float>.stride) != 0 else { return nil }
     for index in a.indices where a[index].bitPattern != b[index].bitPattern && !(a[index].isNaN && b[index].isNaN) {
         return "element \(index): \(a[index]) and \(b[index])"
     }

@@ -24,7 +24,7 @@ final class GuardedBuffer<Element: BitwiseCopyable> {
         self.pages = pages
         pointer = (pages + (accessible - bytes)).bindMemory(to: Element.self, capacity: elements.count)
         count = elements.count
-        for (index, element) in elements.enumerated() { pointer[index] = element }
+        elements.withUnsafeBytes { UnsafeMutableRawBufferPointer(start: pointer, count: bytes).copyMemory(from: $0) }
     }
 
     convenience init(repeating element: Element, count: Int) {

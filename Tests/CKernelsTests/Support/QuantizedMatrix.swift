@@ -28,7 +28,7 @@ struct QuantizedMatrix {
                                 ? .random(in: 0...255, using: &random)
                                 : .random(in: 90...127, using: &random) | (.random(using: &random) ? 128 : 0))
                     }
-                    for _ in 0..<width * 8 { bytes.append(.random(in: 0...255, using: &random)) }
+                    bytes += random.bytes(width * 8)
                 case .q8:
                     for _ in 0..<width / 2 {
                         let scale =
@@ -37,12 +37,8 @@ struct QuantizedMatrix {
                             : Float16(Float.random(in: 0.5...1, using: &random))
                         withUnsafeBytes(of: scale.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
                     }
-                    for _ in 0..<width * 16 {
-                        bytes.append(
-                            extreme
-                                ? [1, 128, 255].randomElement(using: &random) ?? 1
-                                : .random(in: 1...255, using: &random))
-                    }
+                    let codes = random.bytes(width * 16)
+                    bytes += extreme ? codes.map { $0 < 85 ? 1 : $0 < 170 ? 128 : 255 } : codes.map { max($0, 1) }
                 }
             }
         }

@@ -3,7 +3,15 @@ import TestSupport
 extension RepeatableRandom {
     /// Floats in `range`.
     mutating func floats(_ count: Int, in range: ClosedRange<Float> = -1...1) -> [Float] {
-        (0..<count).map { _ in Float.random(in: range, using: &self) }
+        let width = range.upperBound - range.lowerBound
+        return (0..<count).map { _ in range.lowerBound + width * Float(next() >> 40) * 0x1p-24 }
+    }
+
+    /// Bytes of every value.
+    mutating func bytes(_ count: Int) -> [UInt8] {
+        var words: [UInt64] = []
+        while words.count * 8 < count { words.append(next()) }
+        return words.withUnsafeBytes { Array(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }
 
     /// Floats of very different sizes, zeros of both signs among them.
