@@ -45,7 +45,8 @@ let package = Package(
             name: "CKernels", cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "Architectures", dependencies: ["Storage", "Tensors", systemPackage], swiftSettings: memorySafe),
-        .target(name: "ConstrainedDecoding", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
+        .target(
+            name: "ConstrainedDecoding", dependencies: ["Platform", "Storage", "Tensors"], swiftSettings: memorySafe),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Platform", "Storage"]),
         .target(name: "Tokenization", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
@@ -70,7 +71,8 @@ let package = Package(
         .target(
             name: "PVITModel",
             dependencies: [
-                "Architectures", "Compute", "Container", "LanguageModel", "Parallelism", "Platform", "Storage", "Tensors",
+                "Architectures", "Compute", "Container", "LanguageModel", "Parallelism", "Platform", "Storage",
+                "Tensors",
                 "Tokenization", "Vision", systemPackage,
             ], swiftSettings: memorySafe),
         .target(
@@ -103,7 +105,8 @@ let package = Package(
             name: "pvit",
             dependencies: [
                 "Architectures", "CEdit", "Checkpoints", "Compute", "Container", "Conversion", "LanguageModel",
-                "Platform", "PVITModel", "PVITService", "Storage", "Tensors", "Tokenization", "Vision", argumentParser, logging,
+                "Platform", "PVITModel", "PVITService", "Storage", "Tensors", "Tokenization", "Vision", argumentParser,
+                logging,
                 systemPackage,
             ]),
         .executableTarget(

@@ -257,7 +257,25 @@ SEEDS = [
         "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}},
     },
 ]
-VALUES = [None, True, -1, 0, 1e308, 2**63, 0.5, "", "x", "<image>", "\0", [], {}, [[]], [None], {"type": "text"}, "é" * 50]
+VALUES = [
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    2**63,
+    0.5,
+    "",
+    "x",
+    "<image>",
+    "\0",
+    [],
+    {},
+    [[]],
+    [None],
+    {"type": "text"},
+    "é" * 50,
+]
 
 
 def mutate(value, generator):
@@ -354,7 +372,9 @@ async def main(options):
             elif step == "health":
                 await measure_health(options, server)
             else:
-                check = {"disconnects": disconnect, "requests": small_requests, "fuzz": fuzz, "slow": slow_clients}[step]
+                check = {"disconnects": disconnect, "requests": small_requests, "fuzz": fuzz, "slow": slow_clients}[
+                    step
+                ]
                 sound = await check(options, server) and sound
             await asyncio.sleep(1)
             after = (server.anonymous, server.descriptors)

@@ -191,7 +191,8 @@ struct Serve: ParsableCommand {
     private static func keys(in path: FilePath) throws -> [String] {
         let file = try MappedFile(path: path)
         let text = try file.withBytes(0..<min(file.byteCount, 1 << 20)) { bytes in
-            String(decoding: bytes.byteOffsets.map { bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }, as: UTF8.self)
+            String(
+                decoding: bytes.byteOffsets.map { bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }, as: UTF8.self)
         }
         let keys = text.split(whereSeparator: \.isNewline).map { line in
             String(line.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())

@@ -24,7 +24,9 @@ def body(**changes):
 class HTTPTests(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("--parallel", "2", "--queue", "1", "--max-body", "2MB", "--allow-origin", "https://a.example")
+        cls.server = Server(
+            "--parallel", "2", "--queue", "1", "--max-body", "2MB", "--allow-origin", "https://a.example"
+        )
 
     @classmethod
     def tearDownClass(cls):
@@ -48,11 +50,18 @@ class HTTPTests(unittest.TestCase):
     def test_statuses(self):
         request = self.server.request
         for expected, arguments in [
-            (404, ("/nothing",)), (404, ("/v1/responses", {})), (405, ("/v1/chat/completions",)),
-            (405, ("/health", {})), (415, ("/v1/chat/completions", b"a=b", {"Content-Type": "text/plain"})),
-            (415, ("/tokenize", b"{}", {"Content-Encoding": "gzip"})), (400, ("/tokenize", b"{")),
-            (400, ("/tokenize", b"[]")), (400, ("/tokenize", {})), (413, ("/tokenize", b" " * 3_000_000)),
-            (400, ("/v1/chat/completions", b"\xff\xfe")), (400, ("/v1/chat/completions", b"[" * 100_000)),
+            (404, ("/nothing",)),
+            (404, ("/v1/responses", {})),
+            (405, ("/v1/chat/completions",)),
+            (405, ("/health", {})),
+            (415, ("/v1/chat/completions", b"a=b", {"Content-Type": "text/plain"})),
+            (415, ("/tokenize", b"{}", {"Content-Encoding": "gzip"})),
+            (400, ("/tokenize", b"{")),
+            (400, ("/tokenize", b"[]")),
+            (400, ("/tokenize", {})),
+            (413, ("/tokenize", b" " * 3_000_000)),
+            (400, ("/v1/chat/completions", b"\xff\xfe")),
+            (400, ("/v1/chat/completions", b"[" * 100_000)),
         ]:
             status, _, answer = request(*arguments)
             self.assertEqual(status, expected, arguments[0])
@@ -77,7 +86,8 @@ class HTTPTests(unittest.TestCase):
 
     def test_expect_continue(self):
         content = json.dumps({"content": "Hello"})
-        head = f"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\nExpect: 100-continue\r\n\r\n"
+        head = f"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
+        head += "Expect: 100-continue\r\n\r\n"
         self.assertTrue(self.raw(head.encode()).startswith(b"HTTP/1.1 100 Continue\r\n\r\n"))
         self.assertIn(b'{"tokens":[', self.raw(head.encode() + content.encode()))
         large = head.replace(f"{len(content)}", "3000000").encode()
@@ -85,15 +95,21 @@ class HTTPTests(unittest.TestCase):
 
     def test_malformed_requests(self):
         for request in [
-            b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 5000 + b"\r\n",
-            b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n", b"POST /tokenize HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+            b"nonsense\r\n\r\n",
+            b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 5000 + b"\r\n",
+            b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+            b"POST /tokenize HTTP/1.1\r\nContent-Length: x\r\n\r\n",
         ]:
             self.assertRegex(self.raw(request), rb"^(HTTP/1.1 4\d\d |$)")
         self.assertEqual(self.server.get("/health")[0], 200)
 
     def test_host_and_origin(self):
         for host, expected in [
-            ("localhost:1", 200), ("127.0.0.1", 200), ("[::1]:80", 200), ("evil.example", 403), ("localhost.evil", 403),
+            ("localhost:1", 200),
+            ("127.0.0.1", 200),
+            ("[::1]:80", 200),
+            ("evil.example", 403),
+            ("localhost.evil", 403),
         ]:
             self.assertEqual(self.server.request("/props", headers={"Host": host})[0], expected, host)
         status, headers, _ = self.server.request("/props", headers={"Origin": "https://a.example"})
@@ -138,8 +154,10 @@ class HTTPTests(unittest.TestCase):
         """A client that leaves frees its slot, streamed or not, at any point, and others are not affected."""
         expected = self.server.post("/v1/chat/completions", body(max_tokens=12))[1]["choices"][0]["message"]
         for request in [
-            body(max_tokens=1500), body(max_tokens=1500, stream=True),
-            body(messages=[user("why " * 1500)], stream=True), body(messages=[user(image(), text("What?"))]),
+            body(max_tokens=1500),
+            body(max_tokens=1500, stream=True),
+            body(messages=[user("why " * 1500)], stream=True),
+            body(messages=[user(image(), text("What?"))]),
         ]:
             answers = []
             other = threading.Thread(
@@ -184,8 +202,11 @@ class KeyTests(unittest.TestCase):
             file.flush()
             with Server("--api-key-file", file.name, "--no-page") as server:
                 for headers, expected in [
-                    ({}, 401), ({"Authorization": "Bearer first-key"}, 200), ({"X-Api-Key": "second-key"}, 200),
-                    ({"Authorization": "Bearer first-ke"}, 401), ({"Authorization": "Bearer # keys"}, 401),
+                    ({}, 401),
+                    ({"Authorization": "Bearer first-key"}, 200),
+                    ({"X-Api-Key": "second-key"}, 200),
+                    ({"Authorization": "Bearer first-ke"}, 401),
+                    ({"Authorization": "Bearer # keys"}, 401),
                     ({"Authorization": "Basic first-key"}, 401),
                 ]:
                     self.assertEqual(server.get("/v1/models", headers)[0], expected, headers)

@@ -81,7 +81,10 @@ class OpenAIClientTests(unittest.TestCase):
     def test_stream(self):
         chunks = list(
             self.create(
-                user("Why?"), stream=True, n=2, stream_options={"include_usage": True},
+                user("Why?"),
+                stream=True,
+                n=2,
+                stream_options={"include_usage": True},
                 extra_body={"return_progress": True},
             )
         )
@@ -99,7 +102,13 @@ class OpenAIClientTests(unittest.TestCase):
     def test_image_sources(self):
         answers = [
             self.create(user({"type": "image_url", "image_url": source}, text("What?"))).choices[0].message.content
-            for source in [{"url": data_url()}, data_url(), "0024.jpg", {"url": "file://0024.jpg"}, f"file://{PHOTOS}/0024.jpg"]
+            for source in [
+                {"url": data_url()},
+                data_url(),
+                "0024.jpg",
+                {"url": "file://0024.jpg"},
+                f"file://{PHOTOS}/0024.jpg",
+            ]
         ]
         self.assertEqual(len(set(answers)), 1)
         for source in ["../photos/../content.py", "/etc/passwd", "https://example.org/a.jpg", "data:,abc", "none.jpg"]:
@@ -166,9 +175,11 @@ class OpenAIClientTests(unittest.TestCase):
         self.assertFalse(banned.startswith(whole[:3]))
         forced = self.create(user("Why?"), max_tokens=3, logit_bias={"15043": 100}).choices[0].message.content
         self.assertEqual(forced.split(), ["Hello"] * 3)
-        penalized = self.create(
-            user("Why?"), max_tokens=3, logit_bias={"15043": 100, "3186": 99.5}, presence_penalty=1
-        ).choices[0].message.content
+        penalized = (
+            self.create(user("Why?"), max_tokens=3, logit_bias={"15043": 100, "3186": 99.5}, presence_penalty=1)
+            .choices[0]
+            .message.content
+        )
         self.assertIn("World", penalized.title())
         same = [self.create(user("Why?"), temperature=1.5, seed=5, max_tokens=12) for _ in range(2)]
         self.assertEqual(*(answer.choices[0].message.content for answer in same))
@@ -177,8 +188,18 @@ class OpenAIClientTests(unittest.TestCase):
 
     def test_parameters_out_of_range(self):
         for name, value in {
-            "temperature": 3, "top_p": 2, "n": 5, "max_tokens": -1, "seed": "x", "stop": 3, "top_logprobs": 99,
-            "logit_bias": {"a": 1}, "presence_penalty": 9, "stream": "yes", "messages": "hello", "min_p": -1,
+            "temperature": 3,
+            "top_p": 2,
+            "n": 5,
+            "max_tokens": -1,
+            "seed": "x",
+            "stop": 3,
+            "top_logprobs": 99,
+            "logit_bias": {"a": 1},
+            "presence_penalty": 9,
+            "stream": "yes",
+            "messages": "hello",
+            "min_p": -1,
         }.items():
             body = {"messages": [user("Why?")], "max_tokens": 1} | {name: value}
             status, answer = self.server.post("/v1/chat/completions", body)

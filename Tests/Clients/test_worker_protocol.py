@@ -48,9 +48,7 @@ class WorkerTests(unittest.TestCase):
         self.assertEqual(received[0], {"text": prompt, "error_code": 0})
         texts = [chunk["text"] for chunk in received]
         self.assertTrue(all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False)))
-        expected = run(
-            f"What is in {REGION}?", "--image", PHOTOS / "0024.jpg", "--system", SYSTEM, "--max-tokens", 6
-        )
+        expected = run(f"What is in {REGION}?", "--image", PHOTOS / "0024.jpg", "--system", SYSTEM, "--max-tokens", 6)
         self.assertEqual(texts[-1].split("ASSISTANT:")[-1].strip(), expected["text"].strip())
 
     def test_text_without_images(self):
@@ -81,11 +79,15 @@ class WorkerTests(unittest.TestCase):
         self.assertEqual(post("/list_models", {})[1], {"models": ["pvit"]})
         self.assertEqual(post("/get_worker_address", {"model": "pvit"})[1], {"address": self.server.address})
         self.assertEqual(post("/get_worker_address", {"model": "none"})[1], {"address": ""})
-        self.assertEqual(post("/receive_heart_beat", {"worker_name": "http://w", "queue_length": 1})[1], {"exist": False})
+        self.assertEqual(
+            post("/receive_heart_beat", {"worker_name": "http://w", "queue_length": 1})[1], {"exist": False}
+        )
         status = {"model_names": ["other"], "speed": 2, "queue_length": 0}
         body = {"worker_name": "http://w", "check_heart_beat": True, "worker_status": status}
         self.assertEqual(post("/register_worker", body), (200, None))
-        self.assertEqual(post("/receive_heart_beat", {"worker_name": "http://w", "queue_length": 1})[1], {"exist": True})
+        self.assertEqual(
+            post("/receive_heart_beat", {"worker_name": "http://w", "queue_length": 1})[1], {"exist": True}
+        )
         self.assertEqual(post("/list_models", {})[1], {"models": ["other", "pvit"]})
         self.assertEqual(post("/get_worker_address", {"model": "other"})[1], {"address": "http://w"})
         self.assertEqual(post("/refresh_all_workers", {}), (200, None))
@@ -115,7 +117,9 @@ class ControllerClientTests(unittest.TestCase):
                 self.assertTrue(arrived.wait(60))
             controller.shutdown()
         path, body = received[0]
-        self.assertEqual((path, body["worker_name"], body["check_heart_beat"]), ("/register_worker", "http://me:1", True))
+        self.assertEqual(
+            (path, body["worker_name"], body["check_heart_beat"]), ("/register_worker", "http://me:1", True)
+        )
         self.assertEqual(body["worker_status"]["model_names"], ["pvit"])
 
     def test_absent_controller_delays_nothing(self):

@@ -90,7 +90,8 @@ struct SamplerTests {
         #expect(try windowed.next(logits: [4, 3, -1].span, history: [0, 500, -1]) == 0)
     }
 
-    @Test("presence and frequency penalties count generated tokens, a bias is added, and excluded tokens are never drawn")
+    @Test(
+        "presence and frequency penalties count generated tokens, a bias is added, and excluded tokens are never drawn")
     func adjustments() throws {
         var presence = try Sampler(SamplingOptions(presencePenalty: 1.5))
         #expect(try presence.next(logits: [4, 3, -1].span, history: [0, 0], promptCount: 2) == 0)

@@ -145,7 +145,8 @@ struct AnswerSchedulerTests {
         let scheduler = try AnswerScheduler(model, slotCount: 4, contextLength: 128)
         for id in 0..<40 {
             // Every third text is new.
-            let text = "Question \(id % 3 == 2 ? id : id % 5): " + String(repeating: "why is it so? ", count: id % 5 + 3)
+            let text =
+                "Question \(id % 3 == 2 ? id : id % 5): " + String(repeating: "why is it so? ", count: id % 5 + 3)
             try scheduler.submit(request(id, prompt(text, model), model, count: 3))
             finish(scheduler)
             let bytes = scheduler.cacheByteCount

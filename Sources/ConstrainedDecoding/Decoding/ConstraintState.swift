@@ -1,4 +1,4 @@
-import Synchronization
+import Platform
 
 /// How far a text has been read under a constraint. A value whose copies cost nothing.
 package struct ConstraintState: Sendable {

@@ -1,5 +1,5 @@
+import Platform
 import Storage
-import Synchronization
 
 /// A form that a text must have: a JSON text that satisfies a schema. Immutable; make one for each schema and share it.
 package struct JSONConstraint: Sendable {
@@ -35,14 +35,14 @@ package struct JSONConstraint: Sendable {
 
 /// The table that the next state uses.
 private final class SharedTable: Sendable {
-    let current: Mutex<ConfigurationTableLock>
+    let current: Lock<ConfigurationTableLock>
 
-    init(_ table: ConfigurationTableLock) { current = Mutex(table) }
+    init(_ table: ConfigurationTableLock) { current = Lock(table) }
 }
 
 /// A table that several states use.
 final class ConfigurationTableLock: Sendable {
-    let table: Mutex<ConfigurationTable>
+    let table: Lock<ConfigurationTable>
 
-    init(_ automaton: ByteAutomaton) { table = Mutex(ConfigurationTable(automaton)) }
+    init(_ automaton: ByteAutomaton) { table = Lock(ConfigurationTable(automaton)) }
 }

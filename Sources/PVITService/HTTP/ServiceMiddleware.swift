@@ -120,7 +120,8 @@ struct HostCheckMiddleware: RouterMiddleware {
     ) async throws -> Response {
         if let names, let authority = request.head.authority, !names.contains(Self.name(in: authority)) {
             throw ServiceError(
-                .forbidden, "the host \"\(authority)\" is not this server: use localhost, or listen on a network address",
+                .forbidden,
+                "the host \"\(authority)\" is not this server: use localhost, or listen on a network address",
                 code: "invalid_host")
         }
         return try await next(request, context)

@@ -10,7 +10,9 @@ final class PrometheusMetrics: MetricsFactory {
 
     private let handlers = NIOLockedValueBox<[Key: PrometheusHandler]>([:])
 
-    private func handler(_ label: String, _ dimensions: [(String, String)], _ kind: PrometheusHandler.Kind) -> PrometheusHandler {
+    private func handler(_ label: String, _ dimensions: [(String, String)], _ kind: PrometheusHandler.Kind)
+        -> PrometheusHandler
+    {
         let key = Key(label: label, dimensions: dimensions.flatMap { [$0.0, $0.1] })
         return handlers.withLockedValue { handlers in
             if let handler = handlers[key] { return handler }

@@ -101,7 +101,8 @@ private struct HTTPPost {
                 "Host": "\(host):\(port)", "Content-Type": "application/json", "Content-Length": "\(body.count)",
                 "Connection": "close",
             ]
-            try await outbound.write(.head(HTTPRequestHead(version: .http1_1, method: .POST, uri: path, headers: headers)))
+            try await outbound.write(
+                .head(HTTPRequestHead(version: .http1_1, method: .POST, uri: path, headers: headers)))
             try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body))))
             try await outbound.write(.end(nil))
             return try await Self.read(inbound)
@@ -126,5 +127,7 @@ private struct HTTPPost {
 
 extension String {
     /// The text without square brackets around it, which enclose IPv6 addresses in URLs.
-    fileprivate var trimmingBrackets: String { hasPrefix("[") && hasSuffix("]") ? String(dropFirst().dropLast()) : self }
+    fileprivate var trimmingBrackets: String {
+        hasPrefix("[") && hasSuffix("]") ? String(dropFirst().dropLast()) : self
+    }
 }

@@ -19,7 +19,8 @@ struct ControllerHandler: Sendable {
         }
         try registry.register(
             address, modelNames: status.strings("model_names") ?? [],
-            speed: status.number("speed", in: 0...1e9) ?? 1, queueLength: status.integer("queue_length", in: 0...Int.max) ?? 0,
+            speed: status.number("speed", in: 0...1e9) ?? 1,
+            queueLength: status.integer("queue_length", in: 0...Int.max) ?? 0,
             checksHeartbeat: request.bool("check_heart_beat") ?? true)
         return .null
     }
@@ -46,7 +47,9 @@ struct ControllerHandler: Sendable {
 
     /// `/receive_heart_beat`.
     func heartbeat(_ request: RequestObject) throws -> JSONValue {
-        guard let address = try request.string("worker_name") else { throw request.invalid("worker_name", "is missing") }
+        guard let address = try request.string("worker_name") else {
+            throw request.invalid("worker_name", "is missing")
+        }
         let length = try request.integer("queue_length", in: 0...Int.max) ?? 0
         return ["exist": .bool(registry.receiveHeartbeat(address, queueLength: length))]
     }

@@ -19,7 +19,9 @@ final class ControllerRegistry: Sendable {
     /// Registers a worker by its address.
     ///
     /// - Throws: A `ServiceError` if there are too many.
-    func register(_ address: String, modelNames: [String], speed: Double, queueLength: Int, checksHeartbeat: Bool) throws {
+    func register(_ address: String, modelNames: [String], speed: Double, queueLength: Int, checksHeartbeat: Bool)
+        throws
+    {
         try workers.withLockedValue { workers in
             Self.expire(&workers)
             guard workers[address] != nil || workers.count < Self.limit else {
@@ -68,7 +70,8 @@ final class ControllerRegistry: Sendable {
             let candidates = workers.filter { $0.value.modelNames.contains(name) && $0.value.speed > 0 }
             let best = candidates.min { left, right in
                 let load = (
-                    Double(left.value.queueLength) / left.value.speed, Double(right.value.queueLength) / right.value.speed
+                    Double(left.value.queueLength) / left.value.speed,
+                    Double(right.value.queueLength) / right.value.speed
                 )
                 return load.0 != load.1 ? load.0 < load.1 : left.key < right.key
             }
