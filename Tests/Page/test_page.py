@@ -1034,7 +1034,12 @@ class Conversations(PageTest):
         path.unlink()
 
     def test_a_browser_that_keeps_nothing_is_noticed(self):
-        script = "indexedDB.open = () => { throw new DOMException('storage is off', 'SecurityError'); }"
+        off = "throw new DOMException('storage is off', 'SecurityError');"
+        for script in (f"indexedDB.open = () => {{ {off} }}", f"IDBObjectStore.prototype.put = () => {{ {off} }}"):
+            with self.subTest(script):
+                self.use_without_storage(script)
+
+    def use_without_storage(self, script):
         added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
         try:
             self.load(PHOTO)
