@@ -71,7 +71,7 @@ let package = Package(
         .target(
             name: "PVITModel",
             dependencies: [
-                "Architectures", "Compute", "Container", "LanguageModel", "Parallelism", "Platform", "Storage",
+                "Architectures", "Compute", "Container", "LanguageModel", "Platform", "Storage",
                 "Tensors",
                 "Tokenization", "Vision", systemPackage,
             ], swiftSettings: memorySafe),

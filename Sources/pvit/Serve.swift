@@ -3,6 +3,7 @@ import Compute
 import Glibc
 import Logging
 import Parallelism
+import Platform
 import PVITModel
 import PVITService
 import Storage

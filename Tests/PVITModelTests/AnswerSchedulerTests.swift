@@ -143,18 +143,19 @@ struct AnswerSchedulerTests {
     func prefixes() throws {
         let model = try ModelFile.model("mini-pvit")
         let scheduler = try AnswerScheduler(model, slotCount: 4, contextLength: 128)
-        for id in 0..<40 {
-            // Every third text is new.
-            let text =
-                "Question \(id % 3 == 2 ? id : id % 5): " + String(repeating: "why is it so? ", count: id % 5 + 3)
+        for id in 0..<30 {
+            // Four conversations that come again, then new ones.
+            let text = "Question \(id < 12 ? id % 4 : id): " + String(repeating: "why is it so? ", count: 4)
             try scheduler.submit(request(id, prompt(text, model), model, count: 3))
             finish(scheduler)
             let bytes = scheduler.cacheByteCount
             #expect(bytes.used > 0 && bytes.used <= bytes.limit)
         }
-        // The first text is known when it comes again.
-        let (again, count) = (try #require(try events.result(5)), try #require(try events.result(0)).promptTokenCount)
-        #expect(again.reusedTokenCount == count - 1)
+        for id in 4..<12 {
+            let again = try #require(try events.result(id))
+            #expect(again.reusedTokenCount == again.promptTokenCount - 1)
+        }
+        #expect(scheduler.cacheByteCount.used > scheduler.cacheByteCount.limit / 2)
     }
 
     @Test("log probabilities are those of the softmax of the model's logits")

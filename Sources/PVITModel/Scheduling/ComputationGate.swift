@@ -1,4 +1,4 @@
-import Parallelism
+import Platform
 import Synchronization
 
 /// Ends a computation as soon as one of the requests that it serves is cancelled.
@@ -16,7 +16,7 @@ package final class ComputationGate: Sendable {
         var cancelled: Set<Int> = []
     }
 
-    private let state = Condition(State())
+    private let state = Lock(State())
     private let isInterrupted = Atomic<Bool>(false)
 
     /// Creates a gate without a computation.
@@ -29,7 +29,7 @@ package final class ComputationGate: Sendable {
 
     /// Cancels a request. May be called on any thread.
     package func cancel(_ id: Int) {
-        state.use { state in
+        state.withLock { state in
             state.cancelled.insert(id)
             if state.computing.contains(id) { isInterrupted.store(true, ordering: .relaxed) }
         }
@@ -38,7 +38,7 @@ package final class ComputationGate: Sendable {
     /// Begins a computation for some requests. Returns those of the computation that it interrupts, to be given to
     /// `begin` afterwards.
     func begin(_ ids: Set<Int>) -> Set<Int> {
-        state.use { state in
+        state.withLock { state in
             let before = state.computing
             state.computing = ids
             isInterrupted.store(!state.cancelled.isDisjoint(with: ids), ordering: .relaxed)
@@ -47,11 +47,11 @@ package final class ComputationGate: Sendable {
     }
 
     /// Whether a request was cancelled.
-    func isCancelled(_ id: Int) -> Bool { state.use { $0.cancelled.contains(id) } }
+    func isCancelled(_ id: Int) -> Bool { state.withLock { $0.cancelled.contains(id) } }
 
     /// Returns the cancelled requests and forgets them, except the one given.
     func takeCancelled(except kept: Int?) -> Set<Int> {
-        state.use { state in
+        state.withLock { state in
             var taken = state.cancelled
             state.cancelled = []
             if let kept, taken.remove(kept) != nil { state.cancelled = [kept] }

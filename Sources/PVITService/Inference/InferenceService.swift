@@ -1,5 +1,6 @@
 import LanguageModel
 import Parallelism
+import Platform
 import PVITModel
 import Storage
 import Tensors
@@ -59,11 +60,11 @@ package final class InferenceService: Sendable {
     package init(_ options: ServiceOptions) { self.options = options }
 
     /// The phase.
-    var phase: Phase { state.use { $0.phase } }
+    var phase: Phase { state.withLock { $0.phase } }
     /// What has been done so far.
-    var status: InferenceStatus { state.use { $0.status } }
+    var status: InferenceStatus { state.withLock { $0.status } }
     /// The number of requests that have not ended.
-    var activeCount: Int { state.use { $0.active.count } }
+    var activeCount: Int { state.withLock { $0.active.count } }
 
     /// The model.
     ///
@@ -177,7 +178,7 @@ package final class InferenceService: Sendable {
 
     /// Gives the requests that have arrived to the scheduler.
     private func take(into scheduler: AnswerScheduler) {
-        let arrivals = state.use { state in
+        let arrivals = state.withLock { state in
             defer { state.arrivals = [] }
             return state.arrivals
         }
@@ -185,7 +186,7 @@ package final class InferenceService: Sendable {
             let submission = arrival.submission
             let receive: (AnswerEvent) -> Void = { [self] event in
                 if case .end(let result) = event {
-                    state.use { state in
+                    state.withLock { state in
                         state.active[arrival.id] = nil
                         if case .success(let answer) = result { state.status.count(answer) }
                     }
@@ -204,7 +205,7 @@ package final class InferenceService: Sendable {
     }
 
     private func updateStatus(_ scheduler: AnswerScheduler) {
-        state.use { state in
+        state.withLock { state in
             state.status.running = scheduler.runningCount
             state.status.waiting = scheduler.waitingCount
             state.status.cacheByteCount = scheduler.cacheByteCount
@@ -214,13 +215,13 @@ package final class InferenceService: Sendable {
 
 /// Counts the answers of a request that have not ended.
 private final class RemainingEnds: Sendable {
-    private let count: Condition<Int>
+    private let count: Lock<Int>
 
-    init(_ count: Int) { self.count = Condition(count) }
+    init(_ count: Int) { self.count = Lock(count) }
 
     /// Counts one end. Returns whether it was the last.
     func isLast() -> Bool {
-        count.use { count in
+        count.withLock { count in
             count -= 1
             return count == 0
         }
