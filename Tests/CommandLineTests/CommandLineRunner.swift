@@ -104,3 +104,12 @@ enum CommandLineRunner {
         return Running(process: process, folder: folder)
     }
 }
+
+extension Trait where Self == ConditionTrait {
+    /// Marks tests that limit or measure the program's memory: a sanitizer takes much of its own.
+    static var measuresMemory: Self {
+        .disabled(
+            if: ProcessInfo.processInfo.environment["PVIT_TEST_SANITIZER"] != nil, "a sanitizer takes memory of its own"
+        )
+    }
+}

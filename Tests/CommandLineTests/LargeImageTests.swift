@@ -52,7 +52,7 @@ struct LargeImageTests {
         ).timings.peak_rss_bytes
     }
 
-    @Test("a large image is never whole in memory", .enabled(if: Python.isPresent))
+    @Test("a large image is never whole in memory", .enabled(if: Python.isPresent), .measuresMemory)
     func streamed() throws {
         // 24 MB of pixels. Both images are scaled to about the same size.
         let large = try write(width: 4000, height: 2000, isInterlaced: false)
@@ -61,7 +61,7 @@ struct LargeImageTests {
 
     @Test(
         "an image that must be decoded as a whole, and is too large for that, is refused before decoding",
-        .enabled(if: Python.isPresent))
+        .enabled(if: Python.isPresent), .measuresMemory)
     func tooLarge() throws {
         let large = try write(width: 13_000, height: 13_000, isInterlaced: true)
         let outcome = try run(["--image", large, "--memory", "470MB", "x"])
