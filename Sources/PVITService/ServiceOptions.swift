@@ -45,8 +45,8 @@ package struct ServiceOptions: Sendable {
         self.modelFile = modelFile
     }
 
-    /// The maximum time without progress: for a connection without a request, for a body that does not arrive, and for a
-    /// client that does not read.
+    /// The maximum time without progress: for a connection without a request, for a body that does not arrive, and for
+    /// a client that does not read.
     static let stallTimeout = Duration.seconds(30)
     /// The maximum time for the whole body of a request.
     static let bodyTimeout = Duration.seconds(300)

@@ -7,8 +7,8 @@ import Tensors
 import Tokenization
 import Vision
 
-/// Turns conversations, texts and images into what a model reads: its tokenizer, its chat template, and what it knows of
-/// images. Any thread may use a copy, also while the model computes.
+/// Turns conversations, texts and images into what a model reads: its tokenizer, its chat template, and what it knows
+/// of images. Any thread may use a copy, also while the model computes.
 package struct PromptBuilder: Sendable {
     /// The tokenizer.
     package let tokenizer: Tokenizer

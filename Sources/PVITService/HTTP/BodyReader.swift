@@ -10,8 +10,8 @@ struct BodyReader: Sendable {
 
     /// Reads a body.
     ///
-    /// - Throws: A `ServiceError`: 415 if it is not JSON by its content type, 413 if it is too large, 408 if it does not
-    ///   arrive in time.
+    /// - Throws: A `ServiceError`: 415 if it is not JSON by its content type, 413 if it is too large, 408 if it does
+    ///   not arrive in time.
     func read(_ request: Request, _ context: ServiceContext) async throws -> [UInt8] {
         if let type = request.headers[.contentType] {
             let name = type.prefix { $0 != ";" }.lowercased().filter { !$0.isWhitespace }
