@@ -138,6 +138,8 @@ package final class InferenceService: Sendable {
         let (ended, continuation) = AsyncStream<Void>.makeStream()
         let thread = try BackgroundThread.start { [self] in
             defer { continuation.finish() }
+            // The threads that serve connections need the processor seldom, and at once.
+            ThreadPriority.yieldToOthers()
             do {
                 let model = try load(gate)
                 let scheduler = try AnswerScheduler(
