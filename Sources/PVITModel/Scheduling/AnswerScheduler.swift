@@ -134,6 +134,8 @@ package final class AnswerScheduler {
     /// Encodes the image of a request and its regions, and computes passes for the others between the layers.
     private func encode(_ answer: RunningAnswer) {
         let id = answer.request.id
+        // The memory plan of a single context has it fill after the image is encoded, not before.
+        if slotCount == 1 { store.makeRoom(for: contextLength) }
         answer.request.receive(.prefill(.image))
         _ = gate.begin([id])
         model.vision?.betweenLayers = { [self] in

@@ -2,18 +2,12 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Notices that a client has closed its connection, or its sending half, while a request is being answered.
+/// Notices that a client has closed its connection, or its sending half, while requests are being answered.
 final class DisconnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
 
     private var isDisconnected = false
-    private var waiting: [@Sendable () -> Void] = []
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // A connection is used for one request after another. What waited for the last one is over.
-        if case .head = unwrapInboundIn(data) { waiting = [] }
-        context.fireChannelRead(data)
-    }
+    private var waiting: [ObjectIdentifier: @Sendable () -> Void] = [:]
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? ChannelEvent, event == .inputClosed { disconnect() }
@@ -30,14 +24,47 @@ final class DisconnectionHandler: ChannelInboundHandler, RemovableChannelHandler
         context.fireErrorCaught(error)
     }
 
-    func whenDisconnected(_ body: @escaping @Sendable () -> Void) {
-        if isDisconnected { body() } else { waiting.append(body) }
+    /// Calls `body` when the client disconnects, or at once if that has happened.
+    func add(_ id: ObjectIdentifier, _ body: @escaping @Sendable () -> Void) {
+        if isDisconnected { body() } else { waiting[id] = body }
     }
+
+    func remove(_ id: ObjectIdentifier) { waiting[id] = nil }
 
     private func disconnect() {
         isDisconnected = true
-        for body in waiting { body() }
-        waiting = []
+        for body in waiting.values { body() }
+        waiting = [:]
+    }
+}
+
+/// Waits for a client to disconnect, until it is ended. A connection is used for one request after another.
+final class DisconnectionWatch: Sendable {
+    private let channel: any Channel
+
+    fileprivate init(_ channel: any Channel) { self.channel = channel }
+
+    /// Forgets what to call.
+    func end() {
+        let (channel, id) = (channel, ObjectIdentifier(self))
+        channel.eventLoop.execute {
+            try? channel.pipeline.syncOperations.handler(type: DisconnectionHandler.self).remove(id)
+        }
+    }
+}
+
+extension ServiceContext {
+    /// Calls `body` once when the client closes the connection, or its sending half. Calls it at once if that has
+    /// happened.
+    func whenDisconnected(_ body: @escaping @Sendable () -> Void) -> DisconnectionWatch {
+        let (channel, watch) = (channel, DisconnectionWatch(channel))
+        channel.eventLoop.execute {
+            guard let handler = try? channel.pipeline.syncOperations.handler(type: DisconnectionHandler.self) else {
+                return body()
+            }
+            handler.add(ObjectIdentifier(watch), body)
+        }
+        return watch
     }
 }
 

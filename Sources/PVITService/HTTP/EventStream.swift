@@ -55,7 +55,7 @@ struct EventStream: Sendable {
                 await produce(continuation)
                 continuation.finish()
             }
-            context.whenDisconnected {
+            let disconnection = context.whenDisconnected {
                 producer.cancel()
                 continuation.finish()
             }
@@ -66,6 +66,7 @@ struct EventStream: Sendable {
                 producer.cancel()
                 pinger?.cancel()
                 watchdog.cancel()
+                disconnection.end()
             }
             for await item in items {
                 let buffer: ByteBuffer

@@ -101,7 +101,8 @@ struct CompletionRunner: Sendable {
                 }
             }
         }
-        context.whenDisconnected { collecting.cancel() }
+        let disconnection = context.whenDisconnected { collecting.cancel() }
+        defer { disconnection.end() }
         do {
             return try await withTaskCancellationHandler {
                 try await collecting.value
