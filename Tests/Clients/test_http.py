@@ -229,7 +229,8 @@ class ShutdownTests(unittest.TestCase):
         server.process.send_signal(signal.SIGTERM)
         self.assertTrue(response.read().endswith(b"data: [DONE]\n\n"))
         connection.close()
-        self.assertEqual(server.stop(), 0)
+        self.assertEqual(server.process.wait(60), 0)
+        server.stop()
 
     def test_second_signal_ends_the_server(self):
         server = Server()
