@@ -56,7 +56,7 @@ package struct PVITService: Sendable {
                 inference: inference, options: options, metrics: metrics, version: version,
                 started: Int(Date().timeIntervalSince1970)),
             worker: worker, controller: ControllerHandler(options: options, worker: worker), images: images,
-            preparation: preparation, metrics: metrics)
+            preparation: preparation, metrics: metrics, logger: logger)
         var services: [any Service] = [InferenceRunner(inference: inference, load: load)]
         if let controller = options.controller {
             services.append(
@@ -66,6 +66,9 @@ package struct PVITService: Sendable {
                     logger: logger))
         }
         let bodyLimit = bodies.limit
+        // What the server itself has to say is said by the errors below and by the log of requests.
+        var serverLogger = logger
+        serverLogger.logLevel = .critical
         let application = Application(
             router: routes.router(),
             server: .http1(
@@ -77,9 +80,10 @@ package struct PVITService: Sendable {
                         maxHeaderListSize: ServiceOptions.headerByteLimit, maxHeaderFieldCount: 100))),
             configuration: ApplicationConfiguration(
                 address: .hostname(options.host, port: options.port), serverName: "pvit/\(version)",
-                availableConnectionsDelegate: .maximum(ServiceOptions.connectionLimit, logger: logger)),
+                availableConnectionsDelegate: .maximum(ServiceOptions.connectionLimit, logger: serverLogger)),
             services: services,
-            onServerRunning: { channel in whenListening(channel.localAddress?.port ?? options.port) }, logger: logger)
+            onServerRunning: { channel in whenListening(channel.localAddress?.port ?? options.port) },
+            logger: serverLogger)
         let group = ServiceGroup(
             configuration: .init(
                 services: [
@@ -90,13 +94,16 @@ package struct PVITService: Sendable {
                         service: ShutdownSupervisor(inference: inference, gracePeriod: options.gracePeriod),
                         successTerminationBehavior: .ignore),
                 ],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: serverLogger))
         defer { preparation.shutdownGracefully { _ in } }
         do {
             try await group.run()
-        } catch let error as IOError {
+        } catch let error
+            where error is IOError || error is SocketAddressError || error is SocketAddressError.UnknownHost
+        {
+            let problem = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "there is no such host"
             throw PVITError(
-                .serviceListen, "the server cannot listen on \(options.host):\(options.port): \(error)",
+                .serviceListen, "the server cannot listen on \(options.host):\(options.port): \(problem)",
                 remedy: "choose another --host or --port")
         }
     }

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOPosix
 import PVITModel
 import Storage
@@ -15,6 +16,7 @@ struct ServiceRoutes: Sendable {
     let images: ImageCache
     let preparation: NIOThreadPool
     let metrics: ServiceMetrics
+    let logger: Logger
 
     /// Handles a body and returns the JSON to answer with.
     private typealias JSONHandler = @Sendable (RequestObject, Request) throws -> JSONValue
@@ -49,7 +51,7 @@ struct ServiceRoutes: Sendable {
 
         let router = Router(context: ServiceContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: OriginMiddleware(allowed: options.allowedOrigins))
-        router.add(middleware: ReportingMiddleware(metrics: metrics, methods: methods))
+        router.add(middleware: ReportingMiddleware(metrics: metrics, logger: logger, methods: methods))
         router.add(middleware: HostCheckMiddleware(host: options.host))
         router.add(middleware: AuthenticationMiddleware(keys: options.apiKeys, freePaths: ["/", "/health"]))
         for (path, handler) in gets { router.get(RouterPath(path), use: handler) }

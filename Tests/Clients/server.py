@@ -41,6 +41,7 @@ class Server:
     """A running server. It listens on a free port of the loopback interface."""
 
     def __init__(self, *options, file=None, wait=True):
+        # The last of equal options counts.
         command = [PVIT, "serve", file or model(), "--port", "0", *options]
         self.process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
         self.log = []

@@ -242,6 +242,13 @@ class ShutdownTests(unittest.TestCase):
         connection.close()
         self.assertEqual(server.stop(), 128 + signal.SIGTERM)
 
+    def test_addresses_that_cannot_be_used(self):
+        with Server() as server:
+            port = urlsplit(server.address).port
+            for options in [("--port", port), ("--host", "no-such-host.invalid")]:
+                with self.assertRaisesRegex(RuntimeError, "pvit: error: the server cannot listen on"):
+                    Server(*options)
+
     def test_model_that_cannot_be_opened(self):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.pvq"

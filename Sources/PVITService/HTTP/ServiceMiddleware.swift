@@ -6,6 +6,7 @@ import Storage
 /// Counts and logs requests, and turns every error into OpenAI's form. Prompts and answers are not logged.
 struct ReportingMiddleware: RouterMiddleware {
     let metrics: ServiceMetrics
+    let logger: Logger
     /// The methods of each path, for requests with another method.
     let methods: [String: [HTTPRequest.Method]]
 
@@ -20,7 +21,7 @@ struct ReportingMiddleware: RouterMiddleware {
             let error = serviceError(error, request)
             response = error.response(from: request, context: context)
             if error.status.code >= 500 {
-                context.logger.error(
+                logger.error(
                     "request failed", metadata: ["code": "\(error.code ?? "")", "error": "\(error.message)"])
             }
         }
@@ -28,7 +29,7 @@ struct ReportingMiddleware: RouterMiddleware {
         // Unknown paths would make as many metrics as there are spellings.
         let path = methods[request.uri.path] == nil ? "other" : request.uri.path
         metrics.count(path: path, status: response.status.code, time: time)
-        context.logger.info(
+        logger.info(
             "request",
             metadata: [
                 "method": "\(request.method)", "path": "\(path)", "status": "\(response.status.code)",
