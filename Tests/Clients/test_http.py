@@ -35,15 +35,15 @@ class HTTPTests(unittest.TestCase):
     def connection(self):
         return http.client.HTTPConnection(urlsplit(self.server.address).netloc)
 
-    def raw(self, request):
-        """Sends bytes. Returns what the server answers until it closes the connection or a second passes."""
+    def raw(self, request, until=b"\r\n\r\n"):
+        """Sends bytes. Returns what the server answers until a text occurs in it or the connection is closed."""
         address = urlsplit(self.server.address)
         with socket.create_connection((address.hostname, address.port)) as connection:
-            connection.settimeout(1)
-            connection.sendall(request)
+            connection.settimeout(60)
             received = b""
-            with contextlib.suppress(TimeoutError, ConnectionResetError):
-                while piece := connection.recv(65536):
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(request)
+                while until not in received and (piece := connection.recv(65536)):
                     received += piece
             return received
 
@@ -89,7 +89,7 @@ class HTTPTests(unittest.TestCase):
         head = f"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
         head += "Expect: 100-continue\r\n\r\n"
         self.assertTrue(self.raw(head.encode()).startswith(b"HTTP/1.1 100 Continue\r\n\r\n"))
-        self.assertIn(b'{"tokens":[', self.raw(head.encode() + content.encode()))
+        self.assertIn(b'{"tokens":[', self.raw(head.encode() + content.encode(), until=b"]}"))
         large = head.replace(f"{len(content)}", "3000000").encode()
         self.assertTrue(self.raw(large).startswith(b"HTTP/1.1 413 "))
 
@@ -147,8 +147,15 @@ class HTTPTests(unittest.TestCase):
         self.assertEqual(self.server.request("/v1/chat/completions", body())[0], 200)
 
     def wait_until_idle(self):
-        while self.server.post("/worker_get_status", {})[1]["queue_length"] > 0:
-            time.sleep(0.02)
+        self.wait_for(lambda length: length == 0)
+
+    def wait_for(self, condition):
+        """Waits until the number of active requests satisfies a condition."""
+        for _ in range(6000):
+            if condition(self.server.post("/worker_get_status", {})[1]["queue_length"]):
+                return
+            time.sleep(0.01)
+        self.fail("the number of active requests does not change")
 
     def test_disconnects(self):
         """A client that leaves frees its slot, streamed or not, at any point, and others are not affected."""
@@ -157,7 +164,7 @@ class HTTPTests(unittest.TestCase):
             body(max_tokens=1500),
             body(max_tokens=1500, stream=True),
             body(messages=[user("why " * 1500)], stream=True),
-            body(messages=[user(image(), text("What?"))]),
+            body(max_tokens=1500, messages=[user(image(), text("What?"))]),
         ]:
             answers = []
             other = threading.Thread(
@@ -167,8 +174,7 @@ class HTTPTests(unittest.TestCase):
             )
             connection = self.connection()
             connection.request("POST", "/v1/chat/completions", json.dumps(request))
-            while self.server.post("/worker_get_status", {})[1]["queue_length"] == 0:
-                time.sleep(0.01)
+            self.wait_for(lambda length: length > 0)
             other.start()
             connection.close()
             other.join()
