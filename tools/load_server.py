@@ -72,6 +72,12 @@ class Program:
             return int(re.search(r"RssAnon:\s+(\d+)", file.read())[1]) * 1024
 
     @property
+    def cache(self):
+        """The size of the keys and values that are kept, in bytes."""
+        text = httpx.get(self.address + "/metrics").text
+        return float(re.search(r"^pvit_kv_cache_bytes (\S+)$", text, re.MULTILINE)[1])
+
+    @property
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
@@ -366,7 +372,7 @@ async def main(options):
         await load.speed(2 * options.parallel, 1, 16)
         await load.client.aclose()
         for step in options.steps.split(","):
-            before = (server.anonymous, server.descriptors)
+            before = (server.anonymous, server.descriptors, server.cache)
             if step == "speed":
                 await measure_speed(options, server, peer)
             elif step == "health":
@@ -377,9 +383,10 @@ async def main(options):
                 ]
                 sound = await check(options, server) and sound
             await asyncio.sleep(1)
-            after = (server.anonymous, server.descriptors)
+            after = (server.anonymous, server.descriptors, server.cache)
             print(
                 f"  anonymous memory {before[0] / 1e6:.0f} -> {after[0] / 1e6:.0f} MB, "
+                f"of which keys and values {before[2] / 1e6:.0f} -> {after[2] / 1e6:.0f} MB, "
                 f"descriptors {before[1]} -> {after[1]}",
                 flush=True,
             )
