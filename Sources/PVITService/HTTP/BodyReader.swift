@@ -28,15 +28,12 @@ struct BodyReader: Sendable {
             closeSoon(context)
             throw tooLarge
         }
-        return try await withThrowingTaskGroup(of: [UInt8].self) { group in
-            group.addTask { try await collect(request, context) }
-            group.addTask {
-                try await Task.sleep(for: ServiceOptions.bodyTimeout)
-                closeSoon(context)
-                throw ServiceError(.requestTimeout, "the body did not arrive in time")
-            }
-            defer { group.cancelAll() }
-            return try await group.next() ?? []
+        let late = ServiceError(.requestTimeout, "the body did not arrive in time", headers: [.connection: "close"])
+        do {
+            return try await withDeadline(ServiceOptions.bodyTimeout, late) { try await collect(request, context) }
+        } catch let error as ServiceError {
+            if error.status == .requestTimeout { closeSoon(context) }
+            throw error
         }
     }
 

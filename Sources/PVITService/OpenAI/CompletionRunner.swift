@@ -116,21 +116,3 @@ struct CompletionRunner: Sendable {
         }
     }
 }
-
-/// Runs `body`, and ends it when the time is over.
-///
-/// - Throws: What `body` throws, or a `ServiceError` if the time is over.
-func withDeadline<Result: Sendable>(
-    _ time: Duration, _ body: @escaping @Sendable () async throws -> Result
-) async throws -> Result {
-    try await withThrowingTaskGroup(of: Result.self) { group in
-        group.addTask(operation: body)
-        group.addTask {
-            try await Task.sleep(for: time)
-            throw ServiceError(.requestTimeout, "the answer took longer than \(time.seconds) seconds", code: "timeout")
-        }
-        defer { group.cancelAll() }
-        guard let result = try await group.next() else { throw CancellationError() }
-        return result
-    }
-}
