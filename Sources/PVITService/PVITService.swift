@@ -3,7 +3,6 @@ import Hummingbird
 import Logging
 import NIOCore
 import NIOPosix
-import Parallelism
 import ServiceLifecycle
 import Storage
 import UnixSignals

@@ -60,8 +60,9 @@ struct ServiceRoutes: Sendable {
             router.post(RouterPath(path)) { request, context in
                 let body = try await bodies.read(request, context)
                 // The original clients send no body where none is needed.
-                let object = try RequestObject(body: body.isEmpty ? Array("{}".utf8) : body)
-                return Response(try await preparation.runIfActive { try handler(object, request) })
+                let json = body.isEmpty ? Array("{}".utf8) : body
+                return Response(
+                    try await preparation.runIfActive { try handler(RequestObject(body: json), request) })
             }
         }
         router.get("/v1/models/:name") { _, context in

@@ -137,7 +137,7 @@ package final class AnswerScheduler {
         // The memory plan of a single context has it fill after the image is encoded, not before.
         if slotCount == 1 { store.makeRoom(for: contextLength) }
         answer.request.receive(.prefill(.image))
-        _ = gate.begin([id])
+        gate.begin([id])
         model.vision?.betweenLayers = { [self] in
             try gate.check()
             poll()
@@ -146,7 +146,7 @@ package final class AnswerScheduler {
         }
         defer {
             model.vision?.betweenLayers = {}
-            _ = gate.begin([])
+            gate.begin([])
         }
         do {
             try answer.encode(model)
@@ -166,7 +166,7 @@ package final class AnswerScheduler {
         store.makeRoom(for: rowCount)
         // A pass that only decodes is short, so no cancellation ends it.
         let before = gate.begin(Set(batch.filter { $0.input.count > 1 }.map(\.answer.request.id)))
-        defer { _ = gate.begin(before) }
+        defer { gate.begin(before) }
         let start = ContinuousClock().now
         do {
             try model.llama.forward(

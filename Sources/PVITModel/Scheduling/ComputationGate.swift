@@ -37,6 +37,7 @@ package final class ComputationGate: Sendable {
 
     /// Begins a computation for some requests. Returns those of the computation that it interrupts, to be given to
     /// `begin` afterwards.
+    @discardableResult
     func begin(_ ids: Set<Int>) -> Set<Int> {
         state.withLock { state in
             let before = state.computing
@@ -45,9 +46,6 @@ package final class ComputationGate: Sendable {
             return before
         }
     }
-
-    /// Whether a request was cancelled.
-    func isCancelled(_ id: Int) -> Bool { state.withLock { $0.cancelled.contains(id) } }
 
     /// Returns the cancelled requests and forgets them, except the one given.
     func takeCancelled(except kept: Int?) -> Set<Int> {

@@ -82,13 +82,10 @@ struct EventStream: Sendable {
             try await writer.finish(nil)
         }
         let headers: HTTPFields = [
-            .contentType: format.contentType, .cacheControl: "no-store", Self.accelBuffering: "no",
+            .contentType: format.contentType, .cacheControl: "no-store", .accelBuffering: "no",
         ]
         return Response(status: .ok, headers: headers, body: body)
     }
-
-    /// Tells nginx to pass chunks on at once.
-    private static let accelBuffering = HTTPField.Name("X-Accel-Buffering") ?? .server
 
     private static func pings(_ continuation: AsyncStream<Item>.Continuation) -> Task<Void, Never> {
         Task {

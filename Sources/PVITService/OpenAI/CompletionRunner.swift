@@ -1,6 +1,5 @@
 import Hummingbird
 import LanguageModel
-import Logging
 import PVITModel
 import Storage
 

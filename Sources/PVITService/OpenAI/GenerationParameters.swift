@@ -36,9 +36,7 @@ struct GenerationParameters: Sendable {
             logitBias: try Self.bias(request, vocabularySize),
             seed: try request.integer("seed", in: Int.min...Int.max).map { UInt64(bitPattern: Int64($0)) }
                 ?? UInt64.random(in: 0...UInt64.max))
-        let topP = try request.number("top_p", in: 0...1) ?? 1
-        // The smallest set that reaches probability 0 is the most likely token.
-        if topP > 0 { sampling.topP = topP } else { sampling.topK = 1 }
+        try sampling.readTopP(request)
         let stops = try request.strings("stop") ?? []
         guard stops.count <= Self.maximumStopCount else {
             throw request.invalid("stop", "has \(stops.count) texts, but at most \(Self.maximumStopCount) are possible")
@@ -77,5 +75,13 @@ struct GenerationParameters: Sendable {
             result[token] = bias
         }
         return result
+    }
+}
+
+extension SamplingOptions {
+    /// Reads `top_p`. The smallest set that reaches probability 0 is the most likely token.
+    mutating func readTopP(_ request: RequestObject) throws {
+        guard let share = try request.number("top_p", in: 0...1) else { return }
+        if share > 0 { topP = share } else { topK = 1 }
     }
 }

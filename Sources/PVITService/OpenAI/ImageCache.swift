@@ -21,9 +21,7 @@ final class ImageCache: Sendable {
         switch source {
         case .file(let path): return try prompts.image(ImageFile(path: path))
         case .bytes(let bytes):
-            var hash = SHA256()
-            hash.update(bytes)
-            let digest = hash.digest
+            let digest = SHA256.digest(of: bytes)
             if let known = take(digest) { return known }
             let image = try prompts.image(ImageFile(bytes: bytes))
             entries.withLockedValue { $0 = $0.suffix(Self.count - 1) + [Entry(digest: digest, image: image)] }

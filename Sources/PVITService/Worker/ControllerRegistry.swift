@@ -55,14 +55,6 @@ final class ControllerRegistry: Sendable {
         }
     }
 
-    /// The sum of the workers' speeds and queues.
-    var totals: (speed: Double, queueLength: Int) {
-        workers.withLockedValue { workers in
-            Self.expire(&workers)
-            return workers.values.reduce((0, 0)) { ($0.0 + $1.speed, $0.1 + $1.queueLength) }
-        }
-    }
-
     /// The address of the worker that serves a model with the shortest queue for its speed; nil if there is none.
     func address(ofModel name: String) -> String? {
         workers.withLockedValue { workers in

@@ -11,13 +11,8 @@ struct WorkerHandler: Sendable {
     let images: ImageCache
     let preparation: NIOThreadPool
 
-    /// The codes of errors in chunks.
-    enum ErrorCode: Int {
-        /// The request or the model failed.
-        case failed = 1
-        /// No worker serves the model.
-        case noWorker = 2
-    }
+    /// The code of an error in a chunk: the request or the model failed.
+    private static let failed = 1
 
     /// `/worker_get_status`.
     func status() -> JSONValue {
@@ -29,28 +24,17 @@ struct WorkerHandler: Sendable {
     /// `/worker_generate_stream`. Every error of the request's content is a chunk, because that is what clients read.
     func generate(_ request: Request, _ context: ServiceContext) async throws -> Response {
         let body = try await bodies.read(request, context)
-        let parsed: WorkerRequest
-        do {
-            parsed = try await preparation.runIfActive { try WorkerRequest(RequestObject(body: body)) }
-        } catch {
-            return Self.failure(error, context)
-        }
         return EventStream(format: .nulTerminated).response(context) { output in
-            // Clients give up when the first chunk takes long.
-            output.yield(.json(Self.chunk(parsed.prompt)))
             do {
+                let parsed = try await preparation.runIfActive { try WorkerRequest(RequestObject(body: body)) }
+                // Clients give up when the first chunk takes long.
+                output.yield(.json(Self.chunk(parsed.prompt)))
                 try await withDeadline(options.requestTimeout) { try await send(parsed, to: output) }
             } catch is CancellationError {
             } catch {
-                output.yield(.json(Self.chunk(Self.message(error), .failed)))
+                let message = ServiceError(error, whileComputing: true).message
+                output.yield(.json(Self.chunk(message, code: Self.failed)))
             }
-        }
-    }
-
-    /// A stream that consists of an error.
-    static func failure(_ error: any Error, code: ErrorCode = .failed, _ context: ServiceContext) -> Response {
-        EventStream(format: .nulTerminated).response(context) { output in
-            output.yield(.json(chunk(message(error), code)))
         }
     }
 
@@ -72,11 +56,7 @@ struct WorkerHandler: Sendable {
         }
     }
 
-    private static func chunk(_ text: String, _ code: ErrorCode? = nil) -> JSONValue {
-        ["text": .string(text), "error_code": .integer(code?.rawValue ?? 0)]
-    }
-
-    private static func message(_ error: any Error) -> String {
-        ServiceError(error, whileComputing: true).message
+    private static func chunk(_ text: String, code: Int = 0) -> JSONValue {
+        ["text": .string(text), "error_code": .integer(code)]
     }
 }

@@ -27,11 +27,10 @@ struct WorkerRequest: Sendable {
         }
         let temperature = try request.number("temperature", in: 0...Double.greatestFiniteMagnitude) ?? 1
         let count = try request.integer("max_new_tokens", in: 0...Int.max) ?? Self.defaultTokens
-        let topP = try request.number("top_p", in: 0...1) ?? 1
         var sampling = SamplingOptions(
             temperature: temperature < Self.greedyTemperature ? 0 : temperature,
             seed: try request.integer("seed", in: 0...Int.max).map { UInt64($0) } ?? UInt64.random(in: 0...UInt64.max))
-        if topP > 0 { sampling.topP = topP } else { sampling.topK = 1 }
+        try sampling.readTopP(request)
         options = GenerationOptions(
             maximumTokens: min(count, Self.maximumTokens), sampling: sampling,
             stops: try (request.strings("stop") ?? []).filter { !$0.isEmpty })
