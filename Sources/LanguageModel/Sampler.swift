@@ -103,7 +103,7 @@ package struct Sampler: Sendable {
     ///   - logits: `[vocabulary]`.
     ///   - history: The tokens so far, the prompt's included.
     ///   - promptCount: How many of them are the prompt's. Only the repetition penalty counts those.
-    ///   - allows: Whether a token may be drawn; nil allows all. If it allows none, all are allowed.
+    ///   - allows: Whether a token may be drawn; nil allows all. It must allow one.
     /// - Throws: `model.not-finite` when no logit is a finite largest one, or any is not a number.
     package mutating func next(
         logits: Span<Float>, history: [TokenID], promptCount: Int = 0, allows: ((TokenID) -> Bool)? = nil
@@ -118,7 +118,11 @@ package struct Sampler: Sendable {
         logits.withUnsafeBufferPointer { adjusted.append(contentsOf: $0) }
         for (token, bias) in options.logitBias { adjust(token) { $0 + Float(bias) } }
         penalize(history, promptCount: promptCount)
-        if let allows { exclude(allows) }
+        if let allows {
+            for index in adjusted.indices where !allows(TokenID(rawValue: Int32(index))) {
+                adjusted[index] = -.infinity
+            }
+        }
         let copy = adjusted
         return try draw(copy.span)
     }
@@ -137,12 +141,6 @@ package struct Sampler: Sendable {
                 adjust(token) { $0 - Float(penalty) }
             }
         }
-    }
-
-    private mutating func exclude(_ allows: (TokenID) -> Bool) {
-        let excluded = adjusted.indices.filter { !allows(TokenID(rawValue: Int32($0))) }
-        guard excluded.count < adjusted.count else { return }
-        for index in excluded { adjusted[index] = -.infinity }
     }
 
     private mutating func adjust(_ token: TokenID, _ change: (Float) -> Float) {

@@ -41,10 +41,10 @@ package struct PVITService: Sendable {
     /// - Parameter whenListening: Receives the port.
     /// - Throws: `service.listen` if the address cannot be used; what loading the model throws.
     package func run(whenListening: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
-        let inference = InferenceService(options)
         let preparation = NIOThreadPool(numberOfThreads: 2)
         preparation.start()
         let metrics = ServiceMetrics()
+        let inference = InferenceService(options, metrics, logger)
         let bodies = BodyReader(limit: Int(clamping: options.bodyLimit.rawValue))
         let images = ImageCache()
         let worker = WorkerHandler(
@@ -61,7 +61,7 @@ package struct PVITService: Sendable {
             services.append(
                 ControllerClient(
                     controller: controller.hasSuffix("/") ? String(controller.dropLast()) : controller,
-                    workerAddress: options.workerAddress ?? "http://\(options.host):\(options.port)", worker: worker,
+                    workerAddress: options.workerAddress ?? options.address(port: options.port), worker: worker,
                     logger: logger))
         }
         let bodyLimit = bodies.limit

@@ -45,6 +45,9 @@ package struct ServiceOptions: Sendable {
         self.modelFile = modelFile
     }
 
+    /// The address of the service, without a slash at the end.
+    package func address(port: Int) -> String { "http://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+
     /// The maximum time without progress: for a connection without a request, for a body that does not arrive, and for
     /// a client that does not read.
     static let stallTimeout = Duration.seconds(30)

@@ -78,27 +78,27 @@ struct ServiceRoutes: Sendable {
     private func chat(_ request: Request, _ context: ServiceContext) async throws -> Response {
         let facts = try inference.facts()
         let body = try await bodies.read(request, context)
-        let (parameters, submissions) = try await preparation.runIfActive {
+        let (parameters, tasks) = try await preparation.runIfActive {
             let chat = try ChatRequest(RequestObject(body: body), facts, mediaFolder: options.mediaFolder)
-            return (chat.parameters, try chat.submissions(facts, images))
+            return (chat.parameters, try chat.tasks(facts, images))
         }
-        return try await runner(.chat, facts, parameters).run(submissions, context)
+        return try await runner(.chat, facts, parameters).run(tasks, context)
     }
 
     private func complete(_ request: Request, _ context: ServiceContext) async throws -> Response {
         let facts = try inference.facts()
         let body = try await bodies.read(request, context)
-        let (text, submissions) = try await preparation.runIfActive {
+        let (text, tasks) = try await preparation.runIfActive {
             let text = try TextCompletionRequest(RequestObject(body: body), facts)
-            return (text, try text.submissions(facts))
+            return (text, try text.tasks(facts))
         }
         var runner = runner(.text, facts, text.parameters)
         if text.echoes {
-            runner.echoes = submissions.indices.map {
+            runner.echoes = tasks.indices.map {
                 text.text(ofPrompt: $0 / text.parameters.choiceCount, facts)
             }
         }
-        return try await runner.run(submissions, context)
+        return try await runner.run(tasks, context)
     }
 
     private func runner(

@@ -35,23 +35,17 @@ struct Serve: ParsableCommand {
     @Option(help: ArgumentHelp("The address to listen on; 0.0.0.0 or :: for all.", valueName: "address"))
     var host = "127.0.0.1"
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The port to listen on; 0 for a free one.", valueName: "n"))
+    @Option(valueName: "n", help: "The port to listen on; 0 for a free one.")
     var port = 8080
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The number of requests to answer at a time; others wait.", valueName: "n"))
+    @Option(valueName: "n", help: "The number of requests to answer at a time; others wait.")
     var parallel = 4
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The number of requests that may wait; further ones get status 429.", valueName: "n"))
+    @Option(valueName: "n", help: "The number of requests that may wait; further ones get status 429.")
     var queue = 64
 
     @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "The context length of a request, in tokens; by default what the model was trained for.", valueName: "n"))
+        valueName: "n", help: "The context length of a request, in tokens; by default what the model was trained for.")
     var context: Int?
 
     @Option(help: "The type of the KV cache: f32, f16 or q8; by default f16, or q8 if memory is short.")
@@ -100,9 +94,7 @@ struct Serve: ParsableCommand {
         ))
     var workerAddress: String?
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The maximum time for an answer, in seconds, waiting included.", valueName: "s"))
+    @Option(valueName: "s", help: "The maximum time for an answer, in seconds, waiting included.")
     var requestTimeout = 3600
 
     @Flag(name: .shortAndLong, help: "Log warnings and errors only.")
@@ -122,6 +114,9 @@ struct Serve: ParsableCommand {
         }
         guard (1...UInt64(1 << 40)).contains(maxBody.rawValue) else {
             throw ValidationError("--max-body takes a size from 1 byte to 1 TiB")
+        }
+        if controller != nil, workerAddress == nil, port == 0 || host == "0.0.0.0" || host == "::" {
+            throw ValidationError("--controller needs --worker-address if --host or --port does not name an address")
         }
         if open, hidesPage { throw ValidationError("--open and --no-page exclude each other") }
         for origin in allowOrigin where origin != "*" && !(origin.contains("://") && !origin.hasSuffix("/")) {
@@ -147,10 +142,10 @@ struct Serve: ParsableCommand {
         }
         let opens = open
         try Self.wait {
-            try await service.run { [host = options.host] port in
-                let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/"
-                StandardError.write("listening on \(address)\n")
-                if opens { Browser.open(address) }
+            try await service.run { port in
+                let address = options.address(port: port)
+                StandardError.write("listening on \(address)/\n")
+                if opens { Browser.open(address + "/") }
             }
         }
     }
@@ -179,29 +174,31 @@ struct Serve: ParsableCommand {
     /// Reports files that are missing before anything is started.
     private func checkFiles() throws {
         guard access(model.file.string, F_OK) == 0 else { throw PVITError.absent(model.file) }
-        if let mediaFolder {
-            var status = stat()
-            guard stat(mediaFolder.string, &status) == 0 else { throw PVITError.absent(mediaFolder) }
-            guard status.st_mode & S_IFMT == S_IFDIR else {
-                throw PVITError(.fileUnreadable, "this is not a folder", file: mediaFolder)
-            }
-        }
+        guard let mediaFolder, !isFolder(mediaFolder) else { return }
+        guard access(mediaFolder.string, F_OK) == 0 else { throw PVITError.absent(mediaFolder) }
+        throw PVITError(.fileUnreadable, "this is not a folder", file: mediaFolder)
     }
+
+    /// The maximum size of a file of keys, in bytes.
+    private static let keyFileByteCount = 1 << 20
 
     /// The keys in a file: one on each line, without white space around it. Lines that begin with # are comments.
     private static func keys(in path: FilePath) throws -> [String] {
         let file = try MappedFile(path: path)
-        let text = try file.withBytes(0..<min(file.byteCount, 1 << 20)) { bytes in
-            String(
-                decoding: bytes.byteOffsets.map { bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }, as: UTF8.self)
+        guard file.byteCount <= keyFileByteCount else {
+            throw PVITError(.apiKeyFile, "the file is too large for a list of keys", file: path)
         }
-        let keys = text.split(whereSeparator: \.isNewline).map { line in
-            String(line.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+        let bytes = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw PVITError(.apiKeyFile, "the keys are not UTF-8 text", file: path)
+        }
+        let keys = text.split(whereSeparator: \.isNewline).compactMap { line in
+            line.wholeMatch(of: /\s*(.*?)\s*/)?.1
         }.filter { !$0.isEmpty && !$0.hasPrefix("#") }
         guard !keys.isEmpty else {
             throw PVITError(.apiKeyFile, "the file has no key", file: path, remedy: "write one key on each line")
         }
-        return keys
+        return keys.map { String($0) }
     }
 
     /// Runs asynchronous work and waits for its end.
@@ -220,6 +217,6 @@ struct Serve: ParsableCommand {
 }
 
 extension PVITError.Code {
-    /// A file of API keys has no key.
+    /// A file of API keys has no key, or is none.
     static let apiKeyFile = Self("service.api-key-file", .badData)
 }

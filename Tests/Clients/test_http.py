@@ -197,7 +197,17 @@ class HTTPTests(unittest.TestCase):
         self.assertGreater(self.server.metric("pvit_resident_bytes"), 1e6)
 
     def test_logs_have_no_prompts(self):
+        def logged():
+            return sum("path=/v1/chat/completions" in line for line in list(self.server.log))
+
+        before = logged()
         self.server.post("/v1/chat/completions", body(messages=[user("A secret word: xylophone.")], max_tokens=1))
+        self.server.post("/v1/chat/completions", body(messages=[user("xylophone")], temperature=9))
+        for _ in range(6000):
+            if logged() >= before + 2:
+                break
+            time.sleep(0.01)
+        self.assertEqual(logged(), before + 2)
         self.assertNotIn("xylophone", "".join(self.server.log))
 
 

@@ -122,11 +122,15 @@ class ControllerClientTests(unittest.TestCase):
         )
         self.assertEqual(body["worker_status"]["model_names"], ["pvit"])
 
+    def test_address_that_a_controller_cannot_reach(self):
+        with self.assertRaisesRegex(RuntimeError, "needs --worker-address"):
+            Server("--controller", "http://127.0.0.1:1", "--host", "0.0.0.0", "--port", 8080)
+
     def test_absent_controller_delays_nothing(self):
         # A port that accepts connections and never answers.
         with socket.create_server(("127.0.0.1", 0)) as silent:
             address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            with Server("--controller", address) as server:
+            with Server("--controller", address, "--worker-address", "http://me:1") as server:
                 received = chunks(server.address, {"prompt": "Hello", "max_new_tokens": 2})
                 self.assertEqual(received[-1]["error_code"], 0)
 

@@ -34,14 +34,13 @@ struct AnswerSchedulerTests {
 
     private let events = Events()
 
-    private func request(
-        _ id: Int, _ prompt: ModelPrompt, _ model: LoadedModel, count: Int = 6, seed: UInt64? = nil
-    ) throws -> ScheduledRequest {
+    private func submit(
+        _ id: Int, _ prompt: ModelPrompt, to scheduler: AnswerScheduler, count: Int, seed: UInt64? = nil
+    ) throws {
         let sampling = SamplingOptions(temperature: seed == nil ? 0 : 1, seed: seed ?? 0)
-        let turn = try model.prompts.turn(GenerationOptions(maximumTokens: count, sampling: sampling))
-        return ScheduledRequest(id: id, prompt: prompt, options: turn.options, ends: turn.ends) { [events] in
-            events.append(id, $0)
-        }
+        let turn = try scheduler.model.prompts.turn(GenerationOptions(maximumTokens: count, sampling: sampling))
+        let task = AnswerTask(prompt: prompt, options: turn.options, ends: turn.ends)
+        try scheduler.submit(task, id: id) { [events] in events.append(id, $0) }
     }
 
     private func prompt(_ text: String, _ model: LoadedModel) throws -> ModelPrompt {
@@ -67,7 +66,7 @@ struct AnswerSchedulerTests {
         let scheduler = try AnswerScheduler(model, slotCount: 4, contextLength: 512, storage: .f32)
         for (id, item) in conversations.enumerated() {
             let prompt = try model.prompt(of: item.messages, image: item.hasImage ? image : nil)
-            try scheduler.submit(request(id, prompt, model, count: 12, seed: UInt64(id)))
+            try submit(id, prompt, to: scheduler, count: 12, seed: UInt64(id))
         }
         finish(scheduler)
         for (id, item) in conversations.enumerated() {
@@ -88,10 +87,10 @@ struct AnswerSchedulerTests {
         let model = try PVITFile.model()
         let image = try model.image(#require(try PVITCase("0024-multi-turn").decodedImage()))
         let scheduler = try AnswerScheduler(model, slotCount: 3, contextLength: 512, storage: .f32)
-        try scheduler.submit(request(0, prompt("Why?", model), model, count: 200, seed: 5))
+        try submit(0, prompt("Why?", model), to: scheduler, count: 200, seed: 5)
         while events.text(0).isEmpty { scheduler.step() }
         let shown = try model.prompt(of: [ChatMessage(.user, "<image>\nWhat?")], image: image)
-        try scheduler.submit(request(1, shown, model, count: 2))
+        try submit(1, shown, to: scheduler, count: 2)
         while try events.result(1) == nil { scheduler.step() }
         let start = try #require(events.list.firstIndex { $0.id == 1 })
         let first = try #require(
@@ -123,12 +122,12 @@ struct AnswerSchedulerTests {
             let events = Events()
             let turn = try model.prompts.turn(GenerationOptions(maximumTokens: 9))
             for (id, prompt) in [(1, try prompt("Why?", model)), (2, victim)] {
-                try scheduler.submit(
-                    ScheduledRequest(id: id, prompt: prompt, options: turn.options, ends: turn.ends) {
-                        events.append(id, $0)
-                        // While the image is encoded, answers of others arrive: cancel in the middle of that.
-                        if stepCount == 1, id == 1, case .text = $0 { gate.cancel(2) }
-                    })
+                let task = AnswerTask(prompt: prompt, options: turn.options, ends: turn.ends)
+                try scheduler.submit(task, id: id) {
+                    events.append(id, $0)
+                    // While the image is encoded, answers of others arrive: cancel in the middle of that.
+                    if stepCount == 1, id == 1, case .text = $0 { gate.cancel(2) }
+                }
             }
             for _ in 0..<stepCount { scheduler.step() }
             gate.cancel(2)
@@ -146,7 +145,7 @@ struct AnswerSchedulerTests {
         for id in 0..<30 {
             // Four conversations that come again, then new ones.
             let text = "Question \(id < 12 ? id % 4 : id): " + String(repeating: "why is it so? ", count: 4)
-            try scheduler.submit(request(id, prompt(text, model), model, count: 3))
+            try submit(id, prompt(text, model), to: scheduler, count: 3)
             finish(scheduler)
             let bytes = scheduler.cacheByteCount
             #expect(bytes.used > 0 && bytes.used <= bytes.limit)
@@ -166,10 +165,8 @@ struct AnswerSchedulerTests {
         let prompt = try prompt("Why?", model)
         let turn = try model.prompts.turn(options)
         let scheduler = try AnswerScheduler(model, slotCount: 1, contextLength: 128, storage: .f32)
-        try scheduler.submit(
-            ScheduledRequest(id: 0, prompt: prompt, options: turn.options, ends: turn.ends) { [events] in
-                events.append(0, $0)
-            })
+        let task = AnswerTask(prompt: prompt, options: turn.options, ends: turn.ends)
+        try scheduler.submit(task, id: 0) { [events] in events.append(0, $0) }
         finish(scheduler)
         let reported = events.list.flatMap { item -> [TokenLogprobs] in
             if case .text(_, let list) = item.event { list } else { [] }

@@ -91,4 +91,13 @@ struct MappedFileTests {
         try Data().write(to: url)
         #expect(try MappedFile(path: FilePath(url.path)).withBytes(0..<0) { $0.byteCount } == 0)
     }
+
+    @Test("a pipe that nobody writes to is refused at once")
+    func pipe() throws {
+        let url = FileManager.default.temporaryDirectory.appending(path: "pvit-mapped-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: url) }
+        try #require(mkfifo(url.path, 0o600) == 0)
+        let error = #expect(throws: PVITError.self) { _ = try MappedFile(path: FilePath(url.path)) }
+        #expect(error?.code == .fileUnreadable && error?.file == url.path)
+    }
 }

@@ -118,10 +118,9 @@ public final class AnswerPool {
         let room = PromptRoom(contextLength: contextLength, request.options)
         let prompt = try model.prompt(of: request.messages, image: request.image, room: room)
         let turn = try model.prompts.turn(request.options)
-        try scheduler.submit(
-            ScheduledRequest(id: id, prompt: prompt, options: turn.options, ends: turn.ends) { event in
-                if case .end(let result) = event { results.append(request.number, result) }
-            })
+        try scheduler.submit(AnswerTask(prompt: prompt, options: turn.options, ends: turn.ends), id: id) { event in
+            if case .end(let result) = event { results.append(request.number, result) }
+        }
     }
 }
 

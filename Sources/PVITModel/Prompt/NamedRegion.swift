@@ -46,9 +46,15 @@ public struct NamedRegion: Sendable, Hashable {
     /// - Throws: `prompt.region` for anything else.
     package init(name: String, box: [JSONValue]) throws {
         let text = "\(name)=" + box.map { String(decoding: $0.encoded(), as: UTF8.self) }.joined(separator: ",")
-        guard Self.isName(name) else { throw Self.malformed(text, Self.nameProblem) }
+        guard Self.isName(name) else {
+            throw PVITError(.promptRegion, "the region \"\(text)\" \(Self.nameProblem)", remedy: "choose another name")
+        }
         let fractions = box.compactMap(\.double)
-        guard fractions.count == box.count, box.count == 4 else { throw Self.malformed(text, "has not four numbers") }
+        guard fractions.count == box.count, box.count == 4 else {
+            throw PVITError(
+                .promptRegion, "the region \"\(text)\" has not four numbers",
+                remedy: "give the left, upper, right and lower edge, in pixels or in fractions of the image")
+        }
         let pixels = box.compactMap { if case .integer(let value) = $0 { value } else { nil } }
         self.name = name
         self.text = text

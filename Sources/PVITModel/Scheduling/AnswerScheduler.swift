@@ -67,17 +67,21 @@ package final class AnswerScheduler {
 
     /// Adds a request.
     ///
+    /// - Parameters:
+    ///   - task: What to answer.
+    ///   - id: Identifies the request. No other request of the scheduler may have it.
+    ///   - receive: Receives events, on the thread that calls the scheduler.
     /// - Throws: `model.context-full` if the prompt does not fit the context; `sampling.option`.
-    package func submit(_ request: ScheduledRequest) throws {
-        let count = request.prompt.tokens.count
+    package func submit(_ task: AnswerTask, id: Int, receive: @escaping (AnswerEvent) -> Void) throws {
+        let count = task.prompt.tokens.count
         guard count <= contextLength else {
             throw PVITError.contextFull(
                 count, capacity: contextLength, modelLength: model.llama.configuration.maximumPositions)
         }
         let answer = try Answer(
-            to: request.prompt, request.options, ends: request.ends, continuesText: request.continuesText,
-            constraint: request.constraint, model.tokenizer)
-        waiting.append(PendingAnswer(request: request, answer: answer))
+            to: task.prompt, task.options, ends: task.ends, continuesText: task.continuesText,
+            constraint: task.constraint, model.tokenizer)
+        waiting.append(PendingAnswer(id: id, answer: answer, receive: receive))
     }
 
     /// Drops all requests.
@@ -97,13 +101,13 @@ package final class AnswerScheduler {
     private func admit(encoding: RunningAnswer? = nil) {
         removeCancelled(except: encoding)
         waiting = waiting.filter { pending in
-            guard running.count < slotCount, !isBeingRead(pending.request.prompt) else { return true }
+            guard running.count < slotCount, !isBeingRead(pending.answer.prompt) else { return true }
             do {
-                let answer = RunningAnswer(pending, try store.take(for: pending.request.prompt))
+                let answer = RunningAnswer(pending, try store.take(for: pending.answer.prompt))
                 running.append(answer)
                 if !answer.needsEncoding { answer.report() }
             } catch {
-                pending.request.receive(.end(.failure(error)))
+                pending.receive(.end(.failure(error)))
             }
             return false
         }
@@ -113,30 +117,30 @@ package final class AnswerScheduler {
     private func isBeingRead(_ prompt: ModelPrompt) -> Bool {
         let known = store.knownCount(of: prompt)
         return running.contains { other in
-            let shared = other.request.prompt.commonCount(with: prompt)
+            let shared = other.prompt.commonCount(with: prompt)
             return shared >= known + Self.sharedCount && other.cached.positions.count < shared
         }
     }
 
     private func removeCancelled(except kept: RunningAnswer?) {
-        let cancelled = gate.takeCancelled(except: kept?.request.id)
+        let cancelled = gate.takeCancelled(except: kept?.id)
         guard !cancelled.isEmpty else { return }
-        waiting.removeAll { cancelled.contains($0.request.id) }
-        for answer in running where cancelled.contains(answer.request.id) { remove(answer) }
+        waiting.removeAll { cancelled.contains($0.id) }
+        for answer in running where cancelled.contains(answer.id) { remove(answer) }
     }
 
     private func remove(_ answer: RunningAnswer, _ result: Result<PoolAnswer, any Error>? = nil) {
         running.removeAll { $0 === answer }
         store.giveBack(answer.cached)
-        if let result { answer.request.receive(.end(result)) }
+        if let result { answer.receive(.end(result)) }
     }
 
     /// Encodes the image of a request and its regions, and computes passes for the others between the layers.
     private func encode(_ answer: RunningAnswer) {
-        let id = answer.request.id
+        let id = answer.id
         // The memory plan of a single context has it fill after the image is encoded, not before.
         if slotCount == 1 { store.makeRoom(for: contextLength) }
-        answer.request.receive(.prefill(.image))
+        answer.receive(.prefill(.image))
         gate.begin([id])
         model.vision?.betweenLayers = { [self] in
             try gate.check()
@@ -165,7 +169,7 @@ package final class AnswerScheduler {
         let rowCount = batch.reduce(0) { $0 + $1.input.count }
         store.makeRoom(for: rowCount)
         // A pass that only decodes is short, so no cancellation ends it.
-        let before = gate.begin(Set(batch.filter { $0.input.count > 1 }.map(\.answer.request.id)))
+        let before = gate.begin(Set(batch.filter { $0.input.count > 1 }.map(\.answer.id)))
         defer { gate.begin(before) }
         let start = ContinuousClock().now
         do {

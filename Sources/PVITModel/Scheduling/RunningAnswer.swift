@@ -3,7 +3,8 @@ import Tensors
 
 /// A request of a scheduler that has a sequence, and the answer to it as far as it has come.
 final class RunningAnswer {
-    let request: ScheduledRequest
+    let id: Int
+    let receive: (AnswerEvent) -> Void
     let cached: CachedSequence
     /// The number of positions of the prompt that the sequence held when the request got it.
     let reusedCount: Int
@@ -21,24 +22,26 @@ final class RunningAnswer {
     private var firstToken: ContinuousClock.Instant?
 
     init(_ pending: PendingAnswer, _ cached: CachedSequence) {
-        request = pending.request
+        id = pending.id
+        receive = pending.receive
         answer = pending.answer
         submitted = pending.submitted
         self.cached = cached
         reusedCount = cached.positions.count
-        let prompt = request.prompt
+        let prompt = answer.prompt
         needsEncoding = prompt.showsImage(from: reusedCount)
         if !needsEncoding { input = .tokens(Array(prompt.tokens[reusedCount...])) }
     }
 
+    var prompt: ModelPrompt { answer.prompt }
     /// The number of positions of the prompt that are still to be read.
-    var unreadCount: Int { max(request.prompt.positions.count - cached.positions.count, 0) }
+    var unreadCount: Int { max(prompt.positions.count - cached.positions.count, 0) }
     /// Whether the answer has begun, so each pass reads the token drawn last.
     var isDecoding: Bool { unreadCount == 0 }
 
     /// Encodes the image and its regions.
     func encode(_ model: LoadedModel) throws {
-        (input, vision) = try model.input(for: request.prompt, from: reusedCount)
+        (input, vision) = try model.input(for: prompt, from: reusedCount)
         needsEncoding = false
     }
 
@@ -68,7 +71,7 @@ final class RunningAnswer {
             cached.confirm(answer.history.suffix(2).dropLast().map { .token($0) })
         } else {
             let first = cached.positions.count
-            cached.confirm(request.prompt.positions[first..<first + count])
+            cached.confirm(prompt.positions[first..<first + count])
             guard isDecoding else {
                 report()
                 return false
@@ -87,13 +90,13 @@ final class RunningAnswer {
         try answer.flush { text += $0 }
         guard !text.isEmpty || answer.reason != nil else { return }
         let logprobs = answer.takeLogprobs()
-        if !text.isEmpty || !logprobs.isEmpty { request.receive(.text(text, logprobs)) }
+        if !text.isEmpty || !logprobs.isEmpty { receive(.text(text, logprobs)) }
     }
 
     /// Reports how much of the prompt has been read.
     func report() {
-        let total = request.prompt.positions.count
-        request.receive(.prefill(.tokens(cached.positions.count, of: total)))
+        let total = prompt.positions.count
+        receive(.prefill(.tokens(cached.positions.count, of: total)))
     }
 
     /// The answer, with statistics. It must have ended.
@@ -101,8 +104,8 @@ final class RunningAnswer {
         let now = ContinuousClock().now
         let decodeStart = firstToken ?? now
         return PoolAnswer(
-            text: answer.text, tokens: Array(answer.tokens), promptTokenCount: request.prompt.tokens.count,
-            reusedTokenCount: reusedCount, cutTokenCount: request.prompt.cutTokenCount,
+            text: answer.text, tokens: Array(answer.tokens), promptTokenCount: prompt.tokens.count,
+            reusedTokenCount: reusedCount, cutTokenCount: prompt.cutTokenCount,
             stopReason: answer.reason ?? .length, queueTime: started - submitted, visionTimings: vision,
             prefillTime: decodeStart - started - vision.total, decodeTime: now - decodeStart)
     }
@@ -110,7 +113,8 @@ final class RunningAnswer {
 
 /// A request that waits for a sequence.
 struct PendingAnswer {
-    let request: ScheduledRequest
+    let id: Int
     let answer: Answer
+    let receive: (AnswerEvent) -> Void
     let submitted = ContinuousClock().now
 }

@@ -32,7 +32,9 @@ struct EventStream: Sendable {
     let format: Format
 
     /// The time without a chunk after which a comment is sent.
-    static let pingInterval = Duration.seconds(5)
+    private static let pingInterval = Duration.seconds(5)
+    /// The time between two looks at how a stream is doing.
+    private static let checkInterval = TimeAmount.seconds(1)
 
     /// Something to send.
     enum Item: Sendable {
@@ -59,13 +61,20 @@ struct EventStream: Sendable {
                 producer.cancel()
                 continuation.finish()
             }
-            let pinger = format == .serverSentEvents ? Self.pings(continuation) : nil
             let progress = WriteProgress()
-            let watchdog = Self.watchdog(progress, context, producer)
+            let timer = context.channel.eventLoop.scheduleRepeatedTask(
+                initialDelay: Self.checkInterval, delay: Self.checkInterval
+            ) { _ in
+                if progress.writingTime > ServiceOptions.stallTimeout {
+                    producer.cancel()
+                    context.channel.close(promise: nil)
+                } else if format == .serverSentEvents, progress.silentTime > Self.pingInterval {
+                    continuation.yield(.ping)
+                }
+            }
             defer {
                 producer.cancel()
-                pinger?.cancel()
-                watchdog.cancel()
+                timer.cancel()
                 disconnection.end()
             }
             for await item in items {
@@ -86,39 +95,21 @@ struct EventStream: Sendable {
         ]
         return Response(status: .ok, headers: headers, body: body)
     }
-
-    private static func pings(_ continuation: AsyncStream<Item>.Continuation) -> Task<Void, Never> {
-        Task {
-            while !Task.isCancelled {
-                do { try await Task.sleep(for: pingInterval) } catch { return }
-                continuation.yield(.ping)
-            }
-        }
-    }
-
-    /// Closes the connection if a write takes too long.
-    private static func watchdog(
-        _ progress: WriteProgress, _ context: ServiceContext, _ producer: Task<Void, Never>
-    ) -> Task<Void, Never> {
-        Task {
-            while !Task.isCancelled {
-                do { try await Task.sleep(for: .seconds(1)) } catch { return }
-                if progress.waitingTime > ServiceOptions.stallTimeout {
-                    producer.cancel()
-                    context.channel.close(promise: nil)
-                    return
-                }
-            }
-        }
-    }
 }
 
-/// The time that the current write has taken.
+/// What the client has been sent and what it has taken.
 private final class WriteProgress: Sendable {
-    private let start = NIOLockedValueBox<ContinuousClock.Instant?>(nil)
+    private let state = NIOLockedValueBox((isWriting: false, since: ContinuousClock().now))
 
-    var waitingTime: Duration { start.withLockedValue { $0 }.map { ContinuousClock().now - $0 } ?? .zero }
+    /// The time that the current write has taken.
+    var writingTime: Duration { time(isWriting: true) }
+    /// The time since the last write.
+    var silentTime: Duration { time(isWriting: false) }
 
-    func begin() { start.withLockedValue { $0 = ContinuousClock().now } }
-    func end() { start.withLockedValue { $0 = nil } }
+    func begin() { state.withLockedValue { $0 = (true, ContinuousClock().now) } }
+    func end() { state.withLockedValue { $0 = (false, ContinuousClock().now) } }
+
+    private func time(isWriting: Bool) -> Duration {
+        state.withLockedValue { $0.isWriting == isWriting ? ContinuousClock().now - $0.since : .zero }
+    }
 }

@@ -22,7 +22,7 @@ struct ReportingMiddleware: RouterMiddleware {
             response = error.response(from: request, context: context)
             if error.status.code >= 500 {
                 logger.error(
-                    "request failed", metadata: ["code": "\(error.code ?? "")", "error": "\(error.message)"])
+                    "request failed", metadata: ["code": "\(error.code ?? "")", "error": "\(error)"])
             }
         }
         let time = ContinuousClock().now - start

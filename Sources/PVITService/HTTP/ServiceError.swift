@@ -5,7 +5,7 @@ import PVITModel
 import Storage
 
 /// An error with the status and the body that OpenAI's API gives it.
-struct ServiceError: Error, HTTPResponseError {
+struct ServiceError: Error, HTTPResponseError, CustomStringConvertible {
     let status: HTTPResponse.Status
     let message: String
     /// OpenAI's kind of error.
@@ -15,6 +15,8 @@ struct ServiceError: Error, HTTPResponseError {
     /// The stable code of the error.
     var code: String?
     var headers: HTTPFields = [:]
+    /// The whole error for the log, with the file that it concerns.
+    private(set) var description: String
 
     init(
         _ status: HTTPResponse.Status, _ message: String, param: String? = nil, code: String? = nil,
@@ -25,6 +27,7 @@ struct ServiceError: Error, HTTPResponseError {
         self.param = param
         self.code = code
         self.headers = headers
+        description = message
         type =
             switch status.code {
             case 401, 403: "authentication_error"
@@ -53,12 +56,13 @@ struct ServiceError: Error, HTTPResponseError {
                 error.code.category == .internalDefect || error.code.category == .inputOutput
                 || (whileComputing && error.code.category != .usage)
             let isContent = error.code.name.hasPrefix("image.")
-            // A client need not learn where files are.
+            // A client need not learn where files are. The log has the whole error.
             var shown = error
-            if isFault { shown.file = nil }
+            shown.file = nil
             self.init(
                 isFault ? .internalServerError : isContent ? .unprocessableContent : .badRequest, shown.description,
                 param: param, code: error.code == .contextFull ? "context_length_exceeded" : error.code.name)
+            description = error.description
         } else {
             self.init(.internalServerError, "the request failed", code: PVITError.Code.internalDefect.name)
         }

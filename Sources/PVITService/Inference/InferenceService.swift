@@ -1,4 +1,5 @@
 import LanguageModel
+import Logging
 import Parallelism
 import Platform
 import PVITModel
@@ -7,15 +8,6 @@ import Tensors
 
 /// Owns the model and the thread that computes. Any thread submits requests and receives their events.
 package final class InferenceService: Sendable {
-    /// A prompt and how to answer it.
-    struct Submission: Sendable {
-        var prompt: ModelPrompt
-        var options: GenerationOptions
-        var ends: Set<TokenID>
-        var continuesText = false
-        var constraint: (any AnswerConstraint)?
-    }
-
     /// An event of one of the answers to a request.
     struct Event: Sendable {
         /// Which answer it is.
@@ -37,10 +29,13 @@ package final class InferenceService: Sendable {
     /// Opens the model, on the thread that will compute. Its engine must call the gate's `check`.
     package typealias Loader = @Sendable (ComputationGate) throws -> LoadedModel
 
+    /// An answer that the thread has not taken yet.
     private struct Arrival: Sendable {
+        let task: AnswerTask
         let id: Int
-        let submission: Submission
-        let receive: @Sendable (AnswerEvent) -> Void
+        /// The ids of all answers to the same request.
+        let ids: Range<Int>
+        let continuation: Events.Continuation
     }
 
     private struct State {
@@ -56,19 +51,25 @@ package final class InferenceService: Sendable {
     private let state = Condition(State())
     private let gate = ComputationGate()
     private let options: ServiceOptions
+    private let metrics: ServiceMetrics
+    private let logger: Logger
 
-    package init(_ options: ServiceOptions) { self.options = options }
+    init(_ options: ServiceOptions, _ metrics: ServiceMetrics, _ logger: Logger) {
+        self.options = options
+        self.metrics = metrics
+        self.logger = logger
+    }
 
     /// The phase.
     var phase: Phase { state.withLock { $0.phase } }
-    /// What has been done so far.
+    /// What is being done.
     var status: InferenceStatus { state.withLock { $0.status } }
     /// The number of requests that have not ended.
     var activeCount: Int { state.withLock { $0.active.count } }
 
     /// The model.
     ///
-    /// - Throws: `service.loading`, `service.stopping`, or the error that prevented loading.
+    /// - Throws: `ServiceError.loading`, `ServiceError.stopping`, or the error that prevented loading.
     func facts() throws -> ModelFacts {
         switch phase {
         case .loading: throw ServiceError.loading
@@ -81,23 +82,18 @@ package final class InferenceService: Sendable {
     /// Submits the answers of a request. Each gets its events until `end`.
     ///
     /// - Throws: `ServiceError.busy` if too many requests wait; `ServiceError.stopping`.
-    func submit(_ submissions: [Submission]) throws -> Events {
+    func submit(_ tasks: [AnswerTask]) throws -> Events {
         let (events, continuation) = Events.makeStream()
         let ids = try state.change { state in
             guard !state.stops else { throw ServiceError.stopping }
-            guard state.active.count + submissions.count <= options.slotCount + options.queueLimit else {
+            guard state.active.count + tasks.count <= options.slotCount + options.queueLimit else {
                 throw ServiceError.busy
             }
-            let ids = submissions.indices.map { state.nextID + $0 }
-            state.nextID += submissions.count
-            for id in ids { state.active[id] = continuation }
-            let ends = RemainingEnds(submissions.count)
-            for (index, submission) in submissions.enumerated() {
-                state.arrivals.append(
-                    Arrival(id: ids[index], submission: submission) { event in
-                        continuation.yield(Event(index: index, event: event))
-                        if case .end = event, ends.isLast() { continuation.finish() }
-                    })
+            let ids = state.nextID..<state.nextID + tasks.count
+            state.nextID = ids.upperBound
+            for (id, task) in zip(ids, tasks) {
+                state.active[id] = continuation
+                state.arrivals.append(Arrival(task: task, id: id, ids: ids, continuation: continuation))
             }
             return ids
         }
@@ -108,7 +104,7 @@ package final class InferenceService: Sendable {
     }
 
     /// Ends answers. Those that have ended already are not affected.
-    private func cancel(_ ids: [Int]) {
+    private func cancel(_ ids: Range<Int>) {
         state.change { state in
             for id in ids where state.active.removeValue(forKey: id) != nil { gate.cancel(id) }
             state.arrivals.removeAll { ids.contains($0.id) }
@@ -185,25 +181,28 @@ package final class InferenceService: Sendable {
             return state.arrivals
         }
         for arrival in arrivals {
-            let submission = arrival.submission
-            let receive: (AnswerEvent) -> Void = { [self] event in
-                if case .end(let result) = event {
-                    state.withLock { state in
-                        state.active[arrival.id] = nil
-                        if case .success(let answer) = result { state.status.count(answer) }
-                    }
-                }
-                arrival.receive(event)
-            }
             do {
-                try scheduler.submit(
-                    ScheduledRequest(
-                        id: arrival.id, prompt: submission.prompt, options: submission.options, ends: submission.ends,
-                        continuesText: submission.continuesText, constraint: submission.constraint, receive: receive))
+                try scheduler.submit(arrival.task, id: arrival.id) { [self] in deliver($0, to: arrival) }
             } catch {
-                receive(.end(.failure(error)))
+                deliver(.end(.failure(error)), to: arrival)
             }
         }
+    }
+
+    private func deliver(_ event: AnswerEvent, to arrival: Arrival) {
+        var isLast = false
+        if case .end(let result) = event {
+            switch result {
+            case .success(let answer): metrics.count(answer)
+            case .failure(let error): logger.warning("an answer failed", metadata: ["error": "\(error)"])
+            }
+            isLast = state.withLock { state in
+                state.active[arrival.id] = nil
+                return !arrival.ids.contains { state.active[$0] != nil }
+            }
+        }
+        arrival.continuation.yield(Event(index: arrival.id - arrival.ids.lowerBound, event: event))
+        if isLast { arrival.continuation.finish() }
     }
 
     private func updateStatus(_ scheduler: AnswerScheduler) {
@@ -211,21 +210,6 @@ package final class InferenceService: Sendable {
             state.status.running = scheduler.runningCount
             state.status.waiting = scheduler.waitingCount
             state.status.cacheByteCount = scheduler.cacheByteCount
-        }
-    }
-}
-
-/// Counts the answers of a request that have not ended.
-private final class RemainingEnds: Sendable {
-    private let count: Lock<Int>
-
-    init(_ count: Int) { self.count = Lock(count) }
-
-    /// Counts one end. Returns whether it was the last.
-    func isLast() -> Bool {
-        count.withLock { count in
-            count -= 1
-            return count == 0
         }
     }
 }

@@ -42,17 +42,15 @@ struct ChatRequest: Sendable {
         return tools
     }
 
-    /// What to compute, one submission for each choice.
+    /// What to compute, one task for each choice.
     ///
     /// - Throws: A `ServiceError`.
-    func submissions(_ facts: ModelFacts, _ images: ImageCache) throws -> [InferenceService.Submission] {
+    func tasks(_ facts: ModelFacts, _ images: ImageCache) throws -> [AnswerTask] {
         var image: PreparedImage?
         if let (source, param) = content.image {
             do {
                 image = try images.image(source, facts.prompts)
-            } catch var error as PVITError {
-                // The client knows which image it named, and need not learn where it is.
-                error.file = nil
+            } catch {
                 throw ServiceError(error, whileComputing: false, param: param)
             }
         }
@@ -66,7 +64,7 @@ struct ChatRequest: Sendable {
                 let turn = try facts.prompts.turn(options)
                 let constraint = format.constraint(facts, ends: turn.ends)
                 // A text that ends a turn would cut a JSON string that happens to contain it.
-                return InferenceService.Submission(
+                return AnswerTask(
                     prompt: prompt, options: constraint == nil ? turn.options : options, ends: turn.ends,
                     constraint: constraint)
             }

@@ -15,13 +15,13 @@ struct CompletionRunner: Sendable {
     /// Submits the answers and sends them.
     ///
     /// - Throws: A `ServiceError` if nothing was sent yet.
-    func run(_ submissions: [InferenceService.Submission], _ context: ServiceContext) async throws -> Response {
-        let events = try inference.submit(submissions)
+    func run(_ tasks: [AnswerTask], _ context: ServiceContext) async throws -> Response {
+        let events = try inference.submit(tasks)
         guard parameters.streams else {
-            let answers = try await collect(events, count: submissions.count, context)
+            let answers = try await collect(events, count: tasks.count, context)
             return Response(format.response(answers, choiceCount: parameters.choiceCount))
         }
-        let count = submissions.count
+        let count = tasks.count
         return EventStream(format: .serverSentEvents).response(context) { output in
             do {
                 try await withDeadline(timeout) { try await send(events, count: count, to: output) }

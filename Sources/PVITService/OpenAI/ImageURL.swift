@@ -25,8 +25,8 @@ enum ImageURL {
             return .file(try file(url, param, mediaFolder))
         }
         throw ServiceError.invalid(
-            "\(param) is a URL with the scheme \"\(scheme)\", but nothing is fetched from other servers: send the image "
-                + "as a data: URL", param: param)
+            "\(param) is a URL with the scheme \"\(scheme)\", but nothing is fetched from other servers: send the "
+                + "image as a data: URL", param: param)
     }
 
     /// The bytes of a base64 text. White space in it is skipped.
@@ -54,8 +54,8 @@ enum ImageURL {
     private static func file(_ url: String, _ param: String, _ mediaFolder: FilePath?) throws -> FilePath {
         guard let mediaFolder else {
             throw ServiceError.invalid(
-                "\(param) names a file, but the server was started without --media-folder: send the image as a data: URL",
-                param: param)
+                "\(param) names a file, but the server was started without --media-folder: send the image as a "
+                    + "data: URL", param: param)
         }
         let path = FilePath(url.hasPrefix("file://") ? decodedPath(url.dropFirst("file://".count)) : url)
         // A path that begins with the folder itself is accepted as well.

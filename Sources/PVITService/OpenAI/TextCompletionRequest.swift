@@ -65,7 +65,7 @@ struct TextCompletionRequest: Sendable {
     /// What to compute: the choices of the first prompt, then those of the next.
     ///
     /// - Throws: A `ServiceError`.
-    func submissions(_ facts: ModelFacts) throws -> [InferenceService.Submission] {
+    func tasks(_ facts: ModelFacts) throws -> [AnswerTask] {
         do {
             return try prompts.flatMap { prompt in
                 let room = PromptRoom(contextLength: facts.contextLength, answerCount: 0, mayCut: false)
@@ -79,7 +79,7 @@ struct TextCompletionRequest: Sendable {
                 }
                 try facts.checkRoom(for: made)
                 return (0..<parameters.choiceCount).map { choice in
-                    InferenceService.Submission(
+                    AnswerTask(
                         prompt: made, options: parameters.options(choice: choice), ends: facts.prompts.endTokens,
                         continuesText: true)
                 }

@@ -1,9 +1,27 @@
 import CoreMetrics
 import Platform
+import PVITModel
 
 /// The metrics of a service.
 struct ServiceMetrics: Sendable {
     private let prometheus = PrometheusMetrics()
+    private let promptTokens: Counter
+    private let cachedPromptTokens: Counter
+    private let generatedTokens: Counter
+    private let queueSeconds: FloatingPointCounter
+    private let visionSeconds: FloatingPointCounter
+    private let prefillSeconds: FloatingPointCounter
+    private let decodeSeconds: FloatingPointCounter
+
+    init() {
+        promptTokens = Counter(label: "pvit_prompt_tokens_total", factory: prometheus)
+        cachedPromptTokens = Counter(label: "pvit_cached_prompt_tokens_total", factory: prometheus)
+        generatedTokens = Counter(label: "pvit_generated_tokens_total", factory: prometheus)
+        queueSeconds = FloatingPointCounter(label: "pvit_queue_seconds_total", factory: prometheus)
+        visionSeconds = FloatingPointCounter(label: "pvit_vision_seconds_total", factory: prometheus)
+        prefillSeconds = FloatingPointCounter(label: "pvit_prefill_seconds_total", factory: prometheus)
+        decodeSeconds = FloatingPointCounter(label: "pvit_decode_seconds_total", factory: prometheus)
+    }
 
     private static let help = [
         "pvit_requests_total": "Requests by path and status.",
@@ -31,6 +49,17 @@ struct ServiceMetrics: Sendable {
             .recordSeconds(time.seconds)
     }
 
+    /// Counts an answer.
+    func count(_ answer: PoolAnswer) {
+        promptTokens.increment(by: answer.promptTokenCount)
+        cachedPromptTokens.increment(by: answer.reusedTokenCount)
+        generatedTokens.increment(by: answer.tokens.count)
+        queueSeconds.increment(by: answer.queueTime.seconds)
+        visionSeconds.increment(by: answer.visionTimings.total.seconds)
+        prefillSeconds.increment(by: answer.prefillTime.seconds)
+        decodeSeconds.increment(by: answer.decodeTime.seconds)
+    }
+
     /// The metrics in the text format of Prometheus.
     func text(_ status: InferenceStatus) -> String {
         let gauges: [(String, Double)] = [
@@ -40,18 +69,6 @@ struct ServiceMetrics: Sendable {
             ("pvit_resident_bytes", Double(ProcessStatus().residentByteCount)),
         ]
         for (label, value) in gauges { Meter(label: label, factory: prometheus).set(value) }
-        let counters: [(String, Double)] = [
-            ("pvit_prompt_tokens_total", Double(status.promptTokens)),
-            ("pvit_cached_prompt_tokens_total", Double(status.reusedTokens)),
-            ("pvit_generated_tokens_total", Double(status.generatedTokens)),
-            ("pvit_queue_seconds_total", status.queueSeconds), ("pvit_vision_seconds_total", status.visionSeconds),
-            ("pvit_prefill_seconds_total", status.prefillSeconds), ("pvit_decode_seconds_total", status.decodeSeconds),
-        ]
-        for (label, value) in counters {
-            let counter = FloatingPointCounter(label: label, factory: prometheus)
-            counter.reset()
-            counter.increment(by: value)
-        }
         return prometheus.text(help: Self.help)
     }
 }

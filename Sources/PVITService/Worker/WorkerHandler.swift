@@ -42,8 +42,8 @@ struct WorkerHandler: Sendable {
         _ request: WorkerRequest, to output: AsyncStream<EventStream.Item>.Continuation
     ) async throws {
         let facts = try inference.facts()
-        let submission = try await preparation.runIfActive { try request.submission(facts, images) }
-        let events = try inference.submit([submission])
+        let task = try await preparation.runIfActive { try request.task(facts, images) }
+        let events = try inference.submit([task])
         var text = request.prompt
         for await item in events {
             switch item.event {

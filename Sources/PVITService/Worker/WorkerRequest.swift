@@ -39,7 +39,7 @@ struct WorkerRequest: Sendable {
     /// What to compute. A prompt that is too long loses its beginning.
     ///
     /// - Throws: `prompt.*`, `image.*`, `model.no-vision`, `model.context-full`.
-    func submission(_ facts: ModelFacts, _ cache: ImageCache) throws -> InferenceService.Submission {
+    func task(_ facts: ModelFacts, _ cache: ImageCache) throws -> AnswerTask {
         guard images.count <= 1 else {
             throw PVITError(.promptImages, "there are \(images.count) images, but a prompt can have only one")
         }
@@ -47,6 +47,6 @@ struct WorkerRequest: Sendable {
         let room = PromptRoom(contextLength: facts.contextLength, answerCount: options.maximumTokens ?? 0)
         let made = try facts.prompts.prompt(ofRaw: prompt, image: image, room: room)
         try facts.checkRoom(for: made)
-        return InferenceService.Submission(prompt: made, options: options, ends: facts.prompts.endTokens)
+        return AnswerTask(prompt: made, options: options, ends: facts.prompts.endTokens)
     }
 }
