@@ -22,7 +22,7 @@ struct Verify: ParsableCommand {
 
     func run() throws {
         Interruption.watch()
-        let container = try withContainer(at: file) { try Container(opening: file) }
+        let container = try withContainer(at: file) { try Container(opening: file, allowsPackedDelta: true) }
         let line = ProgressLine("verifying", quiet: display.quiet)
         defer { line.finish() }
         let digest = try container.verify { progress in
