@@ -19,6 +19,8 @@ struct BaseDescription: Sendable {
         let sample: UInt64
     }
 
+    /// The name of the base's folder or file, for messages; nil if it is not known.
+    let name: String?
     /// The tensors of the base, by the name of the tensor that is stored relative to each.
     private(set) var entries: [TensorName: Entry] = [:]
     /// The names in the order of the packed delta.
@@ -27,7 +29,8 @@ struct BaseDescription: Sendable {
     /// Describes the base of some pairs.
     ///
     /// - Throws: What reading throws.
-    init(of pairs: [BasePair], in base: any TensorSource) throws {
+    init(of pairs: [BasePair], in base: any TensorSource, name: String?) throws {
+        self.name = name
         for pair in pairs {
             add(Entry(tensor: pair.base, sample: try Self.sample(of: pair.base, in: base)), for: pair.target.name)
         }
@@ -70,12 +73,12 @@ struct BaseDescription: Sendable {
             if first == nil {
                 first = PVITError(
                     .mergeOtherBase, "the delta was made from another base: this tensor \(what)", file: path,
-                    tensor: entry.tensor.name,
-                    remedy: "give the base that the delta was made from, with the same types")
+                    tensor: entry.tensor.name, remedy: "give the base that the delta was made from")
             }
         }
         guard var error = first else { return }
         if count > 1 { error.what += "; \(count) of \(names.count) tensors differ" }
+        if let name { error.remedy = "give the base that the delta was made from (\(name)), with the same types" }
         throw error
     }
 
@@ -108,13 +111,17 @@ extension BaseDescription {
             if entry.tensor.name != name { object["name"] = .string(entry.tensor.name.rawValue) }
             tensors[name.rawValue] = .object(object)
         }
-        return ["tensors": .object(tensors)]
+        var object = JSONObject()
+        object["name"] = name.map { .string($0) }
+        object["tensors"] = .object(tensors)
+        return .object(object)
     }
 
     /// Reads the value from metadata.
     ///
     /// - Throws: `container.metadata-content` if it is malformed.
     init(parsing value: JSONValue?) throws {
+        name = value?["name"]?.string
         guard let tensors = value?["tensors"]?.object else { throw Self.malformed("there is no list of tensors") }
         for member in tensors.members {
             let name = TensorName(member.key)
@@ -140,8 +147,8 @@ extension BaseDescription {
         return Entry(tensor: tensor, sample: sample)
     }
 
-    static func malformed(_ what: String) -> PVITError {
-        PVITError(.metadataContent, "the metadata of a packed delta is malformed: \(what)")
+    static func malformed(_ what: String, file: FilePath? = nil) -> PVITError {
+        PVITError(.metadataContent, "the metadata of a packed delta is malformed: \(what)", file: file)
     }
 
     private static func hexadecimal(_ value: UInt64) -> String {

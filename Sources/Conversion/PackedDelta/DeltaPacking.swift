@@ -43,7 +43,8 @@ package enum DeltaPacking {
             try DeltaRecognition.requireModel(checkpoint, role: role)
         }
         let plan = try DeltaPackingPlan(base: base, target: target, tileByteCount: tileByteCount)
-        let description = try BaseDescription(of: plan.pairs, in: base.weights)
+        let description = try BaseDescription(
+            of: plan.pairs, in: base.weights, name: base.path.lexicallyNormalized().name.escapingControlCharacters)
         try DiskSpace.require(plan.byteCount, for: output)
         let assembler = try DeltaAssembler(path: output, plan: plan)
         let files = SourceVerifier.FileGroup(

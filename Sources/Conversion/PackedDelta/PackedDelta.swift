@@ -10,6 +10,8 @@ package struct PackedDelta: Sendable {
     package let container: Container
     /// How far each tensor that the base has was moved.
     package let changes: [TensorName: ModelChange]
+    /// The name of the folder or file of the base that it was made from; nil if it does not say.
+    package var baseName: String? { base.name }
     let base: BaseDescription
     let tensors: [TensorDescription]
     private let pairs: [TensorName: BasePair]
@@ -19,23 +21,29 @@ package struct PackedDelta: Sendable {
     /// - Parameter container: A container that needs a base.
     /// - Throws: `container.metadata-content` for a malformed description; the container's errors.
     package init(_ container: Container) throws {
+        let metadata = try container.metadata
+        let base: BaseDescription
         do {
-            self.container = container
-            let metadata = try container.metadata
             base = try BaseDescription(parsing: metadata[BaseDescription.key])
             changes = try Self.changes(metadata[ModelChange.key])
-            let parameters = try container.tensors().filter { $0.role == .parameter }
-            tensors = try parameters.map { tensor in
-                guard case .plain(let type) = tensor.encoding else {
-                    throw PVITError(
-                        .containerEncoding, "a packed delta cannot have a quantized tensor", tensor: tensor.name)
-                }
-                return try TensorDescription(name: tensor.name, elementType: type, shape: tensor.shape)
-            }
-            pairs = try Self.pairs(of: parameters, tensors, base: base, in: container)
         } catch let error as PVITError {
             throw error.located(file: container.path)
         }
+        let parameters = try container.tensors().filter { $0.role == .parameter }
+        let tensors = try parameters.map { try Self.description(of: $0, in: container) }
+        pairs = try Self.pairs(of: parameters, tensors, base: base, in: container)
+        self.base = base
+        self.tensors = tensors
+        self.container = container
+    }
+
+    private static func description(of tensor: StoredTensor, in container: Container) throws -> TensorDescription {
+        guard case .plain(let type) = tensor.encoding else {
+            throw PVITError(
+                .containerEncoding, "a packed delta cannot have a quantized tensor", file: container.path,
+                tensor: tensor.name)
+        }
+        return try TensorDescription(name: tensor.name, elementType: type, shape: tensor.shape)
     }
 
     /// Pairs the tensors with those of the base. Every tensor with a tile that needs the base must have one.
@@ -49,13 +57,14 @@ package struct PackedDelta: Sendable {
                 guard let pair = BasePair(target: tensor, base: entry.tensor) else {
                     throw BaseDescription.malformed(
                         "the tensor \"\(stored.name)\" cannot be stored relative to the base's of shape "
-                            + "\(entry.tensor.shape)")
+                            + "\(entry.tensor.shape)", file: container.path)
                 }
                 pairs[tensor.name] = pair
                 continue
             }
             for number in 0..<stored.tileCount where try container.tile(number, of: stored).codec.needsBase {
-                throw BaseDescription.malformed("it does not describe the base of the tensor \"\(stored.name)\"")
+                throw BaseDescription.malformed(
+                    "it does not describe the base of the tensor \"\(stored.name)\"", file: container.path)
             }
         }
         return pairs
@@ -100,11 +109,16 @@ package struct PackedDelta: Sendable {
 }
 
 /// The tensors of a packed delta that was not merged with its base: they are known, and cannot be read.
-struct UnmergedDelta: TensorSource {
+package struct UnmergedDelta: TensorSource {
     let delta: PackedDelta
-    var tensors: [TensorDescription] { delta.tensors }
 
-    func readRows(
+    package init(delta: PackedDelta) { self.delta = delta }
+
+    /// The tensors of the fine-tuned model.
+    package var tensors: [TensorDescription] { delta.tensors }
+
+    /// Throws `container.packed-delta`.
+    package func readRows(
         _ rows: Range<Int>, of tensor: TensorDescription, into destination: inout MutableRawSpan
     ) throws {
         throw PVITError(
