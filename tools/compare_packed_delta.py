@@ -1,9 +1,9 @@
 """Measures for tools/compare_packed_delta, which sets everything up.
 
 The base is the trained model SmolLM2-135M in f16 or bf16. Fine-tunes of it are made in two ways. `lora` adds a product
-of two matrices of rank 16 to every linear matrix, which is what merging a LoRA adapter does. `full` adds noise with heavy
-tails to every number, of about the same size in a row, which is what Adam's updates look like. The strength is the norm
-of the change over that of the base. Sums are rounded to the type.
+of two matrices of rank 16 to every linear matrix, which is what merging a LoRA adapter does. `full` adds noise with
+heavy tails to every number, of about the same size in a row, which is what Adam's updates look like. The strength is
+the norm of the change over that of the base. Sums are rounded to the type.
 
     zstd         the target's file
     float delta  the file of `pvit delta`, which is rounded to float16, in zstd: not lossless for bf16
@@ -84,7 +84,9 @@ def fine_tune(base, method, strength, random):
                 change *= np.exp(0.3 * random.standard_normal((shape[0], 1))).astype(np.float32)
         elif "_proj" in name:
             # Rows and columns of an adapter have different sizes.
-            left, right = (random.standard_normal(size).astype(np.float32) for size in ((shape[0], RANK), (RANK, shape[1])))
+            left, right = (
+                random.standard_normal(size).astype(np.float32) for size in ((shape[0], RANK), (RANK, shape[1]))
+            )
             left *= np.exp(0.5 * random.standard_normal((shape[0], 1))).astype(np.float32)
             right *= np.exp(0.5 * random.standard_normal((1, shape[1]))).astype(np.float32)
             change = left @ right

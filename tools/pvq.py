@@ -7,8 +7,9 @@ alone.
     tools/pvq.py metadata FILE
     tools/pvq.py dump FILE --output FOLDER [--tensor NAME]... [--decoded] [--base BASE]
 
-BASE is the base of a packed delta: a safetensors file, or a container with plain tensors. `dump` writes a .npy file for each tensor (bf16, q8 and q4 as float32), and attachments unchanged. With --decoded it
-writes the decoded bytes of all tiles instead. Needs numpy, zstandard and xxhash. Written for clarity, not for speed.
+BASE is the base of a packed delta: a safetensors file, or a container with plain tensors. `dump` writes a .npy file for
+each tensor (bf16, q8 and q4 as float32), and attachments unchanged. With --decoded it writes the decoded bytes of all
+tiles instead. Needs numpy, zstandard and xxhash. Written for clarity, not for speed.
 """
 
 import argparse
@@ -273,7 +274,9 @@ class Base:
         check(name in self.tensors, "other-base", "the base lacks the tensor", name)
         type_name, shape, data = self.tensors[name]
         check(
-            type_name == entry["type"] and list(shape) == entry["shape"] and tuple(shape[1:]) == tuple(tensor.shape[1:]),
+            type_name == entry["type"]
+            and list(shape) == entry["shape"]
+            and tuple(shape[1:]) == tuple(tensor.shape[1:]),
             "other-base",
             "the base's tensor has another type or shape",
             name,
@@ -605,9 +608,7 @@ class Container:
         name = tensor.name if tensor.alias_of == NOT_AN_ALIAS else self.tensors[tensor.alias_of].name
         entry = self.metadata().get("delta.base", {}).get("tensors", {}).get(name)
         check(isinstance(entry, dict), "other-base", "the base of this tensor is not described", tensor.name)
-        base = self.base.rows(
-            entry, name, tensor, tile.number * tensor.rows_per_tile, tensor.tile_rows(tile.number)
-        )
+        base = self.base.rows(entry, name, tensor, tile.number * tensor.rows_per_tile, tensor.tile_rows(tile.number))
         content = base
         if tile.codec == DIFFERENCE:
             (coded_size,) = struct.unpack_from("<I", stored, 8)

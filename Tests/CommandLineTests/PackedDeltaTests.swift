@@ -46,7 +46,8 @@ struct PackedDeltaTests {
 
     @Test("verify and inspect say what it is, and how far each layer was moved")
     func description() throws {
-        let (_, _, delta) = try packed()
+        let (folder, _, delta) = try packed()
+        defer { withExtendedLifetime(folder) {} }
         let verified = try CommandLineRunner.run(["verify", delta])
         #expect(verified.status == 0 && verified.output.contains("packed delta"), "\(verified.output)")
         let inspected = try CommandLineRunner.run(["inspect", delta])
@@ -64,6 +65,7 @@ struct PackedDeltaTests {
     @Test("commands that need a model say that it has to be merged")
     func refused() throws {
         let (folder, target, delta) = try packed()
+        defer { withExtendedLifetime(folder) {} }
         let output = folder.path.appending("output").string
         for arguments in [
             ["run", delta, "Hello"], ["bench", delta], ["tokenize", delta, "a"], ["inspect", delta, "--plan"],
@@ -71,7 +73,8 @@ struct PackedDeltaTests {
             ["merge", delta, base, "--output", output], ["delta", base, delta, "--output", output],
         ] {
             let outcome = try CommandLineRunner.run(arguments)
-            #expect(outcome.isOneLineError(65) && outcome.errors.contains("pvit merge"), "\(arguments)\n\(outcome.errors)")
+            #expect(
+                outcome.isOneLineError(65) && outcome.errors.contains("pvit merge"), "\(arguments)\n\(outcome.errors)")
         }
         let other = try CommandLineRunner.run(["merge", target, delta, "--output", output])
         #expect(other.isOneLineError(65) && other.errors.contains("another base"), "\(other.errors)")

@@ -46,7 +46,8 @@ struct PackedDeltaFile {
     mutating func write(to path: FilePath, base: FilePath, otherBase: FilePath) throws -> [(String, [UInt8])] {
         let shape = try #require(Shape([Self.rows, Self.columns]))
         var writer = try ContainerWriter(path: path, needsBase: true)
-        var bases = [try ContainerWriter(path: base), try ContainerWriter(path: otherBase)]
+        var baseWriter = try ContainerWriter(path: base)
+        var otherWriter = try ContainerWriter(path: otherBase)
         var contents: [(String, [UInt8])] = []
         var tensors = JSONObject()
         for type in Self.types {
@@ -66,13 +67,14 @@ struct PackedDeltaFile {
             try writer.endTensor()
             var otherNumbers = baseNumbers
             otherNumbers[otherNumbers.count - 1] ^= 1
-            try bases[0].write(TensorName(name), baseNumbers, encoding: .plain(type), shape: shape)
-            try bases[1].write(TensorName(name), otherNumbers, encoding: .plain(type), shape: shape)
+            try baseWriter.write(TensorName(name), baseNumbers, encoding: .plain(type), shape: shape)
+            try otherWriter.write(TensorName(name), otherNumbers, encoding: .plain(type), shape: shape)
             contents.append((name, target))
             tensors[name] = ["type": .string(name), "shape": [.integer(Self.rows), .integer(Self.columns)]]
         }
         _ = try writer.finish(metadata: ["delta.base": ["tensors": .object(tensors)]])
-        for writer in bases.indices.reversed() { _ = try bases.remove(at: writer).finish(metadata: [:]) }
+        _ = try baseWriter.finish(metadata: [:])
+        _ = try otherWriter.finish(metadata: [:])
         return contents
     }
 }
@@ -146,7 +148,9 @@ struct PackedDeltaFile {
 
     @Test("every pair of special numbers comes back bit for bit")
     func specialNumbers() throws {
-        let halves: [UInt16] = [0, 0x8000, 1, 0x8001, 0x3FF, 0x400, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7C01, 0xFE55, 0xFFFF]
+        let halves: [UInt16] = [
+            0, 0x8000, 1, 0x8001, 0x3FF, 0x400, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7C01, 0xFE55, 0xFFFF,
+        ]
         let singles: [UInt32] = [
             0, 0x8000_0000, 1, 0x8000_0001, 0x7F_FFFF, 0x80_0000, 0x7F7F_FFFF, 0xFF7F_FFFF, 0x7F80_0000, 0xFF80_0000,
             0x7F80_0001, 0xFFC0_1234, 0xFFFF_FFFF,
@@ -215,7 +219,8 @@ struct PackedDeltaFile {
         let path = folder.path.appending("a.pvq")
         var data = try contents(of: vectors.appending("packed-delta.pvq"))
         let tensor = try #require(
-            try Container(opening: vectors.appending("packed-delta.pvq"), allowsPackedDelta: true).tensor(named: "bf16"))
+            try Container(opening: vectors.appending("packed-delta.pvq"), allowsPackedDelta: true).tensor(named: "bf16")
+        )
         ContainerChecksums.put(1 << 31, into: &data, at: Int(tensor.storedRange.lowerBound) + 8, width: 4)
         ContainerChecksums.mend(&data, includingFileSize: false)
         try write(data, to: path)

@@ -98,10 +98,13 @@ struct PythonAgreementTests {
         let (path, base, other) = (
             folder.path.appending("a.pvq"), folder.path.appending("b.pvq"), folder.path.appending("c.pvq")
         )
-        let contents = try PackedDeltaFile(seed: 3).write(to: path, base: base, otherBase: other)
+        var file = PackedDeltaFile(seed: 3)
+        let contents = try file.write(to: path, base: base, otherBase: other)
         let verified = try reader.run(["verify", path.string, "--base", base.string])
         #expect(verified.status == 0, "\(verified.errors)")
-        let dumped = try reader.run(["dump", path.string, "--decoded", "--base", base.string, "--output", folder.path.string])
+        let dumped = try reader.run([
+            "dump", path.string, "--decoded", "--base", base.string, "--output", folder.path.string,
+        ])
         #expect(dumped.status == 0, "\(dumped.errors)")
         for (name, content) in contents {
             let isEqual = try ContainerTests.contents(of: folder.path.appending(name)) == content

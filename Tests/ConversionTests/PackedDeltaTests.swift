@@ -97,13 +97,15 @@ struct PackedDeltaTests {
         let flat = floats("model.layers.0.mlp.gate_proj.weight", [40, 16], .f16, seed: 6)
         let projector = floats("model.mm_projector.weight", [16, 12], .f16, seed: 7)
         let table = floats("model.rotary_emb.inv_freq", [8], .f32, seed: 8)
-        let longer: Entry = (embedding.name, .f16, [57, 16], moved(embedding, seed: 9).bytes + grown.bytes.suffix(7 * 32))
+        let longer: Entry = (
+            embedding.name, .f16, [57, 16], moved(embedding, seed: 9).bytes + grown.bytes.suffix(7 * 32)
+        )
         let base = try checkpoint([norm, embedding, head, matrix, reshaped, table])
         let target = try checkpoint([moved(norm, seed: 10), longer, asHalf, flat, projector])
         try roundTrip(base, target)
         try roundTrip(target, base)
-        let report = try DeltaPacking.write(
-            base: base, target: target, to: TemporaryFolder().path.appending("delta.pvq"))
+        let folder = try TemporaryFolder()
+        let report = try DeltaPacking.write(base: base, target: target, to: folder.path.appending("delta.pvq"))
         #expect(report.extended.map(\.baseRows) == [50])
         #expect(report.storedWhole == ["model.layers.0.mlp.gate_proj.weight", "model.mm_projector.weight"])
         #expect(report.dropped == ["lm_head.weight", "model.rotary_emb.inv_freq"])
@@ -260,7 +262,9 @@ struct PackedDeltaTests {
         }
         let fine: JSONValue = ["tensors": ["w": .object(good)]]
         #expect(try outcome(fine, changes: ["w": [1, 2, 3, 4]]) == nil)
-        for changes: JSONValue in [1, ["w": 1], ["w": [1, 2, 3]], ["w": [-1, 2, 3, 4]], ["w": [1, 2, 5, 4]], ["w": [1, 2, -1, 4]]] {
+        for changes: JSONValue in [
+            1, ["w": 1], ["w": [1, 2, 3]], ["w": [-1, 2, 3, 4]], ["w": [1, 2, 5, 4]], ["w": [1, 2, -1, 4]],
+        ] {
             #expect(try outcome(fine, changes: changes) == .metadataContent)
         }
     }

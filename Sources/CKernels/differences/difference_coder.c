@@ -1,5 +1,5 @@
-// The coder of ordered differences (formats/packed_delta.md, "Differences"): adaptive binary decisions, whose context is
-// the exponent of the base, in a range coder with carry.
+// The coder of ordered differences (formats/packed_delta.md, "Differences"): adaptive binary decisions, whose context
+// is the exponent of the base, in a range coder with carry.
 #include "float_patterns.h"
 
 enum { PROBABILITY_BITS = 15, ADAPTATION_SHIFT = 5, MODELLED_BITS = 2, MODELLED_NODES = 1 << MODELLED_BITS };
@@ -140,10 +140,11 @@ static inline void write_bits(bit_writer *to, uint32_t value, int count) {
     }
 }
 
-static inline __attribute__((always_inline)) bool
-encode(pvit_float_type type, const void *restrict base, const void *restrict target, size_t rows, size_t columns,
-       uint16_t *restrict probabilities, uint8_t *restrict coded, uint8_t *restrict raw, size_t capacity,
-       size_t *restrict coded_size, size_t *restrict raw_size) {
+static inline __attribute__((always_inline)) bool encode(pvit_float_type type, const void *restrict base,
+                                                         const void *restrict target, size_t rows, size_t columns,
+                                                         uint16_t *restrict probabilities, uint8_t *restrict coded,
+                                                         uint8_t *restrict raw, size_t capacity,
+                                                         size_t *restrict coded_size, size_t *restrict raw_size) {
     layout form = layout_of(type);
     model model = start_model(type, probabilities);
     encoder out = {.range = UINT32_MAX, .pending = 1, .bytes = coded, .capacity = capacity};
@@ -264,10 +265,11 @@ static inline uint32_t read_bits(bit_reader *from, int count) {
     return value;
 }
 
-static inline __attribute__((always_inline)) bool
-decode(pvit_float_type type, const void *restrict base, const uint8_t *restrict coded, size_t coded_size,
-       const uint8_t *restrict raw, size_t raw_size, size_t rows, size_t columns, uint16_t *restrict probabilities,
-       void *restrict target) {
+static inline __attribute__((always_inline)) bool decode(pvit_float_type type, const void *restrict base,
+                                                         const uint8_t *restrict coded, size_t coded_size,
+                                                         const uint8_t *restrict raw, size_t raw_size, size_t rows,
+                                                         size_t columns, uint16_t *restrict probabilities,
+                                                         void *restrict target) {
     layout form = layout_of(type);
     model model = start_model(type, probabilities);
     decoder in = {.range = UINT32_MAX, .next = coded, .end = coded + coded_size};

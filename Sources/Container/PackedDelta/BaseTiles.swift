@@ -63,10 +63,11 @@ extension Container {
     /// Decodes a tile of a packed delta.
     ///
     /// - Parameters:
-    ///   - base: The bytes of the base's tile in the tensor's encoding, with zeros for rows that the base lacks. Not used
-    ///     for tiles that do not need it.
+    ///   - base: The bytes of the base's tile in the tensor's encoding, with zeros for rows that the base lacks. Only
+    ///     used for tiles that need it.
     ///   - destination: As many bytes as the decoded tile has.
-    /// - Throws: `container.other-base` if the base is not the one that the file was made from; the errors of `withTile`.
+    /// - Throws: `container.other-base` if the base is not the one that the file was made from, and the errors of
+    ///   `withTile`.
     package func readTile(
         _ number: Int, of tensor: StoredTensor, base: RawSpan, scratch: TileScratch,
         into destination: inout MutableRawSpan

@@ -41,7 +41,7 @@ struct BaseDescription: Sendable {
         names.append(name)
     }
 
-    /// XXH3 of a whole tensor of at most 64 KiB, else of 16 rows that are spread evenly, or of all rows if it has fewer.
+    /// XXH3 of a whole tensor of at most 64 KiB or 16 rows, else of 16 rows that are spread evenly.
     static func sample(of tensor: TensorDescription, in source: any TensorSource) throws -> UInt64 {
         let rows = tensor.shape.rows
         let count = min(rows, sampledRowCount)

@@ -24,7 +24,7 @@ package enum DeltaPacking {
         package let dropped: [TensorName]
     }
 
-    /// The decoded size of a tile, in bytes. Larger ones than in other containers, because the coder learns anew in each.
+    /// The decoded size of a tile, in bytes; larger than in other containers, because the coder learns anew in each.
     private static let tileByteCount = 1 << 20
 
     /// Writes a fine-tuned model as changes of its base. Merging the two gives its tensors and side files bit for bit.

@@ -10,8 +10,8 @@ package enum ModelSource {
     ///
     /// Opens the language model of a container; `Tower.all(inContainer:)` opens the towers.
     ///
-    /// - Throws: The errors of `CheckpointSource.open`, `CheckpointDiagnosis.requireWeights` and `Container`, among them
-    ///   `container.packed-delta`.
+    /// - Throws: The errors of `CheckpointSource.open`, `CheckpointDiagnosis.requireWeights` and `Container`, of
+    ///   them `container.packed-delta`.
     package static func open(_ path: FilePath) throws -> Checkpoint {
         guard !isFolder(path), path.extension != "safetensors" else { return try checkpoint(path) }
         let container: Container
