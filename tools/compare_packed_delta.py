@@ -187,7 +187,7 @@ def main():
     model = arguments.model or os.path.join(arguments.work, "model")
     if not os.path.exists(os.path.join(model, "config.json")):
         script = os.path.join(os.path.dirname(__file__), "smollm2_checkpoint.py")
-        subprocess.run([sys.executable, script, model, "--cache", arguments.cache], check=True)
+        subprocess.run([sys.executable, script, model, "--cache", arguments.cache], check=True, stdout=sys.stderr)
     source = read(os.path.join(model, "model.safetensors"))
     with open(os.path.join(model, "config.json")) as file:
         config = json.load(file)
