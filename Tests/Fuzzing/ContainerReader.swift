@@ -35,5 +35,5 @@ private func readWithBase(_ tile: Int, of tensor: StoredTensor, in container: Co
     var content = base
     var span = content.mutableSpan
     var bytes = span.mutableBytes
-    try? container.readTile(tile, of: tensor, base: base.span.bytes, scratch: scratch, into: &bytes)
+    _ = try? container.readTile(tile, of: tensor, base: base.span.bytes, scratch: scratch, into: &bytes)
 }
