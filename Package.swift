@@ -51,7 +51,8 @@ let package = Package(
         .target(name: "Parallelism", dependencies: ["CKernels", "Platform", "Storage"]),
         .target(name: "Tokenization", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
         .target(
-            name: "Container", dependencies: ["CXXHash", "CZstd", "Platform", "Storage", "Tensors", systemPackage]),
+            name: "Container",
+            dependencies: ["CKernels", "CXXHash", "CZstd", "Platform", "Storage", "Tensors", systemPackage]),
         .target(
             name: "Quantization",
             dependencies: ["Architectures", "CKernels", "Parallelism", "Platform", "Storage", "Tensors"]),

@@ -35,8 +35,9 @@ types:
         valid: 0
       - id: required
         type: u8
-        valid: 0
-        doc: Flags of features that a reader must know; version 1 defines none.
+        valid:
+          max: 1
+        doc: Flags of features that a reader must know. Bit 0 means a packed delta (packed_delta.md).
       - id: ignorable
         type: u8
         doc: Flags of features that a reader may ignore.
@@ -234,9 +235,35 @@ types:
         io: _root._io
         pos: offset
         size: stored_size
-        doc: Decoded bytes, one zstd frame, or byte planes, as the codec says.
+        doc: Decoded bytes, one zstd frame, byte planes, or what a packed delta has, as the codec says.
+      unchanged:
+        io: _root._io
+        pos: offset
+        type: u8
+        if: codec == codec::unchanged
+        doc: XXH3 of the decoded bytes, which are those of the base.
+      difference:
+        io: _root._io
+        pos: offset
+        size: stored_size
+        type: difference
+        if: codec == codec::difference
     enums:
       codec:
         0: stored
         1: zstd
         2: zstd_planes
+        3: unchanged
+        4: difference
+  difference:
+    doc: Differences from the numbers of the base (packed_delta.md).
+    seq:
+      - id: content_checksum
+        type: u8
+        doc: XXH3 of the decoded bytes.
+      - id: coded_size
+        type: u4
+      - id: coded
+        size: coded_size
+      - id: raw_bits
+        size-eos: true

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes formats/vectors: small containers, good and bad, from formats/pvq.md alone.
+"""Writes formats/vectors: small containers, good and bad, from formats/pvq.md and
+formats/packed_delta.md alone.
 
     tools/make_pvq_vectors.py [FOLDER]
 
@@ -33,7 +34,8 @@ CODES = {
     "q4": 33,
 }
 SIZES = {"f32": 4, "f16": 2, "bf16": 2, "f64": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "bool": 1}
-STORED, ZSTD, PLANES = 0, 1, 2
+STORED, ZSTD, PLANES, UNCHANGED, DIFFERENCE = range(5)
+BASE = 1  # the feature flag of packed deltas
 NOT_AN_ALIAS = 0xFFFFFFFF
 
 
@@ -60,6 +62,78 @@ def planes(data, width):
     return struct.pack(f"<{width}I", *map(len, parts)) + b"".join(parts)
 
 
+class RangeEncoder:
+    """Adaptive binary decisions (formats/packed_delta.md)."""
+
+    def __init__(self):
+        self.low, self.range, self.cache, self.pending = 0, 0xFFFFFFFF, 0, 1
+        self.data, self.probabilities = bytearray(), {}
+
+    def shift(self):
+        if self.low < 0xFF000000 or self.low >> 32:
+            carry = self.low >> 32
+            self.data.append((self.cache + carry) & 0xFF)
+            self.data += bytes([(0xFF + carry) & 0xFF]) * (self.pending - 1)
+            self.pending, self.cache = 0, self.low >> 24 & 0xFF
+        self.pending += 1
+        self.low = (self.low & 0xFFFFFF) << 8
+
+    def bit(self, context, bit):
+        probability = self.probabilities.get(context, 1 << 14)
+        bound = (self.range >> 15) * probability
+        if bit:
+            self.low, self.range = self.low + bound, self.range - bound
+            probability -= probability >> 5
+        else:
+            self.range = bound
+            probability += ((1 << 15) - probability) >> 5
+        self.probabilities[context] = probability
+        while self.range < 1 << 24:
+            self.range <<= 8
+            self.shift()
+
+    def tree(self, context, value, bits):
+        node = 1
+        for place in reversed(range(bits)):
+            bit = value >> place & 1
+            self.bit((*context, node), bit)
+            node = 2 * node + bit
+
+    def finish(self):
+        for _ in range(5):
+            self.shift()
+        return bytes(self.data)
+
+
+def differences(encoding, content, base, columns):
+    """The stored bytes of a tile of differences."""
+    size, exponent_bits, length_bits = {"f32": (4, 8, 5), "f16": (2, 5, 4), "bf16": (2, 8, 4)}[encoding]
+    sign = 1 << (8 * size - 1)
+    order = lambda pattern: pattern ^ (2 * sign - 1) if pattern & sign else pattern | sign
+    encoder, raw, raw_bits, row_has_changed = RangeEncoder(), 0, 0, False
+    for number in range(len(content) // size):
+        before, after = (int.from_bytes(data[number * size :][:size], "little") for data in (base, content))
+        row_has_changed = row_has_changed and number % columns != 0
+        exponent = before >> (8 * size - 1 - exponent_bits) & ((1 << exponent_bits) - 1)
+        encoder.bit(("changed", row_has_changed, exponent), int(before != after))
+        if before == after:
+            continue
+        row_has_changed = True
+        difference = (order(after) - order(before)) % (2 * sign)
+        is_down = int(difference >= sign)
+        magnitude = 2 * sign - difference if is_down else difference
+        length = magnitude.bit_length()
+        encoder.tree(("length", exponent), length - 1, length_bits)
+        encoder.bit(("shrinks", exponent), is_down ^ int(bool(before & sign)))
+        modelled = min(length - 1, 2)
+        left = length - 1 - modelled
+        encoder.tree(("leading", length), magnitude >> left & ((1 << modelled) - 1), modelled)
+        raw |= (magnitude & ((1 << left) - 1)) << raw_bits
+        raw_bits += left
+    coded = encoder.finish()
+    return struct.pack("<QI", xxh3(content), len(coded)) + coded + raw.to_bytes((raw_bits + 7) // 8, "little")
+
+
 class Tensor:
     """A tensor to write. `content` is its decoded bytes."""
 
@@ -74,9 +148,10 @@ class Tensor:
         scales=(1.0,),
         role=0,
         statistics=None,
+        base=None,
     ):
         self.name, self.encoding, self.shape, self.content, self.role = name, encoding, shape, bytes(content), role
-        self.statistics, self.codecs, self.scales = statistics, codecs, scales
+        self.statistics, self.codecs, self.scales, self.base = statistics, codecs, scales, base
         self.rows = shape[0] if shape else 1
         self.columns = math.prod(shape[1:])
         self.group_rows = 1 if encoding in SIZES else 16
@@ -98,6 +173,13 @@ class Tensor:
                 self.codecs[number % len(self.codecs)],
                 self.scales[number % len(self.scales)],
             )
+
+    def base_of(self, number):
+        """The bytes of the base under a tile, with zeros for those that it lacks."""
+        size = self.rows_per_tile * self.group_size
+        start = number * size
+        count = len(self.content[start : start + size])
+        return self.base[start : start + count].ljust(count, b"\0")
 
     def digest(self):
         if self.encoding in SIZES:
@@ -121,9 +203,13 @@ def write(tensors, metadata, aliases=(), version=1, required=0, ignorable=0):
                 STORED: lambda: content,
                 ZSTD: lambda: frame(content),
                 PLANES: lambda: planes(content, SIZES[tensor.encoding]),
+                UNCHANGED: lambda: struct.pack("<Q", xxh3(content)),
+                DIFFERENCE: lambda: differences(tensor.encoding, content, tensor.base_of(number), tensor.columns),
             }[codec]()
-            if number == 0 or codec == STORED:
-                data += bytes(align(len(data), 4096 if number == 0 else 64) - len(data))
+            if number == 0 and not required & BASE:
+                data += bytes(align(len(data), 4096) - len(data))
+            if codec == STORED:
+                data += bytes(align(len(data), 64) - len(data))
             start = start or len(data)
             tile_records.append(struct.pack("<QIIfIQ", len(data), len(stored), codec, scale, 0, xxh3(stored)))
             data += stored
@@ -288,6 +374,71 @@ def weight():
     return Tensor("weight", "f32", (2, 3), struct.pack("<6f", 1, 2, 3, 4, 5, 6))
 
 
+def shifted(content, size, seed):
+    """Numbers near others: some patterns are a little larger or smaller, and one in 16 is any other."""
+    result, random = bytearray(content), noise(len(content), seed)
+    for place in range(0, len(content), size):
+        kind = random[place] % 16
+        pattern = int.from_bytes(content[place : place + size], "little")
+        if kind == 0:
+            pattern = int.from_bytes(noise(size, seed + place), "little")
+        elif kind < 10:
+            pattern = (pattern + random[place + 1] % 40 - 20) % (1 << 8 * size)
+        result[place : place + size] = pattern.to_bytes(size, "little")
+    return bytes(result)
+
+
+def packed_delta():
+    """The tensors of a packed delta, those of its base, and the metadata."""
+    rows, columns = 60, 8
+    count = rows * columns
+    odd = struct.pack("<8H", 0, 0x8000, 0x7C00, 0xFC01, 0x7E55, 1, 0x83FF, 0xFFFF)
+    bases = {
+        "f16": ("f16", (rows, columns), odd + struct.pack(f"<{count - 8}e", *bell(count - 8))),
+        "bf16": ("bf16", (rows, columns), b"".join(struct.pack("<f", x)[2:] for x in bell(count, 2))),
+        "f32": ("f32", (rows, columns), struct.pack(f"<{count}f", *bell(count, 3))),
+        "grown": ("f16", (40, columns), struct.pack(f"<{40 * columns}e", *bell(40 * columns, 4))),
+        "cast": ("bf16", (rows, columns), b"".join(struct.pack("<f", x)[2:] for x in bell(count, 5))),
+        "same": ("i16", (rows,), noise(2 * rows, 6)),
+    }
+    # bf16 numbers of this size are f16 numbers, unless they are too small.
+    exact = [struct.unpack("<f", b"\0\0" + bases["cast"][2][2 * i : 2 * i + 2])[0] for i in range(count)]
+    bases["cast"] = "bf16", (rows, columns), b"".join(struct.pack("<f", x)[2:] for x in exact)
+    cast = struct.pack(f"<{count}e", *exact)
+    of = lambda name, seed: shifted(bases[name][2], SIZES[bases[name][0]], seed)
+    mixed = bases["f16"][2][: 20 * columns * 2] + of("f16", 11)[20 * columns * 2 :]
+    tensors = [
+        Tensor("f16", "f16", (rows, columns), mixed, 20, (UNCHANGED, DIFFERENCE, STORED), base=bases["f16"][2]),
+        Tensor("bf16", "bf16", (rows, columns), of("bf16", 12), 50, (DIFFERENCE,), base=bases["bf16"][2]),
+        Tensor("f32", "f32", (rows, columns), of("f32", 13), None, (DIFFERENCE,), base=bases["f32"][2]),
+        Tensor(
+            "grown",
+            "f16",
+            (rows, columns),
+            of("grown", 14) + struct.pack(f"<{20 * columns}e", *bell(20 * columns, 8)),
+            30,
+            (DIFFERENCE,),
+            base=bases["grown"][2],
+        ),
+        Tensor("cast", "f16", (rows, columns), shifted(cast, 2, 15), None, (DIFFERENCE,), base=cast),
+        Tensor("same", "i16", (rows,), bases["same"][2], None, (UNCHANGED,), base=bases["same"][2]),
+        Tensor("renamed", "bf16", (rows, columns), bases["bf16"][2], None, (UNCHANGED,), base=bases["bf16"][2]),
+        Tensor("new", "f16", (3,), struct.pack("<3e", 1, 2, 3)),
+        Tensor("nothing", "f16", (0, 8), b""),
+        Tensor("config.json", "u8", (2,), b"{}", role=1),
+    ]
+
+    def described(name):
+        kind, shape, content = bases[{"renamed": "bf16"}.get(name, name)]
+        entry = {"type": kind, "shape": list(shape), "sample": f"{xxh3(content):016x}"}
+        return entry | ({"name": "bf16"} if name == "renamed" else {})
+
+    names = [tensor.name for tensor in tensors if tensor.base]
+    metadata = {"delta.base": {"name": "base", "tensors": {name: described(name) for name in names}}}
+    base_tensors = [Tensor(name, *bases[name]) for name in bases]
+    return tensors, base_tensors, metadata
+
+
 def good_files():
     """name: (bytes, tensors, sha256 of weights as float32 by tensor)"""
     files = {}
@@ -342,6 +493,10 @@ def good_files():
         weights[name] = hashlib.sha256(flat).hexdigest()
     tensors.append(Tensor("q4.zero", "q4", (64, 64), bytes(64 * 36), 32, (ZSTD, STORED), (0.0, 1.0)))
     files["quantized"] = write(tensors, {}), tensors, weights
+
+    tensors, base_tensors, metadata = packed_delta()
+    files["packed-delta-base"] = write(base_tensors, {}), base_tensors, {}
+    files["packed-delta"] = write(tensors, metadata, [("tied", "bf16")], required=BASE), tensors, {}
 
     files["ignorable-feature"] = write([weight()], {"future.key": [1, None]}, ignorable=1 << 63), [weight()], {}
     return files

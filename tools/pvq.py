@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Reads .pvq containers. A reference reader, written from formats/pvq.md and formats/blocks.md alone.
+"""Reads .pvq containers. A reference reader, written from formats/pvq.md, formats/blocks.md and formats/packed_delta.md
+alone.
 
     tools/pvq.py list FILE [--json]
-    tools/pvq.py verify FILE...
+    tools/pvq.py verify FILE... [--base BASE]
     tools/pvq.py metadata FILE
-    tools/pvq.py dump FILE --output FOLDER [--tensor NAME]... [--decoded]
+    tools/pvq.py dump FILE --output FOLDER [--tensor NAME]... [--decoded] [--base BASE]
 
-`dump` writes a .npy file for each tensor (bf16, q8 and q4 as float32), and attachments unchanged. With --decoded it
-writes the decoded bytes of all tiles instead. Needs numpy, zstandard and xxhash. Written for clarity, not for speed.
+BASE is the base of a packed delta: a safetensors file, or a container with plain tensors. `dump` writes a .npy file for
+each tensor (bf16, q8 and q4 as float32), and attachments unchanged. With --decoded it writes the decoded bytes of all
+tiles instead. Needs numpy, zstandard and xxhash. Written for clarity, not for speed.
 """
 
 import argparse
@@ -76,7 +78,8 @@ def decode_group(data, columns, tile_scale, decode_superblock):
 START_MAGIC = b"\x89PVQ\r\n\x1a\n"
 END_MAGIC = b"PVQ-END\n"
 VERSION = 1
-KNOWN_FEATURES = 0
+BASE = 1  # the feature flag of packed deltas
+KNOWN_FEATURES = BASE
 NOT_AN_ALIAS = 0xFFFFFFFF
 MIB = 1 << 20
 
@@ -94,8 +97,14 @@ PLAIN = {
     10: ("bool", 1, "?"),
 }
 QUANTIZED = {32: ("q8", decode_q8_superblock), 33: ("q4", decode_q4_superblock)}
-STORED, ZSTD, ZSTD_PLANES = 0, 1, 2
-CODECS = {STORED: "stored", ZSTD: "zstd", ZSTD_PLANES: "zstd-planes"}
+STORED, ZSTD, ZSTD_PLANES, UNCHANGED, DIFFERENCE = range(5)
+CODECS = {
+    STORED: "stored",
+    ZSTD: "zstd",
+    ZSTD_PLANES: "zstd-planes",
+    UNCHANGED: "unchanged",
+    DIFFERENCE: "difference",
+}
 
 
 class Error(Exception):
@@ -133,6 +142,156 @@ def read_frame(data, size, code="tile-content"):
         raise Error(code, str(error)) from None
     check(len(content) == size, code, "a frame has less content than it says")
     return content
+
+
+# ---- formats/packed_delta.md ---------------------------------------------------------------------
+
+FLOATS = {"f32": (32, 8, 5), "f16": (16, 5, 4), "bf16": (16, 8, 4)}  # bits of a number, its exponent, a length
+
+
+class RangeDecoder:
+    """Adaptive binary decisions."""
+
+    def __init__(self, data):
+        self.data, self.place, self.range, self.code = data, 5, 0xFFFFFFFF, int.from_bytes(data[1:5], "big")
+        check(len(data) >= 5 and data[0] == 0, "other-base", "the coded stream does not begin with 0")
+        self.probabilities = {}
+
+    def bit(self, context):
+        probability = self.probabilities.get(context, 1 << 14)
+        bound = (self.range >> 15) * probability
+        bit = int(self.code >= bound)
+        if bit:
+            self.code, self.range = self.code - bound, self.range - bound
+            probability -= probability >> 5
+        else:
+            self.range = bound
+            probability += ((1 << 15) - probability) >> 5
+        self.probabilities[context] = probability
+        while self.range < 1 << 24:
+            check(self.place < len(self.data), "other-base", "the coded stream ends early")
+            self.range = self.range << 8
+            self.code = (self.code << 8 | self.data[self.place]) & 0xFFFFFFFF
+            self.place += 1
+        return bit
+
+    def tree(self, context, bits):
+        node = 1
+        for _ in range(bits):
+            node = 2 * node + self.bit((*context, node))
+        return node - (1 << bits)
+
+
+class RawBits:
+    """Bits, the lowest of each byte first."""
+
+    def __init__(self, data):
+        self.value, self.left = int.from_bytes(data, "little"), 8 * len(data)
+
+    def read(self, count):
+        check(count <= self.left, "other-base", "the raw bits end early")
+        result = self.value & ((1 << count) - 1)
+        self.value, self.left = self.value >> count, self.left - count
+        return result
+
+
+def order_of(pattern, sign):
+    return pattern ^ (2 * sign - 1) if pattern & sign else pattern | sign
+
+
+def decode_differences(type_name, base, columns, coded, raw):
+    """The target's patterns from those of the base, row after row, and the two streams."""
+    width, exponent_bits, length_bits = FLOATS[type_name]
+    sign = 1 << (width - 1)
+    decoder, rest = RangeDecoder(coded), RawBits(raw)
+    result, row_has_changed = [], False
+    for number, pattern in enumerate(base):
+        row_has_changed = row_has_changed and number % columns != 0
+        exponent = (pattern >> (width - 1 - exponent_bits)) & ((1 << exponent_bits) - 1)
+        if not decoder.bit(("changed", row_has_changed, exponent)):
+            result.append(pattern)
+            continue
+        row_has_changed = True
+        length = decoder.tree(("length", exponent), length_bits) + 1
+        shrinks = decoder.bit(("shrinks", exponent))
+        is_down = shrinks ^ (pattern >> (width - 1))
+        modelled = min(length - 1, 2)
+        magnitude = 1 << modelled | decoder.tree(("leading", length), modelled)
+        left = length - 1 - modelled
+        magnitude = magnitude << left | rest.read(left)
+        order = (order_of(pattern, sign) + (-magnitude if is_down else magnitude)) & (2 * sign - 1)
+        result.append(order & ~sign if order & sign else order ^ (2 * sign - 1))
+    check(decoder.place == len(coded), "other-base", "the coded stream has bytes left")
+    check(rest.left < 8 and rest.value == 0, "other-base", "raw bits are left")
+    return result
+
+
+def convert_pattern(pattern, source, target):
+    """A number in another type, rounded to nearest even (section "The base")."""
+    if source == "f16":
+        fraction, exponent = pattern & 0x3FF, pattern >> 10 & 31
+        if exponent == 31:
+            wide = 0x7F800000 | fraction << 13
+        elif exponent:
+            wide = (exponent + 112) << 23 | fraction << 13
+        else:
+            wide = int(numpy.float32(fraction * 2.0**-24).view("<u4"))
+        wide |= (pattern & 0x8000) << 16
+    else:
+        wide = pattern << 16 if source == "bf16" else pattern
+    if target == "f32":
+        return wide
+    sign, magnitude = wide >> 16 & 0x8000, wide & 0x7FFFFFFF
+    if magnitude > 0x7F800000:
+        return sign | (magnitude >> 16 | 0x40 if target == "bf16" else 0x7E00 | magnitude >> 13 & 0x3FF)
+    if target == "bf16":
+        return sign | (magnitude + 0x7FFF + (magnitude >> 16 & 1)) >> 16
+    with numpy.errstate(over="ignore"):
+        return sign | int(numpy.uint32(magnitude).view("<f4").astype("<f2").view("<u2"))
+
+
+class Base:
+    """The base of a packed delta: a safetensors file, or a container with plain tensors."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            data = file.read()
+        self.tensors = {}
+        if data[:8] == START_MAGIC:
+            container = Container(path)
+            for tensor in container.tensors:
+                self.tensors[tensor.name] = tensor.type, tensor.shape, container.decoded(tensor)
+            return
+        (size,) = struct.unpack_from("<Q", data)
+        for name, entry in json.loads(data[8 : 8 + size]).items():
+            if name != "__metadata__":
+                start, end = (8 + size + offset for offset in entry["data_offsets"])
+                self.tensors[name] = entry["dtype"].lower(), tuple(entry["shape"]), data[start:end]
+
+    def rows(self, entry, name, tensor, first_row, count):
+        """Rows of the base in the type of a tensor of the delta, with zeros for rows that the base lacks."""
+        name = entry.get("name", name)
+        check(name in self.tensors, "other-base", "the base lacks the tensor", name)
+        type_name, shape, data = self.tensors[name]
+        check(
+            type_name == entry["type"]
+            and list(shape) == entry["shape"]
+            and tuple(shape[1:]) == tuple(tensor.shape[1:]),
+            "other-base",
+            "the base's tensor has another type or shape",
+            name,
+        )
+        size = {entry[0]: entry[1] for entry in PLAIN.values()}[type_name]
+        row_size = size * tensor.columns
+        part = data[first_row * row_size : (first_row + count) * row_size]
+        if type_name != tensor.type:
+            patterns = numpy.frombuffer(part, f"<u{size}").tolist()
+            converted = [convert_pattern(pattern, type_name, tensor.type) for pattern in patterns]
+            part = numpy.array(converted, f"<u{tensor.element_size}").tobytes()
+        return part + bytes(count * tensor.columns * tensor.element_size - len(part))
+
+
+# ---- formats/pvq.md, continued -------------------------------------------------------------------
 
 
 class Tensor:
@@ -223,14 +382,21 @@ class Tensor:
 class Tile:
     """A tile record (section 6.3), checked against its tensor."""
 
-    def __init__(self, record, tensor, number):
+    def __init__(self, record, tensor, number, needs_base):
         self.offset, self.stored_size, self.codec, self.scale, reserved, self.checksum = struct.unpack(
             "<QIIfIQ", record
         )
         self.number, self.decoded_size = number, tensor.tile_size(number)
         check(self.codec in CODECS, "tiles", "unknown codec", tensor.name)
         check(reserved == 0, "padding", "reserved bytes of a tile", tensor.name)
-        if self.codec == STORED:
+        is_relative = self.codec in (UNCHANGED, DIFFERENCE)
+        check(needs_base or not is_relative, "tiles", "a base without its feature flag", tensor.name)
+        if self.codec == UNCHANGED:
+            check(self.stored_size == 8 and tensor.encoding in PLAIN, "tiles", "impossible unchanged tile", tensor.name)
+        elif self.codec == DIFFERENCE:
+            check(tensor.type in FLOATS, "tiles", "differences of a type without them", tensor.name)
+            check(12 < self.stored_size < self.decoded_size, "tiles", "impossible size of differences", tensor.name)
+        elif self.codec == STORED:
             check(self.stored_size == self.decoded_size, "tiles", "a stored tile has another size", tensor.name)
         else:
             check(
@@ -254,12 +420,14 @@ class Tile:
 class Container:
     """An open file. Opening checks it as section 9, steps 1 and 2, says."""
 
-    def __init__(self, path):
+    def __init__(self, path, base=None):
+        self.base = base
         with open(path, "rb") as file:
             empty = os.fstat(file.fileno()).st_size == 0
             self.data = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self.size = len(self.data)
         features = self.read_header()
+        self.needs_base = bool(features[1] & BASE)
         self.read_footer(features)
         self.read_index()
 
@@ -366,12 +534,13 @@ class Container:
         if tensor.tile_count == 0:
             check(tensor.offset == 0 and tensor.stored_size == 0, "layout", "a place without elements", tensor.name)
             return end
-        end = align(end, 4096)
-        check(tensor.offset == end, "layout", "the tensor begins elsewhere", tensor.name)
+        if not self.needs_base:
+            end = align(end, 4096)
         for number in range(tensor.tile_count):
-            tile = Tile(records[32 * number : 32 * number + 32], tensor, number)
+            tile = Tile(records[32 * number : 32 * number + 32], tensor, number, self.needs_base)
             if tile.codec == STORED:
                 end = align(end, 64)
+            check(number > 0 or tensor.offset == end, "layout", "the tensor begins elsewhere", tensor.name)
             check(tile.offset == end, "layout", f"tile {number} is at the wrong offset", tensor.name)
             end += tile.stored_size
             check(end <= self.metadata_offset, "layout", f"tile {number} ends too late", tensor.name)
@@ -407,6 +576,8 @@ class Container:
         stored = self.data[tile.offset : tile.offset + tile.stored_size]
         check(xxh3(stored) == tile.checksum, "tile-checksum", f"tile {tile.number} is damaged", tensor.name)
         try:
+            if tile.codec in (UNCHANGED, DIFFERENCE):
+                return self.decode_relative_tile(tensor, tile, stored)
             if tile.codec == STORED:
                 return stored
             if tile.codec == ZSTD:
@@ -426,7 +597,29 @@ class Container:
                 place += size
             return elements.tobytes()
         except Error as error:
+            if error.code == "container.other-base":
+                raise
             raise Error("tile-content", f"tile {tile.number}: {error}", tensor.name) from None
+
+    def decode_relative_tile(self, tensor, tile, stored):
+        """The decoded bytes of a tile that is stored relative to the base."""
+        check(self.base, "other-base", "the base is needed: give it with --base", tensor.name)
+        # An alias has the tiles of its target.
+        name = tensor.name if tensor.alias_of == NOT_AN_ALIAS else self.tensors[tensor.alias_of].name
+        entry = self.metadata().get("delta.base", {}).get("tensors", {}).get(name)
+        check(isinstance(entry, dict), "other-base", "the base of this tensor is not described", tensor.name)
+        base = self.base.rows(entry, name, tensor, tile.number * tensor.rows_per_tile, tensor.tile_rows(tile.number))
+        content = base
+        if tile.codec == DIFFERENCE:
+            (coded_size,) = struct.unpack_from("<I", stored, 8)
+            check(12 + coded_size <= len(stored), "tile-content", "impossible sizes of streams", tensor.name)
+            patterns = numpy.frombuffer(base, f"<u{tensor.element_size}").tolist()
+            values = decode_differences(
+                tensor.type, patterns, tensor.columns, stored[12 : 12 + coded_size], stored[12 + coded_size :]
+            )
+            content = numpy.array(values, f"<u{tensor.element_size}").tobytes()
+        check(xxh3(content) == struct.unpack_from("<Q", stored)[0], "other-base", "the base differs", tensor.name)
+        return content
 
     def decoded(self, tensor):
         """The decoded bytes of all tiles."""
@@ -471,6 +664,16 @@ class Container:
             for tile in self.tiles_of(tensor):
                 check(not any(self.data[end : tile.offset]), "padding", "padding is not zero", tensor.name)
                 end = tile.offset + tile.stored_size
+            relative = [tile for tile in self.tiles_of(tensor) if tile.codec in (UNCHANGED, DIFFERENCE)]
+            if relative and not self.base:
+                # Without the base, only the stored bytes can be checked.
+                for tile in self.tiles_of(tensor):
+                    if tile not in relative:
+                        self.decode_tile(tensor, tile)
+                        continue
+                    stored = self.data[tile.offset : tile.offset + tile.stored_size]
+                    check(xxh3(stored) == tile.checksum, "tile-checksum", f"tile {tile.number}", tensor.name)
+                continue
             check(self.content_digest(tensor) == tensor.digest, "content-digest", "other content", tensor.name)
         check(not any(self.data[end : self.metadata_offset]), "padding", "padding is not zero")
         self.metadata()
@@ -549,14 +752,17 @@ def main():
     for verb in ("list", "verify", "metadata", "dump"):
         verbs.add_parser(verb).add_argument("files", nargs="+" if verb == "verify" else 1, metavar="FILE")
     verbs.choices["list"].add_argument("--json", action="store_true")
+    for verb in ("verify", "dump"):
+        verbs.choices[verb].add_argument("--base")
     verbs.choices["dump"].add_argument("--output", required=True)
     verbs.choices["dump"].add_argument("--tensor", action="append")
     verbs.choices["dump"].add_argument("--decoded", action="store_true")
     arguments = parser.parse_args()
     status = 0
+    base = Base(arguments.base) if getattr(arguments, "base", None) else None
     for path in arguments.files:
         try:
-            container = Container(path)
+            container = Container(path, base)
             if arguments.verb == "list":
                 list_tensors(container, arguments)
             elif arguments.verb == "verify":

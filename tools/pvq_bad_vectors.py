@@ -5,7 +5,22 @@ Most are good files with a few changed bytes and repaired checksums, so that a r
 
 import struct
 
-from make_pvq_vectors import PLANES, STORED, ZSTD, Tensor, bell, frame, noise, weight, write, xxh3
+from make_pvq_vectors import (
+    BASE,
+    DIFFERENCE,
+    PLANES,
+    STORED,
+    UNCHANGED,
+    ZSTD,
+    Tensor,
+    bell,
+    frame,
+    noise,
+    packed_delta,
+    weight,
+    write,
+    xxh3,
+)
 
 
 class File:
@@ -116,7 +131,7 @@ def structure_files():
     yield "header-reserved", "padding", "a reserved byte that is not zero", tiny().put(40, "B", 1).mend().data
     for version in (0, 2):
         yield f"version-{version}", "version", f"version {version}", write([weight()], {}, version=version)
-    yield "feature", "features", "an unknown feature that must be understood", write([weight()], {}, required=1)
+    yield "feature", "features", "an unknown feature that must be understood", write([weight()], {}, required=2)
     yield "cut", "end", "the last 100 bytes are missing", data[:-100]
     yield "cut-in-tensor", "end", "the file ends within a tensor", data[:4100]
     yield "followed", "end", "a byte after the end", data + b"\n"
@@ -314,7 +329,7 @@ def tile_files():
     yield tile("tile-offset", "layout", "a tile elsewhere", 0, "Q", 4160)
     yield tile("tile-offset-huge", "layout", "a tile at 2^64 - 8", 0, "Q", (1 << 64) - 8)
     yield tile("tile-size", "tiles", "a stored tile that is too short", 8, "I", 20)
-    yield tile("tile-codec", "tiles", "an unknown codec", 12, "I", 3)
+    yield tile("tile-codec", "tiles", "an unknown codec", 12, "I", 5)
     yield tile("tile-scale", "tiles", "a plain tile with a scale", 16, "f", 2)
     yield tile("tile-reserved", "padding", "a reserved byte that is not zero", 20, "I", 1)
     yield tile("tile-scale-nan", "tiles", "a scale that is no number", 16, "f", float("nan"), base=quantized)
@@ -358,6 +373,72 @@ def tile_files():
         yield name, "tile-content", why, with_tile("f16", 512, stored, PLANES).data
 
 
+def relative_files():
+    """Packed deltas: tiles that are stored relative to a base."""
+    content = struct.pack("<64e", *bell(64))
+
+    def relative(codec, encoding="f16", required=BASE, base=content):
+        return File(write([Tensor("w", encoding, (64,), content, codecs=(codec,), base=base)], {}, required=required))
+
+    def tile(name, code, why, offset, format, *values, base):
+        return name, code, why, base.put(base.tile(0) + offset, format, *values).mend().data
+
+    yield "unchanged-without-base", "tiles", "an unchanged tile without the flag", relative(UNCHANGED, required=0).data
+    yield (
+        "difference-without-base",
+        "tiles",
+        "a tile of differences without the flag",
+        relative(DIFFERENCE, required=0, base=shifted_content(content)).data,
+    )
+    yield tile("unchanged-size", "tiles", "an unchanged tile of 9 bytes", 8, "I", 9, base=relative(UNCHANGED))
+    yield tile(
+        "unchanged-of-codes",
+        "tiles",
+        "an unchanged quantized tile",
+        8,
+        "II",
+        8,
+        UNCHANGED,
+        base=File(write([Tensor("w", "q8", (16, 32), bytes(544))], {}, required=BASE)),
+    )
+    integers = File(write([Tensor("w", "i16", (64,), content, codecs=(ZSTD,))], {}, required=BASE))
+    yield tile("difference-of-integers", "tiles", "differences of integers", 12, "I", DIFFERENCE, base=integers)
+    near = shifted_content(content)
+    yield tile(
+        "difference-short", "tiles", "differences without streams", 8, "I", 12, base=relative(DIFFERENCE, base=near)
+    )
+    yield tile(
+        "difference-large",
+        "tiles",
+        "differences that are no smaller than the tile",
+        8,
+        "I",
+        len(content),
+        base=relative(DIFFERENCE, base=near),
+    )
+    damaged = relative(DIFFERENCE, base=near)
+    (offset,) = struct.unpack_from("<Q", damaged.data, damaged.tile(0))
+    damaged.put(offset + 14, "B", damaged.data[offset + 14] ^ 1)
+    yield "difference-damaged", "tile-checksum", "a flipped bit", damaged.data
+    aligned = File(write([Tensor("w", "f16", (64,), content)], {}))
+    aligned.put(16, "Q", BASE).put(aligned.footer + 8, "Q", BASE)
+    yield "packed-delta-aligned", "layout", "a tensor of a packed delta on a page of its own", aligned.mend().data
+    tensors, _, metadata = packed_delta()
+    digest = File(write(tensors, metadata, required=BASE))
+    digest.put(digest.tensor(7) + 144, "B", digest.data[digest.tensor(7) + 144] ^ 1)
+    yield (
+        "packed-delta-digest",
+        "content-digest",
+        "another digest of a tensor that needs no base",
+        digest.mend().data,
+    )
+
+
+def shifted_content(content):
+    """f16 numbers that differ from others by their last bit."""
+    return bytes(byte ^ (place % 2 == 0) for place, byte in enumerate(content))
+
+
 def with_tile(encoding, size, stored, codec):
     """A container with one tile of `size` zero bytes, stored as `stored`, which may be wrong."""
     elements = size // (2 if encoding == "f16" else 1)
@@ -382,6 +463,6 @@ def move(file, data, distance):
 
 def bad_files():
     """(name, code, why, bytes) of every bad file."""
-    for group in (structure_files, metadata_files, tensor_files, tile_files):
+    for group in (structure_files, metadata_files, tensor_files, tile_files, relative_files):
         for name, code, why, data in group():
             yield name, code, why, bytes(data)

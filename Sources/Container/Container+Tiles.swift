@@ -71,6 +71,11 @@ extension Container {
     ) throws -> Result {
         if !verifiedTiles.contains(tensor.firstTile + tile.index) { try check(tile, of: tensor, stored: stored) }
         if tile.codec == .stored { return try body(stored) }
+        guard !tile.codec.needsBase else {
+            throw PVITError(
+                .packedDelta, "tile \(tile.index) is stored relative to a base", file: path, tensor: tensor.name,
+                bytes: tile.storedRange)
+        }
         do {
             return try scratch.withDecoded(
                 stored, codec: tile.codec, encoding: tensor.encoding, byteCount: tile.decodedByteCount
@@ -84,6 +89,16 @@ extension Container {
 
     /// Forgets which tiles are verified. The next use of each tile verifies its checksum again.
     package func forgetVerification() { verifiedTiles.removeAll() }
+
+    /// Calls `body` with the stored bytes of a tile. The checksum is verified before the first use.
+    func withStoredBytes<Result: ~Copyable>(
+        of tile: StoredTile, tensor: StoredTensor, _ body: (RawSpan) throws -> Result
+    ) throws -> Result {
+        try withFileBytes(of: tile, tensor: tensor) { stored in
+            if !verifiedTiles.contains(tensor.firstTile + tile.index) { try check(tile, of: tensor, stored: stored) }
+            return try body(stored)
+        }
+    }
 
     /// Throws unless the stored bytes of a tile match its checksum, even if it was verified before.
     func checkAgain(_ tile: StoredTile, of tensor: StoredTensor) throws {

@@ -18,6 +18,8 @@ package final class Container: Sendable {
     package var tensorCount: Int { index.tensorCount }
     /// The version of the file's format.
     package var version: Int { Int(footer.features.version) }
+    /// Whether this is a packed delta, whose parameters are read with `readTile` and a base.
+    package var needsBase: Bool { footer.features.needsBase }
     /// The digest of all parameters that the file states. `verify` checks it.
     package var modelDigest: ModelDigest { footer.modelDigest }
 
@@ -31,8 +33,10 @@ package final class Container: Sendable {
 
     /// Opens a container.
     ///
-    /// - Throws: `file.not-found`, `file.unreadable`, and the codes of `ContainerError.swift` for a bad file.
-    package init(opening path: FilePath) throws {
+    /// - Parameter allowsPackedDelta: Whether the file may be a packed delta, which no model can run from.
+    /// - Throws: `file.not-found`, `file.unreadable`, `container.packed-delta`, and the other codes of
+    ///   `ContainerError.swift` for a bad file.
+    package init(opening path: FilePath, allowsPackedDelta: Bool = false) throws {
         let file = try MappedFile(path: path)
         do {
             let size = file.byteCount
@@ -51,8 +55,14 @@ package final class Container: Sendable {
                         bytes: UInt64(indexRange.lowerBound)..<UInt64(indexRange.upperBound), remedy: .copyAgain)
                 }
                 let index = try ContainerIndex(span)
-                try index.validate(span, contentEnd: footer.metadataOffset)
+                try index.validate(
+                    span, contentEnd: footer.metadataOffset, needsBase: footer.features.needsBase)
                 return index
+            }
+            guard allowsPackedDelta || !footer.features.needsBase else {
+                throw PVITError(
+                    .packedDelta, "this is a packed delta, not a model: it stores a model as changes of its base",
+                    remedy: "merge it with its base: pvit merge BASE DELTA --output FOLDER")
             }
             self.footer = footer
             self.indexRange = indexRange

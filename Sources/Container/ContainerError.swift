@@ -50,6 +50,10 @@ extension PVITError.Code {
     package static let metadataChecksum = Self("container.metadata-checksum", .badData)
     /// The metadata is not one JSON object.
     package static let metadataContent = Self("container.metadata-content", .badData)
+    /// A packed delta was given where a model is needed.
+    package static let packedDelta = Self("container.packed-delta", .badData)
+    /// A tile that is stored relative to a base does not decode to its content: the base is another one.
+    package static let otherBase = Self("container.other-base", .badData)
     /// The methods of a container writer were called in the wrong order.
     package static let containerRequest = Self("container.request", .badData)
 }

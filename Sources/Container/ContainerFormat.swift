@@ -4,8 +4,10 @@ import Tensors
 enum ContainerFormat {
     /// The version that this module writes, and the newest one that it reads.
     static let version: UInt32 = 1
+    /// The feature of a packed delta: tiles are stored relative to a base.
+    static let baseFeature: UInt64 = 1
     /// The must-understand features that this module supports.
-    static let knownFeatures: UInt64 = 0
+    static let knownFeatures: UInt64 = baseFeature
 
     static let startMagic: [UInt8] = [0x89, 0x50, 0x56, 0x51, 0x0D, 0x0A, 0x1A, 0x0A]
     static let endMagic: [UInt8] = [0x50, 0x56, 0x51, 0x2D, 0x45, 0x4E, 0x44, 0x0A]
@@ -26,6 +28,9 @@ enum ContainerFormat {
     static let maximumAttachmentByteCount = 256 << 20
     static let maximumMetadataByteCount = 64 << 20
     static let maximumWindowByteCount: UInt64 = 8 << 20
+
+    /// The alignment of a tensor's first tile; nil if it begins where the previous one ends, like any other tile.
+    static func tensorAlignment(needsBase: Bool) -> UInt64? { needsBase ? nil : tensorAlignment }
 }
 
 extension UInt64 {
@@ -52,6 +57,13 @@ package enum TileCodec: UInt8, Sendable, Hashable {
     case zstd = 1
     /// The bytes of the elements, sorted by significance into planes. Each plane is raw or one zstd frame.
     case zstdPlanes = 2
+    /// The same bytes as the base's. Only a checksum of them is stored.
+    case unchanged = 3
+    /// The differences of floating-point numbers from those of the base.
+    case difference = 4
+
+    /// Whether the base is needed to decode the tile.
+    package var needsBase: Bool { self == .unchanged || self == .difference }
 }
 
 extension TensorEncoding {

@@ -8,7 +8,19 @@ struct ContainerFeatures: Equatable {
     /// Features that a reader may ignore.
     var ignorable: UInt64
 
-    static let current = ContainerFeatures(version: ContainerFormat.version, required: 0, ignorable: 0)
+    /// The lowest version and the features that a new file needs.
+    init(needsBase: Bool) {
+        self.init(version: 1, required: needsBase ? ContainerFormat.baseFeature : 0, ignorable: 0)
+    }
+
+    init(version: UInt32, required: UInt64, ignorable: UInt64) {
+        self.version = version
+        self.required = required
+        self.ignorable = ignorable
+    }
+
+    /// Whether the file is a packed delta.
+    var needsBase: Bool { required & ContainerFormat.baseFeature != 0 }
 
     /// Throws unless this module can read the file.
     func check() throws {

@@ -131,8 +131,10 @@ struct ContainerIndex: Sendable {
 
     /// Checks every record, the order of names, and that tiles follow one another from the header to the metadata.
     ///
-    /// - Parameter contentEnd: The offset of the metadata.
-    func validate(_ span: RawSpan, contentEnd: UInt64) throws {
+    /// - Parameters:
+    ///   - contentEnd: The offset of the metadata.
+    ///   - needsBase: Whether the file is a packed delta.
+    func validate(_ span: RawSpan, contentEnd: UInt64, needsBase: Bool) throws {
         var position = UInt64(ContainerFormat.headerByteCount)
         var tileCursor = 0
         var nameCursor = 0
@@ -150,7 +152,8 @@ struct ContainerIndex: Sendable {
                     guard tensor.firstTile == tileCursor else {
                         throw PVITError(.containerTiles, "the tensor's tiles do not follow those before it")
                     }
-                    position = try checkTiles(of: tensor, after: position, contentEnd: contentEnd, in: span)
+                    position = try checkTiles(
+                        of: tensor, after: position, contentEnd: contentEnd, needsBase: needsBase, in: span)
                     tileCursor += tensor.tileCount
                 }
             } catch let error as PVITError {
@@ -180,7 +183,7 @@ struct ContainerIndex: Sendable {
 
     /// Checks the offsets of a tensor's tiles. Returns the end of the last one.
     private func checkTiles(
-        of tensor: StoredTensor, after end: UInt64, contentEnd: UInt64, in span: RawSpan
+        of tensor: StoredTensor, after end: UInt64, contentEnd: UInt64, needsBase: Bool, in span: RawSpan
     ) throws -> UInt64 {
         guard tensor.tileCount > 0 else {
             guard tensor.storedRange == 0..<0 else {
@@ -188,16 +191,20 @@ struct ContainerIndex: Sendable {
             }
             return end
         }
-        let start = end.aligned(to: ContainerFormat.tensorAlignment)
-        guard tensor.storedRange.lowerBound == start else {
-            throw PVITError(
-                .containerLayout, "the tensor begins at byte \(tensor.storedRange.lowerBound) instead of \(start)")
+        var position = end
+        if let alignment = ContainerFormat.tensorAlignment(needsBase: needsBase) {
+            position = end.aligned(to: alignment)
         }
-        var position = start
         for index in 0..<tensor.tileCount {
             let tile = try tile(tensor.firstTile + index, in: span)
-            try tile.check(encoding: tensor.encoding, byteCount: tensor.layout.byteCount(ofTile: index))
+            try tile.check(
+                encoding: tensor.encoding, byteCount: tensor.layout.byteCount(ofTile: index), needsBase: needsBase)
             if tile.codec == .stored { position = position.aligned(to: ContainerFormat.storedAlignment) }
+            guard index > 0 || tensor.storedRange.lowerBound == position else {
+                throw PVITError(
+                    .containerLayout,
+                    "the tensor begins at byte \(tensor.storedRange.lowerBound) instead of \(position)")
+            }
             guard tile.offset == position else {
                 throw PVITError(
                     .containerLayout, "tile \(index) begins at byte \(tile.offset) instead of \(position)")

@@ -7,6 +7,7 @@ import Tensors
 /// The same calls with the same arguments write the same bytes.
 package struct ContainerWriter: ~Copyable {
     private var file: OutputFile
+    private let features: ContainerFeatures
     private var index = IndexBuilder()
     private var open: OpenTensor?
 
@@ -21,10 +22,12 @@ package struct ContainerWriter: ~Copyable {
 
     /// Starts a container at `path`.
     ///
+    /// - Parameter needsBase: Whether the file is a packed delta, whose tiles may be stored relative to a base.
     /// - Throws: `file.cannot-create`, `file.write-failed`.
-    package init(path: FilePath) throws {
+    package init(path: FilePath, needsBase: Bool = false) throws {
+        features = ContainerFeatures(needsBase: needsBase)
         var file = try OutputFile(path: path)
-        try file.append(ContainerHeader(features: .current).encoded())
+        try file.append(ContainerHeader(features: features).encoded())
         self.file = file
     }
 
@@ -75,13 +78,16 @@ package struct ContainerWriter: ~Copyable {
                 .containerTiles, "\(content.byteCount) bytes are not tile \(tensor.tileCount)", tensor: tensor.name)
         }
         let isFirst = tensor.tileCount == 0
-        if isFirst { try pad(to: ContainerFormat.tensorAlignment) }
+        if isFirst, let alignment = ContainerFormat.tensorAlignment(needsBase: features.needsBase) {
+            try pad(to: alignment)
+        }
         if tile.codec == .stored { try pad(to: ContainerFormat.storedAlignment) }
         let record = TileRecord(
             offset: file.byteCount, storedByteCount: UInt32(truncatingIfNeeded: tile.storedByteCount),
             codec: tile.codec, scale: tile.scale, checksum: tile.checksum)
         do {
-            try record.check(encoding: tensor.record.encoding, byteCount: content.byteCount)
+            try record.check(
+                encoding: tensor.record.encoding, byteCount: content.byteCount, needsBase: features.needsBase)
         } catch let error as PVITError {
             throw error.located(tensor: tensor.name)
         }
@@ -168,7 +174,7 @@ package struct ContainerWriter: ~Copyable {
         try file.append(indexBytes)
         try pad(to: ContainerFormat.storedAlignment)
         let footer = ContainerFooter(
-            features: .current, fileByteCount: file.byteCount + UInt64(ContainerFormat.footerByteCount),
+            features: features, fileByteCount: file.byteCount + UInt64(ContainerFormat.footerByteCount),
             metadataOffset: metadataOffset, metadataStoredByteCount: UInt32(stored.count),
             metadataByteCount: UInt32(text.count), metadataChecksum: xxh3(stored.span.bytes),
             indexOffset: indexOffset, indexByteCount: UInt64(indexBytes.count),

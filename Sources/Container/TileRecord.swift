@@ -45,8 +45,13 @@ struct TileRecord {
     }
 
     /// Throws unless codec, size and scale are valid for a tile with `byteCount` decoded bytes in `encoding`.
-    func check(encoding: TensorEncoding, byteCount: Int) throws {
+    ///
+    /// - Parameter needsBase: Whether the file is a packed delta.
+    func check(encoding: TensorEncoding, byteCount: Int, needsBase: Bool) throws {
         let size = Int(storedByteCount)
+        guard needsBase || !codec.needsBase else {
+            throw PVITError(.containerTiles, "a tile is stored relative to a base, but the file is not a packed delta")
+        }
         switch codec {
         case .stored:
             guard size == byteCount else {
@@ -60,6 +65,15 @@ struct TileRecord {
             }
             guard codec == .zstd || encoding.planeCount != nil else {
                 throw PVITError(.containerTiles, "a tile in \(encoding) cannot have byte planes")
+            }
+        case .unchanged:
+            guard size == UnchangedTile.byteCount, !encoding.isQuantized else {
+                throw PVITError(.containerTiles, "a tile of \(size) bytes in \(encoding) cannot be an unchanged one")
+            }
+        case .difference:
+            guard size > DifferenceTile.headerByteCount, size < byteCount, encoding.differenceType != nil else {
+                throw PVITError(
+                    .containerTiles, "a tile of \(size) bytes in \(encoding) cannot be stored as differences")
             }
         }
         let scaleIsPossible = encoding.isQuantized ? scale.isFinite && scale.sign == .plus : scale == 1

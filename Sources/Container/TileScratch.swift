@@ -40,6 +40,7 @@ package final class TileScratch: Sendable {
             }
             switch codec {
             case .stored: return try body(stored)
+            case .unchanged, .difference: throw PVITError(.internalDefect, "a tile was decoded without its base")
             case .zstd:
                 tile.grow(to: byteCount)
                 try tile.withMutableBytes(byteCount) { try decodeFrame(stored, into: &$0) }

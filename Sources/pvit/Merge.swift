@@ -25,7 +25,7 @@ struct Merge: ParsableCommand {
 
     func run() throws {
         try folder.output.requireApart(fromCheckpoints: base, delta)
-        let result = try DeltaMerge.merge(base: ModelSource.open(base), delta: ModelSource.open(delta))
+        let result = try DeltaMerge.merge(base: ModelSource.open(base), delta: ModelSource.openDelta(delta))
         folder.display.noteLeftOut(try Tower.all(inContainer: base))
         try folder.write(result, label: "merging")
     }

@@ -74,7 +74,7 @@ struct Quantize: ParsableCommand {
             tool: ("pvit", PVITCommand.version))
         var checkpoint = try ModelSource.open(source)
         if let delta {
-            let merged = try DeltaMerge.merge(base: checkpoint, delta: ModelSource.open(delta))
+            let merged = try DeltaMerge.merge(base: checkpoint, delta: ModelSource.openDelta(delta))
             for line in merged.summary { display.note(line) }
             checkpoint = merged.checkpoint
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Container
+import Conversion
 import Storage
 import SystemPackage
 
@@ -9,7 +10,7 @@ struct Verify: ParsableCommand {
         abstract: "Check every byte of a .pvq file.",
         discussion: """
             This checks the structure, the checksum of every tile, the padding, and the digests of every tensor and of \
-            the model.
+            the model. Of a packed delta, what the base is needed for is checked when the two are merged.
 
             Example:
               pvit verify pvit.pvq
@@ -22,13 +23,16 @@ struct Verify: ParsableCommand {
 
     func run() throws {
         Interruption.watch()
-        let container = try withContainer(at: file) { try Container(opening: file) }
+        let container = try withContainer(at: file) { try Container(opening: file, allowsPackedDelta: true) }
         let line = ProgressLine("verifying", quiet: display.quiet)
         defer { line.finish() }
         let digest = try container.verify { progress in
             line.update(done: progress.checkedByteCount, total: progress.byteCount)
         }
         line.finish()
-        try StandardOutput.write("\(file.readable): intact, \(container.tensorCount) tensors, model digest \(digest)\n")
+        if container.needsBase { _ = try PackedDelta(container) }
+        let kind = container.needsBase ? "intact packed delta" : "intact"
+        try StandardOutput.write(
+            "\(file.readable): \(kind), \(container.tensorCount) tensors, model digest \(digest)\n")
     }
 }

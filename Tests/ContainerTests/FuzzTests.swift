@@ -95,12 +95,17 @@ private func environment(_ name: String) -> Double? {
     /// Reads everything in a file and returns the outcome. Every error must be a `PVITError` about bad data.
     private static func exhaust(_ path: FilePath) throws -> String {
         do {
-            let container = try Container(opening: path)
+            let container = try Container(opening: path, allowsPackedDelta: true)
             let scratch = TileScratch()
             for tensor in try container.tensors() {
                 for tile in 0..<tensor.tileCount {
                     _ = try? container.withTile(tile, of: tensor, scratch: scratch) { content, tile in
                         #expect(content.byteCount == tile.decodedByteCount)
+                    }
+                    let size = try container.tile(tile, of: tensor).decodedByteCount
+                    if container.needsBase, size <= 1 << 20 {
+                        _ = try? container.content(
+                            ofTile: tile, of: tensor, base: [UInt8](repeating: 0, count: size))
                     }
                 }
                 if tensor.role == .attachment { _ = try? container.attachment(tensor.name.rawValue) }
@@ -118,7 +123,7 @@ private func environment(_ name: String) -> Double? {
         let folder = try TemporaryFolder()
         // If `PVIT_FUZZ_KEEP` names a folder, the file that trapped stays there, under a name that identifies it.
         let path = getenv("PVIT_FUZZ_KEEP").map { FilePath(String(cString: $0)) } ?? folder.path.appending("a.pvq")
-        let originals = try ["tiny", "types", "zstd", "quantized"].map {
+        let originals = try ["tiny", "types", "zstd", "quantized", "packed-delta"].map {
             try contents(of: vectors.appending($0 + ".pvq"))
         }
         let seed = environment("PVIT_FUZZ_SEED").map { UInt64($0) } ?? 1

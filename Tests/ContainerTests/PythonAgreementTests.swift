@@ -91,6 +91,29 @@ struct PythonAgreementTests {
         try Self.compare(vectors.appending(name + ".pvq"))
     }
 
+    @Test("the reference reader decodes this writer's packed delta with its base, and refuses another base")
+    func packedDelta() throws {
+        let reader = try #require(ReferenceReader())
+        let folder = try TemporaryFolder()
+        let (path, base, other) = (
+            folder.path.appending("a.pvq"), folder.path.appending("b.pvq"), folder.path.appending("c.pvq")
+        )
+        var file = PackedDeltaFile(seed: 3)
+        let contents = try file.write(to: path, base: base, otherBase: other)
+        let verified = try reader.run(["verify", path.string, "--base", base.string])
+        #expect(verified.status == 0, "\(verified.errors)")
+        let dumped = try reader.run([
+            "dump", path.string, "--decoded", "--base", base.string, "--output", folder.path.string,
+        ])
+        #expect(dumped.status == 0, "\(dumped.errors)")
+        for (name, content) in contents {
+            let isEqual = try ContainerTests.contents(of: folder.path.appending(name)) == content
+            #expect(isEqual, "\(name)")
+        }
+        let refused = try reader.run(["verify", path.string, "--base", other.string])
+        #expect(refused.status == 65 && refused.errors.contains("container.other-base"), "\(refused.errors)")
+    }
+
     @Test("both readers agree on files by this writer, in every encoding and codec")
     func writtenFiles() throws {
         let folder = try TemporaryFolder()

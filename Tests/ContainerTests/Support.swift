@@ -82,6 +82,17 @@ extension Container {
     }
 }
 
+extension Container {
+    /// The decoded bytes of a tile of a packed delta.
+    func content(ofTile number: Int, of tensor: StoredTensor, base: [UInt8]) throws -> [UInt8] {
+        var content = [UInt8](repeating: 0, count: tensor.layout.byteCount(ofTile: number))
+        var span = content.mutableSpan
+        var bytes = span.mutableBytes
+        try readTile(number, of: tensor, base: base.span.bytes, scratch: TileScratch(), into: &bytes)
+        return content
+    }
+}
+
 /// Runs `body` and returns the code of the `PVITError` that it throws, or nil. Rethrows other errors.
 func code(of body: () throws -> Void) throws -> PVITError.Code? {
     do {

@@ -6,7 +6,9 @@ import Testing
 
 /// The files in `formats/vectors`, which `tools/make_pvq_vectors.py` wrote from the specification.
 @Suite struct VectorTests {
-    static let good = ["tiny", "empty", "types", "zstd", "quantized", "ignorable-feature"]
+    static let good = ["tiny", "empty", "types", "zstd", "quantized", "ignorable-feature", "packed-delta-base"]
+    /// Packed deltas, which `PackedDeltaTests` read.
+    static let packed = ["packed-delta"]
 
     @Test("a good file verifies, and every tensor has the expected content", arguments: good)
     func goodFile(name: String) throws {
@@ -23,7 +25,8 @@ import Testing
 
     @Test("the list of good files is complete")
     func goodFilesAreListed() throws {
-        #expect(Set(try readJSON(vectors.appending("good.json")).members.map(\.key)) == Set(Self.good))
+        #expect(
+            Set(try readJSON(vectors.appending("good.json")).members.map(\.key)) == Set(Self.good + Self.packed))
     }
 
     @Test("a bad file gives the expected error")
@@ -32,7 +35,7 @@ import Testing
         #expect(listing.members.count > 100)
         for member in listing.members {
             let path = vectors.appending("bad").appending(member.key + ".pvq")
-            let code = try code { try Container(opening: path).verify() }
+            let code = try code { try Container(opening: path, allowsPackedDelta: true).verify() }
             #expect(code?.name == member.value["code"]?.string, "\(member.key)")
             #expect(code?.category == .badData, "\(member.key)")
         }

@@ -87,6 +87,7 @@ typedef enum {
     PVIT_ISA_NEON_DOT = 4,    // with dot products of bytes
 } pvit_isa;
 
+#include "FloatDifferences.h"
 #include "FloatProducts.h"
 
 // ---- Encoders

@@ -32,6 +32,8 @@ package enum DeltaMerge {
     /// configuration ties the output layer to the embeddings, so does the sum, unless it has both and they differ
     /// (`resolvingOutputLayer`).
     ///
+    /// A packed delta is not added: it gives the fine-tuned model that it was made from, bit for bit.
+    ///
     /// - Throws: A `merge.*` error for tensors that do not match or a delta that names another base; `model.is-delta`
     ///   and `delta.is-model` for swapped arguments; what `CheckpointDiagnosis.requireWeights` throws; and
     ///   `merge.no-model` when the sum does not look like a model.
@@ -39,6 +41,7 @@ package enum DeltaMerge {
         try CheckpointDiagnosis.requireWeights(base)
         try CheckpointDiagnosis.requireWeights(delta)
         try DeltaRecognition.requireModel(base, role: "base")
+        if let packed = (delta.weights as? UnmergedDelta)?.delta { return try Result(packed.merged(with: base)) }
         try DeltaRecognition.requireDelta(delta, of: base)
         try BaseFingerprint.check(base, of: delta)
         let result = try combine(base.resolvingOutputLayer(), delta, .add, role: "delta", fingerprint: nil)
@@ -122,5 +125,14 @@ package enum DeltaMerge {
             result[SideFiles.tokenizerJSON] = nil
         }
         return result
+    }
+}
+
+extension DeltaMerge.Result {
+    /// A checkpoint that was not changed in any way.
+    fileprivate init(_ checkpoint: Checkpoint) {
+        self.init(
+            checkpoint: checkpoint, passedThrough: [], ignored: [], extended: [], cast: ([], []), replacedByTying: nil,
+            outdatedVocabularySize: nil)
     }
 }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Storage
+import SystemPackage
 import Tensors
 
 /// The provenance and configuration in a container's metadata.
@@ -56,24 +57,15 @@ struct Provenance {
 
     private func sources(digests: [Digest]) -> [JSONValue] {
         let weights = zip(sourceFiles.flatMap(\.files), digests).map { file, digest in
-            source(
-                file.path.name.escapingControlCharacters, byteCount: file.byteCount, digest: digest.description,
-                role: file.role)
+            file.record(digest: digest)
         }
         let others = checkpoint.sideFiles.presentNames.compactMap { name in
             checkpoint.sideFiles[name].map { bytes in
-                source(name, byteCount: UInt64(bytes.count), digest: SHA256.digest(of: bytes).description, role: nil)
+                Checkpoint.SourceFile(path: FilePath(name), byteCount: UInt64(bytes.count))
+                    .record(digest: SHA256.digest(of: bytes))
             }
         }
         return weights + others
-    }
-
-    private func source(_ name: String, byteCount: UInt64, digest: String, role: String?) -> JSONValue {
-        var entry: JSONObject = [
-            "path": .string(name), "bytes": .integer(Int(clamping: byteCount)), "sha256": .string(digest),
-        ]
-        entry["role"] = role.map { .string($0) }
-        return .object(entry)
     }
 
     /// The options that affect the bytes of the file.
@@ -91,5 +83,17 @@ struct Provenance {
     private var importance: String {
         guard measuresImportance else { return "none" }
         return options.calibration == nil ? "random tokens" : "text"
+    }
+}
+
+extension Checkpoint.SourceFile {
+    /// The description of the file in `provenance.sources`.
+    func record(digest: Digest) -> JSONValue {
+        var entry: JSONObject = [
+            "path": .string(path.name.escapingControlCharacters), "bytes": .integer(Int(clamping: byteCount)),
+            "sha256": .string(digest.description),
+        ]
+        entry["role"] = role.map { .string($0) }
+        return .object(entry)
     }
 }

@@ -10,7 +10,8 @@ package enum ModelSource {
     ///
     /// Opens the language model of a container; `Tower.all(inContainer:)` opens the towers.
     ///
-    /// - Throws: The errors of `CheckpointSource.open`, `CheckpointDiagnosis.requireWeights` and `Container`.
+    /// - Throws: The errors of `CheckpointSource.open`, `CheckpointDiagnosis.requireWeights` and `Container`, of
+    ///   them `container.packed-delta`.
     package static func open(_ path: FilePath) throws -> Checkpoint {
         guard !isFolder(path), path.extension != "safetensors" else { return try checkpoint(path) }
         let container: Container
@@ -31,6 +32,22 @@ package enum ModelSource {
             path: path, format: "pvq container", weights: SelectedSource(source, names.map { ($0, $0) }),
             sideFiles: sideFiles(of: container),
             sourceFiles: [Checkpoint.SourceFile(path: path, byteCount: UInt64(container.byteCount))])
+    }
+
+    /// Opens a delta: a packed one, or what `open` opens.
+    ///
+    /// The tensors of a packed delta can only be read after `DeltaMerge.merge`.
+    ///
+    /// - Throws: As `open`; `container.metadata-content` for a malformed packed delta.
+    package static func openDelta(_ path: FilePath) throws -> Checkpoint {
+        do {
+            return try open(path)
+        } catch let error as PVITError where error.code == .packedDelta {
+            let delta = try PackedDelta(Container(opening: path, allowsPackedDelta: true))
+            return try Checkpoint(
+                path: path, format: "packed delta", weights: UnmergedDelta(delta: delta), sideFiles: delta.sideFiles(),
+                sourceFiles: [delta.sourceFile])
+        }
     }
 
     private static func checkpoint(_ path: FilePath) throws -> Checkpoint {

@@ -15,9 +15,9 @@ struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Describe a model file or folder: architecture, sizes, types, quantization errors, origin.",
         discussion: """
-            Reads .pvq containers, Hugging Face and Meta LLaMA folders, and safetensors, PyTorch and GGUF files. Tells \
+            Reads .pvq containers, packed deltas, Hugging Face and Meta LLaMA folders, and safetensors, PyTorch and GGUF files. Tells \
             whether the model can run, and if not, why: for example because tensors are missing, or because it is a \
-            delta that needs its base.
+            delta that needs its base. Of a packed delta, shows how far the fine-tune moved each layer.
 
             Examples:
               pvit inspect pvit.pvq
@@ -98,6 +98,10 @@ struct Inspect: ParsableCommand {
 
     private func open() throws -> (report: ModelReport, source: any TensorSource) {
         if !isFolder(path), let container = try openIfContainer() {
+            if container.needsBase {
+                let delta = try PackedDelta(container)
+                return (try ModelReport(of: delta), UnmergedDelta(delta: delta))
+            }
             return (try ModelReport(of: container), try ContainerSource(container))
         }
         let checkpoint = try CheckpointSource.open(path)
@@ -106,7 +110,7 @@ struct Inspect: ParsableCommand {
 
     private func openIfContainer() throws -> Container? {
         do {
-            return try Container(opening: path)
+            return try Container(opening: path, allowsPackedDelta: true)
         } catch let error as PVITError where error.code == .notAContainer {
             return nil
         }

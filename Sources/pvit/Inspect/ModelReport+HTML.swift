@@ -23,8 +23,7 @@ extension ModelReport {
             </dl>
             <h2>Size by component</h2>
             \(componentsTable)
-            <h2>Relative error by layer</h2>
-            \(errorChart)
+            \(layersSection)
             <h2>Tensors</h2>
             \(tensorsTable)
             <h2>Files</h2>
@@ -62,6 +61,15 @@ extension ModelReport {
                 ("stored", true),
                 ("relative RMSE", true), ("", false),
             ], rows)
+    }
+
+    private var layersSection: String {
+        guard !changes.isEmpty else { return "<h2>Relative error by layer</h2>\n\(errorChart)" }
+        let rows = changeRows.map { cells in
+            "<tr><td>\(escaped(cells[0]))</td>\(cells.dropFirst().map(number).joined())</tr>"
+        }
+        let columns = Self.changeTitles.enumerated().map { (title: $1, isNumber: $0 > 0) }
+        return "<h2>Change by layer, relative to the base</h2>\n\(table(columns, rows))"
     }
 
     private var errorChart: String {
@@ -120,13 +128,6 @@ extension ModelReport {
     private func bar(_ share: Double) -> String {
         "<td class=bar><div style=\"width:\((share * 100).formatted(decimals: 1))%\"></div></td>"
     }
-}
-
-/// The number after `layers.` in a tensor's name, or nil.
-private func layerNumber(_ name: TensorName) -> Int? {
-    let fields = name.rawValue.split(separator: ".")
-    guard let index = fields.firstIndex(of: "layers"), index + 1 < fields.count else { return nil }
-    return Int(fields[index + 1])
 }
 
 /// Escapes text for HTML.

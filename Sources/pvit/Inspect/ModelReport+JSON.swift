@@ -23,6 +23,7 @@ extension ModelReport {
             "cannot_run": cannotRun.map(JSONValue.string) ?? .null,
             "notes": .array(notes.map(JSONValue.string)),
         ]
+        if !changes.isEmpty { object["changes"] = changesJSON }
         if listsTensors { object["tensors"] = .array(tensors.map(Self.json)) }
         return .object(object)
     }

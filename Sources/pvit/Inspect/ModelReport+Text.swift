@@ -12,6 +12,7 @@ extension ModelReport {
             text += "  \(fact.name)\(String(repeating: " ", count: width - fact.name.count))  \(fact.value)\n"
         }
         text += "\n" + componentTable
+        if !changes.isEmpty { text += "\n" + changeTable }
         if listsTensors { text += "\n" + tensorTable }
         if !sources.isEmpty { text += "\n" + sourceTable }
         if let cannotRun { text += "\ncannot run: \(cannotRun)\n" }

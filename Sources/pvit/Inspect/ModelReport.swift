@@ -1,3 +1,4 @@
+import Conversion
 import Tensors
 
 /// A description of a model file or folder, to be shown as text, JSON or HTML.
@@ -81,6 +82,8 @@ struct ModelReport {
     var cannotRun: String?
     /// Notes, such as that this looks like a delta.
     var notes: [String]
+    /// Of a packed delta: how far each tensor was moved from the base.
+    var changes: [TensorName: ModelChange] = [:]
 
     /// The totals of the components that the model has.
     var components: [(component: ModelComponent, total: Total)] {
