@@ -4,8 +4,8 @@
     import Musl
 #endif
 
-/// The comparisons of two models' predictions, window by window: five numbers for each scored token. `DivergenceResult`
-/// sums them up.
+/// The comparisons of two models' predictions, window by window: a few numbers for each scored token, which
+/// `DivergenceResult` sums up.
 package struct ComparedWindows: Sendable {
     /// The scored tokens of each window.
     private(set) var windows: [[Comparison]]
@@ -33,10 +33,13 @@ package struct DivergenceResult: Sendable, Hashable {
     package let perplexityRatio: Estimate
     /// The mean over tokens of KL(reference ‖ model), in nats.
     package let meanKL: Estimate
-    /// The percentiles of the same, interpolated linearly.
+    /// The median of the same. It and the percentiles are interpolated linearly.
     package let medianKL: Double
+    /// The 95th percentile.
     package let p95KL: Double
+    /// The 99th percentile.
     package let p99KL: Double
+    /// The 99.9th percentile.
     package let p999KL: Double
     /// The largest one.
     package let maximumKL: Double

@@ -40,12 +40,12 @@ extension Llama {
 
     /// Compares this model's predictions with those of `reference` over `windows`. Both must have the same vocabulary.
     ///
-    /// The two models take turns with some windows at a time, and logits are dropped once they are compared: memory grows
-    /// by five numbers for each scored token.
+    /// The two models take turns with some windows at a time, and logits are dropped once they are compared: memory
+    /// grows by a few numbers for each scored token.
     ///
     /// - Parameter progress: As for `perplexity`.
-    /// - Throws: `evaluation.text` when the vocabularies differ in size; `model.not-finite` when a logit of either model
-    ///   is infinite or not a number.
+    /// - Throws: `evaluation.text` when the vocabularies differ in size; `model.not-finite` when a logit of either
+    ///   model is infinite or not a number.
     package func comparison(
         with reference: Llama, over windows: EvaluationWindows, storage: KVCache.Storage = .f16,
         progress: (Int) throws -> Void = { _ in }

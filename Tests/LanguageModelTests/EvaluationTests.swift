@@ -204,7 +204,8 @@ struct EvaluationTests {
         }
     }
 
-    @Test("a logit that is not finite is an error that tells whose it is", arguments: [Float.nan, .infinity, -.infinity])
+    @Test(
+        "a logit that is not finite is an error that tells whose it is", arguments: [Float.nan, .infinity, -.infinity])
     func notFinite(_ number: Float) throws {
         let (finite, broken): ([Float], [Float]) = ([1, 2, 3], [1, number, 3])
         let ours = #expect(throws: PVITError.self) { try compare(finite, broken, target: 0) }

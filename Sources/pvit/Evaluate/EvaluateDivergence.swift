@@ -32,10 +32,6 @@ struct EvaluateDivergence: ParsableCommand {
 
     @OptionGroup var options: WindowOptions
 
-    func validate() throws {
-        if text.isEmpty { throw ValidationError("give a --text to evaluate on") }
-    }
-
     func run() throws {
         let texts = try text.map { (name: $0.readable, bytes: try readText($0)) }
         // Each model gets half of the memory.
