@@ -278,7 +278,8 @@ def main():
         finally:
             judge.forget_logits()
         print(f"\n{NOTES}", flush=True)
-    table(judge)
+    if arguments.types or arguments.pvit:
+        table(judge)
 
 
 main()
