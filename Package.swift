@@ -179,7 +179,8 @@ let package = Package(
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "Compute", "Container", "Conversion",
                 "LanguageModel", "Platform", "Storage", "Tensors", "TestSupport", "Tokenization", systemPackage,
-            ]),
+            ],
+            exclude: ["Fixtures/README.md", "Fixtures/divergence.py"], resources: [.copy("Fixtures/divergence.json")]),
         .testTarget(
             name: "VisionTests",
             dependencies: [

@@ -17,6 +17,7 @@ extension Llama {
     /// - Parameters:
     ///   - storage: The type of the key/value cache.
     ///   - progress: Called after each window with the number of windows done; what it throws ends the evaluation.
+    /// - Throws: `model.not-finite` when a logit is infinite or not a number.
     package func perplexity(
         over windows: EvaluationWindows, storage: KVCache.Storage = .f16, progress: (Int) throws -> Void = { _ in }
     ) throws -> PerplexityResult {
@@ -32,25 +33,23 @@ extension Llama {
                 try windows.report(rows, of: group, progress)
             }
         }
-        let (mean, deviation) = Self.meanAndDeviation(losses)
-        let perplexity = exp(mean)
+        let perplexity = Estimate(meanOf: losses).mapped(by: { exp($0) }, slope: { exp($0) })
         return PerplexityResult(
-            perplexity: perplexity,
-            standardError: losses.count > 1
-                ? perplexity * deviation / Double(losses.count - 1).squareRoot() : nil,
-            tokenCount: losses.count)
+            perplexity: perplexity.value, standardError: perplexity.standardError, tokenCount: losses.count)
     }
 
-    /// How far this model is from `reference` over `windows`. Both must have the same vocabulary.
+    /// Compares this model's predictions with those of `reference` over `windows`. Both must have the same vocabulary.
     ///
-    /// The two models take turns with some windows at a time, so the memory in use does not depend on the text.
+    /// The two models take turns with some windows at a time, and logits are dropped once they are compared: memory
+    /// grows by a few numbers for each scored token.
     ///
     /// - Parameter progress: As for `perplexity`.
-    /// - Throws: `evaluation.text` when the vocabularies differ in size.
-    package func divergence(
-        from reference: Llama, over windows: EvaluationWindows, storage: KVCache.Storage = .f16,
+    /// - Throws: `evaluation.text` when the vocabularies differ in size; `model.not-finite` when a logit of either
+    ///   model is infinite or not a number.
+    package func comparison(
+        with reference: Llama, over windows: EvaluationWindows, storage: KVCache.Storage = .f16,
         progress: (Int) throws -> Void = { _ in }
-    ) throws -> DivergenceResult {
+    ) throws -> ComparedWindows {
         let vocabulary = configuration.vocabularySize
         guard vocabulary == reference.configuration.vocabularySize else {
             throw PVITError(
@@ -58,7 +57,7 @@ extension Llama {
                 "the vocabularies have \(vocabulary) and \(reference.configuration.vocabularySize) tokens: the models "
                     + "cannot be compared")
         }
-        var comparisons: [Comparison] = []
+        var compared = [[Comparison]](repeating: [], count: windows.windows.count)
         let positions = min(positionsTogether(storage), reference.positionsTogether(storage))
         for group in windows.groups(ofPositions: positions) {
             // The reference's hidden states wait for the model's: they are small, and logits are not.
@@ -74,23 +73,20 @@ extension Llama {
             ) { rows, logits in
                 let expected = try reference.logits(of: states, rows: next..<next + rows.count)
                 next += rows.count
-                comparisons += try engine.mapRows(rows.count) { index in
+                let comparisons = try engine.mapRows(rows.count) { index in
                     let row = rows[rows.startIndex + index]
                     let target = Int(windows.windows[group.lowerBound + row.entry][row.position + 1].rawValue)
                     return try expected.withRow(index) { expected in
                         try logits.withRow(index) { try Comparison(expected, $0, target: target) }
                     }
                 }
+                for (row, comparison) in zip(rows, comparisons) {
+                    compared[group.lowerBound + row.entry].append(comparison)
+                }
                 try windows.report(rows, of: group, progress)
             }
         }
-        let count = Double(comparisons.count)
-        return DivergenceResult(
-            perplexity: exp(comparisons.reduce(0) { $0 + $1.loss } / count),
-            referencePerplexity: exp(comparisons.reduce(0) { $0 + $1.referenceLoss } / count),
-            meanKL: comparisons.reduce(0) { $0 + $1.divergence } / count,
-            p99KL: Self.quantile(0.99, of: comparisons.map(\.divergence)),
-            top1Agreement: Double(comparisons.count { $0.sameTop }) / count, tokenCount: comparisons.count)
+        return ComparedWindows(compared)
     }
 
     /// How many positions are read together: of several windows while their caches are small, of one otherwise.
@@ -111,23 +107,6 @@ extension Llama {
                 LlamaSequence(cache), .tokens(Array(window[..<windows.scored.upperBound])),
                 logits: .from(windows.scored.lowerBound))
         }
-    }
-
-    static func meanAndDeviation(_ values: [Double]) -> (mean: Double, deviation: Double) {
-        guard !values.isEmpty else { return (.nan, .nan) }
-        let mean = values.reduce(0, +) / Double(values.count)
-        let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
-        return (mean, variance.squareRoot())
-    }
-
-    /// The value below which a share of the values lies, interpolated linearly between neighbours.
-    static func quantile(_ share: Double, of values: [Double]) -> Double {
-        guard !values.isEmpty else { return .nan }
-        let sorted = values.sorted()
-        let place = share * Double(sorted.count - 1)
-        let below = Int(place)
-        let above = min(below + 1, sorted.count - 1)
-        return sorted[below] + (sorted[above] - sorted[below]) * (place - Double(below))
     }
 }
 

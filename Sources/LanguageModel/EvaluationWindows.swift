@@ -69,22 +69,6 @@ package struct PerplexityResult: Sendable, Hashable {
     package let tokenCount: Int
 }
 
-/// How far a model's predictions are from those of a reference model on the same text.
-package struct DivergenceResult: Sendable, Hashable {
-    /// The model's perplexity.
-    package let perplexity: Double
-    /// The reference's perplexity.
-    package let referencePerplexity: Double
-    /// The mean over tokens of KL(reference ‖ model), in nats.
-    package let meanKL: Double
-    /// The 99th percentile of the same, interpolated linearly.
-    package let p99KL: Double
-    /// The share of tokens whose most likely successor is the same, 0...1.
-    package let top1Agreement: Double
-    /// How many tokens were scored.
-    package let tokenCount: Int
-}
-
 extension PVITError.Code {
     /// A text cannot be evaluated: it is too short, or the models do not fit together.
     package static let evaluationText = Self("evaluation.text", .usage)

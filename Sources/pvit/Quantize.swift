@@ -23,6 +23,7 @@ struct Quantize: ParsableCommand {
               pvit quantize llama-7b --delta pvit-delta --vision-tower clip-vit-large-patch14 \
                 --region-encoder regionclip_pretrained-cc_rn50x4.pth --type q4 --output pvit.pvq
               pvit quantize smollm2 --calibration book.txt --output smollm2.pvq
+              pvit quantize smollm2 --importance imatrix.gguf --output smollm2.pvq
               pvit quantize smollm2 --type q4 --override 'model.embed_tokens.*=f16' --output smollm2.pvq
             """)
 
@@ -63,14 +64,27 @@ struct Quantize: ParsableCommand {
             valueName: "file"))
     var calibration: FilePath?
 
+    @Option(
+        help: ArgumentHelp(
+            "An importance matrix (imatrix) that llama.cpp measured on this model, in place of measuring it.",
+            valueName: "file"))
+    var importance: FilePath?
+
     @OptionGroup var threads: ThreadOptions
     @OptionGroup var display: OutputOptions
 
+    func validate() throws {
+        if calibration != nil, importance != nil {
+            throw ValidationError("give either --calibration or --importance: both tell how much each weight matters")
+        }
+    }
+
     func run() throws {
-        try output.requireApart(fromCheckpoints: source, delta, visionTower, regionEncoder, files: [calibration])
+        try output.requireApart(
+            fromCheckpoints: source, delta, visionTower, regionEncoder, files: [calibration, importance])
         let options = QuantizeOptions(
             type: type, overrides: try override.map(QuantizeOptions.Override.init(parsing:)), profile: profile,
-            calibration: try calibration.map(Calibration.init(path:)), threadCount: threads.count,
+            importance: try importanceSource(), threadCount: threads.count,
             tool: ("pvit", PVITCommand.version))
         var checkpoint = try ModelSource.open(source)
         if let delta {
@@ -93,6 +107,13 @@ struct Quantize: ParsableCommand {
         display.note(
             "wrote \(output.readable): \(ByteCount(report.byteCount)) in \(seconds.formatted(decimals: 1)) s, "
                 + "model digest \(report.digest)")
+    }
+
+    /// Where the importance of columns comes from.
+    private func importanceSource() throws -> ImportanceSource {
+        if let calibration { return .text(try Calibration(path: calibration)) }
+        if let importance { return .matrix(try ImportanceMatrix(path: importance)) }
+        return .randomTokens
     }
 
     /// The towers of the source, replaced by those given as options.

@@ -67,6 +67,48 @@ struct EvaluateTests {
         #expect(q8.bits_per_weight <= 8.5 && q4.bits_per_weight <= 4.5)
     }
 
+    @Test("several texts have a result each, and one for all their windows")
+    func severalTexts() throws {
+        struct Result: Decodable {
+            struct Text: Decodable {
+                let text: String
+                let mean_kl: Double
+                let tokens: Int
+            }
+            let mean_kl: Double
+            let mean_kl_standard_error: Double
+            let perplexity_ratio_standard_error: Double
+            let windows: Int
+            let texts: [Text]
+        }
+        let texts = ["LICENSE", "README.md"].map { CommandLineRunner.packageRoot.appending($0).string }
+        let arguments = [
+            "evaluate", "divergence", try Models.path("gqa-q4.pvq"), "--reference", try Models.path("gqa-f32.pvq"),
+            "--text", texts[0], "--text", texts[1], "--context", "32", "--windows", "2",
+        ]
+        let result: Result = try CommandLineRunner.decode(from: arguments + ["--json"])
+        #expect(result.texts.map(\.text) == texts && result.texts.map(\.tokens) == [30, 30] && result.windows == 4)
+        #expect(abs(result.mean_kl - (result.texts[0].mean_kl + result.texts[1].mean_kl) / 2) < 1e-12)
+        #expect(result.texts[0].mean_kl != result.texts[1].mean_kl)
+        #expect(result.mean_kl_standard_error > 0 && result.perplexity_ratio_standard_error > 0)
+        let printed = try CommandLineRunner.run(arguments).output
+        #expect(printed.contains("\n\(texts[1])\nmean KL divergence") && printed.contains("\nall texts\n"))
+        #expect(printed.contains("tokens                60 in 4 windows"))
+    }
+
+    @Test("a text that is shorter than a window is named")
+    func shortText() throws {
+        let folder = try TemporaryFolder()
+        let short = folder.path.appending("short.txt").string
+        try Data("Hello".utf8).write(to: URL(fileURLWithPath: short))
+        let model = try Models.path("gqa-q8.pvq")
+        let outcome = try CommandLineRunner.run([
+            "evaluate", "divergence", model, "--reference", model, "--text",
+            CommandLineRunner.packageRoot.appending("LICENSE").string, "--text", short, "--context", "32",
+        ])
+        #expect(outcome.isOneLineError(64) && outcome.errors.contains(short), "\(outcome.errors)")
+    }
+
     @Test("perplexity scores the second half of each window")
     func perplexity() throws {
         struct Perplexity: Decodable {

@@ -44,6 +44,7 @@ struct OutputTests {
             ["quantize", model.string, "-o", path("new.safetensors")],
             ["quantize", model.string, "-o", path("config.json")],
             ["quantize", model.string, "--calibration", path("text"), "-o", path("text")],
+            ["quantize", model.string, "--importance", path("text"), "-o", path("text")],
             ["quantize", model.string, "--delta", other, "-o", other + "/config.json"],
             ["quantize", other, "--vision-tower", model.string, "-o", path("config.json")],
             ["quantize", other, "--region-encoder", path("m.pvq"), "-o", hard],

@@ -32,7 +32,8 @@ struct CalibrationTests {
         let output = folder.path.appending("model.pvq")
         func convert(_ text: [UInt8]?, threads: Int) throws -> [UInt8] {
             let calibration = try text.map { try Calibration(path: folder.write("text.txt", $0)) }
-            let options = QuantizeOptions(type: .q4, calibration: calibration, threadCount: threads)
+            let options = QuantizeOptions(
+                type: .q4, importance: calibration.map { .text($0) } ?? .randomTokens, threadCount: threads)
             _ = try Quantize.write(checkpoint(), to: output, options: options)
             return try contents(of: output)
         }
@@ -53,7 +54,8 @@ struct CalibrationTests {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("model.pvq")
         func code(_ text: [UInt8], _ checkpoint: Checkpoint) throws -> PVITError.Code? {
-            let options = QuantizeOptions(calibration: try Calibration(path: folder.write("text.txt", text)))
+            let options = QuantizeOptions(
+                importance: .text(try Calibration(path: folder.write("text.txt", text))))
             let error = #expect(throws: PVITError.self) {
                 try Quantize.write(checkpoint, to: output, options: options)
             }

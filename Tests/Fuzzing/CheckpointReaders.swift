@@ -20,6 +20,14 @@ func readGGUF(_ bytes: [UInt8]) throws {
     }
 }
 
+/// An importance matrix of llama.cpp, in either form.
+func readImportanceMatrix(_ bytes: [UInt8]) throws {
+    try InputFile.with(bytes, named: "imatrix.gguf") {
+        let numbers = try ImportanceMatrix(path: $0).columns.values.joined()
+        precondition(numbers.allSatisfy { $0.isFinite && $0 >= 0 }, "an importance that no column can have")
+    }
+}
+
 /// Reads every row that a source says it has, of tensors up to 1 MiB: one whose elements repeat may be far larger than
 /// its file.
 private func readRows(of source: some TensorSource) throws {

@@ -3,7 +3,8 @@ import Storage
 
 /// One function for each reader, by its name on the command line and of its folder in `Corpus/`.
 private let readers: [(name: String, read: @Sendable ([UInt8]) throws -> Void)] = [
-    ("safetensors", readSafetensors), ("torch", readTorch), ("gguf", readGGUF), ("container", readContainer),
+    ("safetensors", readSafetensors), ("torch", readTorch), ("gguf", readGGUF),
+    ("imatrix", readImportanceMatrix), ("container", readContainer),
     ("json", readJSON), ("sentencepiece", readSentencePiece), ("tokenizer-json", readTokenizerJSON),
     ("chat-template", readChatTemplate), ("images", readImage), ("configurations", readConfigurations),
     ("json-schema", readJSONSchema),

@@ -78,16 +78,16 @@ struct EvaluationTests {
         let below = divergences[Int(place)]
         let quantile = below + (divergences[Int(place) + 1] - below) * (place - Double(Int(place)))
 
-        let result = try model.divergence(from: reference, over: windows)
+        let result = DivergenceResult(try model.comparison(with: reference, over: windows))
         #expect(result.tokenCount == divergences.count)
         let mean = divergences.reduce(0, +) / Double(divergences.count)
-        #expect(abs(result.meanKL / mean - 1) < 1e-3)
+        #expect(abs(result.meanKL.value / mean - 1) < 1e-3)
         #expect(abs(result.p99KL / quantile - 1) < 1e-3)
-        #expect(abs(result.top1Agreement - Double(agreeing) / Double(divergences.count)) < 0.02)
+        #expect(abs(result.top1Agreement.value - Double(agreeing) / Double(divergences.count)) < 0.02)
         let perplexities = [try model.perplexity(over: windows), try reference.perplexity(over: windows)]
         #expect(abs(result.perplexity / perplexities[0].perplexity - 1) < 1e-4)
         #expect(abs(result.referencePerplexity / perplexities[1].perplexity - 1) < 1e-4)
-        #expect(result.meanKL > 0.001)
+        #expect(result.meanKL.value > 0.001)
     }
 
     @Test("windows are read together while they are small, and each at least alone")
@@ -107,19 +107,20 @@ struct EvaluationTests {
         let losses = try single.map { log(try models[1].perplexity(over: $0).perplexity) }
         let mean = losses.reduce(0, +) / Double(losses.count)
         #expect(abs(log(try models[1].perplexity(over: windows).perplexity) - mean) < 1e-12)
-        let divergences = try single.map { try models[1].divergence(from: models[0], over: $0).meanKL }
-        let together = try models[1].divergence(from: models[0], over: windows).meanKL
-        #expect(abs(together - divergences.reduce(0, +) / Double(divergences.count)) < 1e-12)
+        let divergences = try single.map { try models[1].comparison(with: models[0], over: $0) }
+        let together = try models[1].comparison(with: models[0], over: windows)
+        #expect(together.windows == divergences.flatMap(\.windows))
     }
 
     @Test("a model does not diverge from itself")
     func itself() throws {
         let test = try TestModel.synthetic(matrices: .quantized(.q8))
         let windows = try EvaluationWindows(Self.text, context: 140, beginning: nil)
-        let result = try test.llama().divergence(from: test.llama(threads: 1), over: windows)
-        #expect(result.meanKL == 0)
-        #expect(result.p99KL == 0)
-        #expect(result.top1Agreement == 1)
+        let result = DivergenceResult(try test.llama().comparison(with: test.llama(threads: 1), over: windows))
+        #expect(result.meanKL.value == 0)
+        #expect(result.maximumKL == 0)
+        #expect(result.top1Agreement.value == 1)
+        #expect(result.rmsProbabilityChange.value == 0 && result.rmsProbabilityChange.standardError == 0)
         #expect(result.perplexity == result.referencePerplexity)
     }
 
@@ -127,8 +128,97 @@ struct EvaluationTests {
     func vocabularies() throws {
         let windows = try EvaluationWindows(Self.text, context: 48, beginning: nil)
         let error = #expect(throws: PVITError.self) {
-            try TestModel.synthetic().llama().divergence(from: TestModel.plain("mini-llama-gqa").llama(), over: windows)
+            try TestModel.synthetic().llama().comparison(with: TestModel.plain("mini-llama-gqa").llama(), over: windows)
         }
         #expect(error?.code == .evaluationText)
+    }
+
+    private func compare(_ expected: [Float], _ logits: [Float], target: Int) throws -> Comparison {
+        try Comparison(expected.span, logits.span, target: target)
+    }
+
+    /// Logits of two models, [windows, tokens, vocabulary], and what NumPy computes of them.
+    private struct Fixture: Decodable {
+        let reference: [[[Float]]]
+        let model: [[[Float]]]
+        let targets: [[Int]]
+        let expected: [String: Double]
+
+        static func load() throws -> Fixture {
+            let url = try #require(Bundle.module.url(forResource: "divergence", withExtension: "json"))
+            return try JSONDecoder().decode(Fixture.self, from: Data(contentsOf: url))
+        }
+
+        func windows() throws -> [[Comparison]] {
+            try targets.indices.map { window in
+                try targets[window].indices.map { token in
+                    let (expected, logits) = (reference[window][token], model[window][token])
+                    return try Comparison(expected.span, logits.span, target: targets[window][token])
+                }
+            }
+        }
+    }
+
+    @Test("statistics are those that NumPy computes")
+    func statistics() throws {
+        let fixture = try Fixture.load()
+        let result = DivergenceResult(ComparedWindows(try fixture.windows()))
+        let computed: [String: Double?] = [
+            "perplexity": result.perplexity, "reference_perplexity": result.referencePerplexity,
+            "perplexity_ratio": result.perplexityRatio.value,
+            "perplexity_ratio_standard_error": result.perplexityRatio.standardError,
+            "mean_kl": result.meanKL.value, "mean_kl_standard_error": result.meanKL.standardError,
+            "median_kl": result.medianKL, "p95_kl": result.p95KL, "p99_kl": result.p99KL, "p999_kl": result.p999KL,
+            "max_kl": result.maximumKL, "mean_probability_change": result.meanProbabilityChange.value,
+            "mean_probability_change_standard_error": result.meanProbabilityChange.standardError,
+            "rms_probability_change": result.rmsProbabilityChange.value,
+            "rms_probability_change_standard_error": result.rmsProbabilityChange.standardError,
+            "top1_agreement": result.top1Agreement.value,
+            "top1_agreement_standard_error": result.top1Agreement.standardError,
+        ]
+        #expect(Set(computed.keys) == Set(fixture.expected.keys))
+        for (name, expected) in fixture.expected {
+            let value = try #require(computed[name] ?? nil)
+            #expect(abs(value - expected) <= 1e-12 * max(1, abs(expected)), "\(name): \(value), not \(expected)")
+        }
+        #expect(result.tokenCount == 30 && result.windowCount == 5)
+    }
+
+    @Test("the statistics of several texts are those of all their windows")
+    func severalTexts() throws {
+        let windows = try Fixture.load().windows()
+        var all = ComparedWindows(Array(windows[..<2]))
+        all.append(ComparedWindows(Array(windows[2...])))
+        #expect(DivergenceResult(all) == DivergenceResult(ComparedWindows(windows)))
+    }
+
+    @Test("a single token has no standard error")
+    func singleToken() throws {
+        let result = DivergenceResult(ComparedWindows([[try Fixture.load().windows()[1][0]]]))
+        #expect(result.meanKL.value > 0 && result.medianKL == result.maximumKL)
+        for estimate in [
+            result.meanKL, result.perplexityRatio, result.meanProbabilityChange, result.rmsProbabilityChange,
+            result.top1Agreement,
+        ] {
+            #expect(estimate.value.isFinite && estimate.standardError == nil)
+        }
+    }
+
+    @Test(
+        "a logit that is not finite is an error that tells whose it is", arguments: [Float.nan, .infinity, -.infinity])
+    func notFinite(_ number: Float) throws {
+        let (finite, broken): ([Float], [Float]) = ([1, 2, 3], [1, number, 3])
+        let ours = #expect(throws: PVITError.self) { try compare(finite, broken, target: 0) }
+        #expect(ours?.code == .notFinite && ours?.description.contains("of the model") == true)
+        let theirs = #expect(throws: PVITError.self) { try compare(broken, finite, target: 0) }
+        #expect(theirs?.code == .notFinite && theirs?.description.contains("of the reference") == true)
+    }
+
+    @Test("the largest finite logits give finite divergences")
+    func largestLogits() throws {
+        let far: [Float] = [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, 0]
+        let comparison = try compare(far.reversed(), far, target: 1)
+        #expect(comparison.divergence.isFinite && comparison.divergence > 1e38 && !comparison.sameTop)
+        #expect(comparison.probabilityChange == 0)
     }
 }

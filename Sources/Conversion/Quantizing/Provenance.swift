@@ -10,13 +10,14 @@ struct Provenance {
     private let checkpoint: Checkpoint
     private let towers: [Tower]
     private let options: QuantizeOptions
-    private let measuresImportance: Bool
+    /// Where the importance of columns comes from; nil if no importance is used.
+    private let importance: ImportanceSource?
 
     init(of checkpoint: Checkpoint, towers: [Tower], options: QuantizeOptions, plan: QuantizePlan) {
         self.checkpoint = checkpoint
         self.towers = towers
         self.options = options
-        measuresImportance = plan.measuresImportance
+        importance = plan.usesImportance(from: options.importance) ? options.importance : nil
         let ofTowers = towers.map { tower in
             SourceVerifier.FileGroup(
                 files: tower.sourceFiles,
@@ -73,16 +74,14 @@ struct Provenance {
         var recipe: JSONObject = [
             "source": .string(checkpoint.format), "type": .string(options.type.description),
             "overrides": .array(options.overrides.map { .string($0.description) }),
-            "profile": .string(options.profile.rawValue), "importance": .string(importance),
+            "profile": .string(options.profile.rawValue), "importance": .string(importance?.name ?? "none"),
         ]
-        if measuresImportance { recipe["calibration"] = options.calibration?.record }
+        switch importance {
+        case .text(let calibration): recipe["calibration"] = calibration.record
+        case .matrix(let matrix): recipe["imatrix"] = matrix.record
+        case .randomTokens, nil: break
+        }
         return recipe
-    }
-
-    /// The source of the importance of columns.
-    private var importance: String {
-        guard measuresImportance else { return "none" }
-        return options.calibration == nil ? "random tokens" : "text"
     }
 }
 

@@ -24,9 +24,10 @@ package enum Quantize {
     /// few tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
     /// whatever the number of threads. The file appears complete or not at all.
     ///
-    /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for an unsuitable text, what `QuantizePlan`
-    ///   throws, `file.too-little-space`, `quantize.*` for weights that a type cannot hold, `torch.checksum` for
-    ///   damaged archives, `work.cancelled`, and the errors of reading and writing.
+    /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for an unsuitable text, `imatrix.other-model` for
+    ///   an importance matrix of another model, what `QuantizePlan` throws, `file.too-little-space`, `quantize.*` for
+    ///   weights that a type cannot hold, `torch.checksum` for damaged archives, `work.cancelled`, and the errors of
+    ///   reading and writing.
     package static func write(
         _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
         monitor: WorkMonitor = WorkMonitor()
@@ -35,13 +36,13 @@ package enum Quantize {
         try DeltaRecognition.requireModel(checkpoint, role: "source")
         let checkpoint = try checkpoint.resolvingOutputLayer()
         let plan = try QuantizePlan(for: checkpoint, towers: towers, options: options)
-        let tokens = plan.measuresImportance ? try options.calibration?.tokens(for: checkpoint) : nil
+        let source = JoinedSource([checkpoint.weights] + towers.map(\.weights))
+        let importance = try Self.importance(from: options.importance, plan, checkpoint, source)
         let provenance = Provenance(of: checkpoint, towers: towers, options: options, plan: plan)
         try DiskSpace.require(plan.byteCount + provenance.byteCount, for: output)
         let assembler = try ContainerAssembler(path: output, plan: plan)
-        let source = JoinedSource([checkpoint.weights] + towers.map(\.weights))
         let (_, digests) = try SourceVerifier.hashing(provenance.sourceFiles) { advance in
-            try convert(source, plan, tokens, into: assembler, threadCount: options.threadCount) { done in
+            try convert(source, plan, importance, into: assembler, threadCount: options.threadCount) { done in
                 try monitor.checkCancellation()
                 try advance(done)
                 monitor.report(done, plan.sourceByteCount)
@@ -54,7 +55,7 @@ package enum Quantize {
     }
 
     private static func convert(
-        _ source: any TensorSource, _ plan: QuantizePlan, _ tokens: CalibrationTokens?,
+        _ source: any TensorSource, _ plan: QuantizePlan, _ importance: ColumnImportance,
         into assembler: ContainerAssembler,
         threadCount: Int,
         afterTile: @escaping (_ doneByteCount: UInt64) throws -> Void
@@ -63,31 +64,41 @@ package enum Quantize {
             (0..<plan.entries[entry].layout.tileCount).map { (entry: entry, tile: $0) }
         }
         let pool = ThreadPool(threadCount: threadCount)
-        let measurement = try measurement(for: plan, tokens, source)
         let producers = (0..<pool.threadCount).map { _ in
-            Exclusive(TileProducer(source: source, measurement: measurement))
+            Exclusive(TileProducer(source: source, importance: importance))
         }
         try pool.mapInOrder(tiles.count) { number, worker in
             try producers[worker].value.tile(tiles[number].tile, of: plan.entries[tiles[number].entry])
         } consume: { tile in
             try afterTile(try assembler.append(tile))
         } onFailure: {
-            measurement?.abandon()
+            importance.abandon()
         }
     }
 
-    /// The measurement of importance; nil if no matrix is quantized or the model's sizes do not allow it.
-    private static func measurement(
-        for plan: QuantizePlan, _ tokens: CalibrationTokens?, _ source: any TensorSource
-    ) throws -> ImportanceMeasurement? {
-        guard plan.measuresImportance else { return nil }
+    /// The importance of columns.
+    ///
+    /// - Throws: `imatrix.other-model`, `quantize.calibration`, and what `ImportanceMeasurement` throws.
+    private static func importance(
+        from chosen: ImportanceSource, _ plan: QuantizePlan, _ checkpoint: Checkpoint, _ source: any TensorSource
+    ) throws -> ColumnImportance {
+        guard plan.usesImportance(from: chosen) else { return .uniform }
+        let tokens: CalibrationTokens?
+        switch chosen {
+        case .randomTokens: tokens = nil
+        case .text(let calibration): tokens = try calibration.tokens(for: checkpoint)
+        case .matrix(let matrix):
+            try matrix.check(plan.entries)
+            return .given(matrix)
+        }
         let tensors = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.tensor.name, $0.tensor) })
-        return try ImportanceMeasurement(plan.configuration, tokens: tokens) { name, rows in
+        let measurement = try ImportanceMeasurement(plan.configuration, tokens: tokens) { name, rows in
             guard let tensor = tensors[name] else {
                 throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: name)
             }
             return try FloatVectors.floats(of: source, tensor, rows: rows)
         }
+        return .measured(measurement)
     }
 }
 

@@ -44,8 +44,8 @@ package struct QuantizeOptions: Sendable {
     package var overrides: [Override]
     /// Which tensors are compressed.
     package var profile: Profile
-    /// A text that importance is measured with; nil for random tokens.
-    package var calibration: Calibration?
+    /// Where the importance of columns comes from.
+    package var importance: ImportanceSource
     /// The number of threads, which does not affect the bytes of the file.
     package var threadCount: Int
     /// The name and version of the program, for the file's provenance.
@@ -54,12 +54,13 @@ package struct QuantizeOptions: Sendable {
     /// Creates options.
     package init(
         type: TensorEncoding = .q4, overrides: [Override] = [], profile: Profile = .fast,
-        calibration: Calibration? = nil, threadCount: Int = 1, tool: (name: String, version: String) = ("pvit", "0")
+        importance: ImportanceSource = .randomTokens, threadCount: Int = 1,
+        tool: (name: String, version: String) = ("pvit", "0")
     ) {
         self.type = type
         self.overrides = overrides
         self.profile = profile
-        self.calibration = calibration
+        self.importance = importance
         self.threadCount = threadCount
         self.tool = tool
     }

@@ -30,13 +30,15 @@ package struct QuantizePlan: Sendable {
     /// The sizes and constants of the language model.
     let configuration: LlamaConfiguration
 
-    /// Whether importance is measured: some matrix of a layer is quantized, and the model's sizes allow it.
-    package var measuresImportance: Bool {
-        configuration.canMeasureImportance
-            && entries.contains { entry in
-                guard case .linear = TensorKind(entry.tensor.name) else { return false }
-                return entry.encoding.isQuantized
-            }
+    /// Whether importance is used: some matrix of a layer is quantized, and the importance is known, or the model's
+    /// sizes allow to measure it.
+    package func usesImportance(from source: ImportanceSource) -> Bool {
+        let quantizesLayers = entries.contains { entry in
+            guard case .linear = TensorKind(entry.tensor.name) else { return false }
+            return entry.encoding.isQuantized
+        }
+        if case .matrix = source { return quantizesLayers }
+        return quantizesLayers && configuration.canMeasureImportance
     }
 
     /// The approximate maximum size of the container in bytes, without metadata.

@@ -21,15 +21,14 @@ private struct Content {
 /// Turns rows of a source into tiles of a container. Each thread has its own producer, which reuses memory.
 struct TileProducer {
     private let source: any TensorSource
-    private let measurement: ImportanceMeasurement?
+    private let importance: ColumnImportance
     private var sourceBytes: [UInt8] = []
     private var originals: [Float] = []
     private var decoded: [Float] = []
 
-    /// - Parameter measurement: Measures the importance of columns; nil if all columns count the same.
-    init(source: any TensorSource, measurement: ImportanceMeasurement?) {
+    init(source: any TensorSource, importance: ColumnImportance) {
         self.source = source
-        self.measurement = measurement
+        self.importance = importance
     }
 
     /// Reads, converts and compresses the rows of one tile.
@@ -40,8 +39,8 @@ struct TileProducer {
         let tensor = entry.tensor
         do {
             let largest = try read(rows, of: tensor, for: entry.encoding)
-            // The measurement needs every matrix, even those that are not quantized.
-            let importance = try measurement?.observe(rows, of: tensor.name, weights: originals.span)
+            // A measurement needs every matrix, even those that are not quantized.
+            let importance = try importance.columns(of: tensor.name, rows: rows, weights: originals.span)
             let result =
                 switch entry.encoding {
                 case .plain(let type): try plainContent(type, of: tensor, rows: rows)

@@ -13,15 +13,12 @@ struct Evaluate: ParsableCommand {
         ])
 }
 
-/// The text to evaluate on, its windows, and the options that evaluations on a text share.
-struct TextOptions: ParsableArguments {
-    @Option(help: "The text to evaluate on.")
-    var text: FilePath
-
+/// The windows that a text is cut into, and the options that evaluations on a text share.
+struct WindowOptions: ParsableArguments {
     @Option(valueName: "n", help: "The length of a window, in tokens. The second half of each is scored.")
     var context = 512
 
-    @Option(valueName: "n", help: "Evaluate only the first n windows.")
+    @Option(valueName: "n", help: "Evaluate only the first n windows of a text.")
     var windows: Int?
 
     @Option(help: "The type of the KV cache: f32, f16 or q8.")
@@ -40,16 +37,16 @@ struct TextOptions: ParsableArguments {
         if context < 4 { throw ValidationError("--context takes 4 or more") }
         if let windows, windows < 1 { throw ValidationError("--windows takes 1 or more") }
     }
+}
 
-    /// The bytes of the text.
-    ///
-    /// - Throws: `text.encoding` for UTF-16 and UTF-32, and `file.*` errors.
-    func read() throws -> [UInt8] {
-        let file = try MappedFile(path: text)
-        let bytes = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
-        do {
-            try TextEncoding.requireUTF8(bytes)
-        } catch let error as PVITError { throw error.located(file: text) }
-        return bytes
-    }
+/// The bytes of a text to evaluate on.
+///
+/// - Throws: `text.encoding` for UTF-16 and UTF-32, and `file.*` errors.
+func readText(_ path: FilePath) throws -> [UInt8] {
+    let file = try MappedFile(path: path)
+    let bytes = try file.withBytes(0..<file.byteCount) { try $0.copyBytes(0..<$0.byteCount) }
+    do {
+        try TextEncoding.requireUTF8(bytes)
+    } catch let error as PVITError { throw error.located(file: path) }
+    return bytes
 }

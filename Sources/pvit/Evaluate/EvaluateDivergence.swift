@@ -12,8 +12,14 @@ struct EvaluateDivergence: ParsableCommand {
         commandName: "divergence",
         abstract: "Measure how far a model's predictions are from a reference's (Kullback-Leibler divergence).",
         discussion: """
-            Example:
+            The text is cut into windows as in llama.cpp's perplexity tool, and the statistics are those of its \
+            --kl-divergence. Standard errors take tokens as independent; that of the perplexity ratio takes windows as \
+            independent. With several texts, each has its own section, and the last one is about all of them. A logit \
+            that is infinite or not a number is an error.
+
+            Examples:
               pvit evaluate divergence smollm2-q4.pvq --reference smollm2-f16.pvq --text persuasion.txt
+              pvit evaluate divergence q4.pvq --reference f16.pvq --text prose.txt --text code.txt --context 2048
             """)
 
     @OptionGroup var model: ModelOptions
@@ -21,43 +27,46 @@ struct EvaluateDivergence: ParsableCommand {
     @Option(help: "The container to compare with, such as the same model in f16.")
     var reference: FilePath
 
-    @OptionGroup var text: TextOptions
+    @Option(help: "A text to evaluate on. Can be repeated.")
+    var text: [FilePath]
+
+    @OptionGroup var options: WindowOptions
 
     func run() throws {
+        let texts = try text.map { (name: $0.readable, bytes: try readText($0)) }
         // Each model gets half of the memory.
         let half = model.memory.memory.map { ByteCount(rawValue: $0.rawValue / 2) }
         let request = MemoryRequest(
-            limit: half, contextLength: text.context, cacheStorage: text.kvCache, sequenceCount: text.windowsTogether,
-            batchSize: TextOptions.batchSize)
+            limit: half, contextLength: options.context, cacheStorage: options.kvCache,
+            sequenceCount: options.windowsTogether, batchSize: WindowOptions.batchSize)
         let loaded = try model.load(model.file, request)
         let other = try model.load(reference, request)
-        if !text.display.quiet { noteContext(text.context, of: loaded.llama.configuration, other.llama.configuration) }
-        try loaded.checkSameVocabulary(as: other)
-        let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
-        let result = try withWindowProgress(windows, text.display) { progress in
-            try loaded.llama.divergence(from: other.llama, over: windows, storage: text.kvCache, progress: progress)
+        if !options.display.quiet {
+            noteContext(options.context, of: loaded.llama.configuration, other.llama.configuration)
         }
-        let bits = try linearBitsPerWeight(of: loaded.container)
-        if text.json {
-            try StandardOutput.write(json: [
-                "perplexity": .number(result.perplexity),
-                "reference_perplexity": .number(result.referencePerplexity),
-                "mean_kl": .number(result.meanKL), "p99_kl": .number(result.p99KL),
-                "top1_agreement": .number(result.top1Agreement), "tokens": .integer(result.tokenCount),
-                "bits_per_weight": .number(bits),
-            ])
+        try loaded.checkSameVocabulary(as: other)
+        let windows = try zip(text, texts).map { path, text in
+            do {
+                return try loaded.windows(of: text.bytes, context: options.context).prefix(options.windows)
+            } catch let error as PVITError { throw error.located(file: path) }
+        }
+        var all = ComparedWindows()
+        var sections: [(name: String, result: DivergenceResult)] = []
+        for (text, windows) in zip(texts, windows) {
+            let compared = try withWindowProgress(windows, options.display) { progress in
+                try loaded.llama.comparison(
+                    with: other.llama, over: windows, storage: options.kvCache, progress: progress)
+            }
+            sections.append((text.name, DivergenceResult(compared)))
+            all.append(compared)
+        }
+        let report = DivergenceReport(
+            bitsPerWeight: try linearBitsPerWeight(of: loaded.container), context: options.context, texts: sections,
+            total: sections.count == 1 ? sections[0].result : DivergenceResult(all))
+        if options.json {
+            try StandardOutput.write(json: report.json)
         } else {
-            try StandardOutput.write(
-                """
-                bits per weight       \(bits.formatted(decimals: 3)) in the linear matrices
-                mean KL divergence    \(result.meanKL.formatted(decimals: 5))
-                99th percentile       \(result.p99KL.formatted(decimals: 4))
-                same top token        \((result.top1Agreement * 100).formatted(decimals: 1)) %
-                perplexity            \(result.perplexity.formatted(decimals: 3)), reference \
-                \(result.referencePerplexity.formatted(decimals: 3))
-                tokens                \(result.tokenCount)
-
-                """)
+            try StandardOutput.write(report.text)
         }
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import LanguageModel
 import PVITModel
 import Storage
+import SystemPackage
 
 /// `pvit evaluate perplexity`: measures how well a model predicts a text.
 struct EvaluatePerplexity: ParsableCommand {
@@ -16,18 +17,23 @@ struct EvaluatePerplexity: ParsableCommand {
             """)
 
     @OptionGroup var model: ModelOptions
-    @OptionGroup var text: TextOptions
+
+    @Option(help: "The text to evaluate on.")
+    var text: FilePath
+
+    @OptionGroup var options: WindowOptions
 
     func run() throws {
+        let bytes = try readText(text)
         let loaded = try model.load(
-            context: text.context, cacheStorage: text.kvCache, sequenceCount: text.windowsTogether,
-            batchSize: TextOptions.batchSize)
-        if !text.display.quiet { noteContext(text.context, of: loaded.llama.configuration) }
-        let windows = try loaded.windows(of: text.read(), context: text.context).prefix(text.windows)
-        let result = try withWindowProgress(windows, text.display) { progress in
-            try loaded.llama.perplexity(over: windows, storage: text.kvCache, progress: progress)
+            context: options.context, cacheStorage: options.kvCache, sequenceCount: options.windowsTogether,
+            batchSize: WindowOptions.batchSize)
+        if !options.display.quiet { noteContext(options.context, of: loaded.llama.configuration) }
+        let windows = try loaded.windows(of: bytes, context: options.context).prefix(options.windows)
+        let result = try withWindowProgress(windows, options.display) { progress in
+            try loaded.llama.perplexity(over: windows, storage: options.kvCache, progress: progress)
         }
-        if text.json {
+        if options.json {
             try StandardOutput.write(json: [
                 "perplexity": .number(result.perplexity),
                 "standard_error": result.standardError.map { .number($0) } ?? .null,
@@ -40,7 +46,7 @@ struct EvaluatePerplexity: ParsableCommand {
             try StandardOutput.write("perplexity \(result.perplexity.formatted(decimals: 4))\(error) over \(count)\n")
         }
         if result.standardError == nil {
-            text.display.note(
+            options.display.note(
                 "note: one scored token says little about a model and gives no standard error: use more windows, or a "
                     + "longer context")
         }
