@@ -49,13 +49,17 @@ let package = Package(
             name: "ConstrainedDecoding", dependencies: ["Platform", "Storage", "Tensors"], swiftSettings: memorySafe),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Platform", "Storage"]),
+        .target(name: "DefaultCalibration", resources: [.embedInCode("default_calibration.txt")]),
+        .target(name: "LinearAlgebra", dependencies: ["Parallelism", "Platform", "Storage"]),
         .target(name: "Tokenization", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
         .target(
             name: "Container",
             dependencies: ["CKernels", "CXXHash", "CZstd", "Platform", "Storage", "Tensors", systemPackage]),
         .target(
             name: "Quantization",
-            dependencies: ["Architectures", "CKernels", "Parallelism", "Platform", "Storage", "Tensors"]),
+            dependencies: [
+                "Architectures", "CKernels", "LinearAlgebra", "Parallelism", "Platform", "Storage", "Tensors",
+            ]),
         .target(
             name: "Compute",
             dependencies: ["CKernels", "Container", "Parallelism", "Platform", "Storage", "Tensors"]),
@@ -84,8 +88,9 @@ let package = Package(
         .target(
             name: "Conversion",
             dependencies: [
-                "Architectures", "Checkpoints", "CKernels", "Container", "Parallelism", "Platform", "Quantization",
-                "Storage", "Tensors", "Tokenization", systemPackage,
+                "Architectures", "Checkpoints", "CKernels", "Container", "DefaultCalibration", "Parallelism",
+                "Platform",
+                "Quantization", "Storage", "Tensors", "Tokenization", systemPackage,
             ]),
         .target(
             name: "PVITService",
@@ -106,9 +111,8 @@ let package = Package(
             name: "pvit",
             dependencies: [
                 "Architectures", "CEdit", "Checkpoints", "Compute", "Container", "Conversion", "LanguageModel",
-                "Platform", "PVITModel", "PVITService", "Storage", "Tensors", "Tokenization", "Vision", argumentParser,
-                logging,
-                systemPackage,
+                "Platform", "PVITModel", "PVITService", "Quantization", "Storage", "Tensors", "Tokenization", "Vision",
+                argumentParser, logging, systemPackage,
             ]),
         .executableTarget(
             name: "time-vision",
@@ -140,6 +144,7 @@ let package = Package(
             name: "ArchitecturesTests", dependencies: ["Architectures", "Storage", "Tensors"],
             resources: [.copy("Fixtures")]),
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"]),
+        .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "Parallelism"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "Platform"]),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Storage", "Tensors", "TestSupport", "Tokenization"],
@@ -153,7 +158,8 @@ let package = Package(
         .testTarget(
             name: "QuantizationTests",
             dependencies: [
-                "Architectures", "CheckpointTestSupport", "CKernels", "Platform", "Quantization", "Storage", "Tensors",
+                "Architectures", "CheckpointTestSupport", "CKernels", "LinearAlgebra", "Parallelism",
+                "Platform", "Quantization", "Storage", "Tensors",
                 "TestSupport", systemPackage,
             ]),
         .testTarget(

@@ -104,14 +104,6 @@ extension TensorEncoding {
         }
     }
 
-    /// Whether weights are stored as codes and scales. Each tile then has a scale, too.
-    package var isQuantized: Bool {
-        switch self {
-        case .plain: false
-        case .q8, .q4: true
-        }
-    }
-
     /// The number of byte planes, which is the size of an element: 2, 4 or 8; nil if elements have no planes.
     var planeCount: Int? {
         switch self {

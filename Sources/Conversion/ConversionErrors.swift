@@ -28,6 +28,10 @@ extension PVITError.Code {
     package static let checkpointConfig = Self("checkpoint.config", .badData)
     /// An override has a type that does not exist, or a pattern that matches no tensor.
     package static let badOverride = Self("quantize.override", .usage)
+    /// A calibration was stopped, and is not continued as it was begun.
+    package static let unfinishedCalibration = Self("calibrate.unfinished", .usage)
+    /// Calibration needs more memory than it may use.
+    package static let calibrationMemory = Self("calibrate.memory", .usage)
     /// A tensor cannot have the requested type.
     package static let typeNotPossible = Self("quantize.type", .badData)
 }

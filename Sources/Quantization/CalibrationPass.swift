@@ -3,17 +3,12 @@ import CKernels
 import Storage
 import Tensors
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// A forward pass of a few tokens that advances as the products of its matrices arrive.
 struct CalibrationPass {
     private let configuration: LlamaConfiguration
-    private let reader: ImportanceMeasurement.Reader
+    private let reader: WeightReader
     private let kernels: pvit_kernels
+    private let attention: SequenceAttention
     /// Numbers between the rows of an input. Without them, rows of 4096 numbers start in the same set of the first
     /// cache and push each other out.
     static let inputPadding = 16
@@ -31,7 +26,7 @@ struct CalibrationPass {
 
     init(
         _ configuration: LlamaConfiguration, _ tokens: CalibrationTokens,
-        reader: @escaping ImportanceMeasurement.Reader,
+        reader: @escaping WeightReader,
         kernels: pvit_kernels
     ) throws {
         self.configuration = configuration
@@ -39,23 +34,13 @@ struct CalibrationPass {
         tokenCount = tokens.ids.count
         self.reader = reader
         self.kernels = kernels
+        attention = SequenceAttention(configuration, length: tokens.length, kernels: kernels)
         residual = []
         for token in tokens.ids {
-            residual += try Self.read(
-                "model.embed_tokens.weight", token..<token + 1, count: configuration.hiddenSize, by: reader)
+            residual += try read(
+                token..<token + 1, of: "model.embed_tokens.weight", count: configuration.hiddenSize, by: reader)
         }
         try begin()
-    }
-
-    private static func read(
-        _ name: TensorName, _ rows: Range<Int>, count: Int, by reader: ImportanceMeasurement.Reader
-    ) throws -> [Float] {
-        let numbers = try reader(name, rows)
-        guard numbers.count == count else {
-            throw PVITError(
-                .cannotQuantize, "\(numbers.count) numbers were read where \(count) were expected", tensor: name)
-        }
-        return numbers
     }
 
     private var stage: LayerStage { LayerStage(rawValue: step % LayerStage.allCases.count) ?? .attentionInput }
@@ -91,7 +76,7 @@ struct CalibrationPass {
         var activations: [Float]  // [tokens, columns]
         switch stage {
         case .attentionInput: activations = try normalized(by: "input_layernorm")
-        case .attentionOutput: activations = attention()
+        case .attentionOutput: activations = attend()
         case .feedForwardInput: activations = try normalized(by: "post_attention_layernorm")
         case .feedForwardOutput:
             activations = [Float](repeating: 0, count: outputs[0].count)
@@ -106,7 +91,7 @@ struct CalibrationPass {
     }
 
     private mutating func advance() throws {
-        if stage == .attentionOutput || stage == .feedForwardOutput {
+        if stage.isAddedToResiduals {
             kernels.add(&residual, outputs[0], residual.count)
         }
         step += 1
@@ -117,7 +102,7 @@ struct CalibrationPass {
     private func normalized(by norm: String) throws -> [Float] {
         let hidden = configuration.hiddenSize
         let name = TensorName("model.layers.\(layer).\(norm).weight")
-        let weight = try Self.read(name, 0..<hidden, count: hidden, by: reader)
+        let weight = try read(0..<hidden, of: name, count: hidden, by: reader)
         var result = residual
         result.withUnsafeMutableBufferPointer { buffer in
             for token in 0..<tokenCount {
@@ -129,71 +114,30 @@ struct CalibrationPass {
     }
 
     /// [tokens, heads * headWidth]: causal attention within each sequence, from this step's queries, keys and values.
-    private mutating func attention() -> [Float] {
+    private func attend() -> [Float] {
         let width = configuration.headWidth
-        let length = tokens.length
-        rotate(&outputs[0], heads: configuration.headCount)
-        rotate(&outputs[1], heads: configuration.keyValueHeadCount)
-        let shared = configuration.headCount / configuration.keyValueHeadCount
-        let queryWidth = configuration.headCount * width
+        let (queryWidth, keyWidth) = (configuration.headCount * width, configuration.keyValueHeadCount * width)
+        var (queries, keys) = (outputs[0], outputs[1])
         var result = [Float](repeating: 0, count: tokenCount * queryWidth)
-        var scratch = [Float](repeating: 0, count: pvit_attention_scratch(shared * length, width))
-        for sequence in 0..<tokens.sequenceCount {
-            for head in 0..<configuration.keyValueHeadCount {
-                let keys = keyGroups(of: rows(of: outputs[1], sequence: sequence, head: head))
-                let values = rows(of: outputs[2], sequence: sequence, head: head)
-                let start = sequence * length * queryWidth + head * shared * width
-                outputs[0].withUnsafeBufferPointer { query in
+        queries.withUnsafeMutableBufferPointer { queries in
+            keys.withUnsafeMutableBufferPointer { keys in
+                outputs[2].withUnsafeBufferPointer { values in
                     result.withUnsafeMutableBufferPointer { result in
-                        kernels.attend(
-                            query.baseAddress?.advanced(by: start), length, shared, queryWidth, keys, values,
-                            PVIT_KV_F32, width, 1, 1 / Float(width).squareRoot(), &scratch,
-                            result.baseAddress?.advanced(by: start))
+                        guard let queries = queries.baseAddress, let keys = keys.baseAddress,
+                            let values = values.baseAddress, let result = result.baseAddress
+                        else { return }
+                        for first in stride(from: 0, to: tokenCount, by: tokens.length) {
+                            for head in 0..<configuration.keyValueHeadCount {
+                                attention.attend(
+                                    head: head, queries: queries + first * queryWidth, keys: keys + first * keyWidth,
+                                    values: values + first * keyWidth, result: result + first * queryWidth)
+                            }
+                        }
                     }
                 }
             }
         }
         return result
-    }
-
-    /// The keys [length, headWidth] in groups of positions, which is the layout that attention reads.
-    private func keyGroups(of keys: [Float]) -> [Float] {
-        let (width, group) = (configuration.headWidth, Int(PVIT_KEY_GROUP))
-        let length = keys.count / width
-        var result = [Float](repeating: 0, count: (length + group - 1) / group * group * width)
-        for position in 0..<length {
-            for column in 0..<width {
-                result[(position / group * width + column) * group + position % group] = keys[position * width + column]
-            }
-        }
-        return result
-    }
-
-    /// [length, headWidth]: the keys or values of one head in one sequence.
-    private func rows(of all: [Float], sequence: Int, head: Int) -> [Float] {
-        let width = configuration.headWidth
-        let stride = configuration.keyValueHeadCount * width
-        let length = tokens.length
-        return (0..<length).flatMap { position in
-            let start = (sequence * length + position) * stride + head * width
-            return all[start..<start + width]
-        }
-    }
-
-    private func rotate(_ vectors: inout [Float], heads: Int) {
-        let width = configuration.headWidth
-        vectors.withUnsafeMutableBufferPointer { buffer in
-            for token in 0..<tokenCount {
-                let position = Double(token % tokens.length)
-                let angles = (0..<width / 2).map {
-                    let frequency = pow(configuration.rotary.theta, -2 * Double($0) / Double(width))
-                    return position * configuration.rotary.scaling.scaled(frequency)
-                }
-                kernels.rope(
-                    buffer.baseAddress?.advanced(by: token * heads * width), heads, width,
-                    angles.map { Float(cos($0)) }, angles.map { Float(sin($0)) })
-            }
-        }
     }
 
     /// [tokens, columns + inputPadding]
@@ -222,6 +166,6 @@ struct CalibrationPass {
             }
         }
         let means = sums.map { min($0 / Float(tokenCount), .greatestFiniteMagnitude) }
-        return stage == .feedForwardOutput && !tokens.isText ? means.map { $0.squareRoot() } : means
+        return stage == .feedForwardOutput ? means.map { $0.squareRoot() } : means
     }
 }

@@ -1,57 +1,91 @@
 import Storage
 
-/// The tokens that importance is measured with: sequences of one length.
+/// The tokens that pass through a model while it is quantized: sequences of one length.
 package struct CalibrationTokens: Sendable, Hashable {
     /// The tokens, sequence after sequence.
     package let ids: [Int]
     /// The number of tokens in each sequence.
-    let length: Int
-    /// Whether they come from a text. Random tokens predict the inner activations of a model less well.
-    let isText: Bool
+    package let length: Int
 
-    /// The number of sequences.
-    var sequenceCount: Int { ids.count / length }
+    /// The number of tokens that a sample of texts has unless stated otherwise.
+    package static let defaultCount = 32_768
+    /// The smallest text that is sampled.
+    private static let minimumTextCount = 64
+    /// The length of the sequences that are taken from texts.
+    private static let textLength = 512
+    /// One in so many sequences of a sample of texts is random.
+    private static let randomShare = 8
 
-    /// 64 tokens below `vocabulary` from SplitMix64 (Steele, Lea and Flood, 2014), seeded with 0: four sequences of 16.
+    /// 64 tokens below `vocabulary`: four sequences of 16. They measure the importance of columns.
     ///
     /// More random tokens gain little: 64 are within 2 % of the weighted error that 256 give, 32 within 4 %.
     package static func random(vocabulary: Int) -> CalibrationTokens {
+        CalibrationTokens(ids: random(64, vocabulary: vocabulary), length: 16)
+    }
+
+    /// A sample of texts: sequences spread evenly over each text, and random tokens, which reach what the texts do not.
+    ///
+    /// Every text contributes as many sequences as the others, unless it is too short.
+    ///
+    /// - Parameters:
+    ///   - texts: The tokens of each text.
+    ///   - beginning: A token put before each sequence (BOS); nil for none.
+    ///   - vocabulary: The number of tokens that the model has embeddings for.
+    ///   - count: How many tokens the sample has at most; at least one sequence of each text is taken.
+    ///   - positions: How many positions the model was trained for.
+    /// - Throws: `quantize.calibration` for a text of fewer than 64 tokens.
+    package init(
+        texts: [[Int]], beginning: Int?, vocabulary: Int, count: Int = defaultCount, positions: Int = textLength
+    ) throws {
+        guard let shortest = texts.map(\.count).min(), shortest >= Self.minimumTextCount else {
+            throw PVITError(
+                .badCalibration, "a calibration text has \(texts.map(\.count).min() ?? 0) tokens",
+                remedy: "give one of a few pages")
+        }
+        let start = beginning.map { [$0] } ?? []
+        let length = min(Self.textLength, positions, shortest + start.count)
+        let taken = length - start.count
+        let shares = Self.shares(
+            max(count / length * (Self.randomShare - 1) / Self.randomShare, texts.count),
+            available: texts.map { $0.count / taken })
+        var ids: [Int] = []
+        for (text, share) in zip(texts, shares) {
+            for sequence in 0..<share {
+                let first = share == 1 ? 0 : (text.count - taken) * sequence / (share - 1)
+                ids += start + text[first..<first + taken]
+            }
+        }
+        let randomCount = max(shares.reduce(0, +) / (Self.randomShare - 1), 1) * length
+        self.init(ids: ids + Self.random(randomCount, vocabulary: vocabulary), length: length)
+    }
+
+    private init(ids: [Int], length: Int) {
+        self.ids = ids
+        self.length = length
+    }
+
+    /// Divides `total` as evenly as `available` allows. Every share is at least 1.
+    private static func shares(_ total: Int, available: [Int]) -> [Int] {
+        var shares = available.map { _ in 1 }
+        var left = total - shares.count
+        while left > 0,
+            let next = shares.indices.filter({ shares[$0] < available[$0] }).min(by: { shares[$0] < shares[$1] })
+        {
+            shares[next] += 1
+            left -= 1
+        }
+        return shares
+    }
+
+    /// Tokens from SplitMix64 (Steele, Lea and Flood, 2014), seeded with 0.
+    private static func random(_ count: Int, vocabulary: Int) -> [Int] {
         var state: UInt64 = 0
-        let ids = (0..<64).map { _ in
+        return (0..<count).map { _ in
             state &+= 0x9E37_79B9_7F4A_7C15
             var z = state
             z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
             z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
             return Int((z ^ (z >> 31)) % UInt64(max(vocabulary, 1)))
         }
-        return CalibrationTokens(ids: ids, length: 16, isText: false)
-    }
-
-    /// At most 16 sequences of 64 tokens, spread evenly over a text.
-    ///
-    /// - Parameters:
-    ///   - text: The tokens of the text.
-    ///   - beginning: A token put before each sequence (BOS); nil for none.
-    /// - Throws: `quantize.calibration` for a text of fewer than 64 tokens.
-    package init(text: [Int], beginning: Int?) throws {
-        let length = 64
-        let taken = beginning == nil ? length : length - 1
-        let count = min(16, text.count / taken)
-        guard count > 0 else {
-            throw PVITError(
-                .badCalibration, "the calibration text has \(text.count) tokens", remedy: "give one of a few pages")
-        }
-        self.length = length
-        isText = true
-        ids = (0..<count).flatMap { sequence in
-            let start = count == 1 ? 0 : (text.count - taken) * sequence / (count - 1)
-            return (beginning.map { [$0] } ?? []) + text[start..<start + taken]
-        }
-    }
-
-    private init(ids: [Int], length: Int, isText: Bool) {
-        self.ids = ids
-        self.length = length
-        self.isText = isText
     }
 }

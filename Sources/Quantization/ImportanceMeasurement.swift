@@ -6,7 +6,7 @@ import Storage
 import Tensors
 
 /// Measures how much each column of a matrix matters: the mean square of the activations that it is multiplied by,
-/// when a few tokens pass through the model while it is encoded. The tokens are random or come from a text.
+/// when a few random tokens pass through the model while it is encoded.
 ///
 /// An error in a weight is multiplied by the activation, so its square counts in proportion to the activation's square.
 /// The result is the `importance` of `TileQuantizer`. Trained models have a few channels with activations a hundred
@@ -18,9 +18,6 @@ import Tensors
 ///
 /// The result depends on the weights and tokens alone, not on threads or processor.
 package final class ImportanceMeasurement: Sendable {
-    /// Reads rows of a tensor as numbers: elements of a vector, rows of the embeddings.
-    package typealias Reader = @Sendable (_ name: TensorName, _ rows: Range<Int>) throws -> [Float]
-
     private struct State {
         var pass: CalibrationPass
         /// The error that ended the pass early. Every thread that waits or adds throws it.
@@ -49,30 +46,24 @@ package final class ImportanceMeasurement: Sendable {
     /// Prepares a pass and reads the embeddings of the tokens.
     ///
     /// - Parameters:
-    ///   - tokens: The tokens that pass through the model; nil for random ones.
     ///   - reader: Reads `model.embed_tokens.weight` and the norms; must be safe to call from any thread.
     /// - Throws: `quantize.shape` for sizes that cannot be computed, and the reader's errors.
     package convenience init(
-        _ configuration: LlamaConfiguration, tokens: CalibrationTokens? = nil, reader: @escaping Reader
+        _ configuration: LlamaConfiguration, reader: @escaping WeightReader
     ) throws {
         try self.init(
-            configuration, tokens: tokens, reader: reader, kernels: pvit_kernels_best())
+            configuration, reader: reader, kernels: pvit_kernels_best())
     }
 
     init(
-        _ configuration: LlamaConfiguration, tokens: CalibrationTokens? = nil, reader: @escaping Reader,
+        _ configuration: LlamaConfiguration, reader: @escaping WeightReader,
         kernels: UnsafePointer<pvit_kernels>
     ) throws {
         guard configuration.canMeasureImportance else {
             throw PVITError(.cannotQuantize, "the sizes of the model do not fit together")
         }
         self.kernels = kernels.pointee
-        let tokens = tokens ?? CalibrationTokens.random(vocabulary: configuration.vocabularySize)
-        guard tokens.ids.allSatisfy({ (0..<configuration.vocabularySize).contains($0) }) else {
-            throw PVITError(
-                .badCalibration, "the tokenizer has tokens that the model has no embeddings for",
-                remedy: "put the tokenizer files of the model beside its weights")
-        }
+        let tokens = CalibrationTokens.random(vocabulary: configuration.vocabularySize)
         state = Condition(
             State(pass: try CalibrationPass(configuration, tokens, reader: reader, kernels: kernels.pointee)))
     }

@@ -5,6 +5,9 @@ import Tensors
 enum LayerStage: Int, CaseIterable {
     case attentionInput, attentionOutput, feedForwardInput, feedForwardOutput
 
+    /// Whether the outputs of the stage's matrix are added to the residual stream.
+    var isAddedToResiduals: Bool { self == .attentionOutput || self == .feedForwardOutput }
+
     /// The names of the matrices below `model.layers.N.` without `.weight`.
     var matrices: [String] {
         switch self {

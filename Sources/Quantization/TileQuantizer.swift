@@ -15,6 +15,12 @@ package struct TileQuantizer: Sendable {
         package let scale: Float
         /// How the decoded rows differ from the originals; padding does not count.
         package let statistics: ErrorStatistics
+
+        package init(bytes: [UInt8], scale: Float, statistics: ErrorStatistics) {
+            self.bytes = bytes
+            self.scale = scale
+            self.statistics = statistics
+        }
     }
 
     /// `.q4` or `.q8`.

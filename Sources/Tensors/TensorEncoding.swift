@@ -7,6 +7,14 @@ package enum TensorEncoding: Hashable, Sendable {
     /// Blocks of 16 4-bit codebook indices with an 8-bit scale field, 16 rows interleaved: 4.5 bits a weight.
     case q4
 
+    /// Whether weights are stored as codes and scales. Each tile then has a scale, too.
+    package var isQuantized: Bool {
+        switch self {
+        case .plain: false
+        case .q8, .q4: true
+        }
+    }
+
     /// How many rows are interleaved; tiles hold a multiple of this many rows, padded with zeros at the tensor's end.
     package var rowsPerGroup: Int {
         switch self {

@@ -22,7 +22,7 @@ struct Quantize: ParsableCommand {
             Examples:
               pvit quantize llama-7b --delta pvit-delta --vision-tower clip-vit-large-patch14 \
                 --region-encoder regionclip_pretrained-cc_rn50x4.pth --type q4 --output pvit.pvq
-              pvit quantize smollm2 --calibration book.txt --output smollm2.pvq
+              pvit quantize smollm2 --calibration default --calibration book.txt --output smollm2.pvq
               pvit quantize smollm2 --importance imatrix.gguf --output smollm2.pvq
               pvit quantize smollm2 --type q4 --override 'model.embed_tokens.*=f16' --output smollm2.pvq
             """)
@@ -58,11 +58,7 @@ struct Quantize: ParsableCommand {
         help: "fast stores the weights that every token needs as the kernels read them; small compresses everything.")
     var profile: QuantizeOptions.Profile = .fast
 
-    @Option(
-        help: ArgumentHelp(
-            "A text to measure the importance of weights with. Without it, random tokens are used.",
-            valueName: "file"))
-    var calibration: FilePath?
+    @OptionGroup var calibration: CalibrationOptions
 
     @Option(
         help: ArgumentHelp(
@@ -74,14 +70,14 @@ struct Quantize: ParsableCommand {
     @OptionGroup var display: OutputOptions
 
     func validate() throws {
-        if calibration != nil, importance != nil {
+        if !calibration.calibration.isEmpty, importance != nil {
             throw ValidationError("give either --calibration or --importance: both tell how much each weight matters")
         }
     }
 
     func run() throws {
         try output.requireApart(
-            fromCheckpoints: source, delta, visionTower, regionEncoder, files: [calibration, importance])
+            fromCheckpoints: source, delta, visionTower, regionEncoder, files: calibration.files + [importance])
         let options = QuantizeOptions(
             type: type, overrides: try override.map(QuantizeOptions.Override.init(parsing:)), profile: profile,
             importance: try importanceSource(), threadCount: threads.count,
@@ -97,7 +93,13 @@ struct Quantize: ParsableCommand {
         try RunCheck.require(checkpoint, towers: towers)
         let start = ContinuousClock.now
         let report = try withProgress("quantizing", display) { monitor in
-            try Conversion.Quantize.write(checkpoint, towers: towers, to: output, options: options, monitor: monitor)
+            do {
+                return try Conversion.Quantize.write(
+                    checkpoint, towers: towers, to: output, options: options, monitor: monitor)
+            } catch var error as PVITError where error.code == .cancelled && !calibration.calibration.isEmpty {
+                error.remedy = "continue with --resume"
+                throw error
+            }
         }
         if !report.plan.keptFloat.isEmpty {
             let names = report.plan.keptFloat.map(\.rawValue).listed()
@@ -111,7 +113,7 @@ struct Quantize: ParsableCommand {
 
     /// Where the importance of columns comes from.
     private func importanceSource() throws -> ImportanceSource {
-        if let calibration { return .text(try Calibration(path: calibration)) }
+        if let texts = try calibration.texts() { return .calibration(texts) }
         if let importance { return .matrix(try ImportanceMatrix(path: importance)) }
         return .randomTokens
     }

@@ -31,9 +31,9 @@ struct CalibrationTests {
         let folder = try TemporaryFolder()
         let output = folder.path.appending("model.pvq")
         func convert(_ text: [UInt8]?, threads: Int) throws -> [UInt8] {
-            let calibration = try text.map { try Calibration(path: folder.write("text.txt", $0)) }
+            let calibration = try text.map { try Calibration([folder.write("text.txt", $0)]) }
             let options = QuantizeOptions(
-                type: .q4, importance: calibration.map { .text($0) } ?? .randomTokens, threadCount: threads)
+                type: .q4, importance: calibration.map { .calibration($0) } ?? .randomTokens, threadCount: threads)
             _ = try Quantize.write(checkpoint(), to: output, options: options)
             return try contents(of: output)
         }
@@ -44,9 +44,10 @@ struct CalibrationTests {
         #expect(random != calibrated)
         _ = try convert(Array("abcd".utf8) + text, threads: 2)
         let recipe = try #require(try Container(opening: output).metadata["provenance.recipe"])
-        #expect(recipe["importance"] == "text")
-        #expect(recipe["calibration"]?["bytes"] == 1104)
-        #expect(recipe["calibration"]?["path"] == "text.txt")
+        #expect(recipe["importance"] == "second order")
+        #expect(recipe["calibration"]?["texts"]?.array?.first?["bytes"] == 1104)
+        #expect(recipe["calibration"]?["texts"]?.array?.first?["path"] == "text.txt")
+        #expect(recipe["calibration"]?["tokens"] == 32768)
     }
 
     @Test("a text of a few words is refused, and so is a tokenizer of another model")
@@ -55,7 +56,7 @@ struct CalibrationTests {
         let output = folder.path.appending("model.pvq")
         func code(_ text: [UInt8], _ checkpoint: Checkpoint) throws -> PVITError.Code? {
             let options = QuantizeOptions(
-                importance: .text(try Calibration(path: folder.write("text.txt", text))))
+                importance: .calibration(try Calibration([folder.write("text.txt", text)])))
             let error = #expect(throws: PVITError.self) {
                 try Quantize.write(checkpoint, to: output, options: options)
             }
@@ -76,5 +77,89 @@ struct CalibrationTests {
             }())
         #expect(try code(text, narrow)?.name == "quantize.calibration")
         #expect(try folder.entries.allSatisfy { $0 == "text.txt" })
+    }
+
+    /// Options for a calibration of the letters.
+    private func options(_ folder: TemporaryFolder, resumes: Bool = false, text: [UInt8]? = nil) throws
+        -> QuantizeOptions
+    {
+        let calibration = try Calibration(
+            [folder.write("text.txt", text ?? self.text)], tokenCount: 512, resumes: resumes)
+        return QuantizeOptions(type: .q4, importance: .calibration(calibration), threadCount: 1)
+    }
+
+    /// Quantizes until the first layer has been kept, and then stops.
+    private func stop(_ folder: TemporaryFolder, _ checkpoint: Checkpoint, _ output: FilePath) throws {
+        let journal = folder.path.appending("model.pvq.calibration/states.pvq")
+        let monitor = WorkMonitor(isCancelled: { (try? MappedFile(path: journal)) != nil })
+        let error = try #require(
+            #expect(throws: PVITError.self) {
+                try Quantize.write(checkpoint, to: output, options: options(folder), monitor: monitor)
+            })
+        #expect(error.code.name == "work.cancelled")
+        #expect(try folder.entries.contains("model.pvq.calibration") && !folder.entries.contains("model.pvq"))
+    }
+
+    @Test("a run that was stopped continues after the layer that it had finished, and gives the same bytes")
+    func resumes() throws {
+        let folder = try TemporaryFolder()
+        let checkpoint = try checkpoint()
+        let output = folder.path.appending("model.pvq")
+        _ = try Quantize.write(checkpoint, to: output, options: options(folder))
+        let undisturbed = try contents(of: output)
+        #expect(try folder.entries.sorted() == ["model.pvq", "text.txt"])
+        try folder.remove("model.pvq")
+
+        try stop(folder, checkpoint, output)
+        let refused = #expect(throws: PVITError.self) {
+            try Quantize.write(checkpoint, to: output, options: options(folder))
+        }
+        #expect(refused?.code.name == "calibrate.unfinished" && refused?.remedy?.contains("--resume") == true)
+        let other = #expect(throws: PVITError.self) {
+            try Quantize.write(
+                checkpoint, to: output, options: options(folder, resumes: true, text: Array("abc".utf8) + text))
+        }
+        #expect(other?.code.name == "calibrate.unfinished")
+        _ = try Quantize.write(checkpoint, to: output, options: options(folder, resumes: true))
+        #expect(try contents(of: output) == undisturbed)
+        #expect(try folder.entries.sorted() == ["model.pvq", "text.txt"])
+    }
+
+    @Test("a damaged layer of a run that was stopped is an error")
+    func damagedJournal() throws {
+        let folder = try TemporaryFolder()
+        let checkpoint = try checkpoint()
+        let output = folder.path.appending("model.pvq")
+        try stop(folder, checkpoint, output)
+        let layer = "model.pvq.calibration/layer-0.pvq"
+        var bytes = try contents(of: folder.path.appending(layer))
+        bytes[4096 + 100] ^= 1
+        _ = try folder.write(layer, bytes)
+        let error = #expect(throws: PVITError.self) {
+            try Quantize.write(checkpoint, to: output, options: options(folder, resumes: true))
+        }
+        #expect(error?.code.name == "container.tile-checksum")
+        #expect(try !folder.entries.contains("model.pvq"))
+    }
+
+    @Test("a sample that needs more memory than it may use is refused before any work")
+    func memory() throws {
+        let folder = try TemporaryFolder()
+        let calibration = try Calibration(
+            [folder.write("text.txt", text)], memory: ByteCount(rawValue: 1 << 16))
+        let error = #expect(throws: PVITError.self) {
+            try Quantize.write(
+                checkpoint(), to: folder.path.appending("model.pvq"),
+                options: QuantizeOptions(importance: .calibration(calibration)))
+        }
+        #expect(error?.code.name == "calibrate.memory")
+        #expect(try folder.entries == ["text.txt"])
+    }
+
+    @Test("the built-in text is UTF-8 and has many scripts, and a file of its name is read by a path")
+    func builtIn() throws {
+        #expect(Calibration.isBuiltIn("default") && !Calibration.isBuiltIn("./default"))
+        _ = try Calibration(["default"])
+        #expect(throws: PVITError.self) { try Calibration(["./default"]) }
     }
 }

@@ -40,7 +40,7 @@ private struct SmallModel: Sendable {
         tensors.filter { $0.name.rawValue.hasSuffix("_proj.weight") }
     }
 
-    var reader: ImportanceMeasurement.Reader {
+    var reader: WeightReader {
         { [tensors] name, rows in
             let tensor = try #require(tensors.first { $0.name == name })
             let width = tensor.elements.count / tensor.rows
@@ -71,28 +71,6 @@ private struct SmallModel: Sendable {
 
 @Suite("Measuring importance")
 struct ImportanceMeasurementTests {
-    @Test("tokens of a text are taken in stretches from its first to its last, each after BOS")
-    func text() throws {
-        let model = SmallModel(seed: 5)
-        let text = (0..<200).map { ($0 * $0 + $0 / 7) % 50 }
-        let measurement = try ImportanceMeasurement(
-            SmallModel.configuration, tokens: CalibrationTokens(text: text, beginning: 49), reader: model.reader)
-        let importance = try #require(try model.observe(0, 0..<64, measurement))
-        let embeddings = model.tensors[0].elements.map(Double.init)
-        let norm = model.tensors[1].elements.map(Double.init)
-        let tokens = [0, 68, 137].flatMap { [49] + text[$0..<$0 + 63] }
-        var expected = [Double](repeating: 0, count: 32)
-        for token in tokens {
-            let row = embeddings[token * 32..<(token + 1) * 32]
-            let meanSquare = row.reduce(0) { $0 + $1 * $1 } / 32 + 1e-5
-            for (column, value) in row.enumerated() {
-                expected[column] += value * value / meanSquare * norm[column] * norm[column] / 192
-            }
-        }
-        for (ours, theirs) in zip(importance, expected) { #expect(abs(Double(ours) - theirs) <= 1e-4 * theirs) }
-        #expect(throws: PVITError.self) { try CalibrationTokens(text: Array(text[..<60]), beginning: nil) }
-    }
-
     @Test(
         "the importance is that of a forward pass written in numpy",
         .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))

@@ -41,7 +41,7 @@ package enum LlamaLayerTensor: String, Sendable, CaseIterable {
     }
 
     /// The layer and the tensor of a name such as `model.layers.12.mlp.up_proj.weight`; nil for other names.
-    static func parse(_ name: TensorName) -> (layer: Int, tensor: LlamaLayerTensor)? {
+    package static func parse(_ name: TensorName) -> (layer: Int, tensor: LlamaLayerTensor)? {
         guard name.rawValue.hasPrefix(prefix), name.rawValue.hasSuffix(suffix) else { return nil }
         let rest = name.rawValue.dropFirst(prefix.count).dropLast(suffix.count)
         guard

@@ -49,7 +49,7 @@ extern const pvit_kernels pvit_neon_dot_kernels;
 #define PVIT_PANEL_KERNELS(X)                                                                                          \
     X(pack_rows) X(multiply_panel) X(finish) X(layer_norm) X(softmax) X(weighted_sum) X(fma_probe)
 // In encoding/:
-#define PVIT_ENCODERS(X) X(scan_rows) X(encode_q4) X(encode_q8) X(project_rows)
+#define PVIT_ENCODERS(X) X(scan_rows) X(encode_q4) X(encode_q8) X(encode_q4_chunk) X(encode_q8_chunk) X(project_rows)
 
 // Declares the function that an instruction set's table has for a member.
 #define PVIT_DECLARE(isa, member) __typeof__(*((const pvit_kernels *)0)->member) pvit_##isa##_##member;

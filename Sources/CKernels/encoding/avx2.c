@@ -20,8 +20,7 @@ PVIT_ENCODER_INLINE lanes lookup32(const float table[32], int_lanes index) {
     return (lanes)_mm256_blendv_ps((__m256)low, (__m256)high, (__m256)(index << 27));
 }
 
+#include "encoding/feedback.h"
 #include "encoding/project.h"
-#include "encoding/q4.h"
-#include "encoding/q8.h"
 #pragma clang attribute pop
 #endif

@@ -17,8 +17,7 @@ PVIT_ENCODER_INLINE lanes lookup16(const float table[16], int_lanes index) {
     return (lanes)_mm512_permutexvar_ps((__m512i)index, _mm512_loadu_ps(table));
 }
 
+#include "encoding/feedback.h"
 #include "encoding/project.h"
-#include "encoding/q4.h"
-#include "encoding/q8.h"
 #pragma clang attribute pop
 #endif

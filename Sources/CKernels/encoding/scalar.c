@@ -17,6 +17,5 @@ PVIT_ENCODER_INLINE lanes lookup16(const float table[16], int_lanes index) {
     return result;
 }
 
+#include "encoding/feedback.h"
 #include "encoding/project.h"
-#include "encoding/q4.h"
-#include "encoding/q8.h"

@@ -109,6 +109,29 @@ typedef void pvit_encode_group(const float *restrict w, size_t rows, size_t colu
                                const float *restrict importance, float tile_scale, float *restrict scratch,
                                uint8_t *restrict group, pvit_error_sums *restrict errors);
 
+// Blocks of a group that are encoded one after another, column by column. The error of each column, times a
+// coefficient, is added to the columns after it.
+#define PVIT_FEEDBACK_COLUMNS 128
+typedef struct {
+    const float *targets; // [rows, columns]: what the codes approximate
+    const float *weights; // [rows, columns]: what the sums of errors compare with
+    size_t rows;          // 1 to 16; missing rows are encoded as zeros
+    size_t columns;
+    size_t stride;        // between rows
+    const size_t *blocks; // [block_count]: the first column of each block, in the order of encoding
+    size_t block_count;   // at most PVIT_FEEDBACK_COLUMNS columns in all
+    // From here on, columns are numbered in the order of encoding, from the first one of the first block.
+    const float *importance; // [ordered columns], as for pvit_encode_group
+    const float *feedback;   // [ordered columns, ordered columns]: row j is what the error of column j adds
+    size_t feedback_stride;
+    // [rows, ordered columns]. Input: what is added to the targets because of blocks that were encoded before. Output:
+    // target - decoded.
+    float *errors;
+    size_t error_stride;
+} pvit_feedback_chunk;
+typedef void pvit_encode_chunk(const pvit_feedback_chunk *chunk, float tile_scale, uint8_t *restrict group,
+                               pvit_error_sums *restrict errors);
+
 // ---- The table of kernels
 
 // Tables are constants: Swift may share them between threads.
@@ -231,6 +254,9 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     ptrdiff_t (*scan_rows)(const float *w, size_t rows, size_t columns, size_t stride, float *maximum);
     pvit_encode_group *encode_q4;
     pvit_encode_group *encode_q8;
+    // Encode some blocks of a group and leave its other blocks as they are.
+    pvit_encode_chunk *encode_q4_chunk;
+    pvit_encode_chunk *encode_q8_chunk;
     // result[token * result_stride + row] = <w[row], x[token]> for 1 to 16 rows. x: [tokens, columns], rows x_stride
     // apart; scratch: 16 * columns floats. Columns are a multiple of 16.
     void (*project_rows)(const float *restrict w, size_t rows, size_t columns, size_t stride, const float *restrict x,

@@ -8,8 +8,8 @@ import Tensors
 package enum ImportanceSource: Sendable {
     /// It is measured on random tokens while the model is encoded.
     case randomTokens
-    /// It is measured on a text while the model is encoded.
-    case text(Calibration)
+    /// Matrices are quantized by second-order calibration on texts, which knows more than importance.
+    case calibration(Calibration)
     /// It was measured by llama.cpp.
     case matrix(ImportanceMatrix)
 
@@ -17,7 +17,7 @@ package enum ImportanceSource: Sendable {
     var name: String {
         switch self {
         case .randomTokens: "random tokens"
-        case .text: "text"
+        case .calibration: "second order"
         case .matrix: "imatrix"
         }
     }

@@ -56,6 +56,25 @@ struct Provenance {
         return metadata
     }
 
+    /// Tells this conversion from another one: its plan, its options, and the sizes and times of its sources.
+    func run(of plan: QuantizePlan) -> Digest {
+        let run: JSONObject = [
+            "recipe": .object(recipe), "version": .string(options.tool.version),
+            "tensors": .array(
+                plan.entries.map { entry in
+                    .string("\(entry.tensor.name) \(entry.tensor.shape) \(entry.encoding) \(entry.layout.rowsPerTile)")
+                }),
+            "sources": .array(
+                sourceFiles.flatMap(\.files).map { file in
+                    [
+                        .string(file.path.text), .integer(Int(clamping: file.byteCount)),
+                        .integer(file.path.modificationTime ?? 0),
+                    ]
+                }),
+        ]
+        return SHA256.digest(of: JSONValue.object(run).encoded())
+    }
+
     private func sources(digests: [Digest]) -> [JSONValue] {
         let weights = zip(sourceFiles.flatMap(\.files), digests).map { file, digest in
             file.record(digest: digest)
@@ -77,7 +96,7 @@ struct Provenance {
             "profile": .string(options.profile.rawValue), "importance": .string(importance?.name ?? "none"),
         ]
         switch importance {
-        case .text(let calibration): recipe["calibration"] = calibration.record
+        case .calibration(let calibration): recipe["calibration"] = calibration.record
         case .matrix(let matrix): recipe["imatrix"] = matrix.record
         case .randomTokens, nil: break
         }

@@ -24,10 +24,9 @@ package enum Quantize {
     /// few tiles for each thread, whatever the size of the model. The same checkpoint and options give the same bytes,
     /// whatever the number of threads. The file appears complete or not at all.
     ///
-    /// - Throws: `model.is-delta` for a delta, `quantize.calibration` for an unsuitable text, `imatrix.other-model` for
-    ///   an importance matrix of another model, what `QuantizePlan` throws, `file.too-little-space`, `quantize.*` for
-    ///   weights that a type cannot hold, `torch.checksum` for damaged archives, `work.cancelled`, and the errors of
-    ///   reading and writing.
+    /// - Throws: `model.is-delta` for a delta, `imatrix.other-model` for an importance matrix of another model, what
+    ///   `CalibratedLayers` and `QuantizePlan` throw, `file.too-little-space`, `quantize.*` for weights that a type
+    ///   cannot hold, `torch.checksum` for damaged archives, `work.cancelled`, and the errors of reading and writing.
     package static func write(
         _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
         monitor: WorkMonitor = WorkMonitor()
@@ -36,69 +35,99 @@ package enum Quantize {
         try DeltaRecognition.requireModel(checkpoint, role: "source")
         let checkpoint = try checkpoint.resolvingOutputLayer()
         let plan = try QuantizePlan(for: checkpoint, towers: towers, options: options)
-        let source = JoinedSource([checkpoint.weights] + towers.map(\.weights))
-        let importance = try Self.importance(from: options.importance, plan, checkpoint, source)
         let provenance = Provenance(of: checkpoint, towers: towers, options: options, plan: plan)
-        try DiskSpace.require(plan.byteCount + provenance.byteCount, for: output)
+        let source = JoinedSource([checkpoint.weights] + towers.map(\.weights))
+        let pool = ThreadPool(threadCount: options.threadCount, checkpoint: monitor.checkCancellation)
+        let layers = try CalibratedLayers(
+            of: checkpoint, plan, options.importance, run: provenance.run(of: plan), source: source, output: output,
+            pool: pool)
+        let importance = try Self.importance(from: options.importance, plan, source)
+        try DiskSpace.require(
+            plan.byteCount + provenance.byteCount + (layers?.journalByteCount ?? 0), for: output)
         let assembler = try ContainerAssembler(path: output, plan: plan)
         let (_, digests) = try SourceVerifier.hashing(provenance.sourceFiles) { advance in
-            try convert(source, plan, importance, into: assembler, threadCount: options.threadCount) { done in
+            let progress = Progress(total: plan.sourceByteCount, monitor)
+            try convert(source, plan, layers, importance, into: assembler, pool, progress) { done in
                 try monitor.checkCancellation()
                 try advance(done)
-                monitor.report(done, plan.sourceByteCount)
             }
         }
         try monitor.checkCancellation()
         try assembler.addAttachments(of: checkpoint.sideFiles)
         let (digest, byteCount) = try assembler.finish(metadata: provenance.metadata(sourceDigests: digests))
+        layers?.removeJournal()
         return Report(plan: plan, digest: digest, byteCount: byteCount)
     }
 
+    /// - Parameter layers: The calibrated layers; nil without calibration.
     private static func convert(
-        _ source: any TensorSource, _ plan: QuantizePlan, _ importance: ColumnImportance,
-        into assembler: ContainerAssembler,
-        threadCount: Int,
+        _ source: any TensorSource, _ plan: QuantizePlan, _ layers: CalibratedLayers?,
+        _ importance: ColumnImportance, into assembler: ContainerAssembler, _ pool: ThreadPool, _ progress: Progress,
         afterTile: @escaping (_ doneByteCount: UInt64) throws -> Void
     ) throws {
-        let tiles = plan.entries.indices.flatMap { entry in
-            (0..<plan.entries[entry].layout.tileCount).map { (entry: entry, tile: $0) }
-        }
-        let pool = ThreadPool(threadCount: threadCount)
         let producers = (0..<pool.threadCount).map { _ in
             Exclusive(TileProducer(source: source, importance: importance))
         }
-        try pool.mapInOrder(tiles.count) { number, worker in
-            try producers[worker].value.tile(tiles[number].tile, of: plan.entries[tiles[number].entry])
-        } consume: { tile in
-            try afterTile(try assembler.append(tile))
-        } onFailure: {
-            importance.abandon()
+        for section in layers == nil ? [plan.whole] : plan.sections {
+            let calibrated = try section.layer.flatMap { layer in
+                try layers?.layer(layer) { progress.advance(to: section.doneByteCount(share: $0)) }
+            }
+            let tiles = section.entries.flatMap { entry in
+                (0..<plan.entries[entry].layout.tileCount).map { (entry: plan.entries[entry], tile: $0) }
+            }
+            try pool.mapInOrder(tiles.count) { number, worker in
+                let (entry, tile) = tiles[number]
+                return try producers[worker].value.tile(
+                    tile, of: entry, calibrated: calibrated?[entry.tensor.name]?[tile])
+            } consume: { tile in
+                let done = try assembler.append(tile)
+                try afterTile(done)
+                progress.advance(to: done)
+            } onFailure: {
+                importance.abandon()
+            }
         }
     }
 
     /// The importance of columns.
     ///
-    /// - Throws: `imatrix.other-model`, `quantize.calibration`, and what `ImportanceMeasurement` throws.
+    /// - Throws: `imatrix.other-model`, and what `ImportanceMeasurement` throws.
     private static func importance(
-        from chosen: ImportanceSource, _ plan: QuantizePlan, _ checkpoint: Checkpoint, _ source: any TensorSource
+        from chosen: ImportanceSource, _ plan: QuantizePlan, _ source: any TensorSource
     ) throws -> ColumnImportance {
         guard plan.usesImportance(from: chosen) else { return .uniform }
-        let tokens: CalibrationTokens?
         switch chosen {
-        case .randomTokens: tokens = nil
-        case .text(let calibration): tokens = try calibration.tokens(for: checkpoint)
+        case .randomTokens: break
+        case .calibration: return .uniform
         case .matrix(let matrix):
             try matrix.check(plan.entries)
             return .given(matrix)
         }
         let tensors = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.tensor.name, $0.tensor) })
-        let measurement = try ImportanceMeasurement(plan.configuration, tokens: tokens) { name, rows in
+        let measurement = try ImportanceMeasurement(plan.configuration) { name, rows in
             guard let tensor = tensors[name] else {
                 throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: name)
             }
             return try FloatVectors.floats(of: source, tensor, rows: rows)
         }
         return .measured(measurement)
+    }
+}
+
+/// Reports progress that never goes back: a layer is calibrated before its tiles are appended.
+private final class Progress {
+    private let total: UInt64
+    private let monitor: WorkMonitor
+    private var done: UInt64 = 0
+
+    init(total: UInt64, _ monitor: WorkMonitor) {
+        self.total = total
+        self.monitor = monitor
+    }
+
+    func advance(to done: UInt64) {
+        self.done = max(self.done, done)
+        monitor.report(self.done, total)
     }
 }
 

@@ -41,6 +41,36 @@ package struct QuantizePlan: Sendable {
         return quantizesLayers && configuration.canMeasureImportance
     }
 
+    /// Entries that follow one another.
+    struct Section {
+        let entries: Range<Int>
+        /// The layer that they belong to; nil outside layers.
+        let layer: Int?
+        /// The bytes of the source before and in them.
+        let sourceBytesBefore: UInt64
+        let sourceBytes: UInt64
+
+        /// The bytes of the source that are done when a share of the section is.
+        func doneByteCount(share: Double) -> UInt64 { sourceBytesBefore + UInt64(Double(sourceBytes) * share) }
+    }
+
+    /// All entries as one section.
+    var whole: Section { section(entries.indices, layer: nil) }
+
+    /// A section for each layer, and sections for what is before, between and after them.
+    var sections: [Section] {
+        let layers = entries.map { LlamaLayerTensor.parse($0.tensor.name)?.layer }
+        let starts = entries.indices.filter { $0 == 0 || layers[$0] != layers[$0 - 1] }
+        return zip(starts, starts.dropFirst() + [entries.count]).map { section($0..<$1, layer: layers[$0]) }
+    }
+
+    private func section(_ range: Range<Int>, layer: Int?) -> Section {
+        func byteCount(_ range: Range<Int>) -> UInt64 { entries[range].reduce(0) { $0 + UInt64($1.tensor.byteCount) } }
+        return Section(
+            entries: range, layer: layer, sourceBytesBefore: byteCount(0..<range.lowerBound),
+            sourceBytes: byteCount(range))
+    }
+
     /// The approximate maximum size of the container in bytes, without metadata.
     package var byteCount: UInt64 { entries.reduce(0) { $0 + UInt64($1.layout.byteCount) + 8192 } }
 

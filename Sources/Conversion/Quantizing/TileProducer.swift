@@ -33,11 +33,19 @@ struct TileProducer {
 
     /// Reads, converts and compresses the rows of one tile.
     ///
+    /// - Parameter calibrated: The tile, if it was quantized with its whole layer.
     /// - Throws: `quantize.not-finite`, `quantize.overflow`, and what reading throws.
-    mutating func tile(_ number: Int, of entry: QuantizePlan.Entry) throws -> FinishedTile {
+    mutating func tile(
+        _ number: Int, of entry: QuantizePlan.Entry, calibrated: TileQuantizer.Tile?
+    ) throws -> FinishedTile {
         let rows = entry.layout.rows(ofTile: number)
         let tensor = entry.tensor
         do {
+            if let calibrated {
+                return try Self.finished(
+                    Content(
+                        bytes: calibrated.bytes, scale: calibrated.scale, statistics: calibrated.statistics), entry)
+            }
             let largest = try read(rows, of: tensor, for: entry.encoding)
             // A measurement needs every matrix, even those that are not quantized.
             let importance = try importance.columns(of: tensor.name, rows: rows, weights: originals.span)
@@ -47,13 +55,16 @@ struct TileProducer {
                 case .q8, .q4:
                     try quantizedContent(entry.encoding, of: tensor, largest: largest, importance: importance)
                 }
-            let encoded = try TileEncoder.encode(
-                result.bytes.span.bytes, encoding: entry.encoding, scale: result.scale,
-                compression: entry.compression)
-            return FinishedTile(content: result.bytes, encoded: encoded, statistics: result.statistics)
+            return try Self.finished(result, entry)
         } catch let error as PVITError {
             throw error.located(tensor: tensor.name)
         }
+    }
+
+    private static func finished(_ content: Content, _ entry: QuantizePlan.Entry) throws -> FinishedTile {
+        let encoded = try TileEncoder.encode(
+            content.bytes.span.bytes, encoding: entry.encoding, scale: content.scale, compression: entry.compression)
+        return FinishedTile(content: content.bytes, encoded: encoded, statistics: content.statistics)
     }
 
     /// Fills `originals` with rows of the source, and `sourceBytes` if the tile may be stored as it is.

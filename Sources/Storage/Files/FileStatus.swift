@@ -41,6 +41,8 @@ struct FileStatus {
     var device: dev_t { status.st_dev }
     var identity: FileIdentity { FileIdentity(status) }
     var owner: (user: uid_t, group: gid_t) { (status.st_uid, status.st_gid) }
+    /// When the content was last changed, in nanoseconds since 1970.
+    var modificationTime: Int { status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec }
     /// The permissions to read, write and execute.
     var permissions: mode_t { status.st_mode & 0o777 }
     /// Whether the files in this folder can only be replaced by their owners.

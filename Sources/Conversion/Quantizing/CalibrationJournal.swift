@@ -1,0 +1,172 @@
+import Container
+import LinearAlgebra
+import Quantization
+import Storage
+import SystemPackage
+import Tensors
+
+/// The finished layers of a calibration, beside its output, so that a run that was stopped can be continued.
+///
+/// Each layer is a container with its quantized matrices; another one holds the hidden states of the sample before the
+/// next layer. Both name the run that they belong to. Containers appear whole or not at all, and their tiles have
+/// checksums.
+struct CalibrationJournal {
+    /// The quantized matrices of a layer.
+    typealias Layer = [TensorName: [TileQuantizer.Tile]]
+
+    /// The number of layers that are finished.
+    let layerCount: Int
+    private let folder: WorkFolder
+    private let run: String
+    private static let suffix = ".calibration"
+    private static let states = "states.pvq"
+    private static let runKey = "calibration.run"
+    private static let layerKey = "calibration.layer"
+    private static let statisticsKey = "calibration.statistics"
+
+    /// Opens the journal of an output, or begins one; nil if the output is a device or a pipe.
+    ///
+    /// - Parameters:
+    ///   - run: What the run depends on: options, texts and sources.
+    ///   - resumes: Whether to continue a run that was stopped.
+    /// - Throws: `calibrate.unfinished` if a run was stopped and is not to be continued, or was another one;
+    ///   `file.cannot-create`, and the errors of containers.
+    init?(for output: FilePath, run: Digest, resumes: Bool) throws {
+        guard let folder = try WorkFolder(for: output, suffix: Self.suffix) else { return nil }
+        self.folder = folder
+        self.run = run.description
+        guard folder.exists else {
+            layerCount = 0
+            return
+        }
+        guard resumes else {
+            throw PVITError(
+                .unfinishedCalibration, "an earlier calibration of this output was stopped", file: folder.path,
+                remedy: "continue it with --resume, or remove the folder")
+        }
+        let path = folder.path.appending(fileNamed: Self.states)
+        guard path.modificationTime != nil else {
+            layerCount = 0
+            return
+        }
+        let container = try Container(opening: path)
+        let metadata = try container.metadata
+        guard metadata[Self.runKey]?.string == self.run,
+            let count = metadata[Self.layerKey]?.integer, count >= 0
+        else {
+            throw PVITError(
+                .unfinishedCalibration, "the calibration that was stopped had other options, texts or sources",
+                file: folder.path, remedy: "repeat them, or remove the folder")
+        }
+        layerCount = count
+    }
+
+    private func path(ofLayer layer: Int) -> FilePath { folder.path.appending(fileNamed: "layer-\(layer).pvq") }
+
+    /// Keeps a finished layer and the states before the next one.
+    ///
+    /// - Parameters:
+    ///   - entries: The matrices of the layer that are quantized.
+    ///   - residuals: The residual streams of both models, [tokens, hidden] each.
+    func save(
+        _ layer: Int, _ tiles: Layer, _ entries: [QuantizePlan.Entry], residuals: [DenseMatrix<Float>]
+    ) throws {
+        try folder.create()
+        var writer = try ContainerWriter(path: path(ofLayer: layer))
+        var statistics = JSONObject()
+        for entry in entries {
+            guard let tiles = tiles[entry.tensor.name] else { continue }
+            try writer.beginTensor(entry.tensor.name, encoding: entry.encoding, shape: entry.tensor.shape)
+            for tile in tiles {
+                let encoded = try TileEncoder.encode(
+                    tile.bytes.span.bytes, encoding: entry.encoding, scale: tile.scale, compression: .none)
+                try writer.append(encoded, content: tile.bytes.span.bytes)
+            }
+            try writer.endTensor()
+            statistics[entry.tensor.name.rawValue] = .array(tiles.map { Self.record(of: $0.statistics) })
+        }
+        _ = try writer.finish(metadata: [Self.runKey: .string(run), Self.statisticsKey: .object(statistics)])
+        try save(residuals, before: layer + 1)
+    }
+
+    private func save(_ residuals: [DenseMatrix<Float>], before layer: Int) throws {
+        var writer = try ContainerWriter(path: folder.path.appending(fileNamed: Self.states))
+        for (number, stream) in residuals.enumerated() {
+            guard let shape = Shape([stream.rows, stream.columns]) else {
+                throw PVITError(.internalDefect, "\(stream.rows) × \(stream.columns) is not a shape")
+            }
+            let layout = try TileLayout(encoding: .plain(.f32), shape: shape)
+            try writer.beginTensor(TensorName("states.\(number)"), encoding: .plain(.f32), shape: shape)
+            for tile in 0..<layout.tileCount {
+                let rows = layout.rows(ofTile: tile)
+                let content = UnsafeRawBufferPointer(
+                    start: stream.row(rows.lowerBound), count: rows.count * stream.columns * 4
+                ).bytes
+                try writer.append(
+                    TileEncoder.encode(content, encoding: .plain(.f32), compression: .none), content: content)
+            }
+            try writer.endTensor()
+        }
+        _ = try writer.finish(metadata: [Self.runKey: .string(run), Self.layerKey: .integer(layer)])
+    }
+
+    /// The residual streams before the first layer that is not finished.
+    ///
+    /// - Throws: The container's errors.
+    func savedResiduals() throws -> [[Float]] {
+        let source = try ContainerSource(Container(opening: folder.path.appending(fileNamed: Self.states)))
+        return try source.tensors.map { tensor in
+            guard tensor.elementType == .f32 else { throw damaged(Self.states) }
+            return try FloatVectors.floats(of: source, tensor, rows: 0..<tensor.shape.rows)
+        }
+    }
+
+    /// The matrices of a finished layer.
+    ///
+    /// - Throws: `calibrate.unfinished` if they belong to another run, and the container's errors.
+    func savedLayer(_ layer: Int) throws -> Layer {
+        let container = try Container(opening: path(ofLayer: layer))
+        let metadata = try container.metadata
+        guard metadata[Self.runKey]?.string == run else { throw damaged("layer-\(layer).pvq") }
+        let scratch = TileScratch()
+        var result: Layer = [:]
+        for tensor in try container.tensors() {
+            guard let records = metadata[Self.statisticsKey]?[tensor.name.rawValue]?.array,
+                records.count == tensor.tileCount
+            else { throw damaged("layer-\(layer).pvq") }
+            result[tensor.name] = try records.indices.map { number in
+                guard let statistics = Self.statistics(records[number]) else { throw damaged("layer-\(layer).pvq") }
+                return try container.withTile(number, of: tensor, scratch: scratch) { content, tile in
+                    try TileQuantizer.Tile(
+                        bytes: content.copyBytes(0..<content.byteCount), scale: tile.scale, statistics: statistics)
+                }
+            }
+        }
+        return result
+    }
+
+    private func damaged(_ name: String) -> PVITError {
+        PVITError(
+            .unfinishedCalibration, "the file does not belong to this calibration",
+            file: folder.path.appending(fileNamed: name), remedy: "remove the folder and start again")
+    }
+
+    /// Removes the journal.
+    func remove(layerCount: Int) {
+        folder.remove([Self.states] + (0..<layerCount).map { "layer-\($0).pvq" })
+    }
+
+    private static func record(of statistics: ErrorStatistics) -> JSONValue {
+        .array([
+            .number(statistics.squaredError), .number(statistics.maximumError), .number(statistics.squaredSum),
+            .integer(statistics.count),
+        ])
+    }
+
+    private static func statistics(_ record: JSONValue) -> ErrorStatistics? {
+        guard let numbers = record.array, numbers.count == 4, let error = numbers[0].double,
+            let maximum = numbers[1].double, let sum = numbers[2].double, let count = numbers[3].integer
+        else { return nil }
+        return ErrorStatistics(squaredError: error, maximumError: maximum, squaredSum: sum, count: count)
+    }
+}

@@ -1,0 +1,323 @@
+import Architectures
+import CKernels
+import LinearAlgebra
+import Parallelism
+import Storage
+import Tensors
+
+/// Quantizes the layers of a model one after another, so that each matrix makes up for the errors of the layers before
+/// it, and each of its columns for the rounding of the columns before it.
+///
+/// A sample of tokens passes through two models: the one whose earlier layers are quantized, and the original one.
+/// Every matrix is encoded with `ErrorFeedback` for the inputs x that it gets in the first, and towards the outputs
+/// that it has in the second. With the inputs y and the residual streams r and s of both models, least squares gives
+/// the weights w + (w sum (y - x) xᵀ + sum (s - r) xᵀ) H⁻¹ to approximate, H = sum x xᵀ (GPTAQ, arXiv 2504.02692;
+/// Qronos, arXiv 2505.11695; the residual streams only where outputs are added to them). The change is shrunk, because
+/// it fits the sample better than other texts: the diagonal of H grows as in `ErrorFeedback`, and only a share is
+/// taken.
+///
+/// Memory holds the hidden states of the sample, the inner activations of one layer, and one layer's weights.
+package final class SecondOrderCalibration {
+    /// How a matrix is to be stored.
+    package struct Storage: Sendable {
+        /// `.q4`, `.q8` or a plain type.
+        package let encoding: TensorEncoding
+        /// The number of rows in a tile; of a quantized matrix a multiple of 16.
+        package let rowsPerTile: Int
+
+        package init(encoding: TensorEncoding, rowsPerTile: Int) {
+            self.encoding = encoding
+            self.rowsPerTile = rowsPerTile
+        }
+    }
+
+    /// The number of the next layer.
+    package private(set) var layer = 0
+    /// The residual streams before the next layer: [tokens, hidden].
+    private let states: StatePair
+
+    private let configuration: LlamaConfiguration
+    private let tokens: CalibrationTokens
+    private let reader: WeightReader
+    private let storage: (TensorName) throws -> Storage
+    private let algebra: LinearAlgebra
+    private let kernels: pvit_kernels
+    private let attention: SequenceAttention
+    /// The number of tokens whose activations are computed together.
+    private static let blockTokens = 2048
+
+    /// Prepares a pass and reads the embeddings of the tokens.
+    ///
+    /// - Parameters:
+    ///   - pool: The threads that compute, and whose checkpoint can end the work.
+    ///   - reader: Reads the embeddings, norms and matrices; must be safe to call from any thread.
+    ///   - storage: How each of the seven matrices of a layer is to be stored.
+    /// - Throws: `calibrate.no-openblas` without OpenBLAS, `quantize.calibration` for tokens without embeddings,
+    ///   `memory.exhausted`, and the reader's errors.
+    package init(
+        _ configuration: LlamaConfiguration, tokens: CalibrationTokens, pool: ThreadPool,
+        reader: @escaping WeightReader, storage: @escaping (TensorName) throws -> Storage
+    ) throws {
+        guard configuration.canMeasureImportance else {
+            throw PVITError(.cannotQuantize, "the sizes of the model do not fit together")
+        }
+        guard tokens.ids.allSatisfy({ (0..<configuration.vocabularySize).contains($0) }) else {
+            throw PVITError(
+                .badCalibration, "the tokenizer has tokens that the model has no embeddings for",
+                remedy: "put the tokenizer files of the model beside its weights")
+        }
+        self.configuration = configuration
+        self.tokens = tokens
+        self.reader = reader
+        self.storage = storage
+        algebra = try LinearAlgebra(pool: pool)
+        kernels = pvit_kernels_best().pointee
+        attention = SequenceAttention(configuration, length: tokens.length, kernels: kernels)
+        states = try StatePair(tokens: tokens.ids.count, columns: configuration.hiddenSize)
+        var rows: [Int: [Float]] = [:]
+        for (index, token) in tokens.ids.enumerated() {
+            let row =
+                try rows[token]
+                ?? read(
+                    token..<token + 1, of: "model.embed_tokens.weight", count: configuration.hiddenSize, by: reader)
+            rows[token] = row
+            states.quantized.row(index).update(from: row, count: row.count)
+            states.original.row(index).update(from: row, count: row.count)
+        }
+    }
+
+    /// The approximate memory that a pass needs, in bytes: the states and the inner activations of the sample, the
+    /// matrices of one stage before and after, and the factorization of the products of its inputs.
+    package static func byteCount(_ configuration: LlamaConfiguration, tokenCount: Int) -> UInt64 {
+        let largest = LayerStage.allCases.map { stage in
+            let columns = configuration.columns(of: stage)
+            let weights = configuration.rows(of: stage).reduce(0) { $0 + UInt64($1 * columns) } * 12
+            return weights + UInt64(columns) * UInt64(columns) * 20
+        }
+        let inner = max(configuration.intermediateSize, configuration.headCount * configuration.headWidth)
+        let activations = UInt64(tokenCount) * UInt64(configuration.hiddenSize + inner) * 8
+        let block = UInt64(blockTokens) * UInt64(2 * inner + configuration.hiddenSize) * 8
+        return activations + block + (largest.max() ?? 0)
+    }
+
+    /// The residual streams of the quantized and of the original model before the next layer: [tokens, hidden] each.
+    package var residuals: [DenseMatrix<Float>] { [states.quantized, states.original] }
+
+    /// Continues before a layer with the residual streams that an earlier pass over the same tokens had there.
+    ///
+    /// - Throws: `quantize.calibration` for streams of another size.
+    package func `continue`(before layer: Int, residuals numbers: [[Float]]) throws {
+        guard (0...configuration.layerCount).contains(layer), numbers.count == residuals.count,
+            zip(numbers, residuals).allSatisfy({ $0.count == $1.buffer.count })
+        else {
+            throw PVITError(.badCalibration, "the stored states belong to another sample")
+        }
+        for (numbers, stream) in zip(numbers, residuals) { stream.elements.update(from: numbers, count: numbers.count) }
+        self.layer = layer
+    }
+
+    /// Quantizes the next layer.
+    ///
+    /// - Parameter progress: Called with the share of the layer that is done.
+    /// - Returns: The tiles of its quantized matrices.
+    /// - Throws: `quantize.not-finite` for weights, `quantize.calibration` for activations that are too large,
+    ///   `memory.exhausted`, and what the reader and the pool's checkpoint throw.
+    package func nextLayer(
+        progress: (_ share: Double) throws -> Void = { _ in }
+    ) throws -> [TensorName: [TileQuantizer.Tile]] {
+        var tiles: [TensorName: [TileQuantizer.Tile]] = [:]
+        let weights = Layer(number: layer, configuration, reader: reader, pool: algebra.pool)
+
+        var norm = try weights.norm("input_layernorm")
+        let projections = try quantize(.attentionInput, of: weights, &tiles) { try normalized($0, norm) }
+        let attended = try StatePair(
+            tokens: tokens.ids.count, columns: configuration.headCount * configuration.headWidth)
+        for block in blocks {
+            let x = try normalized(block, norm)
+            try attend(x.quantized, projections.map(\.quantized), into: attended.quantized, block)
+            try attend(x.original, projections.map(\.original), into: attended.original, block)
+        }
+        try progress(0.25)
+        let output = try quantize(.attentionOutput, of: weights, &tiles) { try attended.copy(of: $0) }
+        for block in blocks { try add(output[0], attended.copy(of: block), block) }
+        try progress(0.35)
+
+        norm = try weights.norm("post_attention_layernorm")
+        let network = try quantize(.feedForwardInput, of: weights, &tiles) { try normalized($0, norm) }
+        let inner = try StatePair(tokens: tokens.ids.count, columns: configuration.intermediateSize)
+        for block in blocks {
+            let x = try normalized(block, norm)
+            try activate(x.quantized, network.map(\.quantized), into: inner.quantized, block)
+            try activate(x.original, network.map(\.original), into: inner.original, block)
+        }
+        try progress(0.6)
+        let down = try quantize(.feedForwardOutput, of: weights, &tiles) { try inner.copy(of: $0) }
+        for block in blocks { try add(down[0], inner.copy(of: block), block) }
+        try progress(1)
+        layer += 1
+        return tiles
+    }
+
+    /// Ranges of tokens that hold whole sequences.
+    private var blocks: [Range<Int>] {
+        let size = max(Self.blockTokens / tokens.length, 1) * tokens.length
+        return stride(from: 0, to: tokens.ids.count, by: size).map { $0..<min($0 + size, tokens.ids.count) }
+    }
+
+    /// Quantizes the matrices that read the same activations.
+    ///
+    /// - Parameters:
+    ///   - tiles: Gets the tiles of the matrices that are quantized.
+    ///   - input: The activations of a block of tokens, [tokens, columns].
+    /// - Returns: The matrices of the stage.
+    private func quantize(
+        _ stage: LayerStage, of weights: Layer, _ tiles: inout [TensorName: [TileQuantizer.Tile]],
+        input: (Range<Int>) throws -> StatePair
+    ) throws -> [WeightPair] {
+        let names = stage.matrices.map { weights.name($0) }
+        let storages = try names.map(storage)
+        let matrices = try names.indices.map { try weights.matrix($0, of: stage) }
+        guard storages.contains(where: \.encoding.isQuantized) else {
+            return matrices.map { WeightPair(quantized: $0, original: $0) }
+        }
+        // Blocks of q4 are halves of blocks of q8.
+        let width = storages.contains { $0.encoding == .q8 } ? Int(PVIT_Q8_BLOCK) : Int(PVIT_Q4_BLOCK)
+        let (feedback, targets) = try feedback(for: matrices, of: stage, blockWidth: width, input)
+        return try names.indices.map { index in
+            guard storages[index].encoding.isQuantized else {
+                return WeightPair(quantized: matrices[index], original: matrices[index])
+            }
+            do {
+                let encoded = try CorrectedMatrix(
+                    matrices[index], targets: targets[index], feedback, encoding: storages[index].encoding,
+                    rowsPerTile: storages[index].rowsPerTile, algebra, kernels: kernels)
+                tiles[names[index]] = encoded.tiles
+                return WeightPair(quantized: encoded.decoded, original: matrices[index])
+            } catch let error as PVITError {
+                throw error.located(tensor: names[index])
+            }
+        }
+    }
+
+    /// How matrices that read the same activations make up for errors, and the weights that they are to approximate.
+    private func feedback(
+        for matrices: [DenseMatrix<Float>], of stage: LayerStage, blockWidth: Int,
+        _ input: (Range<Int>) throws -> StatePair
+    ) throws -> (ErrorFeedback, targets: [DenseMatrix<Float>]) {
+        let statistics = try InputStatistics(
+            columns: configuration.columns(of: stage),
+            residualWidth: stage.isAddedToResiduals ? configuration.hiddenSize : nil)
+        for block in blocks {
+            try statistics.add(
+                input(block), residuals: stage.isAddedToResiduals ? states.copy(of: block) : nil, algebra)
+        }
+        let targets = try matrices.map { try statistics.change(of: $0, algebra) }
+        let feedback = try ErrorFeedback(
+            gram: statistics.gram, tokens: tokens.ids.count, blockWidth: blockWidth, algebra)
+        for (target, matrix) in zip(targets, matrices) {
+            try feedback.solve(target, algebra)
+            try add(matrix, to: target, from: 0)
+        }
+        return (feedback, targets)
+    }
+
+    /// [tokens of the block, hidden]: the residual streams, normalized.
+    private func normalized(_ block: Range<Int>, _ norm: [Float]) throws -> StatePair {
+        let result = try StatePair(tokens: block.count, columns: configuration.hiddenSize)
+        try algebra.pool.parallelFor(block.count, chunk: 16) { rows, _ in
+            for row in rows {
+                for (source, target) in [
+                    (states.quantized, result.quantized), (states.original, result.original),
+                ] {
+                    kernels.rms_norm(
+                        source.row(block.lowerBound + row), norm, source.columns, configuration.normEpsilon,
+                        target.row(row))
+                }
+            }
+        }
+        return result
+    }
+
+    /// result[block] = the outputs [tokens, heads * headWidth] of attention with these query, key and value matrices.
+    private func attend(
+        _ x: DenseMatrix<Float>, _ projections: [DenseMatrix<Float>], into result: DenseMatrix<Float>,
+        _ block: Range<Int>
+    ) throws {
+        let heads = configuration.keyValueHeadCount
+        let (queries, keys) = (try algebra.product(x, projections[0]), try algebra.product(x, projections[1]))
+        let values = try algebra.product(x, projections[2])
+        try algebra.pool.parallelFor(block.count / tokens.length * heads) { numbers, _ in
+            for number in numbers {
+                let row = number / heads * tokens.length
+                attention.attend(
+                    head: number % heads, queries: queries.row(row), keys: keys.row(row), values: values.row(row),
+                    result: result.row(block.lowerBound + row))
+            }
+        }
+    }
+
+    /// result[block] = swiglu(x gateᵀ, x upᵀ).
+    private func activate(
+        _ x: DenseMatrix<Float>, _ network: [DenseMatrix<Float>], into result: DenseMatrix<Float>, _ block: Range<Int>
+    ) throws {
+        let (gates, ups) = (try algebra.product(x, network[0]), try algebra.product(x, network[1]))
+        try algebra.pool.parallelFor(block.count, chunk: 16) { rows, _ in
+            for row in rows {
+                kernels.swiglu(gates.row(row), ups.row(row), gates.columns, result.row(block.lowerBound + row))
+            }
+        }
+    }
+
+    /// Adds the outputs of a matrix to the residual streams.
+    private func add(_ matrix: WeightPair, _ inputs: StatePair, _ block: Range<Int>) throws {
+        try add(algebra.product(inputs.quantized, matrix.quantized), to: states.quantized, from: block.lowerBound)
+        try add(algebra.product(inputs.original, matrix.original), to: states.original, from: block.lowerBound)
+    }
+
+    /// Adds rows to the rows of another matrix from `first` on.
+    private func add(_ numbers: DenseMatrix<Float>, to sums: DenseMatrix<Float>, from first: Int) throws {
+        try algebra.pool.parallelFor(numbers.rows, chunk: 16) { rows, _ in
+            for row in rows { kernels.add(sums.row(first + row), numbers.row(row), numbers.columns) }
+        }
+    }
+}
+
+/// The weights of a layer, read when they are needed.
+private struct Layer {
+    private let number: Int
+    private let configuration: LlamaConfiguration
+    private let reader: WeightReader
+    private let pool: ThreadPool
+    /// The rows that a thread reads at a time.
+    private static let rowsAtOnce = 64
+
+    init(
+        number: Int, _ configuration: LlamaConfiguration, reader: @escaping WeightReader,
+        pool: ThreadPool
+    ) {
+        self.number = number
+        self.configuration = configuration
+        self.reader = reader
+        self.pool = pool
+    }
+
+    func name(_ part: String) -> TensorName { TensorName("model.layers.\(number).\(part).weight") }
+
+    /// [hidden]
+    func norm(_ norm: String) throws -> [Float] {
+        try read(0..<configuration.hiddenSize, of: name(norm), count: configuration.hiddenSize, by: reader)
+    }
+
+    /// [rows, columns]: the matrix with this index among those of a stage.
+    func matrix(_ index: Int, of stage: LayerStage) throws -> DenseMatrix<Float> {
+        let name = name(stage.matrices[index])
+        let result = try DenseMatrix<Float>(
+            rows: configuration.rows(of: stage)[index], columns: configuration.columns(of: stage))
+        let reader = reader
+        try pool.parallelFor(result.rows, chunk: Self.rowsAtOnce) { rows, _ in
+            let numbers = try read(rows, of: name, count: rows.count * result.columns, by: reader)
+            result.row(rows.lowerBound).update(from: numbers, count: numbers.count)
+        }
+        return result
+    }
+}
