@@ -12,7 +12,7 @@ package final class DenseMatrix<Element: BitwiseCopyable & BinaryFloatingPoint>:
     package let rows: Int
     /// The number of elements in a row.
     package let columns: Int
-    /// [rows, columns]
+    /// [rows, columns], which exist as long as the matrix: whoever uses them keeps a reference to it.
     package let elements: UnsafeMutablePointer<Element>
 
     /// Creates a matrix of zeros.
@@ -32,7 +32,7 @@ package final class DenseMatrix<Element: BitwiseCopyable & BinaryFloatingPoint>:
 
     deinit { free(elements) }
 
-    /// The first element of a row.
+    /// The first element of a row. It exists as long as the matrix.
     package func row(_ row: Int) -> UnsafeMutablePointer<Element> { elements + row * columns }
 
     /// A copy of some rows.
@@ -42,8 +42,11 @@ package final class DenseMatrix<Element: BitwiseCopyable & BinaryFloatingPoint>:
         return result
     }
 
-    /// The elements, row after row.
-    package var buffer: UnsafeMutableBufferPointer<Element> {
-        UnsafeMutableBufferPointer(start: elements, count: rows * columns)
+    /// The number of elements.
+    package var count: Int { rows * columns }
+
+    /// A copy of the elements, row after row.
+    package var numbers: [Element] {
+        withExtendedLifetime(self) { Array(UnsafeBufferPointer(start: elements, count: count)) }
     }
 }

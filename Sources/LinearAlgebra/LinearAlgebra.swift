@@ -136,11 +136,18 @@ package struct LinearAlgebra: Sendable {
             let tasks = (0..<k).flatMap { i in (i..<k).map { (ranges[i], ranges[$0]) } }
             try pool.parallelFor(tasks.count) { numbers, _ in
                 for (i, j) in tasks[numbers] {
-                    blas.dgemm(
-                        OpenBLAS.rowMajor, OpenBLAS.asIs, OpenBLAS.transposed, Int32(i.count), Int32(j.count),
-                        Int32(ranges[k].count), -1, matrix.row(i.lowerBound) + ranges[k].lowerBound, Int32(n),
-                        matrix.row(j.lowerBound) + ranges[k].lowerBound, Int32(n), 1,
-                        matrix.row(i.lowerBound) + j.lowerBound, Int32(n))
+                    let (left, target) = (matrix.row(i.lowerBound), matrix.row(i.lowerBound) + j.lowerBound)
+                    let depth = Int32(ranges[k].count)
+                    if i == j {
+                        blas.dsyrk(
+                            OpenBLAS.rowMajor, OpenBLAS.upper, OpenBLAS.asIs, Int32(i.count), depth, -1,
+                            left + ranges[k].lowerBound, Int32(n), 1, target, Int32(n))
+                    } else {
+                        blas.dgemm(
+                            OpenBLAS.rowMajor, OpenBLAS.asIs, OpenBLAS.transposed, Int32(i.count), Int32(j.count),
+                            depth, -1, left + ranges[k].lowerBound, Int32(n),
+                            matrix.row(j.lowerBound) + ranges[k].lowerBound, Int32(n), 1, target, Int32(n))
+                    }
                 }
             }
         }

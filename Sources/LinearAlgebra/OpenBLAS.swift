@@ -29,6 +29,11 @@ struct OpenBLAS: Sendable {
             _ order: Int32, _ triangle: Int32, _ transpose: Int32, _ n: Int32, _ k: Int32, _ alpha: Float,
             _ a: UnsafePointer<Float>?, _ lda: Int32, _ beta: Float, _ c: UnsafeMutablePointer<Float>?, _ ldc: Int32
         ) -> Void
+    typealias DoubleSyrk =
+        @convention(c) (
+            _ order: Int32, _ triangle: Int32, _ transpose: Int32, _ n: Int32, _ k: Int32, _ alpha: Double,
+            _ a: UnsafePointer<Double>?, _ lda: Int32, _ beta: Double, _ c: UnsafeMutablePointer<Double>?, _ ldc: Int32
+        ) -> Void
     typealias SingleTrsm =
         @convention(c) (
             _ order: Int32, _ side: Int32, _ triangle: Int32, _ transpose: Int32, _ diagonal: Int32, _ m: Int32,
@@ -60,6 +65,7 @@ struct OpenBLAS: Sendable {
     let sgemm: SingleGemm
     let dgemm: DoubleGemm
     let ssyrk: SingleSyrk
+    let dsyrk: DoubleSyrk
     let strsm: SingleTrsm
     let dtrsm: DoubleTrsm
     let dpotrf: Potrf
@@ -83,12 +89,14 @@ struct OpenBLAS: Sendable {
         setenv("OPENBLAS_NUM_THREADS", "1", 1)
         guard let library = DynamicLibrary(names: ["libopenblas.so.0", "libopenblas.so"]),
             let sgemm = library.address(of: "cblas_sgemm"), let dgemm = library.address(of: "cblas_dgemm"),
-            let ssyrk = library.address(of: "cblas_ssyrk"), let strsm = library.address(of: "cblas_strsm"),
+            let ssyrk = library.address(of: "cblas_ssyrk"), let dsyrk = library.address(of: "cblas_dsyrk"),
+            let strsm = library.address(of: "cblas_strsm"),
             let dtrsm = library.address(of: "cblas_dtrsm"), let dpotrf = library.address(of: "dpotrf_")
         else { return nil }
         return OpenBLAS(
             sgemm: unsafeBitCast(sgemm, to: SingleGemm.self), dgemm: unsafeBitCast(dgemm, to: DoubleGemm.self),
-            ssyrk: unsafeBitCast(ssyrk, to: SingleSyrk.self), strsm: unsafeBitCast(strsm, to: SingleTrsm.self),
+            ssyrk: unsafeBitCast(ssyrk, to: SingleSyrk.self), dsyrk: unsafeBitCast(dsyrk, to: DoubleSyrk.self),
+            strsm: unsafeBitCast(strsm, to: SingleTrsm.self),
             dtrsm: unsafeBitCast(dtrsm, to: DoubleTrsm.self), dpotrf: unsafeBitCast(dpotrf, to: Potrf.self))
     }
 }

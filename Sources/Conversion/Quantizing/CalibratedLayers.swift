@@ -59,7 +59,7 @@ final class CalibratedLayers {
 
     /// The approximate size of the journal in bytes.
     var journalByteCount: UInt64 {
-        journal == nil ? 0 : plan.byteCount + 2 * calibration.residuals.reduce(0) { $0 + UInt64($1.buffer.count) * 4 }
+        journal == nil ? 0 : plan.byteCount + 2 * calibration.residuals.reduce(0) { $0 + UInt64($1.count) * 4 }
     }
 
     /// The tiles of a layer's quantized matrices. Layers must be requested in order.

@@ -127,7 +127,8 @@ private struct ChunkEncoder: @unchecked Sendable {
                             block_count: width / blockWidth, importance: importance.baseAddress?.advanced(by: start),
                             feedback: coefficients.row(start) + start, feedback_stride: columns,
                             errors: errors.row(first - rows.lowerBound) + start, error_stride: columns)
-                        encode(&chunk, scale, group, sums)
+                        // The chunk has only pointers to the matrices.
+                        withExtendedLifetime((errors, self)) { encode(&chunk, scale, group, sums) }
                     }
                 }
             }

@@ -36,9 +36,10 @@ struct ErrorFeedback {
     ///   - tokens: The number of inputs that it is the sum of.
     ///   - blockWidth: The number of columns that share a scale.
     /// - Throws: `quantize.calibration` if H has numbers that are not finite or cannot be factored.
-    init(gram: DenseMatrix<Float>, tokens: Int, blockWidth: Int, _ algebra: LinearAlgebra) throws {
+    init(gram: consuming DenseMatrix<Float>, tokens: Int, blockWidth: Int, _ algebra: LinearAlgebra) throws {
         let n = gram.columns
-        let squares = (0..<n).map { gram.row($0)[$0] }
+        var squares: [Float] = []
+        for column in 0..<n { squares.append(gram.row(column)[column]) }
         let mean = squares.reduce(0) { $0 + Double($1) } / Double(n)
         guard mean.isFinite else {
             throw PVITError(.badCalibration, "activations of the calibration text are too large to be squared")
@@ -48,10 +49,17 @@ struct ErrorFeedback {
         blocks = firsts.indices.sorted { (-sums[$0], $0) < (-sums[$1], $1) }.map { firsts[$0] }
         order = blocks.flatMap { Array($0..<$0 + blockWidth) }
         let growth = 1 + min(Self.shrinkage * Double(n) / Double(max(tokens, 1)), 1)
+        // H is large, and is not needed any more when its copy is made.
+        let matrix = try Self.ordered(consume gram, order, algebra)
         for damping in Self.dampings {
-            // A text that says nothing leaves only the damping.
-            let matrix = try Self.ordered(gram, order, growth: growth, addend: max(mean, 1e-20) * damping, algebra)
-            guard try algebra.reverseCholesky(matrix) else { continue }
+            for (position, column) in order.enumerated() {
+                // A text that says nothing leaves only the damping.
+                matrix.row(position)[position] = Double(squares[column]) * growth + max(mean, 1e-20) * damping
+            }
+            guard try algebra.reverseCholesky(matrix) else {
+                try Self.mirrorLowerTriangle(of: matrix, algebra)
+                continue
+            }
             (coefficients, diagonal) = try Self.normalized(matrix, algebra)
             let largest = diagonal.max() ?? 1
             importance = diagonal.map { max(Float($0 / largest), 1e-12) }
@@ -94,19 +102,25 @@ struct ErrorFeedback {
         }
     }
 
-    /// The upper triangle of H in the order of encoding, its diagonal times `growth` plus `addend`.
+    /// H in the order of encoding, both triangles: factoring keeps the lower one.
     private static func ordered(
-        _ gram: DenseMatrix<Float>, _ order: [Int], growth: Double, addend: Double, _ algebra: LinearAlgebra
+        _ gram: consuming DenseMatrix<Float>, _ order: [Int], _ algebra: LinearAlgebra
     ) throws -> DenseMatrix<Double> {
+        let gram = gram
         let n = order.count
         let result = try DenseMatrix<Double>(rows: n, columns: n)
         try algebra.pool.parallelFor(n, chunk: 16) { rows, _ in
             for i in rows {
                 let target = result.row(i)
-                for j in i..<n { target[j] = Double(gram.row(min(order[i], order[j]))[max(order[i], order[j])]) }
-                target[i] = target[i] * growth + addend
+                for j in 0..<n { target[j] = Double(gram.row(min(order[i], order[j]))[max(order[i], order[j])]) }
             }
         }
         return result
+    }
+
+    private static func mirrorLowerTriangle(of matrix: DenseMatrix<Double>, _ algebra: LinearAlgebra) throws {
+        try algebra.pool.parallelFor(matrix.rows, chunk: 16) { rows, _ in
+            for i in rows { for j in i + 1..<max(matrix.columns, i + 1) { matrix.row(i)[j] = matrix.row(j)[i] } }
+        }
     }
 }

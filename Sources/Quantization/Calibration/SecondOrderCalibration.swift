@@ -91,8 +91,8 @@ package final class SecondOrderCalibration {
     package static func byteCount(_ configuration: LlamaConfiguration, tokenCount: Int) -> UInt64 {
         let largest = LayerStage.allCases.map { stage in
             let columns = configuration.columns(of: stage)
-            let weights = configuration.rows(of: stage).reduce(0) { $0 + UInt64($1 * columns) } * 12
-            return weights + UInt64(columns) * UInt64(columns) * 20
+            let weights = configuration.rows(of: stage).reduce(0) { $0 + UInt64($1 * columns) } * 8
+            return weights + UInt64(columns) * UInt64(columns) * 12
         }
         let inner = max(configuration.intermediateSize, configuration.headCount * configuration.headWidth)
         let activations = UInt64(tokenCount) * UInt64(configuration.hiddenSize + inner) * 8
@@ -108,7 +108,7 @@ package final class SecondOrderCalibration {
     /// - Throws: `quantize.calibration` for streams of another size.
     package func `continue`(before layer: Int, residuals numbers: [[Float]]) throws {
         guard (0...configuration.layerCount).contains(layer), numbers.count == residuals.count,
-            zip(numbers, residuals).allSatisfy({ $0.count == $1.buffer.count })
+            zip(numbers, residuals).allSatisfy({ $0.count == $1.count })
         else {
             throw PVITError(.badCalibration, "the stored states belong to another sample")
         }
@@ -204,6 +204,24 @@ package final class SecondOrderCalibration {
         for matrices: [DenseMatrix<Float>], of stage: LayerStage, blockWidth: Int,
         _ input: (Range<Int>) throws -> StatePair
     ) throws -> (ErrorFeedback, targets: [DenseMatrix<Float>]) {
+        let (gram, changes) = try statistics(for: matrices, of: stage, input)
+        let feedback = try ErrorFeedback(
+            gram: consume gram, tokens: tokens.ids.count, blockWidth: blockWidth, algebra)
+        for (change, matrix) in zip(changes, matrices) {
+            try feedback.solve(change, algebra)
+            try add(matrix, to: change, from: 0)
+            var largest: Float = 0
+            guard kernels.scan_rows(change.elements, change.rows, change.columns, change.columns, &largest) < 0 else {
+                throw PVITError(.badCalibration, "activations of the calibration text are too large")
+            }
+        }
+        return (feedback, targets: changes)
+    }
+
+    /// H of the matrices' inputs, and the change of each matrix times H.
+    private func statistics(
+        for matrices: [DenseMatrix<Float>], of stage: LayerStage, _ input: (Range<Int>) throws -> StatePair
+    ) throws -> (gram: DenseMatrix<Float>, changes: [DenseMatrix<Float>]) {
         let statistics = try InputStatistics(
             columns: configuration.columns(of: stage),
             residualWidth: stage.isAddedToResiduals ? configuration.hiddenSize : nil)
@@ -211,14 +229,7 @@ package final class SecondOrderCalibration {
             try statistics.add(
                 input(block), residuals: stage.isAddedToResiduals ? states.copy(of: block) : nil, algebra)
         }
-        let targets = try matrices.map { try statistics.change(of: $0, algebra) }
-        let feedback = try ErrorFeedback(
-            gram: statistics.gram, tokens: tokens.ids.count, blockWidth: blockWidth, algebra)
-        for (target, matrix) in zip(targets, matrices) {
-            try feedback.solve(target, algebra)
-            try add(matrix, to: target, from: 0)
-        }
-        return (feedback, targets)
+        return (statistics.gram, try matrices.map { try statistics.change(of: $0, algebra) })
     }
 
     /// [tokens of the block, hidden]: the residual streams, normalized.

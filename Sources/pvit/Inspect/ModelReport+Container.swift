@@ -63,13 +63,22 @@ extension ModelReport {
 
     /// The members of an object on one line: `type q4, profile fast`.
     private static func oneLine(_ object: JSONObject) -> String {
-        object.members.compactMap { member -> String? in
+        object.members.compactMap { member in
             switch member.value {
             case .null: nil
-            case .string(let text): "\(member.key) \(text)"
             case .array(let elements) where elements.isEmpty: nil
-            default: "\(member.key) \(String(decoding: member.value.encoded(), as: UTF8.self))"
+            default: "\(member.key) \(readable(member.value))"
             }
         }.joined(separator: ", ")
+    }
+
+    /// A value of a recipe: files by their names, and lists with plus signs.
+    private static func readable(_ value: JSONValue) -> String {
+        switch value {
+        case .string(let text): text
+        case .array(let elements): elements.map(readable).joined(separator: " + ")
+        case .object(let object): object["path"]?.string ?? "(\(oneLine(object)))"
+        default: String(decoding: value.encoded(), as: UTF8.self)
+        }
     }
 }
