@@ -21,6 +21,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import httpx
@@ -50,8 +51,8 @@ def percentile(values, share):
 class Program:
     """A server as a process, and what the operating system knows of it."""
 
-    def __init__(self, command, ready):
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    def __init__(self, command, ready, log=subprocess.PIPE):
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, text=True)
         self.address = ready(self.process)
 
     def stop(self):
@@ -104,18 +105,20 @@ def start_peer(options):
     port = 18999
     command = [options.peer_python, "-m", "llama_cpp.server", "--model", options.peer, "--port", str(port)]
     command += ["--n_ctx", "2048", "--n_threads", str(options.threads or os.cpu_count())]
+    # It writes more than a pipe holds.
+    log = tempfile.TemporaryFile("w+")
 
     def ready(process):
         address = f"http://127.0.0.1:{port}"
         while process.poll() is None:
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(address + "/v1/models").status_code == 200:
-                    os.set_blocking(process.stderr.fileno(), False)
                     return address
             time.sleep(0.2)
-        sys.exit("the peer did not start: " + process.stderr.read())
+        log.seek(0)
+        sys.exit("the peer did not start: " + log.read())
 
-    return Program(command, ready)
+    return Program(command, ready, log)
 
 
 class Load:

@@ -118,7 +118,7 @@ package struct LinearAlgebra: Sendable {
     /// That is Cholesky's factorization from the last column to the first. Tiles of the columns before are updated in
     /// parallel.
     ///
-    /// - Returns: Whether the matrix was positive definite; if not, its content is undefined.
+    /// - Returns: Whether the matrix was positive definite; if not, its upper triangle is undefined.
     package func reverseCholesky(_ matrix: DenseMatrix<Double>) throws -> Bool {
         let n = matrix.columns
         let ranges = Self.ranges(n)

@@ -13,6 +13,8 @@ package struct CalibrationTokens: Sendable, Hashable {
     private static let minimumTextCount = 64
     /// The length of the sequences that are taken from texts.
     private static let textLength = 512
+    /// The length of the shortest sequences, for models of fewer positions.
+    private static let minimumLength = 16
     /// One in so many sequences of a sample of texts is random.
     private static let randomShare = 8
 
@@ -43,7 +45,7 @@ package struct CalibrationTokens: Sendable, Hashable {
                 remedy: "give one of a few pages")
         }
         let start = beginning.map { [$0] } ?? []
-        let length = min(Self.textLength, positions, shortest + start.count)
+        let length = min(Self.textLength, max(positions, Self.minimumLength), shortest + start.count)
         let taken = length - start.count
         let shares = Self.shares(
             max(count / length * (Self.randomShare - 1) / Self.randomShare, texts.count),

@@ -53,14 +53,9 @@ struct MatrixPosition: Hashable {
 
     /// The position of `model.layers.N.PROJECTION.weight`, or nil for tensors of other names.
     init?(_ name: TensorName) {
-        let prefix = "model.layers."
-        let suffix = ".weight"
-        guard name.rawValue.hasPrefix(prefix), name.rawValue.hasSuffix(suffix) else { return nil }
-        let rest = name.rawValue.dropFirst(prefix.count).dropLast(suffix.count)
-        guard let dot = rest.firstIndex(of: "."), let layer = Int(rest[..<dot]), layer >= 0 else { return nil }
-        let projection = String(rest[rest.index(after: dot)...])
+        guard let (layer, tensor) = LlamaLayerTensor.parse(name) else { return nil }
         for stage in LayerStage.allCases {
-            if let matrix = stage.matrices.firstIndex(of: projection) {
+            if let matrix = stage.matrices.firstIndex(of: tensor.rawValue) {
                 self.layer = layer
                 self.stage = stage
                 self.matrix = matrix

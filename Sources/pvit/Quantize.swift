@@ -101,6 +101,12 @@ struct Quantize: ParsableCommand {
                 throw error
             }
         }
+        if !report.plan.usesImportance(from: options.importance) {
+            if !calibration.calibration.isEmpty {
+                display.note("no matrix is quantized, so --calibration has no effect")
+            }
+            if importance != nil { display.note("no matrix is quantized, so --importance has no effect") }
+        }
         if !report.plan.keptFloat.isEmpty {
             let names = report.plan.keptFloat.map(\.rawValue).listed()
             display.note("kept in float, because their row length is not a multiple of 32: \(names)")

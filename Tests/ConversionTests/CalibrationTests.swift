@@ -89,8 +89,10 @@ struct CalibrationTests {
     }
 
     /// Quantizes until the first layer has been kept, and then stops.
-    private func stop(_ folder: TemporaryFolder, _ checkpoint: Checkpoint, _ output: FilePath) throws {
-        let journal = folder.path.appending("model.pvq.calibration/states.pvq")
+    private func stop(
+        _ folder: TemporaryFolder, _ checkpoint: Checkpoint, _ output: FilePath, after file: String = "states.pvq"
+    ) throws {
+        let journal = folder.path.appending("model.pvq.calibration").appending(file)
         let monitor = WorkMonitor(isCancelled: { (try? MappedFile(path: journal)) != nil })
         let error = try #require(
             #expect(throws: PVITError.self) {
@@ -139,6 +141,22 @@ struct CalibrationTests {
             try Quantize.write(checkpoint, to: output, options: options(folder, resumes: true))
         }
         #expect(error?.code.name == "container.tile-checksum")
+        #expect(try !folder.entries.contains("model.pvq"))
+    }
+
+    @Test("a layer in another one's place is an error, and is not encoded without calibration")
+    func exchangedLayer() throws {
+        let folder = try TemporaryFolder()
+        let checkpoint = try checkpoint()
+        let output = folder.path.appending("model.pvq")
+        try stop(folder, checkpoint, output, after: "layer-1.pvq")
+        let journal = "model.pvq.calibration"
+        _ = try folder.write(
+            "\(journal)/layer-0.pvq", contents(of: folder.path.appending("\(journal)/layer-1.pvq")))
+        let error = #expect(throws: PVITError.self) {
+            try Quantize.write(checkpoint, to: output, options: options(folder, resumes: true))
+        }
+        #expect(error?.code.name == "calibrate.unfinished" && error?.file?.contains("layer-0.pvq") == true)
         #expect(try !folder.entries.contains("model.pvq"))
     }
 

@@ -38,6 +38,7 @@ struct CalibrationTokensTests {
         let text = [Int](0..<100)
         #expect(try CalibrationTokens(texts: [text], beginning: nil, vocabulary: 9).length == 100)
         #expect(try CalibrationTokens(texts: [text], beginning: nil, vocabulary: 9, positions: 32).length == 32)
+        #expect(try CalibrationTokens(texts: [text], beginning: 7, vocabulary: 9, positions: 1).length == 16)
         for texts in [[Array(text[..<63])], [text, []], []] {
             let error = #expect(throws: PVITError.self) {
                 try CalibrationTokens(texts: texts, beginning: nil, vocabulary: 9)

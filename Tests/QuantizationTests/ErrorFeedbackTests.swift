@@ -107,6 +107,28 @@ struct ErrorFeedbackTests {
         }
     }
 
+    @Test("inputs whose products are not positive definite get ten times the damping")
+    func damping() throws {
+        let columns = 32
+        let algebra = try LinearAlgebra(pool: ThreadPool(threadCount: 2))
+        let gram = try DenseMatrix<Float>(rows: columns, columns: columns)
+        for i in 0..<columns {
+            gram.row(i)[i] = 1
+            // Pairs with a correlation above 1, as rounding can make it.
+            if i % 2 == 0 { gram.row(i)[i + 1] = 1.05 }
+        }
+        let feedback = try ErrorFeedback(gram: gram, tokens: 1_000_000_000, blockWidth: 16, algebra)
+        var random = RandomWeights(seed: 35)
+        let numbers = random.gaussian(columns, scale: 1)
+        let x = try dense(1, columns, numbers)
+        try feedback.solve(x, algebra)
+        for column in 0..<columns {
+            // x H with the diagonal 1 + 0.1.
+            let product = 1.1 * x.numbers[column] + 1.05 * x.numbers[column ^ 1]
+            #expect(abs(product - numbers[column]) < 1e-3)
+        }
+    }
+
     @Test("outputs have less error than with plain encoding by importance", arguments: [TensorEncoding.q4, .q8])
     func outputs(encoding: TensorEncoding) throws {
         var random = RandomWeights(seed: 34)

@@ -25,8 +25,7 @@ final class CalibratedLayers {
     ) throws {
         guard plan.usesImportance(from: importance), case .calibration(let texts) = importance else { return nil }
         self.plan = plan
-        journal = try CalibrationJournal(
-            for: output, run: run, resumes: texts.resumes)
+        journal = try CalibrationJournal(for: output, run: run, resumes: texts.resumes)
         let tokens = try texts.tokens(for: checkpoint, plan.configuration)
         try Self.checkMemory(plan.configuration, tokens, limit: texts.memory)
         let entries = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.tensor.name, $0) })
@@ -64,14 +63,17 @@ final class CalibratedLayers {
 
     /// The tiles of a layer's quantized matrices. Layers must be requested in order.
     ///
-    /// - Parameter progress: Called with the share of the layer that is done.
-    func layer(_ number: Int, progress: (_ share: Double) -> Void) throws -> CalibrationJournal.Layer {
-        if let journal, number < journal.layerCount { return try journal.savedLayer(number) }
+    /// - Parameters:
+    ///   - entries: The layer's tensors in the plan.
+    ///   - progress: Called with the share of the layer that is done.
+    func layer(
+        _ number: Int, _ entries: ArraySlice<QuantizePlan.Entry>, progress: (_ share: Double) -> Void
+    ) throws -> CalibrationJournal.Layer {
+        if let journal, number < journal.layerCount { return try journal.savedLayer(number, entries) }
         if let journal, number == journal.layerCount, number > 0 {
             try calibration.continue(before: number, residuals: journal.savedResiduals())
         }
         let layer = try calibration.nextLayer(progress: progress)
-        let entries = plan.sections.first { $0.layer == number }.map { Array(plan.entries[$0.entries]) } ?? []
         try journal?.save(number, layer, entries, residuals: calibration.residuals)
         return layer
     }

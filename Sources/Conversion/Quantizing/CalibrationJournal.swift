@@ -44,12 +44,11 @@ struct CalibrationJournal {
                 .unfinishedCalibration, "an earlier calibration of this output was stopped", file: folder.path,
                 remedy: "continue it with --resume, or remove the folder")
         }
-        let path = folder.path.appending(fileNamed: Self.states)
-        guard path.modificationTime != nil else {
+        guard folder.contains(Self.states) else {
             layerCount = 0
             return
         }
-        let container = try Container(opening: path)
+        let container = try Container(opening: folder.path.appending(fileNamed: Self.states))
         let metadata = try container.metadata
         guard metadata[Self.runKey]?.string == self.run,
             let count = metadata[Self.layerKey]?.integer, count >= 0
@@ -61,7 +60,9 @@ struct CalibrationJournal {
         layerCount = count
     }
 
-    private func path(ofLayer layer: Int) -> FilePath { folder.path.appending(fileNamed: "layer-\(layer).pvq") }
+    private static func name(ofLayer layer: Int) -> String { "layer-\(layer).pvq" }
+
+    private func path(ofLayer layer: Int) -> FilePath { folder.path.appending(fileNamed: Self.name(ofLayer: layer)) }
 
     /// Keeps a finished layer and the states before the next one.
     ///
@@ -69,7 +70,7 @@ struct CalibrationJournal {
     ///   - entries: The matrices of the layer that are quantized.
     ///   - residuals: The residual streams of both models, [tokens, hidden] each.
     func save(
-        _ layer: Int, _ tiles: Layer, _ entries: [QuantizePlan.Entry], residuals: [DenseMatrix<Float>]
+        _ layer: Int, _ tiles: Layer, _ entries: ArraySlice<QuantizePlan.Entry>, residuals: [DenseMatrix<Float>]
     ) throws {
         try folder.create()
         var writer = try ContainerWriter(path: path(ofLayer: layer))
@@ -123,26 +124,40 @@ struct CalibrationJournal {
 
     /// The matrices of a finished layer.
     ///
-    /// - Throws: `calibrate.unfinished` if they belong to another run, and the container's errors.
-    func savedLayer(_ layer: Int) throws -> Layer {
+    /// - Parameter entries: The layer's tensors in the plan.
+    /// - Throws: `calibrate.unfinished` if they belong to another run or layer, and the container's errors.
+    func savedLayer(_ layer: Int, _ entries: ArraySlice<QuantizePlan.Entry>) throws -> Layer {
         let container = try Container(opening: path(ofLayer: layer))
         let metadata = try container.metadata
-        guard metadata[Self.runKey]?.string == run else { throw damaged("layer-\(layer).pvq") }
+        guard metadata[Self.runKey]?.string == run else { throw damaged(Self.name(ofLayer: layer)) }
         let scratch = TileScratch()
         var result: Layer = [:]
         for tensor in try container.tensors() {
             guard let records = metadata[Self.statisticsKey]?[tensor.name.rawValue]?.array,
                 records.count == tensor.tileCount
-            else { throw damaged("layer-\(layer).pvq") }
+            else { throw damaged(Self.name(ofLayer: layer)) }
             result[tensor.name] = try records.indices.map { number in
-                guard let statistics = Self.statistics(records[number]) else { throw damaged("layer-\(layer).pvq") }
+                guard let statistics = Self.statistics(records[number]) else {
+                    throw damaged(Self.name(ofLayer: layer))
+                }
                 return try container.withTile(number, of: tensor, scratch: scratch) { content, tile in
                     try TileQuantizer.Tile(
                         bytes: content.copyBytes(0..<content.byteCount), scale: tile.scale, statistics: statistics)
                 }
             }
         }
+        guard Self.hasAllTiles(result, entries) else { throw damaged(Self.name(ofLayer: layer)) }
         return result
+    }
+
+    /// Whether a layer has exactly the tiles that the plan has for its quantized matrices.
+    private static func hasAllTiles(_ layer: Layer, _ entries: ArraySlice<QuantizePlan.Entry>) -> Bool {
+        let quantized = entries.filter(\.encoding.isQuantized)
+        return layer.count == quantized.count
+            && quantized.allSatisfy { entry in
+                guard let tiles = layer[entry.tensor.name], tiles.count == entry.layout.tileCount else { return false }
+                return tiles.indices.allSatisfy { tiles[$0].bytes.count == entry.layout.byteCount(ofTile: $0) }
+            }
     }
 
     private func damaged(_ name: String) -> PVITError {
@@ -153,7 +168,7 @@ struct CalibrationJournal {
 
     /// Removes the journal.
     func remove(layerCount: Int) {
-        folder.remove([Self.states] + (0..<layerCount).map { "layer-\($0).pvq" })
+        folder.remove([Self.states] + (0..<layerCount).map(Self.name(ofLayer:)))
     }
 
     private static func record(of statistics: ErrorStatistics) -> JSONValue {

@@ -67,7 +67,7 @@ struct Provenance {
             "sources": .array(
                 sourceFiles.flatMap(\.files).map { file in
                     [
-                        .string(file.path.text), .integer(Int(clamping: file.byteCount)),
+                        .string(file.path.name), .integer(Int(clamping: file.byteCount)),
                         .integer(file.path.modificationTime ?? 0),
                     ]
                 }),

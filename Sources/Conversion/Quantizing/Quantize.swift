@@ -70,7 +70,9 @@ package enum Quantize {
         }
         for section in layers == nil ? [plan.whole] : plan.sections {
             let calibrated = try section.layer.flatMap { layer in
-                try layers?.layer(layer) { progress.advance(to: section.doneByteCount(share: $0)) }
+                try layers?.layer(layer, plan.entries[section.entries]) {
+                    progress.advance(to: section.doneByteCount(share: $0))
+                }
             }
             let tiles = section.entries.flatMap { entry in
                 (0..<plan.entries[entry].layout.tileCount).map { (entry: plan.entries[entry], tile: $0) }

@@ -41,9 +41,7 @@ struct ErrorFeedback {
         var squares: [Float] = []
         for column in 0..<n { squares.append(gram.row(column)[column]) }
         let mean = squares.reduce(0) { $0 + Double($1) } / Double(n)
-        guard mean.isFinite else {
-            throw PVITError(.badCalibration, "activations of the calibration text are too large to be squared")
-        }
+        guard mean.isFinite else { throw Self.activationsTooLarge }
         let firsts = Array(stride(from: 0, to: n, by: blockWidth))
         let sums = firsts.map { first in squares[first..<first + blockWidth].reduce(0, +) }
         blocks = firsts.indices.sorted { (-sums[$0], $0) < (-sums[$1], $1) }.map { firsts[$0] }
@@ -67,7 +65,15 @@ struct ErrorFeedback {
         }
         throw PVITError(
             .badCalibration,
-            "the activations of the calibration text cannot be used: their products are not positive definite")
+            "the activations of the calibration text cannot be used: their products are not positive definite",
+            remedy: "give another text, or leave out --calibration")
+    }
+
+    /// The error of activations that are infinite, or whose products are.
+    static var activationsTooLarge: PVITError {
+        PVITError(
+            .badCalibration, "activations of the calibration text are too large",
+            remedy: "check the checkpoint for damage with `pvit inspect --tensors`, or leave out --calibration")
     }
 
     /// U and D from R with H = R Rᵀ.

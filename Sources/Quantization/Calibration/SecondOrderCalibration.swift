@@ -182,20 +182,21 @@ package final class SecondOrderCalibration {
         }
         // Blocks of q4 are halves of blocks of q8.
         let width = storages.contains { $0.encoding == .q8 } ? Int(PVIT_Q8_BLOCK) : Int(PVIT_Q4_BLOCK)
-        let (feedback, targets) = try feedback(for: matrices, of: stage, blockWidth: width, input)
+        // Errors of what the matrices have in common name the first one.
+        let (feedback, targets) = try located(tensor: names[0]) {
+            try self.feedback(for: matrices, of: stage, blockWidth: width, input)
+        }
         return try names.indices.map { index in
             guard storages[index].encoding.isQuantized else {
                 return WeightPair(quantized: matrices[index], original: matrices[index])
             }
-            do {
-                let encoded = try CorrectedMatrix(
+            let encoded = try located(tensor: names[index]) {
+                try CorrectedMatrix(
                     matrices[index], targets: targets[index], feedback, encoding: storages[index].encoding,
                     rowsPerTile: storages[index].rowsPerTile, algebra, kernels: kernels)
-                tiles[names[index]] = encoded.tiles
-                return WeightPair(quantized: encoded.decoded, original: matrices[index])
-            } catch let error as PVITError {
-                throw error.located(tensor: names[index])
             }
+            tiles[names[index]] = encoded.tiles
+            return WeightPair(quantized: encoded.decoded, original: matrices[index])
         }
     }
 
@@ -212,7 +213,7 @@ package final class SecondOrderCalibration {
             try add(matrix, to: change, from: 0)
             var largest: Float = 0
             guard kernels.scan_rows(change.elements, change.rows, change.columns, change.columns, &largest) < 0 else {
-                throw PVITError(.badCalibration, "activations of the calibration text are too large")
+                throw ErrorFeedback.activationsTooLarge
             }
         }
         return (feedback, targets: changes)
@@ -235,11 +236,9 @@ package final class SecondOrderCalibration {
     /// [tokens of the block, hidden]: the residual streams, normalized.
     private func normalized(_ block: Range<Int>, _ norm: [Float]) throws -> StatePair {
         let result = try StatePair(tokens: block.count, columns: configuration.hiddenSize)
-        try algebra.pool.parallelFor(block.count, chunk: 16) { rows, _ in
-            for row in rows {
-                for (source, target) in [
-                    (states.quantized, result.quantized), (states.original, result.original),
-                ] {
+        for (source, target) in [(states.quantized, result.quantized), (states.original, result.original)] {
+            try algebra.pool.parallelFor(block.count, chunk: 16) { rows, _ in
+                for row in rows {
                     kernels.rms_norm(
                         source.row(block.lowerBound + row), norm, source.columns, configuration.normEpsilon,
                         target.row(row))
@@ -290,6 +289,15 @@ package final class SecondOrderCalibration {
         try algebra.pool.parallelFor(numbers.rows, chunk: 16) { rows, _ in
             for row in rows { kernels.add(sums.row(first + row), numbers.row(row), numbers.columns) }
         }
+    }
+}
+
+/// Adds the name of a tensor to errors that name none.
+private func located<Result>(tensor: TensorName, _ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch let error as PVITError {
+        throw error.located(tensor: tensor)
     }
 }
 

@@ -26,6 +26,9 @@ package struct WorkFolder: Sendable {
     /// Whether the folder exists.
     package var exists: Bool { isFolder(path) }
 
+    /// Whether the folder has a file of this name.
+    package func contains(_ name: String) -> Bool { (try? FileStatus(of: path.appending(fileNamed: name))) != nil }
+
     /// Creates the folder if it does not exist.
     ///
     /// - Throws: `file.cannot-create`.
