@@ -105,6 +105,8 @@ def start_peer(options):
     port = 18999
     command = [options.peer_python, "-m", "llama_cpp.server", "--model", options.peer, "--port", str(port)]
     command += ["--n_ctx", "2048", "--n_threads", str(options.threads or os.cpu_count())]
+    # By default it ends an answer as soon as the next request comes.
+    command += ["--interrupt_requests", "false"]
     # It writes more than a pipe holds.
     log = tempfile.TemporaryFile("w+")
 
