@@ -100,7 +100,7 @@ struct ErrorFeedbackTests {
                 errors[position] = Double(weights.row(row)[column]) - decoded
                 // Codes of a block are a step apart, and the largest magnitude is about 127 steps. What goes beyond it
                 // is cut off.
-                let block = feedback.blocks[position / 32]
+                let block = feedback.order[position / 32 * 32]
                 let largest = (block..<block + 32).map { abs(Double(matrix.decoded.row(row)[$0])) }.max() ?? 0
                 #expect(abs(decoded - corrected) < largest / 120)
             }
@@ -129,13 +129,15 @@ struct ErrorFeedbackTests {
         }
     }
 
-    @Test("outputs have less error than with plain encoding by importance", arguments: [TensorEncoding.q4, .q8])
-    func outputs(encoding: TensorEncoding) throws {
+    @Test(
+        "outputs have less error than with plain encoding by importance, also where q4 shares its inputs with q8",
+        arguments: [(TensorEncoding.q4, 16), (.q4, 32), (.q8, 32)])
+    func outputs(encoding: TensorEncoding, blockWidth: Int) throws {
         var random = RandomWeights(seed: 34)
         let (rows, columns) = (64, 256)
         let algebra = try LinearAlgebra(pool: ThreadPool(threadCount: 2))
         let x = inputs(columns, &random)
-        let (feedback, gram) = try feedback(x, columns, blockWidth: encoding == .q4 ? 16 : 32, algebra)
+        let (feedback, gram) = try feedback(x, columns, blockWidth: blockWidth, algebra)
         let numbers = random.gaussian(rows * columns)
         let weights = try dense(rows, columns, numbers)
         let matrix = try CorrectedMatrix(

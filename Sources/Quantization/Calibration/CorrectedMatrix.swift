@@ -104,11 +104,11 @@ private struct ChunkEncoder: @unchecked Sendable {
             throw PVITError(.internalDefect, "there is no encoder for \(encoding)")
         }
         let columns = weights.columns
-        let blockWidth = columns / feedback.blocks.count
+        let blockWidth = Int(encoding == .q4 ? PVIT_Q4_BLOCK : PVIT_Q8_BLOCK)
         // [rows, columns in order]: the errors of the columns that are encoded; in the next chunk, its corrections.
         let errors = try DenseMatrix<Float>(rows: rows.count, columns: columns)
         let coefficients = feedback.coefficients
-        feedback.blocks.withUnsafeBufferPointer { blocks in
+        feedback.blocks(ofWidth: blockWidth).withUnsafeBufferPointer { blocks in
             feedback.importance.withUnsafeBufferPointer { importance in
                 for start in stride(from: 0, to: columns, by: Int(PVIT_FEEDBACK_COLUMNS)) {
                     let width = min(Int(PVIT_FEEDBACK_COLUMNS), columns - start)

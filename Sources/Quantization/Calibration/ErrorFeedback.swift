@@ -8,9 +8,7 @@ import Storage
 /// after all j < k, is best rounded from w_k + sum_{j<k} e_j U_jk. That is GPTQ (arXiv 2210.17323) as LDLQ (arXiv
 /// 2307.13304, section 3.1) writes it.
 struct ErrorFeedback {
-    /// The first column of each block, in the order of encoding.
-    let blocks: [Int]
-    /// The columns in the order of encoding.
+    /// The columns in the order of encoding, which keeps those of a block together.
     let order: [Int]
     /// The weights of the squared errors of columns: D in the order of encoding, scaled to a largest value of 1 and
     /// lifted to 10⁻¹² at least.
@@ -34,7 +32,7 @@ struct ErrorFeedback {
     /// - Parameters:
     ///   - gram: H [columns, columns], of which the upper triangle is read.
     ///   - tokens: The number of inputs that it is the sum of.
-    ///   - blockWidth: The number of columns that share a scale.
+    ///   - blockWidth: The number of columns that share a scale, in the matrix with the widest blocks.
     /// - Throws: `quantize.calibration` if H has numbers that are not finite or cannot be factored.
     init(gram: consuming DenseMatrix<Float>, tokens: Int, blockWidth: Int, _ algebra: LinearAlgebra) throws {
         let n = gram.columns
@@ -44,7 +42,7 @@ struct ErrorFeedback {
         guard mean.isFinite else { throw Self.activationsTooLarge }
         let firsts = Array(stride(from: 0, to: n, by: blockWidth))
         let sums = firsts.map { first in squares[first..<first + blockWidth].reduce(0, +) }
-        blocks = firsts.indices.sorted { (-sums[$0], $0) < (-sums[$1], $1) }.map { firsts[$0] }
+        let blocks = firsts.indices.sorted { (-sums[$0], $0) < (-sums[$1], $1) }.map { firsts[$0] }
         order = blocks.flatMap { Array($0..<$0 + blockWidth) }
         let growth = 1 + min(Self.shrinkage * Double(n) / Double(max(tokens, 1)), 1)
         // H is large, and is not needed any more when its copy is made.
@@ -68,6 +66,11 @@ struct ErrorFeedback {
             "the activations of the calibration text cannot be used: their products are not positive definite",
             remedy: "give another text, or leave out --calibration")
     }
+
+    /// The first column of each block, in the order of encoding.
+    ///
+    /// - Parameter width: The number of columns in a block: that of the initializer, or a part of it.
+    func blocks(ofWidth width: Int) -> [Int] { stride(from: 0, to: order.count, by: width).map { order[$0] } }
 
     /// The error of activations that are infinite, or whose products are.
     static var activationsTooLarge: PVITError {
