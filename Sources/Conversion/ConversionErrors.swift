@@ -32,6 +32,8 @@ extension PVITError.Code {
     package static let unfinishedCalibration = Self("calibrate.unfinished", .usage)
     /// Calibration needs more memory than it may use.
     package static let calibrationMemory = Self("calibrate.memory", .usage)
+    /// A number of bits per weight cannot be reached.
+    package static let badBits = Self("quantize.bits", .usage)
     /// A tensor cannot have the requested type.
     package static let typeNotPossible = Self("quantize.type", .badData)
 }

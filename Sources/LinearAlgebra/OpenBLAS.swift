@@ -78,8 +78,8 @@ struct OpenBLAS: Sendable {
     static func shared() throws -> OpenBLAS {
         guard let loaded else {
             throw PVITError(
-                .noOpenBLAS, "calibration needs OpenBLAS, and libopenblas.so.0 was not found",
-                remedy: "install it, such as with `apt install libopenblas0`, or leave out --calibration")
+                .noOpenBLAS, "calibration and --bits need OpenBLAS, and libopenblas.so.0 was not found",
+                remedy: "install it, such as with `apt install libopenblas0`, or leave out --calibration and --bits")
         }
         return loaded
     }

@@ -15,6 +15,9 @@ package struct CalibrationTokens: Sendable, Hashable {
     private static let textLength = 512
     /// The length of the shortest sequences, for models of fewer positions.
     private static let minimumLength = 16
+    /// The length and the number of the sequences of a small sample.
+    private static let briefLength = 64
+    private static let briefCount = 8
     /// One in so many sequences of a sample of texts is random.
     private static let randomShare = 8
 
@@ -39,17 +42,39 @@ package struct CalibrationTokens: Sendable, Hashable {
     package init(
         texts: [[Int]], beginning: Int?, vocabulary: Int, count: Int = defaultCount, positions: Int = textLength
     ) throws {
-        guard let shortest = texts.map(\.count).min(), shortest >= Self.minimumTextCount else {
+        let length = try Self.length(min(Self.textLength, max(positions, Self.minimumLength)), texts, beginning)
+        let sequences = max(count / length * (Self.randomShare - 1) / Self.randomShare, texts.count)
+        let ids = Self.spread(texts, beginning, length: length, count: sequences)
+        let randomCount = max(ids.count / length / (Self.randomShare - 1), 1) * length
+        self.init(ids: ids + Self.random(randomCount, vocabulary: vocabulary), length: length)
+    }
+
+    /// A small sample of texts: 8 sequences of 64 tokens, spread evenly over each text, or more if there are more
+    /// texts. It measures sensitivities (`SensitivityMeasurement`).
+    ///
+    /// - Parameters: As those of the initializer.
+    /// - Throws: `quantize.calibration` for a text of fewer than 64 tokens.
+    package static func brief(texts: [[Int]], beginning: Int?, positions: Int) throws -> CalibrationTokens {
+        let length = try length(min(briefLength, max(positions, minimumLength)), texts, beginning)
+        return CalibrationTokens(
+            ids: spread(texts, beginning, length: length, count: max(briefCount, texts.count)), length: length)
+    }
+
+    /// The length of sequences: `longest`, or less if a text is shorter.
+    private static func length(_ longest: Int, _ texts: [[Int]], _ beginning: Int?) throws -> Int {
+        guard let shortest = texts.map(\.count).min(), shortest >= minimumTextCount else {
             throw PVITError(
                 .badCalibration, "a calibration text has \(texts.map(\.count).min() ?? 0) tokens",
                 remedy: "give one of a few pages")
         }
+        return min(longest, shortest + (beginning == nil ? 0 : 1))
+    }
+
+    /// The tokens of `count` sequences, or fewer if the texts have no more, with a first token before each.
+    private static func spread(_ texts: [[Int]], _ beginning: Int?, length: Int, count: Int) -> [Int] {
         let start = beginning.map { [$0] } ?? []
-        let length = min(Self.textLength, max(positions, Self.minimumLength), shortest + start.count)
         let taken = length - start.count
-        let shares = Self.shares(
-            max(count / length * (Self.randomShare - 1) / Self.randomShare, texts.count),
-            available: texts.map { $0.count / taken })
+        let shares = shares(count, available: texts.map { $0.count / taken })
         var ids: [Int] = []
         for (text, share) in zip(texts, shares) {
             for sequence in 0..<share {
@@ -57,8 +82,7 @@ package struct CalibrationTokens: Sendable, Hashable {
                 ids += start + text[first..<first + taken]
             }
         }
-        let randomCount = max(shares.reduce(0, +) / (Self.randomShare - 1), 1) * length
-        self.init(ids: ids + Self.random(randomCount, vocabulary: vocabulary), length: length)
+        return ids
     }
 
     private init(ids: [Int], length: Int) {

@@ -20,7 +20,7 @@ struct CalibrationOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How much memory calibration may use, such as 4GiB; by default what the machine has free.",
+            "How much memory calibration and --bits may use, such as 4GiB; by default what the machine has free.",
             valueName: "size"))
     var memory: ByteCount?
 
@@ -32,9 +32,8 @@ struct CalibrationOptions: ParsableArguments {
             throw ValidationError("--calibration-tokens takes a number from 1 to \(Calibration.maximumTokenCount)")
         }
         guard calibration.isEmpty else { return }
-        for (name, isGiven) in [
-            ("--calibration-tokens", calibrationTokens != nil), ("--memory", memory != nil), ("--resume", resume),
-        ] where isGiven {
+        for (name, isGiven) in [("--calibration-tokens", calibrationTokens != nil), ("--resume", resume)] where isGiven
+        {
             throw ValidationError("\(name) needs --calibration")
         }
     }

@@ -13,7 +13,8 @@ struct Quantize: ParsableCommand {
         discussion: """
             With --delta, the delta is added while base and delta are read. --type is the type of the linear matrices. \
             Embeddings and output layer become q8 if the type is q4 or q8. Norms and projectors keep their own types. \
-            --override changes the type of single tensors.
+            --override changes the type of single tensors. --bits gives q8 to the matrices that lose most in q4, until \
+            the mean number of bits per weight is reached.
 
             A PVIT model needs two towers to read images: a CLIP vision tower and a RegionCLIP encoder. Their matrices \
             and convolutions become f16, or f32 with --type f32. If SOURCE is a .pvq file, its towers are copied; \
@@ -23,6 +24,7 @@ struct Quantize: ParsableCommand {
               pvit quantize llama-7b --delta pvit-delta --vision-tower clip-vit-large-patch14 \
                 --region-encoder regionclip_pretrained-cc_rn50x4.pth --type q4 --output pvit.pvq
               pvit quantize smollm2 --calibration default --calibration book.txt --output smollm2.pvq
+              pvit quantize smollm2 --bits 5 --calibration default --output smollm2.pvq
               pvit quantize smollm2 --importance imatrix.gguf --output smollm2.pvq
               pvit quantize smollm2 --type q4 --override 'model.embed_tokens.*=f16' --output smollm2.pvq
             """)
@@ -50,6 +52,13 @@ struct Quantize: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Choose q4 or q8 for each matrix by its sensitivity, so that together they have at most this many bits per "
+                + "weight, such as 4.75. Needs OpenBLAS.",
+            valueName: "number"))
+    var bits: Double?
+
+    @Option(
+        help: ArgumentHelp(
             "Override the type of tensors by name pattern (* and ?). Can be repeated; the last match wins.",
             valueName: "pattern=type"))
     var override: [String] = []
@@ -70,6 +79,12 @@ struct Quantize: ParsableCommand {
     @OptionGroup var display: OutputOptions
 
     func validate() throws {
+        if let bits {
+            guard (1...16).contains(bits) else { throw ValidationError("--bits takes a number from 1 to 16") }
+            guard type == .q4 else { throw ValidationError("--bits chooses q4 or q8: leave out --type") }
+        } else if calibration.memory != nil, calibration.calibration.isEmpty {
+            throw ValidationError("--memory needs --calibration or --bits")
+        }
         if !calibration.calibration.isEmpty, importance != nil {
             throw ValidationError("give either --calibration or --importance: both tell how much each weight matters")
         }
@@ -79,7 +94,9 @@ struct Quantize: ParsableCommand {
         try output.requireApart(
             fromCheckpoints: source, delta, visionTower, regionEncoder, files: calibration.files + [importance])
         let options = QuantizeOptions(
-            type: type, overrides: try override.map(QuantizeOptions.Override.init(parsing:)), profile: profile,
+            type: type, overrides: try override.map(QuantizeOptions.Override.init(parsing:)),
+            bits: bits.map { QuantizeOptions.BitTarget(bitsPerWeight: $0, memory: calibration.memory) },
+            profile: profile,
             importance: try importanceSource(), threadCount: threads.count,
             tool: ("pvit", PVITCommand.version))
         var checkpoint = try ModelSource.open(source)
@@ -106,6 +123,12 @@ struct Quantize: ParsableCommand {
                 display.note("no matrix is quantized, so --calibration has no effect")
             }
             if importance != nil { display.note("no matrix is quantized, so --importance has no effect") }
+        }
+        if let allocation = report.allocation {
+            let count = allocation.types.values.count { $0 == .q8 }
+            display.note(
+                "\(allocation.bitsPerWeight.formatted(decimals: 3)) bits per weight: q8 for \(count) of "
+                    + "\(allocation.types.count) matrices")
         }
         if !report.plan.keptFloat.isEmpty {
             let names = report.plan.keptFloat.map(\.rawValue).listed()

@@ -46,4 +46,22 @@ struct CalibrationTokensTests {
             #expect(error?.code == .badCalibration)
         }
     }
+
+    @Test("a small sample has eight sequences of 64 tokens, none of them random, or one of each text")
+    func brief() throws {
+        let text = (0..<5000).map { $0 % 900 }
+        let tokens = try CalibrationTokens.brief(texts: [text], beginning: 999, positions: 2048)
+        let sequences = sequences(tokens)
+        #expect(tokens.length == 64 && sequences.count == 8)
+        for (number, sequence) in sequences.enumerated() {
+            let start = (5000 - 63) * number / 7
+            #expect(sequence == [999] + text[start..<start + 63])
+        }
+        let texts = (0..<9).map { [Int](repeating: $0, count: 100) }
+        let many = try CalibrationTokens.brief(texts: texts, beginning: nil, positions: 32)
+        #expect(many.length == 32 && self.sequences(many).map { $0[0] } == Array(0..<9))
+        #expect(throws: PVITError.self) {
+            try CalibrationTokens.brief(texts: [Array(text[..<63])], beginning: nil, positions: 512)
+        }
+    }
 }

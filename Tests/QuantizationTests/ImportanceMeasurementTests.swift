@@ -11,44 +11,8 @@ import Testing
 
 @testable import Quantization
 
-/// A small model with random weights.
-private struct SmallModel: Sendable {
-    static let json: JSONObject = [
-        "hidden_size": 32, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 50, "rope_theta": 500, "rms_norm_eps": 1e-5,
-    ]
-
-    static var configuration: LlamaConfiguration { get throws { try LlamaConfiguration(parsing: json) } }
-
-    /// Rows and elements of every tensor, in the order of a forward pass.
-    let tensors: [(name: TensorName, rows: Int, elements: [Float])]
-
-    init(seed: UInt64) {
-        var random = RandomWeights(seed: seed)
-        var shapes: [(String, Int, Int)] = [("model.embed_tokens", 50, 32)]
-        for layer in 0..<2 {
-            shapes += [
-                ("input_layernorm", 32, 1), ("self_attn.q_proj", 64, 32), ("self_attn.k_proj", 32, 32),
-                ("self_attn.v_proj", 32, 32), ("self_attn.o_proj", 32, 64), ("post_attention_layernorm", 32, 1),
-                ("mlp.gate_proj", 96, 32), ("mlp.up_proj", 96, 32), ("mlp.down_proj", 32, 96),
-            ].map { ("model.layers.\(layer).\($0.0)", $0.1, $0.2) }
-        }
-        tensors = shapes.map { (TensorName("\($0.0).weight"), $0.1, random.gaussian($0.1 * $0.2, scale: 0.4)) }
-    }
-
-    var matrices: [(name: TensorName, rows: Int, elements: [Float])] {
-        tensors.filter { $0.name.rawValue.hasSuffix("_proj.weight") }
-    }
-
-    var reader: WeightReader {
-        { [tensors] name, rows in
-            let tensor = try #require(tensors.first { $0.name == name })
-            let width = tensor.elements.count / tensor.rows
-            return Array(tensor.elements[rows.lowerBound * width..<rows.upperBound * width])
-        }
-    }
-
-    func measurement(_ isa: pvit_isa? = nil) throws -> ImportanceMeasurement {
+extension SmallModel {
+    fileprivate func measurement(_ isa: pvit_isa? = nil) throws -> ImportanceMeasurement {
         guard let isa else { return try ImportanceMeasurement(Self.configuration, reader: reader) }
         return try ImportanceMeasurement(
             Self.configuration, reader: reader, kernels: #require(pvit_kernels_for(isa)))
@@ -56,7 +20,8 @@ private struct SmallModel: Sendable {
 
     /// Gives some rows of a matrix to a measurement.
     @discardableResult
-    func observe(_ index: Int, _ rows: Range<Int>, _ measurement: ImportanceMeasurement) throws -> [Float]? {
+    fileprivate func observe(_ index: Int, _ rows: Range<Int>, _ measurement: ImportanceMeasurement) throws -> [Float]?
+    {
         let matrix = matrices[index]
         let columns = matrix.elements.count / matrix.rows
         let weights = Array(matrix.elements[rows.lowerBound * columns..<rows.upperBound * columns])
@@ -64,7 +29,7 @@ private struct SmallModel: Sendable {
     }
 
     /// The importance of every matrix when whole matrices are given in order.
-    func importance(_ measurement: ImportanceMeasurement) throws -> [[Float]] {
+    fileprivate func importance(_ measurement: ImportanceMeasurement) throws -> [[Float]] {
         try matrices.indices.map { try #require(try observe($0, 0..<matrices[$0].rows, measurement)) }
     }
 }

@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import DefaultCalibration
+import Platform
 import Quantization
 import Storage
 import SystemPackage
@@ -49,6 +50,9 @@ package struct Calibration: Sendable {
         }
     }
 
+    /// The built-in text.
+    package static func builtIn() throws -> Calibration { try Calibration(["default"]) }
+
     /// Whether a name stands for the built-in text.
     package static func isBuiltIn(_ name: FilePath) -> Bool { name.text == "default" }
 
@@ -71,13 +75,31 @@ package struct Calibration: Sendable {
     /// - Throws: `quantize.calibration` for a text that is too short or has a token that the embeddings have no row
     ///   for, and the errors of tokenizer files.
     func tokens(for checkpoint: Checkpoint, _ configuration: LlamaConfiguration) throws -> CalibrationTokens {
+        try sample(for: checkpoint, configuration) { texts, beginning in
+            try CalibrationTokens(
+                texts: texts, beginning: beginning, vocabulary: configuration.vocabularySize, count: tokenCount,
+                positions: configuration.trainedPositions)
+        }
+    }
+
+    /// A small sample of the texts, which measures sensitivities.
+    ///
+    /// - Throws: As `tokens`.
+    func briefTokens(for checkpoint: Checkpoint, _ configuration: LlamaConfiguration) throws -> CalibrationTokens {
+        try sample(for: checkpoint, configuration) { texts, beginning in
+            try CalibrationTokens.brief(texts: texts, beginning: beginning, positions: configuration.trainedPositions)
+        }
+    }
+
+    private func sample(
+        for checkpoint: Checkpoint, _ configuration: LlamaConfiguration,
+        _ choose: (_ texts: [[Int]], _ beginning: Int?) throws -> CalibrationTokens
+    ) throws -> CalibrationTokens {
         let tokenizer = try Tokenizer(files: TokenizerFiles(of: checkpoint.sideFiles))
-        let tokens = try CalibrationTokens(
-            texts: texts.map { text in
+        let tokens = try choose(
+            texts.map { text in
                 tokenizer.encode(bytes: text.bytes, addSpecial: false, parseSpecial: false).map { Int($0.rawValue) }
-            },
-            beginning: tokenizer.tokensBeforeText.first.map { Int($0.rawValue) },
-            vocabulary: configuration.vocabularySize, count: tokenCount, positions: configuration.trainedPositions)
+            }, tokenizer.tokensBeforeText.first.map { Int($0.rawValue) })
         if let id = tokens.ids.first(where: { $0 >= configuration.vocabularySize }) {
             let piece = TokenID(exactly: id).flatMap { tokenizer.piece(of: $0) } ?? ""
             throw PVITError(
@@ -87,6 +109,21 @@ package struct Calibration: Sendable {
                 remedy: "remove it from the text")
         }
         return tokens
+    }
+
+    /// Checks that work may use the memory that it needs.
+    ///
+    /// - Parameters:
+    ///   - limit: What it may use; nil for what the machine has available.
+    ///   - purpose: The work.
+    ///   - remedy: How it needs less.
+    /// - Throws: `calibrate.memory`.
+    static func requireMemory(_ needed: UInt64, limit: ByteCount?, purpose: String, remedy: String) throws {
+        guard let available = limit?.rawValue ?? MachineMemory.availableByteCount, needed > available else { return }
+        throw PVITError(
+            .calibrationMemory,
+            "\(purpose) needs \(ByteCount(needed)) of memory and may use \(ByteCount(available))",
+            remedy: limit == nil ? remedy : "\(remedy), or allow more --memory")
     }
 
     /// The description of the texts in the container's recipe.

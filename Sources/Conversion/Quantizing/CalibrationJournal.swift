@@ -7,22 +7,26 @@ import Tensors
 
 /// The finished layers of a calibration, beside its output, so that a run that was stopped can be continued.
 ///
-/// Each layer is a container with its quantized matrices; another one holds the hidden states of the sample before the
-/// next layer. Both name the run that they belong to. Containers appear whole or not at all, and their tiles have
-/// checksums.
+/// Each layer is a container with its quantized matrices; others hold the hidden states of the sample before the next
+/// layer, and the sensitivities. All name the run that they belong to. Containers appear whole or not at all, and their
+/// tiles have checksums.
 struct CalibrationJournal {
     /// The quantized matrices of a layer.
     typealias Layer = [TensorName: [TileQuantizer.Tile]]
 
     /// The number of layers that are finished.
     let layerCount: Int
+    /// The sensitivities that the types of matrices were chosen by, if they were measured.
+    let sensitivities: Sensitivities?
     private let folder: WorkFolder
     private let run: String
     private static let suffix = ".calibration"
     private static let states = "states.pvq"
+    private static let sensitivities = "sensitivities.pvq"
     private static let runKey = "calibration.run"
     private static let layerKey = "calibration.layer"
     private static let statisticsKey = "calibration.statistics"
+    private static let sensitivitiesKey = "calibration.sensitivities"
 
     /// Opens the journal of an output, or begins one; nil if the output is a device or a pipe.
     ///
@@ -37,6 +41,7 @@ struct CalibrationJournal {
         self.run = run.description
         guard folder.exists else {
             layerCount = 0
+            sensitivities = nil
             return
         }
         guard resumes else {
@@ -44,25 +49,40 @@ struct CalibrationJournal {
                 .unfinishedCalibration, "an earlier calibration of this output was stopped", file: folder.path,
                 remedy: "continue it with --resume, or remove the folder")
         }
-        guard folder.contains(Self.states) else {
-            layerCount = 0
-            return
+        sensitivities = try Self.metadata(Self.sensitivities, in: folder, run: self.run).flatMap {
+            $0[Self.sensitivitiesKey].flatMap { Sensitivities($0) }
         }
-        let container = try Container(opening: folder.path.appending(fileNamed: Self.states))
-        let metadata = try container.metadata
-        guard metadata[Self.runKey]?.string == self.run,
-            let count = metadata[Self.layerKey]?.integer, count >= 0
-        else {
+        layerCount = max(try Self.metadata(Self.states, in: folder, run: self.run)?[Self.layerKey]?.integer ?? 0, 0)
+    }
+
+    /// The metadata of a file of the journal; nil if it does not exist.
+    ///
+    /// - Throws: `calibrate.unfinished` if it belongs to another run, and the errors of containers.
+    private static func metadata(_ name: String, in folder: WorkFolder, run: String) throws -> JSONObject? {
+        guard folder.contains(name) else { return nil }
+        let metadata = try Container(opening: folder.path.appending(fileNamed: name)).metadata
+        guard metadata[runKey]?.string == run else {
             throw PVITError(
                 .unfinishedCalibration, "the calibration that was stopped had other options, texts or sources",
                 file: folder.path, remedy: "repeat them, or remove the folder")
         }
-        layerCount = count
+        return metadata
     }
 
     private static func name(ofLayer layer: Int) -> String { "layer-\(layer).pvq" }
 
     private func path(ofLayer layer: Int) -> FilePath { folder.path.appending(fileNamed: Self.name(ofLayer: layer)) }
+
+    /// Keeps the sensitivities that the types of matrices are chosen by.
+    ///
+    /// - Parameter order: The names in the order of the file.
+    func save(_ sensitivities: Sensitivities, order: [TensorName]) throws {
+        try folder.create()
+        let writer = try ContainerWriter(path: folder.path.appending(fileNamed: Self.sensitivities))
+        _ = try writer.finish(metadata: [
+            Self.runKey: .string(run), Self.sensitivitiesKey: sensitivities.record(order: order),
+        ])
+    }
 
     /// Keeps a finished layer and the states before the next one.
     ///
@@ -168,7 +188,7 @@ struct CalibrationJournal {
 
     /// Removes the journal.
     func remove(layerCount: Int) {
-        folder.remove([Self.states] + (0..<layerCount).map(Self.name(ofLayer:)))
+        folder.remove([Self.sensitivities, Self.states] + (0..<layerCount).map(Self.name(ofLayer:)))
     }
 
     private static func record(of statistics: ErrorStatistics) -> JSONValue {

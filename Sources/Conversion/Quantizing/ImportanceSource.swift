@@ -13,6 +13,11 @@ package enum ImportanceSource: Sendable {
     /// It was measured by llama.cpp.
     case matrix(ImportanceMatrix)
 
+    /// The texts of a calibration.
+    var texts: Calibration? {
+        if case .calibration(let texts) = self { texts } else { nil }
+    }
+
     /// The name in the container's recipe.
     var name: String {
         switch self {

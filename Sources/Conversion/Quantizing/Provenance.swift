@@ -36,9 +36,11 @@ struct Provenance {
 
     /// The container's metadata.
     ///
-    /// - Parameter sourceDigests: SHA-256 of `sourceFiles`.
+    /// - Parameters:
+    ///   - sourceDigests: SHA-256 of `sourceFiles`.
+    ///   - sensitivities: The record of the sensitivities that types were chosen by.
     /// - Throws: A JSON error that names a side file.
-    func metadata(sourceDigests: [Digest]) throws -> JSONObject {
+    func metadata(sourceDigests: [Digest], sensitivities: JSONValue?) throws -> JSONObject {
         let files = checkpoint.sideFiles
         var metadata = JSONObject()
         metadata["model.config"] = checkpoint.config.map { .object($0) }
@@ -52,6 +54,7 @@ struct Provenance {
         }
         metadata["provenance.sources"] = .array(sources(digests: sourceDigests))
         metadata["provenance.recipe"] = .object(recipe)
+        metadata["provenance.sensitivity"] = sensitivities
         metadata["provenance.tool"] = ["name": .string(options.tool.name), "version": .string(options.tool.version)]
         return metadata
     }
@@ -93,6 +96,7 @@ struct Provenance {
         var recipe: JSONObject = [
             "source": .string(checkpoint.format), "type": .string(options.type.description),
             "overrides": .array(options.overrides.map { .string($0.description) }),
+            "bits": options.bits.map { .number($0.bitsPerWeight) } ?? .null,
             "profile": .string(options.profile.rawValue), "importance": .string(importance?.name ?? "none"),
         ]
         switch importance {

@@ -12,6 +12,8 @@ package enum Quantize {
     package struct Report: Sendable {
         /// The plan of the conversion.
         package let plan: QuantizePlan
+        /// The types that were chosen by sensitivity; nil if all matrices have one type.
+        package let allocation: BitAllocation?
         /// The digest of all parameters.
         package let digest: ModelDigest
         /// The size of the file in bytes.
@@ -25,8 +27,9 @@ package enum Quantize {
     /// whatever the number of threads. The file appears complete or not at all.
     ///
     /// - Throws: `model.is-delta` for a delta, `imatrix.other-model` for an importance matrix of another model, what
-    ///   `CalibratedLayers` and `QuantizePlan` throw, `file.too-little-space`, `quantize.*` for weights that a type
-    ///   cannot hold, `torch.checksum` for damaged archives, `work.cancelled`, and the errors of reading and writing.
+    ///   `QuantizePlan`, `CalibrationJournal`, `TypeChoice` and `CalibratedLayers` throw, `file.too-little-space`,
+    ///   `quantize.*` for weights that a type cannot hold, `torch.checksum` for damaged archives, `work.cancelled`, and
+    ///   the errors of reading and writing.
     package static func write(
         _ checkpoint: Checkpoint, towers: [Tower] = [], to output: FilePath, options: QuantizeOptions,
         monitor: WorkMonitor = WorkMonitor()
@@ -34,19 +37,28 @@ package enum Quantize {
         try CheckpointDiagnosis.requireWeights(checkpoint)
         try DeltaRecognition.requireModel(checkpoint, role: "source")
         let checkpoint = try checkpoint.resolvingOutputLayer()
-        let plan = try QuantizePlan(for: checkpoint, towers: towers, options: options)
-        let provenance = Provenance(of: checkpoint, towers: towers, options: options, plan: plan)
+        let ordinary = try QuantizePlan(for: checkpoint, towers: towers, options: options)
+        let provenance = Provenance(of: checkpoint, towers: towers, options: options, plan: ordinary)
         let source = JoinedSource([checkpoint.weights] + towers.map(\.weights))
         let pool = ThreadPool(threadCount: options.threadCount, checkpoint: monitor.checkCancellation)
+        let journal = try ordinary.texts(of: options.importance).flatMap { texts in
+            try CalibrationJournal(for: output, run: provenance.run(of: ordinary), resumes: texts.resumes)
+        }
+        let progress = Progress(ordinary, measures: options.bits != nil, monitor)
+        let choice = try options.bits.map { target in
+            try TypeChoice(
+                of: checkpoint, ordinary, target, texts: options.importance.texts, journal: journal, source: source,
+                pool: pool, progress: progress.measured)
+        }
+        let plan = try QuantizePlan(
+            for: checkpoint, towers: towers, options: options, chosen: choice?.allocation.types ?? [:])
         let layers = try CalibratedLayers(
-            of: checkpoint, plan, options.importance, run: provenance.run(of: plan), source: source, output: output,
-            pool: pool)
+            of: checkpoint, plan, options.importance, journal: journal, source: source, pool: pool)
         let importance = try Self.importance(from: options.importance, plan, source)
         try DiskSpace.require(
             plan.byteCount + provenance.byteCount + (layers?.journalByteCount ?? 0), for: output)
         let assembler = try ContainerAssembler(path: output, plan: plan)
         let (_, digests) = try SourceVerifier.hashing(provenance.sourceFiles) { advance in
-            let progress = Progress(total: plan.sourceByteCount, monitor)
             try convert(source, plan, layers, importance, into: assembler, pool, progress) { done in
                 try monitor.checkCancellation()
                 try advance(done)
@@ -54,9 +66,10 @@ package enum Quantize {
         }
         try monitor.checkCancellation()
         try assembler.addAttachments(of: checkpoint.sideFiles)
-        let (digest, byteCount) = try assembler.finish(metadata: provenance.metadata(sourceDigests: digests))
-        layers?.removeJournal()
-        return Report(plan: plan, digest: digest, byteCount: byteCount)
+        let metadata = try provenance.metadata(sourceDigests: digests, sensitivities: choice?.record)
+        let (digest, byteCount) = try assembler.finish(metadata: metadata)
+        journal?.remove(layerCount: plan.configuration.layerCount)
+        return Report(plan: plan, allocation: choice?.allocation, digest: digest, byteCount: byteCount)
     }
 
     /// - Parameter layers: The calibrated layers; nil without calibration.
@@ -105,31 +118,32 @@ package enum Quantize {
             try matrix.check(plan.entries)
             return .given(matrix)
         }
-        let tensors = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.tensor.name, $0.tensor) })
-        let measurement = try ImportanceMeasurement(plan.configuration) { name, rows in
-            guard let tensor = tensors[name] else {
-                throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: name)
-            }
-            return try FloatVectors.floats(of: source, tensor, rows: rows)
-        }
+        let measurement = try ImportanceMeasurement(plan.configuration, reader: plan.reader(of: source))
         return .measured(measurement)
     }
 }
 
 /// Reports progress that never goes back: a layer is calibrated before its tiles are appended.
 private final class Progress {
-    private let total: UInt64
+    private let sourceByteCount: UInt64
+    /// What measuring sensitivities counts as.
+    private let measurement: UInt64
     private let monitor: WorkMonitor
     private var done: UInt64 = 0
 
-    init(total: UInt64, _ monitor: WorkMonitor) {
-        self.total = total
+    init(_ plan: QuantizePlan, measures: Bool, _ monitor: WorkMonitor) {
+        sourceByteCount = plan.sourceByteCount
+        measurement = measures ? sourceByteCount : 0
         self.monitor = monitor
     }
 
-    func advance(to done: UInt64) {
+    func measured(share: Double) { report(UInt64(Double(measurement) * share)) }
+
+    func advance(to converted: UInt64) { report(measurement + converted) }
+
+    private func report(_ done: UInt64) {
         self.done = max(self.done, done)
-        monitor.report(self.done, total)
+        monitor.report(self.done, measurement + sourceByteCount)
     }
 }
 

@@ -38,10 +38,25 @@ package struct QuantizeOptions: Sendable {
         package var description: String { "\(pattern)=\(encoding)" }
     }
 
+    /// A mean number of bits per weight.
+    package struct BitTarget: Sendable {
+        /// The target, for the matrices of the language model whose type no override chooses.
+        package let bitsPerWeight: Double
+        /// The memory that measuring sensitivities may use; nil for what the machine has available.
+        package let memory: ByteCount?
+
+        package init(bitsPerWeight: Double, memory: ByteCount? = nil) {
+            self.bitsPerWeight = bitsPerWeight
+            self.memory = memory
+        }
+    }
+
     /// The type of the linear matrices.
     package var type: TensorEncoding
     /// Exceptions by name. The last match wins.
     package var overrides: [Override]
+    /// A mean number of bits per weight to reach with q4 and q8; nil if all matrices have one type.
+    package var bits: BitTarget?
     /// Which tensors are compressed.
     package var profile: Profile
     /// Where the importance of columns comes from.
@@ -53,12 +68,13 @@ package struct QuantizeOptions: Sendable {
 
     /// Creates options.
     package init(
-        type: TensorEncoding = .q4, overrides: [Override] = [], profile: Profile = .fast,
+        type: TensorEncoding = .q4, overrides: [Override] = [], bits: BitTarget? = nil, profile: Profile = .fast,
         importance: ImportanceSource = .randomTokens, threadCount: Int = 1,
         tool: (name: String, version: String) = ("pvit", "0")
     ) {
         self.type = type
         self.overrides = overrides
+        self.bits = bits
         self.profile = profile
         self.importance = importance
         self.threadCount = threadCount

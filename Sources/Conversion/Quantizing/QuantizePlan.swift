@@ -16,6 +16,8 @@ package struct QuantizePlan: Sendable {
         /// How its tiles are compressed.
         package let compression: Compression
         let layout: TileLayout
+        /// Whether an override chose the type.
+        let isOverridden: Bool
     }
 
     /// The tensors in the order of the file, which is that of a forward pass.
@@ -30,6 +32,17 @@ package struct QuantizePlan: Sendable {
     /// The sizes and constants of the language model.
     let configuration: LlamaConfiguration
 
+    /// The matrices of the language model that are quantized, and whose type no override chooses.
+    var adjustableEntries: [Entry] {
+        entries.filter { entry in
+            guard entry.encoding.isQuantized, !entry.isOverridden else { return false }
+            return switch TensorKind(entry.tensor.name) {
+            case .linear, .embedding, .output: true
+            case .norm, .projector, .tower, .unread, .other: false
+            }
+        }
+    }
+
     /// Whether importance is used: some matrix of a layer is quantized, and the importance is known, or the model's
     /// sizes allow to measure it.
     package func usesImportance(from source: ImportanceSource) -> Bool {
@@ -39,6 +52,27 @@ package struct QuantizePlan: Sendable {
         }
         if case .matrix = source { return quantizesLayers }
         return quantizesLayers && configuration.canMeasureImportance
+    }
+
+    /// The texts that the layers are calibrated on; nil if they are not.
+    func texts(of source: ImportanceSource) -> Calibration? { usesImportance(from: source) ? source.texts : nil }
+
+    /// The output matrix: the embeddings if they are tied.
+    var outputName: TensorName {
+        aliases.first { $0.name == TensorKind.outputName }?.target ?? TensorKind.outputName
+    }
+
+    /// Reads the tensors of the plan as numbers.
+    ///
+    /// - Parameter source: What the plan was made for.
+    func reader(of source: any TensorSource) -> WeightReader {
+        let tensors = Dictionary(uniqueKeysWithValues: entries.map { ($0.tensor.name, $0.tensor) })
+        return { name, rows in
+            guard let tensor = tensors[name] else {
+                throw PVITError(.tensorNotFound, "the checkpoint holds no such tensor", tensor: name)
+            }
+            return try FloatVectors.floats(of: source, tensor, rows: rows)
+        }
     }
 
     /// Entries that follow one another.
@@ -84,25 +118,30 @@ package struct QuantizePlan: Sendable {
     /// do. Matrices and convolutions of towers are f32 with type f32 and otherwise f16; their vectors keep their type.
     /// Overrides are applied last.
     ///
+    /// - Parameter chosen: Types of matrices that were chosen by their sensitivity, instead of those above.
     /// - Throws: `checkpoint.config`, `model.config`, `model.unsupported` or `checkpoint.tensors` when the checkpoint
     ///   is not a complete model of a supported family; `tower.mismatch` for towers that do not fit the model;
     ///   `quantize.override` for a pattern that matches no tensor; `quantize.type` for a type that a tensor cannot
     ///   have.
-    package init(for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions) throws {
+    package init(
+        for checkpoint: Checkpoint, towers: [Tower] = [], options: QuantizeOptions,
+        chosen: [TensorName: TensorEncoding] = [:]
+    ) throws {
         let checkpoint = try checkpoint.resolvingOutputLayer()
         let architecture = try CheckpointDiagnosis.decoder(checkpoint)
         configuration = architecture.configuration
         let source = checkpoint.weights.tensors
         let wanted = source.filter { TensorKind($0.name) != .unread }
-        var policy = TypePolicy(options: options)
+        var policy = TypePolicy(options: options, chosen: chosen)
         for tower in towers { try tower.checkSuits(architecture.configuration, of: checkpoint) }
         entries = try (TensorKind.executionOrder(wanted) + towers.flatMap(\.storedTensors)).map { tensor in
             do {
-                let encoding = try policy.encoding(for: tensor)
+                let override = try policy.override(of: tensor)
+                let encoding = override ?? policy.ordinaryEncoding(for: tensor)
                 return Entry(
                     tensor: tensor, encoding: encoding,
                     compression: policy.compression(for: tensor.name, isTied: architecture.isTied),
-                    layout: try TileLayout(encoding: encoding, shape: tensor.shape))
+                    layout: try TileLayout(encoding: encoding, shape: tensor.shape), isOverridden: override != nil)
             } catch let error as PVITError {
                 throw error.located(tensor: tensor.name)
             }
@@ -116,17 +155,20 @@ package struct QuantizePlan: Sendable {
 
 /// Chooses type and compression of each tensor.
 private struct TypePolicy {
-    let options: QuantizeOptions
+    private let options: QuantizeOptions
+    private let chosen: [TensorName: TensorEncoding]
     private(set) var keptFloat: [TensorName] = []
     private let overrides: [(pattern: TensorNamePattern, override: QuantizeOptions.Override)]
     private var usedOverrides: Set<Int> = []
 
-    init(options: QuantizeOptions) {
+    init(options: QuantizeOptions, chosen: [TensorName: TensorEncoding]) {
         self.options = options
+        self.chosen = chosen
         overrides = options.overrides.map { (TensorNamePattern($0.pattern), $0) }
     }
 
-    mutating func encoding(for tensor: TensorDescription) throws -> TensorEncoding {
+    /// The type that an override chooses; nil if none does.
+    mutating func override(of tensor: TensorDescription) throws -> TensorEncoding? {
         guard [.f16, .bf16, .f32].contains(tensor.elementType) else {
             throw PVITError(
                 .typeNotPossible, "weights of type \(tensor.elementType) are not supported",
@@ -140,7 +182,7 @@ private struct TypePolicy {
                 && (pattern.isName || Self.isPossible(override.encoding, for: tensor))
         }
         usedOverrides.formUnion(fitting)
-        guard let meant = fitting.last else { return ordinaryEncoding(for: tensor) }
+        guard let meant = fitting.last else { return nil }
         let override = overrides[meant].override
         guard Self.isPossible(override.encoding, for: tensor) else {
             throw PVITError(
@@ -151,7 +193,9 @@ private struct TypePolicy {
         return override.encoding
     }
 
-    private mutating func ordinaryEncoding(for tensor: TensorDescription) -> TensorEncoding {
+    /// The type without overrides.
+    mutating func ordinaryEncoding(for tensor: TensorDescription) -> TensorEncoding {
+        if let chosen = chosen[tensor.name] { return chosen }
         let wanted: TensorEncoding
         switch TensorKind(tensor.name) {
         case .linear: wanted = options.type

@@ -42,7 +42,7 @@ package final class SecondOrderCalibration {
     private let storage: (TensorName) throws -> Storage
     private let algebra: LinearAlgebra
     private let kernels: pvit_kernels
-    private let attention: SequenceAttention
+    private let forward: LayerForward
     /// The number of tokens whose activations are computed together.
     private static let blockTokens = 2048
 
@@ -58,21 +58,14 @@ package final class SecondOrderCalibration {
         _ configuration: LlamaConfiguration, tokens: CalibrationTokens, pool: ThreadPool,
         reader: @escaping WeightReader, storage: @escaping (TensorName) throws -> Storage
     ) throws {
-        guard configuration.canMeasureImportance else {
-            throw PVITError(.cannotQuantize, "the sizes of the model do not fit together")
-        }
-        guard tokens.ids.allSatisfy({ (0..<configuration.vocabularySize).contains($0) }) else {
-            throw PVITError(
-                .badCalibration, "the tokenizer has tokens that the model has no embeddings for",
-                remedy: "put the tokenizer files of the model beside its weights")
-        }
+        try configuration.requireMeasurable(tokens)
         self.configuration = configuration
         self.tokens = tokens
         self.reader = reader
         self.storage = storage
         algebra = try LinearAlgebra(pool: pool)
         kernels = pvit_kernels_best().pointee
-        attention = SequenceAttention(configuration, length: tokens.length, kernels: kernels)
+        forward = LayerForward(configuration, length: tokens.length, algebra, kernels: kernels)
         states = try StatePair(tokens: tokens.ids.count, columns: configuration.hiddenSize)
         var rows: [Int: [Float]] = [:]
         for (index, token) in tokens.ids.enumerated() {
@@ -126,7 +119,7 @@ package final class SecondOrderCalibration {
         progress: (_ share: Double) throws -> Void = { _ in }
     ) throws -> [TensorName: [TileQuantizer.Tile]] {
         var tiles: [TensorName: [TileQuantizer.Tile]] = [:]
-        let weights = Layer(number: layer, configuration, reader: reader, pool: algebra.pool)
+        let weights = LayerWeights(number: layer, configuration, reader: reader, pool: algebra.pool)
 
         var norm = try weights.norm("input_layernorm")
         let projections = try quantize(.attentionInput, of: weights, &tiles) { try normalized($0, norm) }
@@ -134,8 +127,10 @@ package final class SecondOrderCalibration {
             tokens: tokens.ids.count, columns: configuration.headCount * configuration.headWidth)
         for block in blocks {
             let x = try normalized(block, norm)
-            try attend(x.quantized, projections.map(\.quantized), into: attended.quantized, block)
-            try attend(x.original, projections.map(\.original), into: attended.original, block)
+            try forward.attend(
+                x.quantized, projections.map(\.quantized), into: attended.quantized, from: block.lowerBound)
+            try forward.attend(
+                x.original, projections.map(\.original), into: attended.original, from: block.lowerBound)
         }
         try progress(0.25)
         let output = try quantize(.attentionOutput, of: weights, &tiles) { try attended.copy(of: $0) }
@@ -147,8 +142,9 @@ package final class SecondOrderCalibration {
         let inner = try StatePair(tokens: tokens.ids.count, columns: configuration.intermediateSize)
         for block in blocks {
             let x = try normalized(block, norm)
-            try activate(x.quantized, network.map(\.quantized), into: inner.quantized, block)
-            try activate(x.original, network.map(\.original), into: inner.original, block)
+            try forward.activate(
+                x.quantized, network.map(\.quantized), into: inner.quantized, from: block.lowerBound)
+            try forward.activate(x.original, network.map(\.original), into: inner.original, from: block.lowerBound)
         }
         try progress(0.6)
         let down = try quantize(.feedForwardOutput, of: weights, &tiles) { try inner.copy(of: $0) }
@@ -171,7 +167,7 @@ package final class SecondOrderCalibration {
     ///   - input: The activations of a block of tokens, [tokens, columns].
     /// - Returns: The matrices of the stage.
     private func quantize(
-        _ stage: LayerStage, of weights: Layer, _ tiles: inout [TensorName: [TileQuantizer.Tile]],
+        _ stage: LayerStage, of weights: LayerWeights, _ tiles: inout [TensorName: [TileQuantizer.Tile]],
         input: (Range<Int>) throws -> StatePair
     ) throws -> [WeightPair] {
         let names = stage.matrices.map { weights.name($0) }
@@ -210,7 +206,7 @@ package final class SecondOrderCalibration {
             gram: consume gram, tokens: tokens.ids.count, blockWidth: blockWidth, algebra)
         for (change, matrix) in zip(changes, matrices) {
             try feedback.solve(change, algebra)
-            try add(matrix, to: change, from: 0)
+            try forward.add(matrix, to: change, from: 0)
             var largest: Float = 0
             guard kernels.scan_rows(change.elements, change.rows, change.columns, change.columns, &largest) < 0 else {
                 throw ErrorFeedback.activationsTooLarge
@@ -235,108 +231,14 @@ package final class SecondOrderCalibration {
 
     /// [tokens of the block, hidden]: the residual streams, normalized.
     private func normalized(_ block: Range<Int>, _ norm: [Float]) throws -> StatePair {
-        let result = try StatePair(tokens: block.count, columns: configuration.hiddenSize)
-        for (source, target) in [(states.quantized, result.quantized), (states.original, result.original)] {
-            try algebra.pool.parallelFor(block.count, chunk: 16) { rows, _ in
-                for row in rows {
-                    kernels.rms_norm(
-                        source.row(block.lowerBound + row), norm, source.columns, configuration.normEpsilon,
-                        target.row(row))
-                }
-            }
-        }
-        return result
-    }
-
-    /// result[block] = the outputs [tokens, heads * headWidth] of attention with these query, key and value matrices.
-    private func attend(
-        _ x: DenseMatrix<Float>, _ projections: [DenseMatrix<Float>], into result: DenseMatrix<Float>,
-        _ block: Range<Int>
-    ) throws {
-        let heads = configuration.keyValueHeadCount
-        let (queries, keys) = (try algebra.product(x, projections[0]), try algebra.product(x, projections[1]))
-        let values = try algebra.product(x, projections[2])
-        try algebra.pool.parallelFor(block.count / tokens.length * heads) { numbers, _ in
-            for number in numbers {
-                let row = number / heads * tokens.length
-                attention.attend(
-                    head: number % heads, queries: queries.row(row), keys: keys.row(row), values: values.row(row),
-                    result: result.row(block.lowerBound + row))
-            }
-        }
-    }
-
-    /// result[block] = swiglu(x gateᵀ, x upᵀ).
-    private func activate(
-        _ x: DenseMatrix<Float>, _ network: [DenseMatrix<Float>], into result: DenseMatrix<Float>, _ block: Range<Int>
-    ) throws {
-        let (gates, ups) = (try algebra.product(x, network[0]), try algebra.product(x, network[1]))
-        try algebra.pool.parallelFor(block.count, chunk: 16) { rows, _ in
-            for row in rows {
-                kernels.swiglu(gates.row(row), ups.row(row), gates.columns, result.row(block.lowerBound + row))
-            }
-        }
+        try StatePair(
+            forward.normalized(states.quantized, block, by: norm), forward.normalized(states.original, block, by: norm))
     }
 
     /// Adds the outputs of a matrix to the residual streams.
     private func add(_ matrix: WeightPair, _ inputs: StatePair, _ block: Range<Int>) throws {
-        try add(algebra.product(inputs.quantized, matrix.quantized), to: states.quantized, from: block.lowerBound)
-        try add(algebra.product(inputs.original, matrix.original), to: states.original, from: block.lowerBound)
-    }
-
-    /// Adds rows to the rows of another matrix from `first` on.
-    private func add(_ numbers: DenseMatrix<Float>, to sums: DenseMatrix<Float>, from first: Int) throws {
-        try algebra.pool.parallelFor(numbers.rows, chunk: 16) { rows, _ in
-            for row in rows { kernels.add(sums.row(first + row), numbers.row(row), numbers.columns) }
-        }
-    }
-}
-
-/// Adds the name of a tensor to errors that name none.
-private func located<Result>(tensor: TensorName, _ body: () throws -> Result) throws -> Result {
-    do {
-        return try body()
-    } catch let error as PVITError {
-        throw error.located(tensor: tensor)
-    }
-}
-
-/// The weights of a layer, read when they are needed.
-private struct Layer {
-    private let number: Int
-    private let configuration: LlamaConfiguration
-    private let reader: WeightReader
-    private let pool: ThreadPool
-    /// The rows that a thread reads at a time.
-    private static let rowsAtOnce = 64
-
-    init(
-        number: Int, _ configuration: LlamaConfiguration, reader: @escaping WeightReader,
-        pool: ThreadPool
-    ) {
-        self.number = number
-        self.configuration = configuration
-        self.reader = reader
-        self.pool = pool
-    }
-
-    func name(_ part: String) -> TensorName { TensorName("model.layers.\(number).\(part).weight") }
-
-    /// [hidden]
-    func norm(_ norm: String) throws -> [Float] {
-        try read(0..<configuration.hiddenSize, of: name(norm), count: configuration.hiddenSize, by: reader)
-    }
-
-    /// [rows, columns]: the matrix with this index among those of a stage.
-    func matrix(_ index: Int, of stage: LayerStage) throws -> DenseMatrix<Float> {
-        let name = name(stage.matrices[index])
-        let result = try DenseMatrix<Float>(
-            rows: configuration.rows(of: stage)[index], columns: configuration.columns(of: stage))
-        let reader = reader
-        try pool.parallelFor(result.rows, chunk: Self.rowsAtOnce) { rows, _ in
-            let numbers = try read(rows, of: name, count: rows.count * result.columns, by: reader)
-            result.row(rows.lowerBound).update(from: numbers, count: numbers.count)
-        }
-        return result
+        try forward.add(
+            algebra.product(inputs.quantized, matrix.quantized), to: states.quantized, from: block.lowerBound)
+        try forward.add(algebra.product(inputs.original, matrix.original), to: states.original, from: block.lowerBound)
     }
 }
