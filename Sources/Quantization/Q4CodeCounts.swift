@@ -59,7 +59,8 @@ package struct Q4CodeCounts: Sendable, Hashable {
             guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
             for first in stride(from: rows.lowerBound, to: rows.upperBound, by: groupRows) {
                 zeroBlocks += pvit_q4_count_codes(
-                    start + first / groupRows * bytesPerGroup, min(groupRows, rows.upperBound - first), columns, &counts)
+                    start + first / groupRows * bytesPerGroup, min(groupRows, rows.upperBound - first), columns, &counts
+                )
             }
         }
         for index in plain.indices {

@@ -52,7 +52,7 @@ struct ComparisonTests {
         #expect(other.allSatisfy { $0.name.hasSuffix("_proj.weight") && $0.a?.encoding == "q4" })
         #expect(comparison.tensors.only_in_a == 0 && comparison.tensors.other_shapes == 0)
         let text = try CommandLineRunner.run(["inspect", q4, "--compare", q8]).output
-        for words in ["recipe type", "attention", "different weights", "with other types", "+"] {
+        for words in ["recipe type", "attention", "The weights differ", "with other types", "+"] {
             #expect(text.contains(words), "\(words)\n\(text)")
         }
         #expect(!text.contains("recipe source"), "a line that is the same in both")
@@ -100,7 +100,8 @@ struct ComparisonTests {
         let folder = try TemporaryFolder()
         let report = folder.path.appending("report.html").string
         let outcome = try CommandLineRunner.run([
-            "inspect", try Models.path("gqa-q4.pvq"), "--compare", folder.path.appending("no").string, "--report", report,
+            "inspect", try Models.path("gqa-q4.pvq"), "--compare", folder.path.appending("no").string, "--report",
+            report,
         ])
         #expect(outcome.isOneLineError(66), "\(outcome.errors)")
         #expect(try folder.entries.isEmpty)

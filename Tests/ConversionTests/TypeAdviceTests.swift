@@ -82,7 +82,9 @@ struct TypeAdviceTests {
         #expect(read.tokenCount == nil)
         // A number that is not finite cannot come from JSON, but from a caller.
         #expect(RecordedSensitivity(parsing: ["divergence": ["a": .number(.nan)]], names: names) == nil)
-        for value: JSONValue? in [nil, .null, 3, "text", [], [:], ["tokens": 3], ["divergence": []], ["divergence": [:]]] {
+        for value: JSONValue? in [
+            nil, .null, 3, "text", [], [:], ["tokens": 3], ["divergence": []], ["divergence": [:]],
+        ] {
             #expect(RecordedSensitivity(parsing: value, names: names) == nil)
         }
     }

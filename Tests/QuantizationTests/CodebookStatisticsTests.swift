@@ -63,7 +63,8 @@ struct CodebookStatisticsTests {
         histogram.add(rows: row.span, columns: 40)
         #expect(histogram.count == 16)
         #expect(histogram.bins[0] == 1 && histogram.bins[48] == 1 && histogram.bins[32] == 14)
-        #expect(BlockHistogram.centers[0] == -128 && BlockHistogram.centers[48] == 64 && BlockHistogram.centers[32] == 0)
+        #expect(
+            BlockHistogram.centers[0] == -128 && BlockHistogram.centers[48] == 64 && BlockHistogram.centers[32] == 0)
         #expect(histogram.zeroBlocks == 1 && histogram.notFiniteBlocks == 1)
     }
 

@@ -37,19 +37,21 @@ extension ModelComparison {
     /// Whether the weights are the same, in a sentence.
     var sameWeightsText: String {
         switch sameWeights {
-        case .same: return "same weights"
-        case .unknown: return "whether the weights are the same is not recorded in the files"
+        case .same: return "The weights are the same."
+        case .unknown: return "The files do not tell whether the weights are the same."
         case .different:
             let known = pairs.compactMap(\.hasSameWeights)
             let same = known.filter(\.self).count
             return known.isEmpty
-                ? "different weights" : "different weights: \(same) of \(pairs.count) tensors that both have are the same"
+                ? "The weights differ."
+                : "The weights differ: \(same) of the \(pairs.count) tensors in both are the same."
         }
     }
 
     /// Type, size and error of each component.
     var componentTable: Table {
-        let rows = components.map { ($0.component.rawValue, $0.a, $0.b) } + [("all weights", a.parameters, b.parameters)]
+        let rows =
+            components.map { ($0.component.rawValue, $0.a, $0.b) } + [("all weights", a.parameters, b.parameters)]
         return Table(
             columns: [
                 ("component", false), ("A", false), ("B", false), ("A stored", true), ("B stored", true),

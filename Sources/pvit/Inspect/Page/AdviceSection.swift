@@ -11,7 +11,8 @@ enum AdviceSection {
         return HTML.section(
             "Where more bits would help most", introduction(advice, hasSensitivity: report.sensitivity != nil),
             HTML.sideBySide([
-                [advice.map(upgrades) ?? "", advice.map(downgrades) ?? ""].filter { !$0.isEmpty }.joined(separator: "\n"),
+                [advice.map(upgrades) ?? "", advice.map(downgrades) ?? ""].filter { !$0.isEmpty }.joined(
+                    separator: "\n"),
                 advice.flatMap { SavingsPlot(of: $0, bitsPerWeight: report.parameters.bitsPerWeight) }?
                     .html(name: "savings") ?? "",
             ]))
@@ -20,7 +21,7 @@ enum AdviceSection {
     private static func introduction(_ advice: TypeAdvice?, hasSensitivity: Bool) -> String {
         guard hasSensitivity else {
             let missing =
-                "The file does not record how much the predictions depend on each matrix; `pvit quantize --bits` "
+                "The file does not record how much the predictions depend on each matrix; pvit quantize --bits "
                 + "measures and records it."
             let ranking =
                 advice?.upgrades.isEmpty == false
@@ -30,7 +31,8 @@ enum AdviceSection {
         }
         return HTML.paragraph(
             "The figures are what the file records for one matrix at a time. What q8 itself loses is taken as zero, and "
-                + "the divergences of several matrices do not add up exactly.")
+                + "the divergences of several matrices do not add up exactly. The curve shows the sum for those that are "
+                + "still in q4 if the others become q8 in this order.")
     }
 
     private static func upgrades(_ advice: TypeAdvice) -> String {
@@ -50,7 +52,7 @@ enum AdviceSection {
             [
                 .number("rank"), .text("matrix"), .number(isDivergence ? "divergence" : "share of error"),
                 .number("more bytes"), .number(isDivergence ? "nats per MB" : "% per MB"),
-                .number("bits/weight up to here"),
+                .number("bits/weight then"),
             ], rows)
     }
 
@@ -67,7 +69,7 @@ enum AdviceSection {
                 + "\(advice.downgrades.count))",
             [
                 .number("rank"), .text("matrix"), .number("divergence"), .number("fewer bytes"),
-                .number("nats per MB"), .number("bits/weight up to here"),
+                .number("nats per MB"), .number("bits/weight then"),
             ], rows)
     }
 }

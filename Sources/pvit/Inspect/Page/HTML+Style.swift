@@ -31,8 +31,8 @@ extension HTML {
         .figures li { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .5rem .8rem }
         .figures span { display: block; color: var(--soft); font-size: .85rem }
         .figures .value { color: var(--ink); font-size: 1.3rem; font-weight: 600 }
-        .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 1rem 2rem;
-          align-items: start; margin: .6rem 0 } .columns > div { min-width: 0 }
+        .columns { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; align-items: flex-start; margin: .6rem 0 }
+        .columns > div { min-width: 0; max-width: 100% }
         .scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .87rem; margin: .3rem 0 }
         figure { margin: .5rem 0 } figcaption { color: var(--soft); font-size: .87rem }
         th { text-align: left; color: var(--soft); font-weight: normal; border-bottom: 1px solid var(--soft) }

@@ -17,13 +17,16 @@ enum LayersSection {
             models.count == 1
             ? HTML.sideBySide(errorMaps + sensitivityMaps + kinds)
             : [errorMaps, sensitivityMaps, kinds].map(HTML.sideBySide).joined(separator: "\n")
+        let hasMaps = !errorMaps.isEmpty || !sensitivityMaps.isEmpty
         return HTML.section(
-            "Layers", introduction(errors, sensitivities), content,
+            "Layers", introduction(errors, sensitivities, hasMaps: hasMaps), content,
             details(models, errors, "Errors as a table", "relative RMSE and type"),
             details(models, sensitivities, "Sensitivities as a table", "divergence in nats, and type"))
     }
 
-    private static func introduction(_ errors: [LayerGrid], _ sensitivities: [LayerGrid]) -> String {
+    private static func introduction(
+        _ errors: [LayerGrid], _ sensitivities: [LayerGrid], hasMaps: Bool
+    ) -> String {
         var sentences: [String] = []
         if errors.contains(where: { !$0.values.isEmpty }) {
             sentences.append(
@@ -37,7 +40,7 @@ enum LayersSection {
                 "The divergence is the mean Kullback-Leibler divergence of the model's predictions if that matrix "
                     + "alone is stored as q4.")
         }
-        sentences.append("Each cell names the type in the file.")
+        if hasMaps { sentences.append("Each cell names the type in the file.") }
         return HTML.paragraph(sentences.joined(separator: " "), style: "soft")
     }
 

@@ -9,11 +9,10 @@ extension ModelComparison {
         return HTML.page(
             title: title,
             [
-                "<h1>\(HTML.escaped(title))</h1>", HTML.paragraph(comparison.sameWeightsText + "."),
+                "<h1>\(HTML.escaped(title))</h1>", HTML.paragraph(comparison.sameWeightsText),
                 comparison.overview.html("what both are; of other properties, those that differ"),
-                SizeSection.html(models),
-                HTML.section(
-                    "Differences by component", comparison.componentTable.html("stored size and relative error")),
+                SizeSection.html(
+                    models, table: comparison.componentTable.html("stored size, and error of the weights")),
                 LayersSection.html(models), WeightsSection.html(models), comparison.tensorsSection,
             ])
     }
@@ -22,6 +21,7 @@ extension ModelComparison {
         let table = tensorTable(limit: nil)
         return HTML.section(
             "Tensors", HTML.paragraph(tensorCounts + "."),
-            table.map { HTML.details("\($0.rows.count) tensors that differ", $0.html("largest differences first")) } ?? "")
+            table.map { HTML.details("\($0.rows.count) tensors that differ", $0.html("largest differences first")) }
+                ?? "")
     }
 }

@@ -9,7 +9,7 @@ extension ModelReport {
         return HTML.page(
             title: report.path,
             [
-                report.header, SizeSection.html([page]), LayersSection.html([page]), AdviceSection.html(report),
+                report.header, SizeSection.html(page), LayersSection.html([page]), AdviceSection.html(report),
                 WeightsSection.html([page]), report.changesSection,
                 HTML.section("Tensors", HTML.details("\(report.tensors.count) tensors", report.tensorsTable)),
                 HTML.section("Files", report.sourcesTable),
@@ -19,11 +19,12 @@ extension ModelReport {
     private var header: String {
         let problem = cannotRun.map { "cannot run: \($0)" }
         let sentences = [problem].compactMap(\.self) + notes.filter { $0 != cannotRun }
-        return ([
-            "<h1>\(HTML.escaped(path))</h1>", HTML.paragraph("\(format), \(ByteCount(fileBytes))", style: "soft"),
-            sentences.map { HTML.paragraph($0, style: "note") }.joined(separator: "\n"), HTML.figures(figures),
-            HTML.definitions(facts),
-        ]).filter { !$0.isEmpty }.joined(separator: "\n")
+        return
+            ([
+                "<h1>\(HTML.escaped(path))</h1>", HTML.paragraph("\(format), \(ByteCount(fileBytes))", style: "soft"),
+                sentences.map { HTML.paragraph($0, style: "note") }.joined(separator: "\n"), HTML.figures(figures),
+                HTML.definitions(facts),
+            ]).filter { !$0.isEmpty }.joined(separator: "\n")
     }
 
     /// The totals of all weights.

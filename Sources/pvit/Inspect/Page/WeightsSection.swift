@@ -10,14 +10,16 @@ enum WeightsSection {
             "Weights and the q4 codebook", models.map(introduction).joined(separator: "\n"),
             plots(
                 models, kinds, name: "codes",
-                explanation: "Codes of matrices in q4: how often each level occurs, in plain blocks (blue) and in shifted "
+                explanation:
+                    "Codes of matrices in q4: how often each level occurs, in plain blocks (blue) and in shifted "
                     + "ones (orange, 5 higher).",
                 bars: { $0.codes.count > 0 ? CodebookPlot.bars(of: $0.codes) : nil }),
             plots(
                 models, kinds, name: "blocks",
-                explanation: "Other matrices: weights relative to the largest in their block of 16, which becomes 127 or "
+                explanation:
+                    "Other matrices: weights relative to the largest in their block of 16, which becomes 127 or "
                     + "-127. The vertical lines are the levels that q4 would round to; how close they are to each other "
-                    + "where weights are frequent shows how well q4 would fit.",
+                    + "where weights are frequent shows how well q4 would fit. Bars that are cut off carry their share.",
                 bars: { $0.blocks.count > 0 ? CodebookPlot.bars(of: $0.blocks) : nil }),
             models.map(summary).joined(separator: "\n"),
             models.map { model in
@@ -55,13 +57,17 @@ enum WeightsSection {
             }
         }
         guard !panels.isEmpty else { return "" }
-        let largest = panels.flatMap { $0.bars.map(\.share) }.max() ?? 0
+        let top = CodebookPlot.top(of: panels.map(\.bars))
         let drawings = panels.map { panel in
-            CodebookPlot(bars: panel.bars, largestShare: largest).html(
+            CodebookPlot(bars: panel.bars, largestShare: top).html(
                 name: panel.model.name("\(name)-\(panel.kind.title.replacingSpaces)"),
                 title: panel.model.title(panel.kind.title))
         }
-        return HTML.paragraph(explanation) + "\n" + HTML.sideBySide(drawings)
+        // If both models have some, a kind takes a row.
+        let rows =
+            Set(panels.map(\.model.label)).count > 1
+            ? kinds.map { kind in zip(panels, drawings).filter { $0.0.kind == kind }.map(\.1) } : [drawings]
+        return HTML.paragraph(explanation) + "\n" + rows.map(HTML.sideBySide).joined(separator: "\n")
     }
 
     private static func summary(_ model: PageModel) -> String {

@@ -38,6 +38,15 @@ struct CodebookPlot {
         }
     }
 
+    /// The top of an axis for several plots. Bars at 0 and at the ends, which may be much taller than the others, are
+    /// cut off.
+    static func top(of plots: [[Bar]]) -> Double {
+        let inside = plots.flatMap { $0.filter { $0.value != 0 && abs($0.value) != 128 } }
+        let largest = plots.flatMap { $0.map(\.share) }.max() ?? 0
+        let largestInside = inside.map(\.share).max() ?? 0
+        return largestInside > 0 ? min(largest, 1.4 * largestInside) : largest
+    }
+
     /// The plot.
     ///
     /// - Parameters:
@@ -68,6 +77,10 @@ struct CodebookPlot {
             drawing.rectangle(
                 x: Self.x(bar.value) - width / 2, y: bottom - height, width: width, height: height, style: bar.style,
                 hint: "\(bar.value): \(percent(bar.share))")
+            if bar.share > largestShare {
+                let style = bar.value < 0 ? "" : bar.value > 0 ? " end" : " middle"
+                drawing.text(percent(bar.share), x: Self.x(bar.value), y: Self.top - 2, style: "soft small" + style)
+            }
         }
         drawing.line(from: (Self.left, bottom), to: (Drawing.width - Self.right, bottom), style: "axis")
         for tick in [-127, -65, 1, 72, 121] {
