@@ -48,7 +48,6 @@ package struct WeightSample: Sendable, Hashable {
         let stored = container?.storedTensors[tensor.name]
         let ranges = Self.ranges(
             of: tensor.shape.rows, count: limit / columns, multiple: stored?.encoding.rowsPerGroup ?? 1)
-        totalCount += tensor.shape.elementCount
         for rows in ranges {
             if let container, let stored, stored.encoding == .q4 {
                 try addCodes(rows, of: stored, in: container)
@@ -58,6 +57,7 @@ package struct WeightSample: Sendable, Hashable {
             }
             sampledCount += rows.count * columns
         }
+        totalCount += tensor.shape.elementCount
     }
 
     private mutating func addCodes(_ rows: Range<Int>, of stored: StoredTensor, in container: ContainerSource) throws {

@@ -28,7 +28,7 @@ struct WeightSamples {
         } catch {
             problem = "\(error)"
         }
-        kinds = MatrixKind.all.compactMap { kind in samples[kind].map { (kind, $0) } }
+        kinds = MatrixKind.all.compactMap { kind in samples[kind].flatMap { $0.totalCount > 0 ? (kind, $0) : nil } }
     }
 
     /// The number of weights that were read.

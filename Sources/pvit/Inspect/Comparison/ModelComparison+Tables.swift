@@ -16,8 +16,8 @@ extension ModelComparison {
         }
 
         /// The table for a page.
-        func html(_ caption: String) -> String {
-            HTML.table(caption, columns.map { HTML.Column(title: $0.title, isNumber: $0.isNumber) }, rows)
+        func html(_ caption: String, wraps: Bool = false) -> String {
+            HTML.table(caption, columns.map { HTML.Column(title: $0.title, isNumber: $0.isNumber) }, rows, wraps: wraps)
         }
     }
 

@@ -31,9 +31,9 @@ struct ModelComparison {
 
     let a: ModelReport
     let b: ModelReport
-    /// The tensors that only A has, in the order of their names.
+    /// The tensors that only A has, the largest first.
     let onlyInA: [ModelReport.TensorRow]
-    /// The tensors that only B has, in the order of their names.
+    /// The tensors that only B has, the largest first.
     let onlyInB: [ModelReport.TensorRow]
     /// The tensors that both have, those with the largest differences first.
     let pairs: [Pair]
@@ -44,14 +44,21 @@ struct ModelComparison {
         self.b = b
         let inA = Self.weights(of: a)
         let inB = Self.weights(of: b)
-        onlyInA = inA.values.filter { inB[$0.name] == nil }.sorted { $0.name < $1.name }
-        onlyInB = inB.values.filter { inA[$0.name] == nil }.sorted { $0.name < $1.name }
+        onlyInA = Self.bySize(inA.values.filter { inB[$0.name] == nil })
+        onlyInB = Self.bySize(inB.values.filter { inA[$0.name] == nil })
         pairs = inA.values.compactMap { row in inB[row.name].map { Pair(a: row, b: $0) } }
             .sorted { $0.precedes($1) }
     }
 
     private static func weights(of model: ModelReport) -> [TensorName: ModelReport.TensorRow] {
         Dictionary(model.tensors.filter(\.isWeight).map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    private static func bySize(_ rows: [ModelReport.TensorRow]) -> [ModelReport.TensorRow] {
+        rows.sorted { left, right in
+            let (a, b) = (left.shape.elementCount, right.shape.elementCount)
+            return a == b ? left.name < right.name : a > b
+        }
     }
 
     /// The tensors that both have, and that differ in type, shape or weights, as far as the files tell.

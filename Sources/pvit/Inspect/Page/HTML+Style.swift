@@ -37,6 +37,7 @@ extension HTML {
         figure { margin: .5rem 0 } figcaption { color: var(--soft); font-size: .87rem }
         th { text-align: left; color: var(--soft); font-weight: normal; border-bottom: 1px solid var(--soft) }
         td, th { padding: .15rem .9rem .15rem 0; white-space: nowrap } td { border-bottom: 1px solid var(--line) }
+        .wraps td { white-space: normal; overflow-wrap: anywhere } .wraps td:first-child { min-width: 6.5rem }
         .number { text-align: right; font-variant-numeric: tabular-nums }
         details { margin: .5rem 0 } summary { cursor: pointer; color: var(--soft) }
         svg { display: block; width: 336px; max-width: 100%; height: auto; font: 11px system-ui, sans-serif }

@@ -18,7 +18,10 @@ enum HTML {
     /// - Parameters:
     ///   - caption: What the table shows.
     ///   - rows: A cell for each column, as plain text.
-    static func table(_ caption: String, _ columns: [Column], _ rows: [[String]]) -> String {
+    ///   - wraps: Whether long texts are broken, so that the table does not become wider than the page.
+    static func table(
+        _ caption: String, _ columns: [Column], _ rows: [[String]], wraps: Bool = false
+    ) -> String {
         func attribute(_ column: Column) -> String { column.isNumber ? " class=\"number\"" : "" }
         let titles = columns.map { "<th scope=\"col\"\(attribute($0))>\(escaped($0.title))</th>" }.joined()
         let body = rows.map { row in
@@ -28,7 +31,7 @@ enum HTML {
         return """
             <figure>
             <figcaption>\(escaped(caption))</figcaption>
-            <div class="scroll" tabindex="0" role="region" aria-label="\(escaped(caption))"><table>
+            <div class="scroll" tabindex="0" role="region" aria-label="\(escaped(caption))"><table\(wraps ? " class=\"wraps\"" : "")>
             <thead><tr>\(titles)</tr></thead>
             <tbody>
             \(body.joined(separator: "\n"))

@@ -10,7 +10,7 @@ extension ModelComparison {
             title: title,
             [
                 "<h1>\(HTML.escaped(title))</h1>", HTML.paragraph(comparison.sameWeightsText),
-                comparison.overview.html("what both are; of other properties, those that differ"),
+                comparison.overview.html("what both are; of other properties, those that differ", wraps: true),
                 SizeSection.html(
                     models, table: comparison.componentTable.html("stored size, and error of the weights")),
                 LayersSection.html(models), WeightsSection.html(models), comparison.tensorsSection,

@@ -43,7 +43,8 @@ enum WeightsSection {
             text = HTML.paragraph(model.title(share), style: "soft")
         }
         guard let problem = samples.problem else { return text }
-        return text + HTML.paragraph(model.title("No more weights were read: \(problem)"), style: "note")
+        let what = samples.totalCount > 0 ? "Reading the weights stopped" : "The weights were not read"
+        return text + HTML.paragraph(model.title("\(what): \(problem)"), style: "note")
     }
 
     /// A plot for each kind, and each model beside the other. All have the same axes.

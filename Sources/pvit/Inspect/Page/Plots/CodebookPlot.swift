@@ -14,7 +14,7 @@ struct CodebookPlot {
     let bars: [Bar]
     /// The top of the vertical axis.
     let largestShare: Double
-    private static let (left, right, top, height) = (34.0, 8.0, 24.0, 96.0)
+    private static let (left, right, top, height) = (34.0, 8.0, 30.0, 96.0)
     private static let span = 132.0
 
     /// The stored codes of q4, as unshifted and shifted levels.
