@@ -211,7 +211,10 @@ let package = Package(
                 "Tensors", systemPackage,
             ]),
         .testTarget(
-            name: "CommandLineTests", dependencies: ["CheckpointTestSupport", "TestSupport", "pvit", systemPackage]),
+            name: "CommandLineTests",
+            dependencies: [
+                "CheckpointTestSupport", "Container", "Storage", "Tensors", "TestSupport", "pvit", systemPackage,
+            ]),
     ]
 )
 

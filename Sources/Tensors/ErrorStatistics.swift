@@ -25,11 +25,13 @@ package struct ErrorStatistics: Sendable, Hashable {
     /// 0 if there is no error; infinity if there is one and all originals are zero.
     package var relativeRMSE: Double { squaredError > 0 ? (squaredError / squaredSum).squareRoot() : 0 }
 
-    /// Adds the statistics of the next elements. The last bits of the sums depend on the order of calls.
+    /// Adds the statistics of the next elements. The last bits of the sums depend on the order of calls. A count that
+    /// does not fit `Int`, which only a damaged file can have, stays at the largest number.
     package mutating func merge(_ next: ErrorStatistics) {
         squaredError += next.squaredError
         maximumError = max(maximumError, next.maximumError)
         squaredSum += next.squaredSum
-        count += next.count
+        let (sum, overflow) = count.addingReportingOverflow(next.count)
+        count = overflow ? .max : sum
     }
 }

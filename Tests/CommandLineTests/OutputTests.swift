@@ -52,6 +52,8 @@ struct OutputTests {
             ["export", model.string, "-o", model.string], ["merge", model.string, other, "-o", model.string],
             ["merge", other, model.string, "-o", model.string], ["delta", other, model.string, "-o", model.string],
             ["inspect", model.string, "--report", path("config.json")],
+            ["inspect", other, "--compare", model.string, "--report", path("config.json")],
+            ["inspect", other, "--compare", path("m.pvq"), "--report", hard],
             ["evaluate", "logits", path("m.pvq"), "--tokens", "1", "-o", soft],
             ["evaluate", "logits", path("m.pvq"), "--prompt", "a", "--image", path("text"), "-o", path("text")],
             ["evaluate", "fineeval", path("m.pvq"), "--questions", path("text"), "--images", model.string, "-o", soft],

@@ -29,6 +29,9 @@ extern "C" {
 #define PVIT_Q4_SCALE_SHIFT 6
 #define PVIT_Q4_SHIFT 5
 extern const int8_t pvit_q4_codebook[16];
+// Counts the codes of the first `rows` rows of a q4 group: codes[i] grows by the codes with index i in blocks without
+// shift, codes[16 + i] by those in shifted blocks. Blocks whose scale is zero are not counted; returns their number.
+size_t pvit_q4_count_codes(const uint8_t *group, size_t rows, size_t columns, uint64_t codes[32]);
 
 // ---- Quantized activations
 //

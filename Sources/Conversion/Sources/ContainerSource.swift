@@ -9,8 +9,8 @@ import Tensors
 package final class ContainerSource: TensorSource {
     /// All parameters, including aliases, in the order of the file.
     package let tensors: [TensorDescription]
-    private let container: Container
-    private let storedTensors: [TensorName: StoredTensor]
+    let container: Container
+    let storedTensors: [TensorName: StoredTensor]
     // Memory for decoding tiles: one for each thread that reads at the same time.
     private let scratches = Lock<[TileScratch]>([])
 
@@ -37,23 +37,32 @@ package final class ContainerSource: TensorSource {
                 .tensorNotFound, "the container holds no such tensor", file: container.path, tensor: tensor.name)
         }
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
+        try withTiles(of: rows, in: stored) { content, tile, shared in
+            let start = (shared.lowerBound - rows.lowerBound) * tensor.bytesPerRow
+            var slice = destination._mutatingExtracting(start..<start + shared.count * tensor.bytesPerRow)
+            let rowsInTile = shared.lowerBound - tile.rows.lowerBound..<shared.upperBound - tile.rows.lowerBound
+            switch stored.encoding {
+            case .plain:
+                let bytes = rowsInTile.lowerBound * tensor.bytesPerRow..<rowsInTile.upperBound * tensor.bytesPerRow
+                slice.copy(content.extracting(bytes))
+            case .q8, .q4:
+                try TileDecoder(encoding: stored.encoding, columns: tensor.shape.elementsPerRow).decode(
+                    rowsInTile, of: content, scale: tile.scale, into: &slice)
+            }
+        }
+    }
+
+    /// Calls `body` with each tile that holds some of `rows`, and the rows of the tensor that are in both.
+    func withTiles(
+        of rows: Range<Int>, in stored: StoredTensor,
+        _ body: (_ content: RawSpan, _ tile: StoredTile, _ shared: Range<Int>) throws -> Void
+    ) throws {
         guard !rows.isEmpty, stored.rowsPerTile > 0 else { return }
         let scratch = scratches.withLock { $0.popLast() } ?? TileScratch()
         defer { scratches.withLock { $0.append(scratch) } }
         for tile in rows.lowerBound / stored.rowsPerTile...(rows.upperBound - 1) / stored.rowsPerTile {
             try container.withTile(tile, of: stored, scratch: scratch) { content, tile in
-                let shared = rows.clamped(to: tile.rows)
-                let start = (shared.lowerBound - rows.lowerBound) * tensor.bytesPerRow
-                var slice = destination._mutatingExtracting(start..<start + shared.count * tensor.bytesPerRow)
-                let rowsInTile = shared.lowerBound - tile.rows.lowerBound..<shared.upperBound - tile.rows.lowerBound
-                switch stored.encoding {
-                case .plain:
-                    let bytes = rowsInTile.lowerBound * tensor.bytesPerRow..<rowsInTile.upperBound * tensor.bytesPerRow
-                    slice.copy(content.extracting(bytes))
-                case .q8, .q4:
-                    try TileDecoder(encoding: stored.encoding, columns: tensor.shape.elementsPerRow).decode(
-                        rowsInTile, of: content, scale: tile.scale, into: &slice)
-                }
+                try body(content, tile, rows.clamped(to: tile.rows))
             }
         }
     }

@@ -24,6 +24,7 @@ struct Inspect: ParsableCommand {
               pvit inspect llama-7b --tensors
               pvit inspect pvit.pvq --tensor model.layers.0.mlp.down_proj.weight
               pvit inspect pvit.pvq --report pvit.html
+              pvit inspect pvit-q4.pvq --compare pvit-q8.pvq --report both.html
               pvit inspect pvit.pvq --plan --memory 2GiB --context 2048
             """)
 
@@ -51,13 +52,23 @@ struct Inspect: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
-    @Option(help: ArgumentHelp("Also write the full report as an HTML page.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Also write an HTML page with plots: sizes, errors and sensitivity by layer, where more bits would help most, "
+                + "and how weights fit q4.", valueName: "file"))
     var report: FilePath?
+
+    @Option(help: ArgumentHelp("Show another file or folder beside this one, and what differs.", valueName: "other"))
+    var compare: FilePath?
 
     func validate() throws {
         if !plan, memory != nil || context != nil { throw ValidationError("--memory and --context need --plan") }
-        if plan, tensors || tensor != nil || report != nil {
-            throw ValidationError("--plan shows the memory plan alone, without --tensors, --tensor or --report")
+        if plan, tensors || tensor != nil || report != nil || compare != nil {
+            throw ValidationError(
+                "--plan shows the memory plan alone, without --tensors, --tensor, --compare or --report")
+        }
+        if compare != nil, tensor != nil {
+            throw ValidationError("--compare shows two models, and --tensor a tensor of one: give one of them")
         }
         if let context, !(1...1 << 30).contains(context) {
             throw ValidationError("--context takes a number from 1 to \(1 << 30)")
@@ -66,19 +77,26 @@ struct Inspect: ParsableCommand {
 
     func run() throws {
         if plan { return try showPlan() }
-        try report?.requireApart(fromCheckpoints: path)
-        let (modelReport, source) = try open()
+        try report?.requireApart(fromCheckpoints: path, compare)
+        let model = try InspectedModel(opening: path)
+        let other = try compare.map { try InspectedModel(opening: $0) }
         if let report {
             var file = try OutputFile(path: report)
-            try file.append(Array(modelReport.html.utf8))
+            let page = other.map { ModelComparison.page(of: model, $0) } ?? ModelReport.page(of: model)
+            try file.append(Array(page.utf8))
             try file.commit()
         }
         if let tensor {
-            try show(tensor: TensorName(tensor), modelReport, source)
-        } else if json {
-            try StandardOutput.write(json: modelReport.json(listsTensors: tensors))
+            try show(tensor: TensorName(tensor), of: model)
+        } else if let other {
+            let comparison = ModelComparison(model.report, other.report)
+            try json
+                ? StandardOutput.write(json: comparison.json(listsTensors: tensors))
+                : StandardOutput.write(comparison.text(listsTensors: tensors))
         } else {
-            try StandardOutput.write(modelReport.text(listsTensors: tensors))
+            try json
+                ? StandardOutput.write(json: model.report.json(listsTensors: tensors))
+                : StandardOutput.write(model.report.text(listsTensors: tensors))
         }
     }
 
@@ -96,36 +114,16 @@ struct Inspect: ParsableCommand {
         }
     }
 
-    private func open() throws -> (report: ModelReport, source: any TensorSource) {
-        if !isFolder(path), let container = try openIfContainer() {
-            if container.needsBase {
-                let delta = try PackedDelta(container)
-                return (try ModelReport(of: delta), UnmergedDelta(delta: delta))
-            }
-            return (try ModelReport(of: container), try ContainerSource(container))
-        }
-        let checkpoint = try CheckpointSource.open(path)
-        return (try ModelReport(of: checkpoint), checkpoint.weights)
-    }
-
-    private func openIfContainer() throws -> Container? {
-        do {
-            return try Container(opening: path, allowsPackedDelta: true)
-        } catch let error as PVITError where error.code == .notAContainer {
-            return nil
-        }
-    }
-
-    private func show(tensor name: TensorName, _ report: ModelReport, _ source: any TensorSource) throws {
-        guard let row = report.tensors.first(where: { $0.name == name }),
-            let description = source.tensor(named: row.aliasOf ?? name)
+    private func show(tensor name: TensorName, of model: InspectedModel) throws {
+        guard let row = model.report.tensors.first(where: { $0.name == name }),
+            let description = model.source.tensor(named: row.aliasOf ?? name)
         else {
             throw PVITError(
                 .tensorNotFound, "there is no tensor of this name", file: path, tensor: name,
                 remedy: "list the names with pvit inspect --tensors")
         }
         let tensorReport = TensorReport(
-            row: row, scan: try TensorScan(of: description, in: source, binCount: 24))
+            row: row, scan: try TensorScan(of: description, in: model.source, binCount: 24))
         if json {
             try StandardOutput.write(json: tensorReport.json)
         } else {

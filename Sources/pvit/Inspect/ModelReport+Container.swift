@@ -17,7 +17,8 @@ extension ModelReport {
                 name: tensor.name, component: isAttachment ? .attachments : ModelComponent(tensor.name),
                 encoding: tensor.encoding.description,
                 shape: tensor.shape, storedBytes: UInt64(tensor.storedByteCount),
-                decodedBytes: UInt64(tensor.decodedByteCount), statistics: tensor.statistics, aliasOf: tensor.aliasOf)
+                decodedBytes: UInt64(tensor.decodedByteCount), statistics: tensor.statistics, aliasOf: tensor.aliasOf,
+                contentDigest: tensor.contentDigest)
         }
         var config = metadata["model.config"]?.object
         if let output = tensors.first(where: { $0.name == "lm_head.weight" }), output.aliasOf == nil {
@@ -35,6 +36,14 @@ extension ModelReport {
             let words = [tool["name"]?.string, tool["version"]?.string].compactMap(\.self)
             facts.append(Fact(name: "made by", value: words.joined(separator: " ")))
         }
+        let sensitivity = RecordedSensitivity(
+            parsing: metadata[RecordedSensitivity.key],
+            names: Set(tensors.filter { $0.aliasOf == nil && $0.role == .parameter }.map(\.name)))
+        if let sensitivity {
+            let tokens = sensitivity.tokenCount.map { " on \($0) tokens" } ?? ""
+            facts.append(
+                Fact(name: "sensitivity", value: "measured of \(sensitivity.divergences.count) matrices\(tokens)"))
+        }
         facts.append(Fact(name: "model digest", value: "\(container.modelDigest)"))
         let sources = (metadata["provenance.sources"]?.array ?? []).map { source in
             SourceRow(
@@ -45,7 +54,8 @@ extension ModelReport {
         self.init(
             path: container.path.readable, format: "pvit container, version \(container.version)",
             fileBytes: UInt64(container.byteCount), facts: facts, tensors: rows, sources: sources,
-            cannotRun: try RunCheck.problem(ofContainer: container.path), notes: Self.notes(on: tensors))
+            cannotRun: try RunCheck.problem(ofContainer: container.path), notes: Self.notes(on: tensors),
+            modelDigest: container.modelDigest, recipe: metadata["provenance.recipe"]?.object, sensitivity: sensitivity)
     }
 
     /// Notes on the encoding: which matrices are float although others are quantized.
@@ -62,7 +72,7 @@ extension ModelReport {
     }
 
     /// The members of an object on one line: `type q4, profile fast`.
-    private static func oneLine(_ object: JSONObject) -> String {
+    static func oneLine(_ object: JSONObject) -> String {
         object.members.compactMap { member in
             switch member.value {
             case .null: nil
@@ -73,7 +83,7 @@ extension ModelReport {
     }
 
     /// A value of a recipe: files by their names, and lists with plus signs.
-    private static func readable(_ value: JSONValue) -> String {
+    static func readable(_ value: JSONValue) -> String {
         switch value {
         case .string(let text): text
         case .array(let elements): elements.map(readable).joined(separator: " + ")

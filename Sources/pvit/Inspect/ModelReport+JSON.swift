@@ -28,7 +28,7 @@ extension ModelReport {
         return .object(object)
     }
 
-    private static func json(_ total: Total) -> JSONValue {
+    static func json(_ total: Total) -> JSONValue {
         [
             "tensors": .integer(total.tensors),
             "parameters": .integer(total.elements),
@@ -40,7 +40,7 @@ extension ModelReport {
         ]
     }
 
-    private static func json(_ tensor: TensorRow) -> JSONValue {
+    static func json(_ tensor: TensorRow) -> JSONValue {
         [
             "name": .string(tensor.name.rawValue),
             "part": .string(tensor.component.rawValue),

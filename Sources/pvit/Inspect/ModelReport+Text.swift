@@ -88,7 +88,7 @@ func errorText(_ statistics: ErrorStatistics?) -> String {
 
 extension String {
     /// The text with control characters except line feeds written as `\u{…}`, so that a terminal does not obey them.
-    fileprivate var escapingControlCharactersButLineFeeds: String {
+    var escapingControlCharactersButLineFeeds: String {
         split(separator: "\n", omittingEmptySubsequences: false)
             .map { String($0).escapingControlCharacters }.joined(separator: "\n")
     }

@@ -1,4 +1,5 @@
 import Conversion
+import Storage
 import Tensors
 
 /// A description of a model file or folder, to be shown as text, JSON or HTML.
@@ -24,6 +25,11 @@ struct ModelReport {
         let statistics: ErrorStatistics?
         /// The tensor whose data this one shares.
         let aliasOf: TensorName?
+        /// SHA-256 of the decoded content; nil if it is not recorded.
+        var contentDigest: Digest?
+
+        /// Whether this is a weight of its own: no alias and no attached file.
+        var isWeight: Bool { aliasOf == nil && component != .attachments }
     }
 
     /// A file that the model was made from, or consists of.
@@ -84,6 +90,12 @@ struct ModelReport {
     var notes: [String]
     /// Of a packed delta: how far each tensor was moved from the base.
     var changes: [TensorName: ModelChange] = [:]
+    /// Of a container: the digest of all weights.
+    var modelDigest: Digest?
+    /// Of a container: the options that it was made with.
+    var recipe: JSONObject?
+    /// How sensitive the model's predictions are to each matrix; nil if it is not recorded.
+    var sensitivity: RecordedSensitivity?
 
     /// The totals of the components that the model has.
     var components: [(component: ModelComponent, total: Total)] {
@@ -91,6 +103,19 @@ struct ModelReport {
             let rows = tensors.filter { $0.component == component }
             return rows.allSatisfy { $0.aliasOf != nil } ? nil : (component, Total(rows))
         }
+    }
+
+    /// Which types to change: nil if no matrix is in q4 or q8.
+    var typeAdvice: TypeAdvice? {
+        let matrices = tensors.compactMap { row -> TypeAdvice.Matrix? in
+            guard row.isWeight, let encoding = TensorEncoding(row.encoding) else { return nil }
+            return TypeAdvice.Matrix(
+                name: row.name, encoding: encoding, shape: row.shape, statistics: row.statistics)
+        }
+        guard matrices.contains(where: \.encoding.isQuantized) else { return nil }
+        return TypeAdvice(
+            on: matrices, sensitivity: sensitivity, byteCount: parameters.storedBytes,
+            weightCount: parameters.elements)
     }
 
     /// The total of all weights, without attached files.

@@ -30,6 +30,7 @@ struct HistogramDrawing {
 
 /// A number with about four significant digits.
 func significant(_ value: Double) -> String {
+    guard value.isFinite else { return "\(value)" }
     let magnitude = abs(value)
     if magnitude == 0 { return "0" }
     if magnitude >= 1e6 || magnitude < 1e-5 {
