@@ -16,10 +16,10 @@ struct TypeAdviceTests {
             })
     }
 
-    private func sensitivity(_ divergences: [String: Double]) throws -> RecordedSensitivity {
+    private func sensitivity(_ divergences: [String: Double]) throws -> Sensitivities {
         let object = divergences.reduce(into: JSONObject()) { $0[$1.key] = .number($1.value) }
         return try #require(
-            RecordedSensitivity(
+            Sensitivities(
                 parsing: ["tokens": 100, "divergence": .object(object)],
                 names: Set(divergences.keys.map { TensorName($0) })))
     }
@@ -77,15 +77,15 @@ struct TypeAdviceTests {
              "absent": 2}}
             """
         let names: Set<TensorName> = ["a", "b", "c", "d", "e", "f", "g"]
-        let read = try #require(RecordedSensitivity(parsing: JSONValue(parsing: Array(text.utf8)), names: names))
+        let read = try #require(Sensitivities(parsing: JSONValue(parsing: Array(text.utf8)), names: names))
         #expect(read.divergences == ["a": 0.5, "g": 0])
         #expect(read.tokenCount == nil)
         // A number that is not finite cannot come from JSON, but from a caller.
-        #expect(RecordedSensitivity(parsing: ["divergence": ["a": .number(.nan)]], names: names) == nil)
+        #expect(Sensitivities(parsing: ["divergence": ["a": .number(.nan)]], names: names) == nil)
         for value: JSONValue? in [
             nil, .null, 3, "text", [], [:], ["tokens": 3], ["divergence": []], ["divergence": [:]],
         ] {
-            #expect(RecordedSensitivity(parsing: value, names: names) == nil)
+            #expect(Sensitivities(parsing: value, names: names) == nil)
         }
     }
 }

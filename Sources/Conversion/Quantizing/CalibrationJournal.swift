@@ -16,8 +16,8 @@ struct CalibrationJournal {
 
     /// The number of layers that are finished.
     let layerCount: Int
-    /// The sensitivities that the types of matrices were chosen by, if they were measured.
-    let sensitivities: Sensitivities?
+    /// The record of the sensitivities that the types of matrices were chosen by, if they were measured.
+    let sensitivities: JSONValue?
     private let folder: WorkFolder
     private let run: String
     private static let suffix = ".calibration"
@@ -49,9 +49,7 @@ struct CalibrationJournal {
                 .unfinishedCalibration, "an earlier calibration of this output was stopped", file: folder.path,
                 remedy: "continue it with --resume, or remove the folder")
         }
-        sensitivities = try Self.metadata(Self.sensitivities, in: folder, run: self.run).flatMap {
-            $0[Self.sensitivitiesKey].flatMap { Sensitivities($0) }
-        }
+        sensitivities = try Self.metadata(Self.sensitivities, in: folder, run: self.run)?[Self.sensitivitiesKey]
         layerCount = max(try Self.metadata(Self.states, in: folder, run: self.run)?[Self.layerKey]?.integer ?? 0, 0)
     }
 
@@ -73,14 +71,12 @@ struct CalibrationJournal {
 
     private func path(ofLayer layer: Int) -> FilePath { folder.path.appending(fileNamed: Self.name(ofLayer: layer)) }
 
-    /// Keeps the sensitivities that the types of matrices are chosen by.
-    ///
-    /// - Parameter order: The names in the order of the file.
-    func save(_ sensitivities: Sensitivities, order: [TensorName]) throws {
+    /// Keeps the record of the sensitivities that the types of matrices are chosen by.
+    func save(sensitivities: JSONValue) throws {
         try folder.create()
         let writer = try ContainerWriter(path: folder.path.appending(fileNamed: Self.sensitivities))
         _ = try writer.finish(metadata: [
-            Self.runKey: .string(run), Self.sensitivitiesKey: sensitivities.record(order: order),
+            Self.runKey: .string(run), Self.sensitivitiesKey: sensitivities,
         ])
     }
 

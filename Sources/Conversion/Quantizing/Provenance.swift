@@ -54,7 +54,7 @@ struct Provenance {
         }
         metadata["provenance.sources"] = .array(sources(digests: sourceDigests))
         metadata["provenance.recipe"] = .object(recipe)
-        metadata["provenance.sensitivity"] = sensitivities
+        metadata[Sensitivities.key] = sensitivities
         metadata["provenance.tool"] = ["name": .string(options.tool.name), "version": .string(options.tool.version)]
         return metadata
     }

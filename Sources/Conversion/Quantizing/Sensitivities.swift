@@ -4,12 +4,18 @@ import Quantization
 import Storage
 import Tensors
 
-/// How much the model diverges when each of its matrices alone is stored as q4.
-struct Sensitivities: Sendable {
-    /// The number of tokens that they were measured on.
-    let tokenCount: Int
-    /// Mean KL divergences, in nats.
-    let divergences: [TensorName: Double]
+/// How much a model's predictions change when one matrix alone is stored as q4.
+package struct Sensitivities: Sendable, Hashable {
+    /// The key in a container's metadata: `{"tokens": Int, "divergence": {NAME: Double, …}}`.
+    package static let key = "provenance.sensitivity"
+
+    /// The number of tokens that it was measured on; nil if a file does not say.
+    package let tokenCount: Int?
+    /// The mean Kullback-Leibler divergence of the next token's distribution, in nats, for each matrix.
+    package let divergences: [TensorName: Double]
+
+    /// A divergence above this cannot have been measured.
+    private static let largestDivergence = 1e6
 
     /// Measures them.
     ///
@@ -31,32 +37,34 @@ struct Sensitivities: Sendable {
         let measurement = try SensitivityMeasurement(
             plan.configuration, tokens: tokens, outputName: plan.outputName, pool: pool,
             reader: plan.reader(of: source))
-        let divergences = try measurement.divergences(of: Set(names), progress: progress)
-        self.init(tokenCount: tokens.ids.count, divergences: divergences)
+        tokenCount = tokens.ids.count
+        divergences = try measurement.divergences(of: Set(names), progress: progress)
     }
 
-    /// The value in a container's metadata.
+    /// Reads the value of `key`. Numbers that cannot be divergences and names of other tensors are left out.
+    ///
+    /// - Parameter names: The names of the model's tensors.
+    /// - Returns: nil if nothing is left.
+    package init?(parsing value: JSONValue?, names: Set<TensorName>) {
+        var divergences: [TensorName: Double] = [:]
+        for member in value?["divergence"]?.object?.members ?? [] {
+            let name = TensorName(member.key)
+            guard let divergence = member.value.double, (0...Self.largestDivergence).contains(divergence),
+                names.contains(name)
+            else { continue }
+            divergences[name] = divergence
+        }
+        guard !divergences.isEmpty else { return nil }
+        self.divergences = divergences
+        tokenCount = value?["tokens"]?.integer.flatMap { $0 > 0 ? $0 : nil }
+    }
+
+    /// The value of `key`.
     ///
     /// - Parameter order: The names in the order of the file.
     func record(order: [TensorName]) -> JSONValue {
         var numbers = JSONObject()
         for name in order { numbers[name.rawValue] = divergences[name].map { .number($0) } }
-        return ["tokens": .integer(tokenCount), "divergence": .object(numbers)]
-    }
-
-    init(tokenCount: Int, divergences: [TensorName: Double]) {
-        self.tokenCount = tokenCount
-        self.divergences = divergences
-    }
-
-    /// Reads a record; nil for anything else.
-    init?(_ record: JSONValue) {
-        guard let tokenCount = record["tokens"]?.integer, let numbers = record["divergence"]?.object else { return nil }
-        var divergences: [TensorName: Double] = [:]
-        for member in numbers.members {
-            guard let number = member.value.double, number.isFinite, number >= 0 else { return nil }
-            divergences[TensorName(member.key)] = number
-        }
-        self.init(tokenCount: tokenCount, divergences: divergences)
+        return ["tokens": tokenCount.map { .integer($0) } ?? .null, "divergence": .object(numbers)]
     }
 }

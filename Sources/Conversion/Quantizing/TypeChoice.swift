@@ -23,17 +23,19 @@ struct TypeChoice {
         journal: CalibrationJournal?, source: any TensorSource, pool: ThreadPool, progress: (_ share: Double) -> Void
     ) throws {
         let matrices = try BitAllocation.Matrices(plan.adjustableEntries, bitsPerWeight: target.bitsPerWeight)
-        let order = matrices.names
         let sensitivities: Sensitivities
-        if let kept = journal?.sensitivities {
+        let names = Set(matrices.names)
+        if let kept = Sensitivities(parsing: journal?.sensitivities, names: names),
+            kept.divergences.count == names.count
+        {
             sensitivities = kept
         } else {
             sensitivities = try Sensitivities(
                 of: checkpoint, plan, texts: texts ?? Calibration.builtIn(), memory: target.memory, source: source,
                 pool: pool, progress: progress)
-            try journal?.save(sensitivities, order: order)
+            try journal?.save(sensitivities: sensitivities.record(order: matrices.names))
         }
         allocation = matrices.allocation(by: sensitivities.divergences)
-        record = sensitivities.record(order: order)
+        record = sensitivities.record(order: matrices.names)
     }
 }

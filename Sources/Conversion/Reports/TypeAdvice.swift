@@ -60,7 +60,7 @@ package struct TypeAdvice: Sendable, Hashable {
     ///   - byteCount: The stored size of all weights.
     ///   - weightCount: Their number.
     package init(
-        on matrices: [Matrix], sensitivity: RecordedSensitivity?, byteCount: UInt64, weightCount: Int
+        on matrices: [Matrix], sensitivity: Sensitivities?, byteCount: UInt64, weightCount: Int
     ) {
         basis = sensitivity == nil ? .squaredError : .divergence
         let totalError = matrices.reduce(0) { $0 + ($1.statistics?.squaredError ?? 0) }

@@ -36,8 +36,8 @@ extension ModelReport {
             let words = [tool["name"]?.string, tool["version"]?.string].compactMap(\.self)
             facts.append(Fact(name: "made by", value: words.joined(separator: " ")))
         }
-        let sensitivity = RecordedSensitivity(
-            parsing: metadata[RecordedSensitivity.key],
+        let sensitivity = Sensitivities(
+            parsing: metadata[Sensitivities.key],
             names: Set(tensors.filter { $0.aliasOf == nil && $0.role == .parameter }.map(\.name)))
         if let sensitivity {
             let tokens = sensitivity.tokenCount.map { " on \($0) tokens" } ?? ""

@@ -95,7 +95,7 @@ struct ModelReport {
     /// Of a container: the options that it was made with.
     var recipe: JSONObject?
     /// How sensitive the model's predictions are to each matrix; nil if it is not recorded.
-    var sensitivity: RecordedSensitivity?
+    var sensitivity: Sensitivities?
 
     /// The totals of the components that the model has.
     var components: [(component: ModelComponent, total: Total)] {
