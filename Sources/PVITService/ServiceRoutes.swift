@@ -32,8 +32,6 @@ struct ServiceRoutes: Sendable {
         let posts: [String: JSONHandler] = [
             "/tokenize": { body, _ in try operations.tokenize(body) },
             "/detokenize": { body, _ in try operations.detokenize(body) },
-            "/register_worker": { body, _ in try controller.register(body) },
-            "/refresh_all_workers": { _, _ in controller.refresh() },
             "/list_models": { _, _ in controller.models() },
             "/get_worker_address": { body, request in
                 try controller.address(body, own: "http://\(request.head.authority ?? "localhost")")
@@ -41,12 +39,17 @@ struct ServiceRoutes: Sendable {
             "/receive_heart_beat": { body, _ in try controller.heartbeat(body) },
             "/worker_get_status": { _, _ in worker.status() },
         ]
-        let streams: [String: @Sendable (Request, ServiceContext) async throws -> Response] = [
+        // These wait for the model, or for a worker.
+        let waiting: [String: @Sendable (Request, ServiceContext) async throws -> Response] = [
             "/v1/chat/completions": chat, "/v1/completions": complete, "/worker_generate_stream": worker.generate,
+            "/register_worker": { request, context in
+                Response(try await controller.register(try await object(request, context)))
+            },
+            "/refresh_all_workers": { _, _ in Response(await controller.refresh()) },
         ]
         var methods: [String: [HTTPRequest.Method]] = [:]
         for path in gets.keys { methods[path] = [.get, .head] }
-        for path in Array(posts.keys) + Array(streams.keys) { methods[path] = [.post] }
+        for path in Array(posts.keys) + Array(waiting.keys) { methods[path] = [.post] }
         if options.showsPage { methods["/"] = [.get, .head] }
 
         let router = Router(context: ServiceContext.self, options: .autoGenerateHeadEndpoints)
@@ -55,14 +58,11 @@ struct ServiceRoutes: Sendable {
         router.add(middleware: HostCheckMiddleware(host: options.host))
         router.add(middleware: AuthenticationMiddleware(keys: options.apiKeys, freePaths: ["/", "/health"]))
         for (path, handler) in gets { router.get(RouterPath(path), use: handler) }
-        for (path, handler) in streams { router.post(RouterPath(path), use: handler) }
+        for (path, handler) in waiting { router.post(RouterPath(path), use: handler) }
         for (path, handler) in posts {
             router.post(RouterPath(path)) { request, context in
-                let body = try await bodies.read(request, context)
-                // The original clients send no body where none is needed.
-                let json = body.isEmpty ? Array("{}".utf8) : body
-                return Response(
-                    try await preparation.runIfActive { try handler(RequestObject(body: json), request) })
+                let body = try await object(request, context)
+                return Response(try await preparation.runIfActive { try handler(body, request) })
             }
         }
         router.get("/v1/models/:name") { _, context in
@@ -73,6 +73,12 @@ struct ServiceRoutes: Sendable {
             router.get("/") { request, _ in page.response(to: request) }
         }
         return router
+    }
+
+    /// The body of a request. The original clients send none where none is needed.
+    private func object(_ request: Request, _ context: ServiceContext) async throws -> RequestObject {
+        let body = try await bodies.read(request, context)
+        return try await preparation.runIfActive { try RequestObject(body: body.isEmpty ? Array("{}".utf8) : body) }
     }
 
     private func chat(_ request: Request, _ context: ServiceContext) async throws -> Response {

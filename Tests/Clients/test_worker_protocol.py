@@ -5,27 +5,17 @@ import json
 import socket
 import threading
 import unittest
-import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from content import photo
 from server import PHOTOS, Server, run
+from worker_client import chunks
 
 SYSTEM = (
     "A chat between a curious human and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the human's questions."
 )
 REGION = "<Region><L100><L120><L600><L900></Region>"
-
-
-def chunks(address, body):
-    """The chunks of a worker's answer: JSON objects, each followed by a NUL byte."""
-    request = urllib.request.Request(address + "/worker_generate_stream", json.dumps(body).encode())
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request) as response:
-        text = response.read()
-    assert text.endswith(b"\0")
-    return [json.loads(chunk) for chunk in text.split(b"\0") if chunk]
 
 
 class WorkerTests(unittest.TestCase):
@@ -91,6 +81,65 @@ class WorkerTests(unittest.TestCase):
         self.assertEqual(post("/list_models", {})[1], {"models": ["other", "pvit"]})
         self.assertEqual(post("/get_worker_address", {"model": "other"})[1], {"address": "http://w"})
         self.assertEqual(post("/refresh_all_workers", {}), (200, None))
+
+
+class RegistrationTests(unittest.TestCase):
+    """LLaVA's `register_worker.py` sends no status: the controller asks the worker for it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def register(self, address, checks_heartbeat=False):
+        body = {"worker_name": address, "check_heart_beat": checks_heartbeat, "worker_status": None}
+        return self.server.post("/register_worker", body)
+
+    def models(self):
+        return self.server.post("/list_models", {})[1]["models"]
+
+    def test_worker_is_asked_for_its_status(self):
+        asked = []
+
+        class Worker(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                asked.append(self.path)
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"model_names": ["far"], "speed": 1, "queue_length": 0}')
+
+            def log_message(self, *_):
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Worker) as worker:
+            threading.Thread(target=worker.serve_forever, daemon=True).start()
+            address = f"http://127.0.0.1:{worker.server_port}"
+            self.assertEqual(self.register(address), (200, None))
+            self.assertEqual(self.models(), ["far", "pvit"])
+            self.assertEqual(self.server.post("/get_worker_address", {"model": "far"})[1], {"address": address})
+            self.assertEqual(self.server.post("/refresh_all_workers", {}), (200, None))
+            self.assertEqual(self.models(), ["far", "pvit"])
+            self.assertEqual(asked, ["/worker_get_status"] * 2)
+            # An address cannot add headers to the request.
+            self.assertEqual(self.register(f"{address}/x HTTP/1.1\r\nX-Y: ")[0], 400)
+            self.assertEqual(len(asked), 2)
+            worker.shutdown()
+        # It has no heartbeats by which it could be missed.
+        self.assertEqual(self.server.post("/refresh_all_workers", {}), (200, None))
+        self.assertEqual(self.models(), ["pvit"])
+
+    def test_worker_that_does_not_answer(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            closed = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        for address in [closed, "nonsense", self.server.address + "/nothing"]:
+            status, answer = self.register(address)
+            self.assertEqual((status, answer["error"]["param"]), (400, "worker_status"))
+            self.assertIn(address, answer["error"]["message"])
+        self.assertEqual(self.models(), ["pvit"])
 
 
 class ControllerClientTests(unittest.TestCase):

@@ -4,8 +4,8 @@ import NIOCore
 import NIOConcurrencyHelpers
 import Storage
 
-/// Sends chunks as they arise, with a comment when there is nothing to send for a while, and gives up a client that
-/// does not read.
+/// Sends chunks as they arise, shows that it is alive when there is nothing to send for a while, and gives up a client
+/// that does not read.
 struct EventStream: Sendable {
     /// How chunks are separated.
     enum Format: Sendable {
@@ -21,6 +21,24 @@ struct EventStream: Sendable {
             }
         }
 
+        /// The time without a chunk after which something is sent. LLaVA's page gives up after 10 s without a byte, and
+        /// the proxy of its controller after 5 s.
+        var pingInterval: Duration {
+            switch self {
+            case .serverSentEvents: .seconds(5)
+            case .nulTerminated: .seconds(2)
+            }
+        }
+
+        /// What is sent when there is nothing new: a comment, or the latest chunk once more. A worker's chunk has all
+        /// of the text, so reading it twice changes nothing.
+        func ping(after latest: ByteBuffer?) -> ByteBuffer? {
+            switch self {
+            case .serverSentEvents: ByteBuffer(string: ": ping\n\n")
+            case .nulTerminated: latest
+            }
+        }
+
         func chunk(_ json: JSONValue) -> ByteBuffer {
             switch self {
             case .serverSentEvents: ByteBuffer(bytes: Array("data: ".utf8) + json.encoded() + Array("\n\n".utf8))
@@ -31,8 +49,6 @@ struct EventStream: Sendable {
 
     let format: Format
 
-    /// The time without a chunk after which a comment is sent.
-    private static let pingInterval = Duration.seconds(5)
     /// The time between two looks at how a stream is doing.
     private static let checkInterval = TimeAmount.seconds(1)
 
@@ -68,7 +84,7 @@ struct EventStream: Sendable {
                 if progress.writingTime > ServiceOptions.stallTimeout {
                     producer.cancel()
                     context.channel.close(promise: nil)
-                } else if format == .serverSentEvents, progress.silentTime > Self.pingInterval {
+                } else if progress.silentTime > format.pingInterval {
                     continuation.yield(.ping)
                 }
             }
@@ -77,12 +93,17 @@ struct EventStream: Sendable {
                 timer.cancel()
                 disconnection.end()
             }
+            var latest: ByteBuffer?
             for await item in items {
                 let buffer: ByteBuffer
                 switch item {
-                case .json(let json): buffer = format.chunk(json)
+                case .json(let json):
+                    buffer = format.chunk(json)
+                    latest = buffer
                 case .done: buffer = ByteBuffer(string: "data: [DONE]\n\n")
-                case .ping: buffer = ByteBuffer(string: ": ping\n\n")
+                case .ping:
+                    guard let ping = format.ping(after: latest) else { continue }
+                    buffer = ping
                 }
                 progress.begin()
                 try await writer.write(buffer)

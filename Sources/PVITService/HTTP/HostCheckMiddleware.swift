@@ -11,7 +11,8 @@ struct HostCheckMiddleware: RouterMiddleware {
     init(host: String) {
         let loopback: Set = ["localhost", "127.0.0.1", "::1", "[::1]"]
         let isLoopback = loopback.contains(host) || host.hasPrefix("127.")
-        names = isLoopback ? loopback.union([host]) : nil
+        // PVIT's documentation addresses a server on the same machine as 0.0.0.0, which no DNS can make another one.
+        names = isLoopback ? loopback.union([host, "0.0.0.0"]) : nil
     }
 
     func handle(

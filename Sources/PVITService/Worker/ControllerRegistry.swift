@@ -44,8 +44,13 @@ final class ControllerRegistry: Sendable {
         }
     }
 
-    /// Forgets workers without a heartbeat.
-    func refresh() { workers.withLockedValue { Self.expire(&$0) } }
+    /// The addresses of workers that send no heartbeats.
+    var addressesWithoutHeartbeat: [String] {
+        workers.withLockedValue { workers in workers.filter { !$0.value.checksHeartbeat }.map(\.key) }
+    }
+
+    /// Forgets a worker.
+    func remove(_ address: String) { workers.withLockedValue { _ = $0.removeValue(forKey: address) } }
 
     /// The names of all models, sorted.
     var modelNames: [String] {
