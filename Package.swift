@@ -176,8 +176,8 @@ let package = Package(
         .testTarget(
             name: "ConversionTests",
             dependencies: [
-                "Architectures", "Checkpoints", "CheckpointTestSupport", "Container", "Conversion", "Storage",
-                "Tensors", "TestSupport", "Tokenization", systemPackage,
+                "Architectures", "Checkpoints", "CheckpointTestSupport", "Container", "Conversion", "Platform",
+                "Storage", "Tensors", "TestSupport", "Tokenization", systemPackage,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(

@@ -2,6 +2,7 @@ import Checkpoints
 import CheckpointTestSupport
 import Container
 import Conversion
+import Platform
 import Storage
 import SystemPackage
 import Tensors
@@ -124,6 +125,30 @@ struct CalibrationTests {
         #expect(other?.code.name == "calibrate.unfinished")
         _ = try Quantize.write(checkpoint, to: output, options: options(folder, resumes: true))
         #expect(try contents(of: output) == undisturbed)
+        #expect(try folder.entries.sorted() == ["model.pvq", "text.txt"])
+    }
+
+    @Test("a second run for the same output is refused while the first one has not ended")
+    func concurrent() throws {
+        let folder = try TemporaryFolder()
+        let checkpoint = try checkpoint()
+        let output = folder.path.appending("model.pvq")
+        let journal = folder.path.appending("model.pvq.calibration").appending("states.pvq")
+        let codes = Lock<[String?]>([])
+        let monitor = WorkMonitor(isCancelled: {
+            guard codes.withLock({ $0.isEmpty }), (try? MappedFile(path: journal)) != nil else { return false }
+            codes.withLock { $0 = [nil] }
+            let refused = [false, true].map { resumes in
+                let error = #expect(throws: PVITError.self) {
+                    try Quantize.write(checkpoint, to: output, options: options(folder, resumes: resumes))
+                }
+                return error?.code.name
+            }
+            codes.withLock { $0 = refused }
+            return false
+        })
+        _ = try Quantize.write(checkpoint, to: output, options: options(folder), monitor: monitor)
+        #expect(codes.withLock { $0 } == ["file.in-use", "file.in-use"])
         #expect(try folder.entries.sorted() == ["model.pvq", "text.txt"])
     }
 

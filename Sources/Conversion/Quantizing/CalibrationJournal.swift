@@ -34,7 +34,8 @@ struct CalibrationJournal {
     ///   - run: What the run depends on: options, texts and sources.
     ///   - resumes: Whether to continue a run that was stopped.
     /// - Throws: `calibrate.unfinished` if a run was stopped and is not to be continued, or was another one;
-    ///   `file.cannot-create`, and the errors of containers.
+    ///   `file.in-use` if another process calibrates the same output; `file.cannot-create`, and the errors of
+    ///   containers.
     init?(for output: FilePath, run: Digest, resumes: Bool) throws {
         guard let folder = try WorkFolder(for: output, suffix: Self.suffix) else { return nil }
         self.folder = folder
@@ -44,6 +45,7 @@ struct CalibrationJournal {
             sensitivities = nil
             return
         }
+        try folder.claim()
         guard resumes else {
             throw PVITError(
                 .unfinishedCalibration, "an earlier calibration of this output was stopped", file: folder.path,

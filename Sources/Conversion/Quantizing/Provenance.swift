@@ -96,9 +96,9 @@ struct Provenance {
         var recipe: JSONObject = [
             "source": .string(checkpoint.format), "type": .string(options.type.description),
             "overrides": .array(options.overrides.map { .string($0.description) }),
-            "bits": options.bits.map { .number($0.bitsPerWeight) } ?? .null,
             "profile": .string(options.profile.rawValue), "importance": .string(importance?.name ?? "none"),
         ]
+        recipe["bits"] = options.bits.map { .number($0.bitsPerWeight) }
         switch importance {
         case .calibration(let calibration): recipe["calibration"] = calibration.record
         case .matrix(let matrix): recipe["imatrix"] = matrix.record

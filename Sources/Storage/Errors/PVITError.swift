@@ -97,6 +97,8 @@ extension PVITError.Code {
     public static let cannotCreate = Self("file.cannot-create", .cannotCreate)
     /// The output would replace one of the inputs.
     public static let outputIsInput = Self("file.output-is-input", .usage)
+    /// Another process works on the same output.
+    public static let inUse = Self("file.in-use", .cannotCreate)
     /// A range of bytes lies outside the file.
     public static let truncated = Self("file.truncated", .badData)
     /// A state that should be impossible.
