@@ -107,9 +107,10 @@ enum CommandLineRunner {
 
 extension Trait where Self == ConditionTrait {
     /// Marks tests that limit or measure the program's memory: a sanitizer takes much of its own.
-    static var measuresMemory: Self {
-        .disabled(
-            if: ProcessInfo.processInfo.environment["PVIT_TEST_SANITIZER"] != nil, "a sanitizer takes memory of its own"
-        )
-    }
+    static var measuresMemory: Self { .disabled(if: isSanitized, "a sanitizer takes memory of its own") }
+
+    /// Marks tests that hide /proc, from which a sanitizer reads its options.
+    static var hidesProc: Self { .disabled(if: isSanitized, "a sanitizer needs /proc") }
 }
+
+private let isSanitized = ProcessInfo.processInfo.environment["PVIT_TEST_SANITIZER"] != nil

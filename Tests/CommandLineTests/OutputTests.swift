@@ -142,7 +142,7 @@ struct OutputTests {
         #expect(outcome.errors.contains(#"there is no such file (file m\xFF\xC3/\x80)"#))
     }
 
-    @Test("the program works without /proc", .enabled(if: SmallDisk.isPossible))
+    @Test("the program works without /proc", .enabled(if: SmallDisk.isPossible), .hidesProc)
     func withoutProc() throws {
         let model = try Models.path("gqa-q4.pvq")
         let commands = """
