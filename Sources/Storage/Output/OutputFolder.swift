@@ -181,9 +181,10 @@ package func folderEntries(_ folder: FilePath) throws -> [String] {
     defer { closedir(stream) }
     var names: [String] = []
     while let entry = readdir(stream) {
-        let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-            String(fileNameBytes: bytes.prefix { $0 != 0 })
-        }
+        // An entry is only as long as its name: the declared array must not be copied.
+        guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { continue }
+        let bytes = UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: UInt8.self)
+        let name = String(fileNameBytes: UnsafeBufferPointer(start: bytes, count: strlen(bytes)))
         if name != ".", name != ".." { names.append(name) }
     }
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
