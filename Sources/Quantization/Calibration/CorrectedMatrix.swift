@@ -42,8 +42,7 @@ struct CorrectedMatrix {
         sums.initialize(repeating: pvit_error_sums(), count: groupCount)
         defer { sums.deallocate() }
         let encoder = ChunkEncoder(
-            weights: weights, targets: targets, feedback: feedback, encoding: encoding, algebra: algebra,
-            kernels: kernels)
+            weights, targets: targets, feedback, encoding: encoding, algebra, kernels: kernels)
         try algebra.pool.parallelFor((rows + Self.slabRows - 1) / Self.slabRows) { slabs, _ in
             for slab in slabs {
                 let range = slab * Self.slabRows..<min((slab + 1) * Self.slabRows, rows)
@@ -84,12 +83,29 @@ struct CorrectedMatrix {
 /// Encodes rows of a matrix, chunk after chunk of its columns.
 private struct ChunkEncoder: @unchecked Sendable {
     // The matrices are only read.
-    let weights: DenseMatrix<Float>
-    let targets: DenseMatrix<Float>
-    let feedback: ErrorFeedback
-    let encoding: TensorEncoding
-    let algebra: LinearAlgebra
-    let kernels: pvit_kernels
+    private let weights: DenseMatrix<Float>
+    private let targets: DenseMatrix<Float>
+    private let feedback: ErrorFeedback
+    private let encoding: TensorEncoding
+    private let algebra: LinearAlgebra
+    private let kernels: pvit_kernels
+    private let blockWidth: Int
+    /// The first column of each block, in the order of encoding.
+    private let blocks: [Int]
+
+    init(
+        _ weights: DenseMatrix<Float>, targets: DenseMatrix<Float>, _ feedback: ErrorFeedback, encoding: TensorEncoding,
+        _ algebra: LinearAlgebra, kernels: pvit_kernels
+    ) {
+        self.weights = weights
+        self.targets = targets
+        self.feedback = feedback
+        self.encoding = encoding
+        self.algebra = algebra
+        self.kernels = kernels
+        blockWidth = Int(encoding == .q4 ? PVIT_Q4_BLOCK : PVIT_Q8_BLOCK)
+        blocks = feedback.blocks(ofWidth: blockWidth)
+    }
 
     /// Encodes some rows.
     ///
@@ -104,11 +120,10 @@ private struct ChunkEncoder: @unchecked Sendable {
             throw PVITError(.internalDefect, "there is no encoder for \(encoding)")
         }
         let columns = weights.columns
-        let blockWidth = Int(encoding == .q4 ? PVIT_Q4_BLOCK : PVIT_Q8_BLOCK)
         // [rows, columns in order]: the errors of the columns that are encoded; in the next chunk, its corrections.
         let errors = try DenseMatrix<Float>(rows: rows.count, columns: columns)
         let coefficients = feedback.coefficients
-        feedback.blocks(ofWidth: blockWidth).withUnsafeBufferPointer { blocks in
+        blocks.withUnsafeBufferPointer { blocks in
             feedback.importance.withUnsafeBufferPointer { importance in
                 for start in stride(from: 0, to: columns, by: Int(PVIT_FEEDBACK_COLUMNS)) {
                     let width = min(Int(PVIT_FEEDBACK_COLUMNS), columns - start)

@@ -76,7 +76,8 @@ struct ErrorFeedback {
     static var activationsTooLarge: PVITError {
         PVITError(
             .badCalibration, "activations of the calibration text are too large",
-            remedy: "check the checkpoint for damage with `pvit inspect --tensors`, or leave out --calibration")
+            remedy: "check the checkpoint for damage with `pvit inspect --tensors`, or leave out --calibration and "
+                + "--bits")
     }
 
     /// U and D from R with H = R Rᵀ.
