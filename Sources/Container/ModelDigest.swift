@@ -3,7 +3,9 @@ import Tensors
 
 extension Digest {
     /// Reads 32 bytes of a file.
-    init(in span: RawSpan, at offset: Int) throws {
+    ///
+    /// - Throws: `file.truncated` if they do not lie inside the span.
+    package init(in span: RawSpan, at offset: Int) throws {
         var bytes = SIMD32<UInt8>()
         for index in 0..<32 { bytes[index] = try span.littleEndian(at: offset + index) }
         self.init(bytes: bytes)

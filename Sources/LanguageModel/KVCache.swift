@@ -45,6 +45,8 @@ public struct KVCache: ~Copyable {
     private let byteCount: Int
     /// The most positions for which the model's results are those of the original.
     private let modelLength: Int
+    /// The largest capacity.
+    static let largestCapacity = 1_073_741_824
 
     /// Reserves room.
     ///
@@ -58,7 +60,7 @@ public struct KVCache: ~Copyable {
                 .modelCache, "heads of width \(width) cannot be cached in 8 bits, which take 32 numbers at a time",
                 remedy: "use a cache of type f16")
         }
-        guard (1...1_073_741_824).contains(capacity) else {
+        guard (1...Self.largestCapacity).contains(capacity) else {
             throw PVITError(.modelCache, "a context of \(capacity) positions is not possible")
         }
         let rowBytes = pvit_kv_row_bytes(storage.code, width)

@@ -82,7 +82,11 @@ public struct PreparedImage: Sendable {
 /// Identifies an image for one model: SHA-256 of the image's size and of its prepared images. Other differences do not
 /// matter to the model.
 public struct ImageDigest: Sendable, Hashable {
-    private let digest: Digest
+    /// The SHA-256.
+    package let digest: Digest
+
+    /// Creates a digest that was computed before.
+    package init(_ digest: Digest) { self.digest = digest }
 
     init(size: PixelSize, _ images: [PixelImage]) {
         var hash = SHA256()

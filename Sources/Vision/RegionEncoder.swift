@@ -38,6 +38,13 @@ package final class RegionEncoder {
         package let size: PixelSize
     }
 
+    /// The number of channels of an encoded image.
+    ///
+    /// - Throws: `tensor.not-found`, `tensor.mismatch`.
+    package static func channelCount(in container: Container) throws -> Int {
+        try 16 * RegionEncoderWeights.architecture(in: container).width
+    }
+
     /// Encodes an image up to layer 3.
     ///
     /// - Parameters:

@@ -77,7 +77,7 @@ struct RegionEncoderWeights: Sendable {
             output: try TowerLinear(architecture.pool.output, in: container))
     }
 
-    private static func architecture(in container: Container) throws -> RegionCLIPArchitecture {
+    static func architecture(in container: Container) throws -> RegionCLIPArchitecture {
         do {
             return try RegionCLIPArchitecture(prefix: RegionCLIPArchitecture.kind.prefix) {
                 try container.tensor(named: $0)?.shape.dimensions

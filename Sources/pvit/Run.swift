@@ -26,8 +26,13 @@ struct Run: ParsableCommand {
             {NAME}. The model reads it as <Region><L…><L…><L…><L…></Region>, with edges in thousandths; a prompt may \
             also contain that itself. Further prompts about the same image do not encode it again.
 
+            --session keeps the text that the model has read, with its keys, values and encoded image, in a file. A \
+            later prompt that begins alike (the same image, the same instructions) is answered at once; the answer is \
+            the one that it would be without the file. After the answer, the file has this prompt and its answer.
+
             Examples:
               pvit run pvit.pvq --image dogs.jpg "What is in the picture?"
+              pvit run pvit.pvq --image dogs.jpg "How many dogs are there?" --session dogs.session
               pvit run pvit.pvq --image dogs.jpg --region left=20,80,310,366 "What is the dog in {left} doing?"
               pvit run pvit.pvq --image dogs.jpg --region a=0.1,0.2,0.5,0.9 --region b=0.5,0.2,0.9,0.9 "{a} or {b}?"
               pvit run smollm2.pvq "What is the capital of France?"
@@ -110,12 +115,21 @@ struct Run: ParsableCommand {
                 + "conversation. By default nothing is kept.", valueName: "file"))
     var history: FilePath?
 
+    @Option(
+        help: ArgumentHelp(
+            "Keep what the model has read in this file, so that the next run does not compute it again. The file is "
+                + "created if it does not exist, and belongs to this model.", valueName: "file"))
+    var session: FilePath?
+
     @OptionGroup var sampling: SamplingArguments
 
     func validate() throws {
         if let maxTokens, maxTokens < 0 { throw ValidationError("--max-tokens takes 0 or more") }
         if history != nil, prompt != nil || json {
             throw ValidationError("--history is for conversations, which take no PROMPT and no --json")
+        }
+        if session != nil, showPrompt {
+            throw ValidationError("--session and --show-prompt exclude each other: --show-prompt does not answer")
         }
         if !stdin, prompt == nil || prompt == "-" {
             throw ValidationError("--no-stdin needs a PROMPT, because otherwise the prompt is read from standard input")
@@ -141,6 +155,11 @@ struct Run: ParsableCommand {
         if history != nil, !isConversation {
             throw ValidationError("--history is for conversations, and these need a terminal")
         }
+        let session = try session.map {
+            try Session(
+                path: $0, model: model.file,
+                files: imageOptions.image + [history, chatTemplate.map { FilePath(text: $0) }])
+        }
         // Read standard input first, so that its errors are reported before the model is opened.
         let text = isConversation ? "" : try promptText()
         let loaded = try model.load(
@@ -148,6 +167,7 @@ struct Run: ParsableCommand {
         if let chatTemplate { try loaded.useChatTemplate(namedOrIn: chatTemplate) }
         loaded.parsesSpecialTokensInMessages = parseSpecial
         let generator = try Generator(loaded, contextLength: context, storage: kvCache)
+        try session?.read(into: generator)
         generator.onPrefill = PrefillProgress.update
         defer { PrefillProgress.finish() }
         noteContext(generator.contextLength, of: loaded.llama.configuration)
@@ -159,17 +179,20 @@ struct Run: ParsableCommand {
             let state = ConversationState(
                 system: instructions, imageOptions: imageOptions, picture: picture, options: options)
             return try Conversation(
-                generator: generator, isRaw: raw, state: state, history: history.map(InputHistory.init)
+                generator: generator, isRaw: raw, state: state, history: history.map(InputHistory.init),
+                session: session
             ).run()
         }
-        let picture = try imageOptions.load(for: loaded, prompt: (instructions ?? "") + text)
+        // Further prompts about the image of a session may have regions.
+        let picture = try imageOptions.load(
+            for: loaded, prompt: session == nil ? (instructions ?? "") + text : nil)
         if !json { picture?.noteOrientation() }
         let prompt = try picture?.prompt(text, mustUseAll: true) ?? text
         if showPrompt { return try show(prompt, loaded, showsImage: picture != nil) }
-        try answer(prompt, generator, picture)
+        try answer(prompt, generator, picture, session)
     }
 
-    private func answer(_ text: String, _ generator: Generator, _ picture: Picture?) throws {
+    private func answer(_ text: String, _ generator: Generator, _ picture: Picture?, _ session: Session?) throws {
         Interruption.watch()
         let result = try generator.respond(
             to: text, image: picture?.image, system: instructions, isRaw: raw, options: options
@@ -179,13 +202,17 @@ struct Run: ParsableCommand {
             if !json { try StandardOutput.write(chunk) }
         }
         PrefillProgress.finish()
+        if !json { try StandardOutput.write("\n") }
+        // An answer is printed even if the session cannot be written.
+        let written = Result { try session?.write(generator) }
         if json {
-            try StandardOutput.write(json: result.json(of: generator.model, picture: picture))
-        } else {
-            try StandardOutput.write("\n")
+            let summary = try? written.get()
+            try StandardOutput.write(json: result.json(of: generator.model, picture: picture, session: summary))
         }
         // With --json, the stop reason tells why the answer ended.
         for note in result.losses + (json ? [] : result.ending) { StandardError.write("note: \(note)\n") }
+        guard let session, let summary = try written.get(), !json else { return }
+        StandardError.write("note: \(session.note(result, summary))\n")
     }
 
     /// The prompt, with the text that is piped in.
@@ -237,11 +264,12 @@ extension Generator {
 
 extension GenerationResult {
     /// The answer and its statistics as JSON.
-    func json(of model: LoadedModel, picture: Picture?) -> JSONValue {
+    func json(of model: LoadedModel, picture: Picture?, session: Session.Summary?) -> JSONValue {
         var object: JSONObject = [
             "text": .string(text),
             "tokens": .array(tokens.map { .integer(Int($0.rawValue)) }),
             "prompt_tokens": .integer(promptTokenCount),
+            "reused_prompt_tokens": .integer(reusedTokenCount),
             "cut_prompt_tokens": .integer(cutTokenCount),
             "dropped_tokens": .integer(droppedTokenCount),
             "drafted_tokens": .integer(draftedTokenCount),
@@ -252,6 +280,10 @@ extension GenerationResult {
             object["image"] = picture.json
             object["regions"] = .array(
                 regions.map { [.integer($0.left), .integer($0.top), .integer($0.right), .integer($0.bottom)] })
+        }
+        if let session {
+            object["session_tokens"] = .integer(session.positionCount)
+            object["session_bytes"] = .integer(Int(clamping: session.size.rawValue))
         }
         object["timings"] = [
             "load_s": .number(model.loadTime.seconds),

@@ -13,9 +13,9 @@ public final class Generator {
     public var contextLength: Int { cache.capacity }
     /// Called before each step of prefill.
     public var onPrefill: (PrefillStep) -> Void = { _ in }
-    private var cache: KVCache
+    var cache: KVCache
     /// The content of the cache.
-    private var cached: [ModelPrompt.Position] = []
+    var cached: [ModelPrompt.Position] = []
 
     /// Creates a generator and allocates its KV cache.
     ///
@@ -165,6 +165,9 @@ public final class Generator {
         cached += tokens.prefix(1 + accepted).map { .token($0) }
         truncate(to: cached.count)
     }
+
+    /// Forgets the text that was read.
+    func forget() { truncate(to: 0) }
 
     private func truncate(to count: Int) {
         cache.truncate(to: count)

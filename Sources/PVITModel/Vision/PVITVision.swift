@@ -122,7 +122,9 @@ package final class PVITVision {
         // The encoder and its memory are released afterwards.
         defer { engine.releaseScratch() }
         let encoder = try RegionEncoder(in: container, engine: engine)
-        let features = try encoding.features ?? encoder.encode(scaled: scaled, betweenLayers: betweenLayers)
+        // Features that were read from a file may claim another size.
+        let known = encoding.features.flatMap { $0.size == scaled.size ? $0 : nil }
+        let features = try known ?? encoder.encode(scaled: scaled, betweenLayers: betweenLayers)
         encoding.features = features
         let geometries = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
         let embeddings = try regionProjection(
@@ -137,6 +139,16 @@ package final class PVITVision {
             embeddings.withRow(row) { embedding.fill(row: 0, with: $0) }
             encoding.regions[region] = embedding
         }
+    }
+
+    /// The region encoder's features of an image that was encoded before.
+    func features(of digest: ImageDigest) -> RegionEncoder.ImageFeatures? {
+        recent.first { $0.digest == digest }?.features
+    }
+
+    /// Keeps the region encoder's features of an image, as if the image had been encoded.
+    func remember(_ features: RegionEncoder.ImageFeatures, of digest: ImageDigest) {
+        encoding(digest).features = features
     }
 
     /// The encoding of an image. Evicts the least recently used one.

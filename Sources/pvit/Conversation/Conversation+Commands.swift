@@ -142,6 +142,9 @@ extension Conversation {
         ])
         let vision = result.visionTimings.total.seconds
         if vision > 0 { table.add(["image", vision.formatted(decimals: 2), "seconds"]) }
+        if let lastSession {
+            table.add(["session", "\(lastSession.positionCount)", "tokens in \(lastSession.size)"])
+        }
         display.show(table.text)
     }
 }

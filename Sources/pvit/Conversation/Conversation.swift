@@ -10,19 +10,25 @@ final class Conversation {
     var state: ConversationState
     /// The last answer with its statistics.
     var lastResult: GenerationResult?
+    /// What the session file has.
+    private(set) var lastSession: Session.Summary?
     private let editor: LineEditor
     private var history: InputHistory?
+    private var session: Session?
     private var leavesOnInterrupt = false
 
     /// Prepares the terminal for a conversation.
     ///
     /// - Throws: `terminal.none`, and `chat.template` if the model has none.
-    init(generator: Generator, isRaw: Bool, state: ConversationState, history: InputHistory?) throws {
+    init(
+        generator: Generator, isRaw: Bool, state: ConversationState, history: InputHistory?, session: Session?
+    ) throws {
         if !isRaw { _ = try generator.model.chatTemplate }
         self.generator = generator
         self.isRaw = isRaw
         self.state = state
         self.history = history
+        self.session = session
         let screen = try TerminalScreen()
         display = ConversationDisplay(screen: screen)
         editor = try LineEditor(screen: screen, complete: ConversationCommand.completion)
@@ -132,5 +138,15 @@ final class Conversation {
             display.note("stopped")
         }
         state.messages.append(ChatMessage(.assistant, text))
+        writeSession()
+    }
+
+    /// Writes what the model has read so far to the session file.
+    private func writeSession() {
+        do { lastSession = try session?.write(generator) } catch {
+            // Report the first failure only: the next answers would fail too.
+            session = nil
+            display.error(error)
+        }
     }
 }
