@@ -37,12 +37,16 @@ final class LlamaState {
 
     /// What the activations of `capacity` tokens take: the matrices above, and those that are multiplied by once more
     /// as integers of up to 16 bits, with a scale and a sum for 32 of them.
-    static func byteCount(_ configuration: LlamaConfiguration, capacity: Int) -> Int {
+    ///
+    /// - Parameter logitsRowCount: The most positions whose logits are ever computed at a time.
+    static func byteCount(
+        _ configuration: LlamaConfiguration, capacity: Int, logitsRowCount: Int = Llama.logitsBlock
+    ) -> Int {
         let (hidden, width) = (configuration.hiddenSize, configuration.headWidth)
         let (query, key) = (configuration.headCount * width, configuration.keyValueHeadCount * width)
         let floats = 3 * hidden + 2 * query + 2 * key + 2 * configuration.intermediateSize + width
         let integers = hidden + query + configuration.intermediateSize
         return capacity * (4 * floats + integers * 9 / 4)
-            + Llama.logitsBlock * 4 * (hidden + configuration.vocabularySize)
+            + logitsRowCount * 4 * (hidden + configuration.vocabularySize)
     }
 }

@@ -108,10 +108,56 @@ package struct Sampler: Sendable {
     package mutating func next(
         logits: Span<Float>, history: [TokenID], promptCount: Int = 0, allows: ((TokenID) -> Bool)? = nil
     ) throws -> TokenID {
+        guard let adjusted = try adjusted(logits, history, promptCount: promptCount, allows) else {
+            return try draw(logits)
+        }
+        return try draw(adjusted.span)
+    }
+
+    /// The next token, where a draft has guessed one. The tokens are distributed as those of `next` are; at temperature
+    /// 0 they are the same.
+    ///
+    /// - Parameters:
+    ///   - guess: A token that was drawn from `guesses`.
+    ///   - guesses: The distribution of the model that made the draft, after its own penalties and filters.
+    /// - Throws: As `next`.
+    package mutating func next(
+        logits: Span<Float>, history: [TokenID], promptCount: Int = 0, guess: TokenID, from guesses: TokenDistribution
+    ) throws -> TokenID {
+        if isGreedy { return try next(logits: logits, history: history, promptCount: promptCount) }
+        let distribution = try distribution(logits: logits, history: history, promptCount: promptCount)
+        if random.nextUnit() < distribution.acceptance(of: guess, drawnFrom: guesses) { return guess }
+        return distribution.residual(after: guesses).token(at: random.nextUnit())
+    }
+
+    /// What the next token is drawn from, after penalties, filters and temperature.
+    ///
+    /// - Throws: As `next`.
+    package mutating func distribution(
+        logits: Span<Float>, history: [TokenID], promptCount: Int = 0
+    ) throws -> TokenDistribution {
+        guard let adjusted = try adjusted(logits, history, promptCount: promptCount, nil) else {
+            return try distribution(logits)
+        }
+        return try distribution(adjusted.span)
+    }
+
+    /// Draws a token from a distribution.
+    package mutating func draw(from distribution: TokenDistribution) -> TokenID {
+        isGreedy ? distribution.tokens[0] : distribution.token(at: random.nextUnit())
+    }
+
+    /// Whether the token with the largest logit is always taken.
+    package var isGreedy: Bool { options.temperature == 0 || options.topK == 1 }
+
+    /// The logits after bias, penalties and rules; nil if there are none of these.
+    private mutating func adjusted(
+        _ logits: Span<Float>, _ history: [TokenID], promptCount: Int, _ allows: ((TokenID) -> Bool)?
+    ) throws -> [Float]? {
         let isAdjusted =
             options.repetitionPenalty != 1 || options.presencePenalty != 0 || options.frequencyPenalty != 0
             || !options.logitBias.isEmpty
-        guard isAdjusted || allows != nil else { return try draw(logits) }
+        guard isAdjusted || allows != nil else { return nil }
         // A logit that is not finite must be an error even where a rule would exclude its token.
         _ = try Self.argmax(logits)
         adjusted.removeAll(keepingCapacity: true)
@@ -123,8 +169,7 @@ package struct Sampler: Sendable {
                 adjusted[index] = -.infinity
             }
         }
-        let copy = adjusted
-        return try draw(copy.span)
+        return adjusted
     }
 
     private mutating func penalize(_ history: [TokenID], promptCount: Int) {
@@ -150,16 +195,28 @@ package struct Sampler: Sendable {
 
     private mutating func draw(_ logits: Span<Float>) throws -> TokenID {
         let best = try Self.argmax(logits)
-        if options.temperature == 0 || options.topK == 1 { return TokenID(rawValue: Int32(best)) }
-        let candidates = filtered(logits, largest: logits[best]).filter { $0.logit > -.infinity }
-        // Weights are relative to the most likely candidate, so nothing overflows.
-        let weights = candidates.map { exp(Double($0.logit - logits[best]) / options.temperature) }
+        if isGreedy { return TokenID(rawValue: Int32(best)) }
+        let (candidates, weights) = weighted(logits, best: best)
         var remaining = random.nextUnit() * weights.reduce(0, +)
         for (candidate, weight) in zip(candidates, weights) {
             remaining -= weight
             if remaining < 0 { return TokenID(rawValue: candidate.token) }
         }
         return TokenID(rawValue: candidates.last?.token ?? Int32(best))
+    }
+
+    private func distribution(_ logits: Span<Float>) throws -> TokenDistribution {
+        let best = try Self.argmax(logits)
+        if isGreedy { return TokenDistribution([(TokenID(rawValue: Int32(best)), 1)]) }
+        let (candidates, weights) = weighted(logits, best: best)
+        return TokenDistribution(zip(candidates, weights).map { (TokenID(rawValue: $0.token), $1) })
+    }
+
+    /// The candidates after all filters, and what their probabilities are in proportion to.
+    private func weighted(_ logits: Span<Float>, best: Int) -> (candidates: [Candidate], weights: [Double]) {
+        let candidates = filtered(logits, largest: logits[best]).filter { $0.logit > -.infinity }
+        // Weights are relative to the most likely candidate, so nothing overflows.
+        return (candidates, candidates.map { exp(Double($0.logit - logits[best]) / options.temperature) })
     }
 
     /// The index of the largest logit, the lowest of equal ones.

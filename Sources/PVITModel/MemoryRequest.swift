@@ -24,11 +24,14 @@ public struct MemoryRequest: Sendable, Hashable {
     public var seesImages: Bool
     /// The image, if it is known already.
     public var image: ImageHeader?
+    /// The draft model that guesses beside the model.
+    public var draft: DraftFile?
 
     /// Creates a request.
     public init(
         limit: ByteCount? = nil, contextLength: Int? = nil, cacheStorage: KVCache.Storage? = nil,
-        sequenceCount: Int = 1, batchSize: Int = 256, seesImages: Bool = false, image: ImageHeader? = nil
+        sequenceCount: Int = 1, batchSize: Int = 256, seesImages: Bool = false, image: ImageHeader? = nil,
+        draft: DraftFile? = nil
     ) {
         self.limit = limit
         self.contextLength = contextLength
@@ -37,6 +40,7 @@ public struct MemoryRequest: Sendable, Hashable {
         self.batchSize = batchSize
         self.seesImages = seesImages || image != nil
         self.image = image
+        self.draft = draft
     }
 
     /// Makes a memory plan. Call this when everything but the weights is in memory.
@@ -56,7 +60,7 @@ public struct MemoryRequest: Sendable, Hashable {
             residentByteCount: Int(clamping: ProcessStatus().residentByteCount))
         let plan: MemoryPlan
         do {
-            plan = try MemoryPlan(request, for: configuration, in: container)
+            plan = try makePlan(&request, for: configuration, in: container)
         } catch let error as PVITError where error.code == .memoryBudget {
             guard let image, request.visionByteCount > encodingByteCount else { throw error }
             request.visionByteCount = encodingByteCount
@@ -67,5 +71,31 @@ public struct MemoryRequest: Sendable, Hashable {
         try image?.checkDecoding(in: plan.decodingByteCount)
         if plan.isTight { container.dropPagesAfterUse() }
         return plan
+    }
+
+    /// Makes a plan that gives a draft model as much memory for its weights as possible: it runs several times for each
+    /// pass of the model.
+    private func makePlan(
+        _ request: inout MemoryPlan.Request, for configuration: LlamaConfiguration, in container: Container
+    ) throws -> MemoryPlan {
+        guard let draft else { return try MemoryPlan(request, for: configuration, in: container) }
+        let whole = try MemoryPlan.draftByteCount(of: draft.configuration, in: draft.container)
+        var failure: (any Error)?
+        for eighths in (1...8).reversed() {
+            let room = whole / 8 * eighths + (eighths == 8 ? whole % 8 : 0)
+            request.draft = MemoryPlan.DraftRequest(configuration: draft.configuration, weightByteCount: room)
+            guard
+                try MemoryPlan.draftResidency(of: draft.configuration, in: draft.container, room: room) != nil
+            else { continue }
+            // A small batch makes room for the weights of the draft model.
+            for size in [batchSize, min(batchSize, MemoryPlan.DraftRequest.batchSize)] {
+                request.batchSize = size
+                do { return try MemoryPlan(request, for: configuration, in: container) } catch let error as PVITError
+                    where error.code == .memoryBudget
+                { failure = error }
+            }
+        }
+        if let failure { throw failure }
+        return try MemoryPlan(request, for: configuration, in: container)
     }
 }

@@ -2,7 +2,7 @@ import Storage
 import Tensors
 
 /// The tokenizer files of a checkpoint.
-package struct TokenizerFiles: Sendable {
+package struct TokenizerFiles: Sendable, Equatable {
     /// `tokenizer.json`.
     package var tokenizerJSON: [UInt8]?
     /// `tokenizer.model`.

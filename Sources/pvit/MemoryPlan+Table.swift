@@ -18,6 +18,7 @@ extension MemoryPlan {
             "activation_bytes": .integer(activationByteCount), "batch_tokens": .integer(batchSize),
             "vision_bytes": .integer(visionByteCount), "weight_bytes": .integer(weightByteCount),
         ]
+        if draftByteCount > 0 { object["draft_bytes"] = .integer(draftByteCount) }
         switch weights {
         case .mapped:
             object["weights"] = "mapped"
@@ -37,10 +38,11 @@ extension MemoryPlan {
             ("activations", activationByteCount, "\(batchSize) tokens at a time"),
             ("program", programByteCount, "with libraries and tokenizer"),
         ]
+        let draft = draftByteCount > 0 ? [("draft model", draftByteCount, "its weights")] : []
         let vision = visionByteCount > 0 ? [("images", visionByteCount, "before the KV cache fills")] : []
         let limit = self.limit.map { [("limit", Int(clamping: $0.rawValue), "")] } ?? []
         switch weights {
-        case .mapped: return limit + [("weights", weightByteCount, "in the mapped file")] + rest + vision
+        case .mapped: return limit + [("weights", weightByteCount, "in the mapped file")] + draft + rest + vision
         case .streamed(let stream):
             let weights = [
                 ("weights kept", stream.pinnedByteCount, "of \(ByteCount(weightByteCount))"),
@@ -49,7 +51,7 @@ extension MemoryPlan {
                     "\(ByteCount(stream.streamedByteCount)) read in each pass"
                 ),
             ]
-            return limit + weights + rest + vision
+            return limit + weights + draft + rest + vision
         }
     }
 }

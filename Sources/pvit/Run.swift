@@ -39,6 +39,7 @@ struct Run: ParsableCommand {
               pvit run smollm2.pvq --raw "Once upon a time" --max-tokens 100 --temperature 0.8 --seed 7
               pvit run smollm2.pvq "Name three rivers." --json
               cat notes.txt | pvit run smollm2.pvq "Quote the last sentence." --speculate
+              pvit run smollm2-f16.pvq "Tell me about rivers." --draft smollm2-q4.pvq
               pvit run smollm2.pvq -- "-5 + 3 is what?"
             """)
 
@@ -84,6 +85,14 @@ struct Run: ParsableCommand {
                 + "is the same, but faster where it quotes.",
             valueName: "n"))
     var speculate: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Guess tokens with this small model of the same vocabulary, a .pvq file, and check several in one pass. "
+                + "The answer is the same at temperature 0, and as likely otherwise. With --speculate too, repetitions "
+                + "come first.",
+            valueName: "file"))
+    var draft: FilePath?
 
     @Flag(help: "Continue the prompt as text, without the chat template.")
     var raw = false
@@ -158,15 +167,17 @@ struct Run: ParsableCommand {
         let session = try session.map {
             try Session(
                 path: $0, model: model.file,
-                files: imageOptions.image + [history, chatTemplate.map { FilePath(text: $0) }])
+                files: imageOptions.image + [draft, history, chatTemplate.map { FilePath(text: $0) }])
         }
         // Read standard input first, so that its errors are reported before the model is opened.
         let text = isConversation ? "" : try promptText()
+        let draftFile = try draft.map { path in try withContainer(at: path) { try DraftFile(opening: path) } }
         let loaded = try model.load(
-            context: context, cacheStorage: kvCache, seesImages: isConversation, image: imageOptions.header())
+            context: context, cacheStorage: kvCache, seesImages: isConversation, image: imageOptions.header(),
+            draft: draftFile)
         if let chatTemplate { try loaded.useChatTemplate(namedOrIn: chatTemplate) }
         loaded.parsesSpecialTokensInMessages = parseSpecial
-        let generator = try Generator(loaded, contextLength: context, storage: kvCache)
+        let generator = try Generator(loaded, contextLength: context, storage: kvCache, draft: draftFile)
         try session?.read(into: generator)
         generator.onPrefill = PrefillProgress.update
         defer { PrefillProgress.finish() }
@@ -294,6 +305,7 @@ extension GenerationResult {
             "prefill_tokens_per_s": .number(prefillTokensPerSecond),
             "decode_s": .number(decodeTime.seconds),
             "decode_tokens_per_s": .number(decodeTokensPerSecond),
+            "draft_s": .number(draftTime.seconds),
             "peak_rss_bytes": .integer(Int(clamping: ProcessStatus().peakResidentByteCount)),
             "file_bytes_read": .integer(Int(clamping: ProcessStatus().diskReadByteCount)),
             "bytes_read_per_token": .number(Double(decodeStream.readByteCount) / Double(max(decodedTokenCount, 1))),

@@ -94,6 +94,22 @@ struct RunTests {
         }
     }
 
+    @Test("--draft does not change a greedy answer, and a memory plan counts it")
+    func draft() throws {
+        let (model, small) = (try Models.path("base-f16.pvq"), try Models.path("gqa-q4.pvq"))
+        let arguments = [model, "Once upon a time", "--raw", "--max-tokens", "24"]
+        let plain = try answer(arguments)
+        for options in [[], ["--speculate"], ["--memory", "1GiB", "--context", "512"]] {
+            let drafted = try answer(arguments + ["--draft", small] + options)
+            #expect(drafted.tokens == plain.tokens && drafted.text == plain.text)
+            #expect(drafted.drafted_tokens > 0 && drafted.timings["draft_s"] ?? 0 > 0)
+        }
+        let told = try CommandLineRunner.run(["run"] + arguments + ["--draft", small, "--memory", "1GiB", "--verbose"])
+        #expect(told.errors.contains("draft model"), "\(told.errors)")
+        let absent = try CommandLineRunner.run(["run"] + arguments + ["--draft", "/nonexistent.pvq"])
+        #expect(absent.isOneLineError(66), "\(absent.errors)")
+    }
+
     @Test("a sliding context is reported in the JSON and in a note")
     func slide() throws {
         let arguments = [

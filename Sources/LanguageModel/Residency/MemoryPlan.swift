@@ -24,6 +24,9 @@ public struct MemoryPlan: Sendable, Hashable {
     public let batchSize: Int
     /// The activations of a batch, and the scratch memory of the threads.
     public let activationByteCount: Int
+    /// The memory for the weights of the draft model; 0 if there is none. Its keys, values and activations count with
+    /// those of the model.
+    public let draftByteCount: Int
     /// The memory for encoding an image, before keys and values take theirs.
     public let visionByteCount: Int
     /// The memory that decoding an image file may take, before it is encoded; nil without a limit.
@@ -40,7 +43,7 @@ public struct MemoryPlan: Sendable, Hashable {
             case .mapped: weightByteCount
             case .streamed(let stream): stream.pinnedByteCount + stream.windowByteCount
             }
-        return programByteCount + activationByteCount + weightBytes + contextByteCount
+        return programByteCount + activationByteCount + draftByteCount + weightBytes + contextByteCount
     }
 
     /// Keys and values, and the memory for encoding images before or beside them.
@@ -93,6 +96,8 @@ public struct MemoryPlan: Sendable, Hashable {
         public var visionByteCount: Int
         /// The memory that the process uses already.
         public var residentByteCount: Int
+        /// The draft model that runs beside the model.
+        package var draft: DraftRequest?
 
         /// Creates a request.
         public init(
@@ -109,6 +114,23 @@ public struct MemoryPlan: Sendable, Hashable {
             self.visionByteCount = visionByteCount
             self.residentByteCount = residentByteCount
         }
+    }
+
+    /// The needs of a draft model.
+    package struct DraftRequest: Sendable {
+        /// The sizes of the draft model.
+        package let configuration: LlamaConfiguration
+        /// The memory for its weights.
+        package let weightByteCount: Int
+
+        /// Creates a request.
+        package init(configuration: LlamaConfiguration, weightByteCount: Int) {
+            self.configuration = configuration
+            self.weightByteCount = weightByteCount
+        }
+
+        /// The most tokens that go through the draft model's layers together.
+        package static let batchSize = 64
     }
 
     /// Code and libraries that are not in memory yet, and small allocations while the model runs.
@@ -182,6 +204,7 @@ public struct MemoryPlan: Sendable, Hashable {
         cacheByteCount = draft.cacheByteCount
         batchSize = draft.batchSize
         activationByteCount = draft.activationByteCount
+        draftByteCount = draft.draftByteCount
         visionByteCount = draft.visionByteCount
         contextByteCount = draft.contextByteCount
         self.weightByteCount = weightByteCount
@@ -194,7 +217,9 @@ public struct MemoryPlan: Sendable, Hashable {
             }
         let others = draft.hasOtherSequences ? draft.cacheByteCount : 0
         decodingByteCount = limit.map {
-            max(Int(clamping: $0.rawValue) - draft.programByteCount - draft.activationByteCount - others - pinned, 0)
+            max(
+                Int(clamping: $0.rawValue) - draft.programByteCount - draft.activationByteCount
+                    - draft.draftByteCount - others - pinned, 0)
         }
     }
 
@@ -211,6 +236,37 @@ public struct MemoryPlan: Sendable, Hashable {
             slotCount: slots, windowByteCount: window)
     }
 
+    /// Where the weights of a draft model are, which gets `room` bytes for them beside a model whose weights are
+    /// streamed. All of them stay in memory if there is room.
+    ///
+    /// - Returns: nil if the room is too small.
+    package static func draftResidency(
+        of configuration: LlamaConfiguration, in container: Container, room: Int
+    ) throws -> Residency? {
+        let names = LlamaArchitecture(configuration).matrices.map(\.name)
+        for size in chunkSizes {
+            let chunks = try WeightChunks(names, in: container, chunkByteCount: size)
+            if room >= chunks.byteCount {
+                // The slots for chunks that are streamed stay untouched.
+                return .streamed(
+                    StreamPlan(
+                        pinnedRoomByteCount: chunks.byteCount, pinnedByteCount: chunks.byteCount,
+                        streamedByteCount: 0, chunkByteCount: size, slotCount: slotCounts.lowerBound,
+                        windowByteCount: 0))
+            }
+            if let plan = stream(chunks, size, in: room) { return .streamed(plan) }
+        }
+        return nil
+    }
+
+    /// The memory that all weights of a draft model take where they are kept.
+    package static func draftByteCount(
+        of configuration: LlamaConfiguration, in container: Container
+    ) throws -> Int {
+        let names = LlamaArchitecture(configuration).matrices.map(\.name)
+        return try WeightChunks(names, in: container, chunkByteCount: chunkSizes[0]).byteCount
+    }
+
     /// Everything but the weights.
     private struct Draft {
         let programByteCount: Int
@@ -220,6 +276,7 @@ public struct MemoryPlan: Sendable, Hashable {
         let cacheByteCount: Int
         let batchSize: Int
         let activationByteCount: Int
+        let draftByteCount: Int
         let visionByteCount: Int
         let hasOtherSequences: Bool
         let isFirstChoice: Bool
@@ -229,7 +286,7 @@ public struct MemoryPlan: Sendable, Hashable {
             hasOtherSequences ? cacheByteCount + visionByteCount : max(cacheByteCount, visionByteCount)
         }
 
-        var byteCount: Int { programByteCount + activationByteCount + contextByteCount }
+        var byteCount: Int { programByteCount + activationByteCount + draftByteCount + contextByteCount }
     }
 
     /// The possible plans, the best first.
@@ -250,11 +307,19 @@ public struct MemoryPlan: Sendable, Hashable {
                         programByteCount: request.residentByteCount + programReserve, contextLength: length,
                         isContextShortened: length < lengths[0], cacheStorage: storage,
                         cacheByteCount: request.sequenceCount
-                            * KVCache.byteCount(configuration, storage, capacity: counted),
+                            * KVCache.byteCount(configuration, storage, capacity: counted)
+                            + (request.draft.map {
+                                KVCache.byteCount($0.configuration, .f16, capacity: counted)
+                            } ?? 0),
                         batchSize: batch,
                         activationByteCount: LlamaState.byteCount(configuration, capacity: batch)
                             + ComputeEngine.scratchByteCount(
-                                threadCount: request.threadCount, hasFloatWeights: hasFloatWeights),
+                                threadCount: request.threadCount, hasFloatWeights: hasFloatWeights)
+                            + (request.draft.map {
+                                LlamaState.byteCount(
+                                    $0.configuration, capacity: DraftRequest.batchSize, logitsRowCount: 1)
+                            } ?? 0),
+                        draftByteCount: request.draft?.weightByteCount ?? 0,
                         visionByteCount: request.visionByteCount, hasOtherSequences: request.sequenceCount > 1,
                         isFirstChoice: length == lengths[0] && storage == storages[0] && batch == batchSizes[0])
                 }

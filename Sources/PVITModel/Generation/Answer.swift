@@ -48,9 +48,10 @@ struct Answer {
 
     /// Draws the next token, or ends the answer if its constraint allows none. The answer must not have ended.
     ///
+    /// - Parameter guess: A token that a draft model has drawn in its place.
     /// - Returns: The token; nil if there is none.
     /// - Throws: `model.not-finite`.
-    mutating func draw(_ logits: Span<Float>) throws -> TokenID? {
+    mutating func draw(_ logits: Span<Float>, guess: GuessedToken? = nil) throws -> TokenID? {
         var allows: ((TokenID) -> Bool)?
         if constraint != nil {
             guard let allowed = constraint?.allowed() else {
@@ -59,8 +60,15 @@ struct Answer {
             }
             allows = allowed
         }
-        let token = try sampler.next(
-            logits: logits, history: history, promptCount: prompt.tokens.count, allows: allows)
+        let token: TokenID
+        if let guess, allows == nil {
+            token = try sampler.next(
+                logits: logits, history: history, promptCount: prompt.tokens.count, guess: guess.token,
+                from: guess.distribution)
+        } else {
+            token = try sampler.next(
+                logits: logits, history: history, promptCount: prompt.tokens.count, allows: allows)
+        }
         history.append(token)
         constraint?.accept(token)
         reason = stream.append(token) ?? (remaining == 0 ? .length : nil)

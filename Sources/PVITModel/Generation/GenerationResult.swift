@@ -77,6 +77,8 @@ public struct GenerationResult: Sendable {
     public let draftedTokenCount: Int
     /// The number of guessed tokens that the model then drew.
     public let acceptedTokenCount: Int
+    /// The time that the draft model took, its reading of the prompt included.
+    public let draftTime: Duration
     /// Why the answer ended.
     public let stopReason: StopReason
     /// The time to encode the image and its regions.

@@ -16,6 +16,7 @@ public final class Generator {
     var cache: KVCache
     /// The content of the cache.
     var cached: [ModelPrompt.Position] = []
+    private let draft: DraftModel?
 
     /// Creates a generator and allocates its KV cache.
     ///
@@ -23,13 +24,19 @@ public final class Generator {
     ///   - contextLength: The maximum number of positions. nil takes the memory plan's, or the length that the model
     ///     was trained for.
     ///   - storage: The type of keys and values. nil takes the memory plan's, or `f16`.
-    /// - Throws: `model.cache` if a context of that length is not possible.
-    public init(_ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage? = nil) throws {
+    ///   - draft: A small model that guesses how answers continue; the model checks several guesses in one pass. Its
+    ///     needs are part of the memory request that the model was opened with.
+    /// - Throws: `model.cache` if a context of that length is not possible; `draft.vocabulary`, and what opening a model
+    ///   throws.
+    public init(
+        _ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage? = nil, draft: DraftFile? = nil
+    ) throws {
         self.model = model
         let (configuration, plan) = (model.llama.configuration, model.memoryPlan)
+        let capacity = contextLength ?? plan?.contextLength ?? configuration.maximumPositions
         cache = try KVCache(
-            for: configuration, storage: storage ?? plan?.cacheStorage ?? .f16,
-            capacity: contextLength ?? plan?.contextLength ?? configuration.maximumPositions)
+            for: configuration, storage: storage ?? plan?.cacheStorage ?? .f16, capacity: capacity)
+        self.draft = try draft.map { try DraftModel($0, for: model, contextLength: capacity) }
     }
 
     /// Answers a conversation, which may be about an image. The answer ends where the template ends a turn. A further
@@ -80,6 +87,7 @@ public final class Generator {
         var answer = try Answer(
             to: prompt, options, ends: ends, continuesText: continuesText, model.tokenizer)
         var speculation = options.speculation.map { Speculation(limit: $0) }
+        var drafting = try draft.map { try Drafting($0, options.sampling) }
         let window =
             options.overflow == .slide
             ? try ContextWindow(capacity: contextLength, fixedCount: prompt.fixedCount) : nil
@@ -93,7 +101,7 @@ public final class Generator {
 
         while answer.reason == nil {
             if cache.count < cache.capacity {
-                try decode(&answer, &speculation)
+                try decode(&answer, &speculation, &drafting)
             } else if let window {
                 // The remaining text is read from scratch, including the token drawn last.
                 dropped = window.droppedCount(of: answer.history.count)
@@ -107,8 +115,10 @@ public final class Generator {
             text: answer.text, tokens: Array(answer.tokens), promptTokenCount: prompt.tokens.count,
             reusedTokenCount: read.reused, prefilledTokenCount: kept.tokens.count - read.reused,
             regions: prompt.regions, cutTokenCount: prompt.cutTokenCount,
-            droppedTokenCount: dropped, draftedTokenCount: speculation?.draftedCount ?? 0,
-            acceptedTokenCount: speculation?.acceptedCount ?? 0, stopReason: answer.reason ?? .length,
+            droppedTokenCount: dropped,
+            draftedTokenCount: (speculation?.draftedCount ?? 0) + (drafting?.pace.guessedCount ?? 0),
+            acceptedTokenCount: (speculation?.acceptedCount ?? 0) + (drafting?.pace.acceptedCount ?? 0),
+            draftTime: drafting?.pace.time ?? .zero, stopReason: answer.reason ?? .length,
             visionTimings: read.vision, prefillTime: prefillEnd - start - read.vision.total,
             decodeTime: clock.now - prefillEnd, decodedTokenCount: max(answer.tokens.count - 1, 0),
             decodeStream: model.llama.streamStatistics - streamed)
@@ -146,22 +156,32 @@ public final class Generator {
 
     /// Reads the last token and a draft of those that may follow. Draws the next token, and further ones as long as
     /// they match the draft.
-    private func decode(_ answer: inout Answer, _ speculation: inout Speculation?) throws {
+    private func decode(
+        _ answer: inout Answer, _ speculation: inout Speculation?, _ drafting: inout Drafting?
+    ) throws {
         let room = min(answer.remaining - 1, cache.capacity - cache.count - 1)
-        let draft = speculation?.draft(after: answer.history, room: room) ?? []
+        let quoted = speculation?.draft(after: answer.history, room: room) ?? []
+        let guesses =
+            quoted.isEmpty ? try drafting?.guesses(after: answer, room: room, cached) ?? [] : []
+        let draft = quoted + guesses.map(\.token)
         let tokens = answer.history.suffix(1) + draft
         var accepted = 0
+        let clock = ContinuousClock()
+        let start = clock.now
         do {
             try model.llama.forward(.tokens(Array(tokens)), cache: &cache, logits: .from(0)) { position, logits in
                 guard answer.reason == nil, position == accepted else { return }
-                let token = try answer.draw(logits)
+                let guess = guesses.indices.contains(position) ? guesses[position] : nil
+                let token = try answer.draw(logits, guess: guess)
                 if position < draft.count, token == draft[position] { accepted += 1 }
             }
         } catch {
             truncate(to: cached.count)
             throw error
         }
-        speculation?.record(drafted: draft.count, accepted: accepted)
+        speculation?.record(drafted: quoted.count, accepted: quoted.isEmpty ? 0 : accepted)
+        drafting?.pace.recordPass(
+            rows: tokens.count, clock.now - start, guesses: guesses, accepted: guesses.isEmpty ? 0 : accepted)
         cached += tokens.prefix(1 + accepted).map { .token($0) }
         truncate(to: cached.count)
     }
