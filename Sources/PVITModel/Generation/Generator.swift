@@ -26,8 +26,8 @@ public final class Generator {
     ///   - storage: The type of keys and values. nil takes the memory plan's, or `f16`.
     ///   - draft: A small model that guesses how answers continue; the model checks several guesses in one pass. Its
     ///     needs are part of the memory request that the model was opened with.
-    /// - Throws: `model.cache` if a context of that length is not possible; `draft.vocabulary`, and what opening a model
-    ///   throws.
+    /// - Throws: `model.cache` if a context of that length is not possible; `draft.vocabulary`, and what opening a
+    ///   model throws.
     public init(
         _ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage? = nil, draft: DraftFile? = nil
     ) throws {
