@@ -25,4 +25,25 @@ struct BenchTests {
         #expect(
             Set(figures.compactMap { $0["test"] as? String }).isSuperset(of: ["prefill", "first prefill", "decode"]))
     }
+
+    @Test("bench --image tells the parts of the time to the first token, whose sum it is")
+    func image() throws {
+        struct Figure: Decodable {
+            let part: String
+            let threads: Int
+            let seconds: Double
+        }
+        let (model, image) = (try Models.path("pvit-f32.pvq"), SharedFixtures.path("photos/0024.jpg"))
+        let figures = try CommandLineRunner.decode(
+            [Figure].self, from: ["bench", model, "--image", image, "--runs", "1", "--threads", "2", "--json"])
+        #expect(
+            figures.map(\.part) == [
+                "decode image", "CLIP", "region encoder", "projectors", "prefill", "time to first token",
+            ])
+        #expect(figures.allSatisfy { $0.seconds > 0 && $0.threads == 2 })
+        let sum = figures.dropLast().reduce(0) { $0 + $1.seconds }
+        #expect(abs(sum - (figures.last?.seconds ?? 0)) < 1e-9)
+        let text = try CommandLineRunner.run(["bench", Models.path("base-f16.pvq"), "--image", image, "--runs", "1"])
+        #expect(text.isOneLineError(64) && text.errors.contains("cannot read images"), "\(text.errors)")
+    }
 }

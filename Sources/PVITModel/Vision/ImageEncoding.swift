@@ -21,6 +21,11 @@ public struct VisionTimings: Sendable, Hashable {
     /// The time for regions: the region encoder and its projections.
     public internal(set) var regions = Duration.zero
 
+    /// The part of `image` that projecting the features to embeddings takes.
+    public internal(set) var imageProjection = Duration.zero
+    /// The part of `regions` that projecting the features to embeddings takes.
+    public internal(set) var regionProjection = Duration.zero
+
     /// The total time.
     public var total: Duration { image + regions }
 }

@@ -88,8 +88,10 @@ package final class PVITVision {
         // The tower and its memory are released afterwards.
         defer { engine.releaseScratch() }
         let tower = try CLIPVisionTower(in: container, engine: engine)
-        let patches = try imageProjection(
-            tower.features(ofSquare: image.square, betweenLayers: betweenLayers), engine)
+        let features = try tower.features(ofSquare: image.square, betweenLayers: betweenLayers)
+        let projecting = clock.now
+        let patches = try imageProjection(features, engine)
+        timings.imageProjection += clock.now - projecting
         encoding.patches = patches
         return patches
     }
@@ -109,12 +111,14 @@ package final class PVITVision {
             let clock = ContinuousClock()
             let start = clock.now
             defer { timings.regions += clock.now - start }
-            try encode(new, of: image, encoding)
+            try encode(new, of: image, encoding, &timings)
         }
         return regions.compactMap { encoding.regions[$0] }
     }
 
-    private func encode(_ regions: [RegionLocation], of image: PreparedImage, _ encoding: ImageEncoding) throws {
+    private func encode(
+        _ regions: [RegionLocation], of image: PreparedImage, _ encoding: ImageEncoding, _ timings: inout VisionTimings
+    ) throws {
         try inputs.checkRegions(count: regions.count, of: image)
         guard let regionProjection, let scaled = image.scaled else {
             throw PVITError(.modelNoVision, "the image was not prepared for regions")
@@ -127,8 +131,12 @@ package final class PVITVision {
         let features = try known ?? encoder.encode(scaled: scaled, betweenLayers: betweenLayers)
         encoding.features = features
         let geometries = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
-        let embeddings = try regionProjection(
-            encoder.features(of: features, boxes: geometries.map(\.box), betweenLayers: betweenLayers), engine)
+        let regionFeatures = try encoder.features(
+            of: features, boxes: geometries.map(\.box), betweenLayers: betweenLayers)
+        let clock = ContinuousClock()
+        let projecting = clock.now
+        defer { timings.regionProjection += clock.now - projecting }
+        let embeddings = try regionProjection(regionFeatures, engine)
         if let boxProjection {
             let fractions = Matrix(rows: geometries.count, columns: 4)
             for (row, geometry) in geometries.enumerated() { fractions.fill(row: row, with: geometry.fractions.span) }

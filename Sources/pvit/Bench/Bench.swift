@@ -5,6 +5,7 @@ import Platform
 import PVITModel
 import Storage
 import SystemPackage
+import Vision
 
 /// `pvit bench`: measures how fast a model runs, and the limits of the machine.
 struct Bench: ParsableCommand {
@@ -20,6 +21,10 @@ struct Bench: ParsableCommand {
             from memory once in each pass, or do all multiplications of 4-bit and 8-bit weights with its fastest \
             instruction for bytes, whichever is slower. The rows "read" and "dot" show both.
 
+            --image measures the time to the first token of an answer about an image instead, and its parts: decoding \
+            and scaling the file, CLIP, the region encoder with one region, the projectors, and reading the prompt until \
+            the first token is drawn. Each run asks a model that has not seen the image.
+
             --kernels measures single kernels instead, on one thread, for each instruction set that the machine has. \
             It needs no model.
 
@@ -27,6 +32,7 @@ struct Bench: ParsableCommand {
               pvit bench smollm2.pvq --prompt-tokens 128,512 --threads 1,2
               pvit bench smollm2.pvq --prompt-tokens 0 --context 2048
               pvit bench smollm2.pvq --first-pass --generate-tokens 0
+              pvit bench pvit.pvq --image dogs.jpg
               pvit bench --kernels
             """)
 
@@ -56,6 +62,11 @@ struct Bench: ParsableCommand {
     @Flag(help: "Also measure the first pass after opening a file, which verifies checksums.")
     var firstPass = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Measure the time to the first token of an answer about this image instead.", valueName: "file"))
+    var image: FilePath?
+
     @OptionGroup var memory: MemoryOptions
 
     @Flag(help: "Measure single kernels instead of a model.")
@@ -78,6 +89,9 @@ struct Bench: ParsableCommand {
         guard (threads?.values ?? []).allSatisfy({ (1...256).contains($0) }) else {
             throw ValidationError("--threads takes numbers from 1 to 256")
         }
+        guard image == nil || !kernels && !firstPass else {
+            throw ValidationError("--image needs a model, and excludes --kernels and --first-pass")
+        }
         guard !kernels || !firstPass else { throw ValidationError("--first-pass needs a model") }
         guard !kernels || threads == nil else { throw ValidationError("--kernels measures one thread") }
     }
@@ -85,7 +99,9 @@ struct Bench: ParsableCommand {
     func run() throws {
         Interruption.watch()
         let clock = Stopwatch(runs: runs)
-        if let file {
+        if let file, let image {
+            try show(measure(file, image, clock), titles: ImageMeasurement.titles, \.cells, \.json)
+        } else if let file {
             try show(measure(file, clock), titles: Measurement.titles, \.cells, \.json)
         } else {
             let figures = try measureKernels(clock)
@@ -117,6 +133,16 @@ struct Bench: ParsableCommand {
             measurements += limits.measurements
         }
         return measurements
+    }
+
+    private func measure(_ file: FilePath, _ image: FilePath, _ clock: Stopwatch) throws -> [ImageMeasurement] {
+        let header = try ImageFile(path: image).header
+        let benchmark = ImageBenchmark(file: file, image: image, kvCache: kvCache, clock: clock)
+        return try (threads?.values ?? [MachineProcessors.available]).flatMap { count in
+            try benchmark.measure(
+                engine: makeEngine(threadCount: count),
+                memory: MemoryRequest(limit: memory.memory, cacheStorage: kvCache, image: header))
+        }
     }
 
     /// The longest context that is measured.
