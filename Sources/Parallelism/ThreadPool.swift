@@ -89,9 +89,10 @@ private final class SharedLoop: @unchecked Sendable {
     private let sleepingHelpers = Atomic<Int>(0)
     private let callerSleeps = Atomic<Bool>(false)
     private let isStopping = Atomic<Bool>(false)
-    // What threads wait for is in the atomics above; the conditions have no value of their own.
-    private let helperWakeUp = Condition<Void>(())
-    private let callerWakeUp = Condition<Void>(())
+    // What threads wait for is in the atomics above; the conditions count how often threads were woken. The thread
+    // sanitizer takes a change of a value without a size for one of the object that holds it.
+    private let helperWakeUp = Condition(0)
+    private let callerWakeUp = Condition(0)
     private static let slotMask: UInt64 = 0xFFFF
     /// About 50 µs: longer than the time between the loops of a model, too short to be seen in processor use.
     private static let spins = 4000
@@ -110,7 +111,7 @@ private final class SharedLoop: @unchecked Sendable {
         departed.store(0, ordering: .relaxed)
         let number = (state.load(ordering: .relaxed) >> 16) &+ 1
         state.store(number << 16 | UInt64(helpers), ordering: .sequentiallyConsistent)
-        if sleepingHelpers.load(ordering: .sequentiallyConsistent) > 0 { helperWakeUp.change { _ in } }
+        if sleepingHelpers.load(ordering: .sequentiallyConsistent) > 0 { helperWakeUp.change { $0 &+= 1 } }
         work(body, worker: 0)
         let free = state.bitwiseAnd(~Self.slotMask, ordering: .acquiringAndReleasing).oldValue & Self.slotMask
         waitForDeparture(of: helpers - Int(free))
@@ -154,7 +155,7 @@ private final class SharedLoop: @unchecked Sendable {
                 seen = current >> 16
                 if let body { work(body, worker: worker) }
                 departed.add(1, ordering: .sequentiallyConsistent)
-                if callerSleeps.load(ordering: .sequentiallyConsistent) { callerWakeUp.change { _ in } }
+                if callerSleeps.load(ordering: .sequentiallyConsistent) { callerWakeUp.change { $0 &+= 1 } }
             } else if spins < Self.spins {
                 spins += 1
                 pvit_spin_pause()
