@@ -85,13 +85,22 @@ package final class PVITVision {
         let clock = ContinuousClock()
         let start = clock.now
         defer { timings.image += clock.now - start }
+        let patches = try encode(image).embeddings
+        encoding.patches = patches
+        return patches
+    }
+
+    /// Runs the vision tower on an image.
+    ///
+    /// - Returns: The tower's features `[patchCount, imageFeatureWidth]`, and their projections, which the decoder
+    ///   reads: `[patchCount, hiddenSize]`.
+    /// - Throws: `image.*` and errors of the container's tiles.
+    package func encode(_ image: PreparedImage) throws -> (features: Matrix, embeddings: Matrix) {
         // The tower and its memory are released afterwards.
         defer { engine.releaseScratch() }
         let tower = try CLIPVisionTower(in: container, engine: engine)
-        let patches = try imageProjection(
-            tower.features(ofSquare: image.square, betweenLayers: betweenLayers), engine)
-        encoding.patches = patches
-        return patches
+        let features = try tower.features(ofSquare: image.square, betweenLayers: betweenLayers)
+        return (features, try imageProjection(features, engine))
     }
 
     /// The embeddings of regions of an image: `[1, hiddenSize]` each.
@@ -115,6 +124,29 @@ package final class PVITVision {
     }
 
     private func encode(_ regions: [RegionLocation], of image: PreparedImage, _ encoding: ImageEncoding) throws {
+        let embeddings = try encode(regions, of: image, &encoding.features).embeddings
+        for (row, region) in regions.enumerated() {
+            let embedding = Matrix(rows: 1, columns: embeddings.columns)
+            embeddings.withRow(row) { embedding.fill(row: 0, with: $0) }
+            encoding.regions[region] = embedding
+        }
+    }
+
+    /// Runs the region encoder on regions of an image.
+    ///
+    /// - Returns: The encoder's features `[regions, regionFeatureWidth]`, and what the decoder reads of them: their
+    ///   projections with the embeddings of the boxes added, `[regions, hiddenSize]`.
+    /// - Throws: As `regionEmbeddings`.
+    package func encode(
+        _ regions: [RegionLocation], of image: PreparedImage
+    ) throws -> (features: Matrix, embeddings: Matrix) {
+        var features: RegionEncoder.ImageFeatures?
+        return try encode(regions, of: image, &features)
+    }
+
+    private func encode(
+        _ regions: [RegionLocation], of image: PreparedImage, _ imageFeatures: inout RegionEncoder.ImageFeatures?
+    ) throws -> (features: Matrix, embeddings: Matrix) {
         try inputs.checkRegions(count: regions.count, of: image)
         guard let regionProjection, let scaled = image.scaled else {
             throw PVITError(.modelNoVision, "the image was not prepared for regions")
@@ -122,21 +154,17 @@ package final class PVITVision {
         // The encoder and its memory are released afterwards.
         defer { engine.releaseScratch() }
         let encoder = try RegionEncoder(in: container, engine: engine)
-        let features = try encoding.features ?? encoder.encode(scaled: scaled, betweenLayers: betweenLayers)
-        encoding.features = features
-        let geometries = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
-        let embeddings = try regionProjection(
-            encoder.features(of: features, boxes: geometries.map(\.box), betweenLayers: betweenLayers), engine)
+        let whole = try imageFeatures ?? encoder.encode(scaled: scaled, betweenLayers: betweenLayers)
+        imageFeatures = whole
+        let geometries = regions.map { RegionGeometry($0, size: image.size, scaledSize: whole.size) }
+        let features = try encoder.features(of: whole, boxes: geometries.map(\.box), betweenLayers: betweenLayers)
+        let embeddings = try regionProjection(features, engine)
         if let boxProjection {
             let fractions = Matrix(rows: geometries.count, columns: 4)
             for (row, geometry) in geometries.enumerated() { fractions.fill(row: row, with: geometry.fractions.span) }
             try engine.add(boxProjection(fractions, engine), to: embeddings)
         }
-        for (row, region) in regions.enumerated() {
-            let embedding = Matrix(rows: 1, columns: embeddings.columns)
-            embeddings.withRow(row) { embedding.fill(row: 0, with: $0) }
-            encoding.regions[region] = embedding
-        }
+        return (features, embeddings)
     }
 
     /// The encoding of an image. Evicts the least recently used one.
