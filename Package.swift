@@ -92,6 +92,13 @@ let package = Package(
                 "Platform",
                 "Quantization", "Storage", "Tensors", "Tokenization", systemPackage,
             ]),
+        .systemLibrary(name: "CPVIT"),
+        .target(
+            name: "PVITLibrary",
+            dependencies: [
+                "Architectures", "Checkpoints", "Compute", "Container", "Conversion", "CPVIT", "LanguageModel",
+                "Platform", "PVITModel", "Storage", "Tensors", "Tokenization", "Vision", systemPackage,
+            ]),
         .target(
             name: "PVITService",
             dependencies: [
@@ -217,6 +224,11 @@ let package = Package(
             ]),
     ]
 )
+
+// The shared library is linked by `tools/library`, which sets PVIT_LIBRARY. Ordinary builds only compile its modules.
+if Context.environment["PVIT_LIBRARY"] != nil {
+    package.products += [.library(name: "pvit-library", type: .static, targets: ["PVITLibrary"])]
+}
 
 // The fuzzers get their `main` from libFuzzer, which ordinary builds are not linked with: `tools/fuzz` sets PVIT_FUZZ.
 if Context.environment["PVIT_FUZZ"] != nil {

@@ -22,7 +22,7 @@ extension Container {
     /// - Returns: The digest of all parameters.
     /// - Throws: The first error, with its tensor and bytes.
     @discardableResult
-    package func verify(progress: (VerificationProgress) -> Void = { _ in }) throws -> ModelDigest {
+    package func verify(progress: (VerificationProgress) throws -> Void = { _ in }) throws -> ModelDigest {
         let scratch = TileScratch()
         var position = UInt64(ContainerFormat.headerByteCount)
         for number in 0..<tensorCount {
@@ -41,7 +41,7 @@ extension Container {
 
     /// Checks the tiles of one tensor and the padding before each. Returns the end of the last one.
     private func verify(
-        _ tensor: StoredTensor, after end: UInt64, scratch: TileScratch, progress: (VerificationProgress) -> Void
+        _ tensor: StoredTensor, after end: UInt64, scratch: TileScratch, progress: (VerificationProgress) throws -> Void
     ) throws -> UInt64 {
         var position = end
         var digester: ContentDigester? = ContentDigester(encoding: tensor.encoding, shape: tensor.shape)
@@ -59,7 +59,7 @@ extension Container {
                 }
             }
             position = tile.storedRange.upperBound
-            progress(
+            try progress(
                 VerificationProgress(
                     tensor: tensor.name, checkedByteCount: position, byteCount: footer.fileByteCount))
         }

@@ -168,6 +168,21 @@ package final class Container: Sendable {
         return bytes
     }
 
+    /// The bytes of the file that hold a tensor's elements as they are, one after the other; nil if they are quantized,
+    /// compressed or scattered. Nothing has checked these bytes.
+    package func plainRange(of tensor: StoredTensor) throws -> Range<UInt64>? {
+        guard case .plain = tensor.encoding, tensor.decodedByteCount > 0 else { return nil }
+        var range: Range<UInt64>?
+        for number in 0..<tensor.tileCount {
+            let tile = try tile(number, of: tensor)
+            guard tile.codec == .stored, tile.scale == 1,
+                range == nil || range?.upperBound == tile.storedRange.lowerBound
+            else { return nil }
+            range = (range?.lowerBound ?? tile.storedRange.lowerBound)..<tile.storedRange.upperBound
+        }
+        return range?.count == tensor.decodedByteCount ? range : nil
+    }
+
     func withIndex<Result>(_ body: (RawSpan) throws -> Result) throws -> Result {
         try file.withBytes(indexRange, body)
     }

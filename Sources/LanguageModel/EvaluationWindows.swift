@@ -67,6 +67,15 @@ package struct PerplexityResult: Sendable, Hashable {
     package let standardError: Double?
     /// How many tokens were scored.
     package let tokenCount: Int
+
+    /// The result as JSON, with the windows that it was measured on.
+    package func json(of windows: EvaluationWindows) -> JSONValue {
+        [
+            "perplexity": .number(perplexity), "standard_error": standardError.map { .number($0) } ?? .null,
+            "tokens": .integer(tokenCount), "windows": .integer(windows.windows.count),
+            "context": .integer(windows.context),
+        ]
+    }
 }
 
 extension PVITError.Code {

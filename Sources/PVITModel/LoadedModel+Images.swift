@@ -52,7 +52,7 @@ extension LoadedModel {
     /// The image encoders.
     ///
     /// - Throws: `model.no-vision` if there are none.
-    func requireVision() throws -> PVITVision {
+    package func requireVision() throws -> PVITVision {
         guard let vision else {
             _ = try prompts.requireImages()
             throw PVITError(.internalDefect, "the image encoders are missing")

@@ -32,6 +32,22 @@ package final class Condition<Value>: Lock<Value>, @unchecked Sendable {
     /// Wakes all waiting threads after `withLock` changed what they wait for.
     package func wakeAll() { pthread_cond_broadcast(changed) }
 
+    /// Waits until the value satisfies `condition`, at most for a time. Returns whether it does.
+    @discardableResult
+    package func wait(upTo limit: Duration, until condition: (Value) -> Bool) -> Bool {
+        var end = timespec()
+        clock_gettime(CLOCK_REALTIME, &end)
+        let nanoseconds = end.tv_nsec + Int(limit.components.attoseconds / 1_000_000_000)
+        end.tv_sec += Int(limit.components.seconds) + nanoseconds / 1_000_000_000
+        end.tv_nsec = nanoseconds % 1_000_000_000
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while !condition(value) {
+            guard pthread_cond_timedwait(changed, mutex, &end) == 0 else { return condition(value) }
+        }
+        return true
+    }
+
     /// Waits until the value satisfies `condition`, then returns the result of `body`.
     package func wait<Result>(
         until condition: (Value) -> Bool, then body: (inout Value) throws -> Result

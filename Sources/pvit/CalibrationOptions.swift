@@ -37,15 +37,4 @@ struct CalibrationOptions: ParsableArguments {
             throw ValidationError("\(name) needs --calibration")
         }
     }
-
-    /// The text files, which no output may replace.
-    var files: [FilePath?] { calibration.filter { !Calibration.isBuiltIn($0) } }
-
-    /// The texts; nil if none is given.
-    func texts() throws -> Calibration? {
-        guard !calibration.isEmpty else { return nil }
-        return try Calibration(
-            calibration, tokenCount: calibrationTokens ?? CalibrationTokens.defaultCount, memory: memory,
-            resumes: resume)
-    }
 }

@@ -36,7 +36,11 @@ struct Delta: ParsableCommand {
         try folder.output.requireApart(fromCheckpoints: base, target)
         if packed { return try pack() }
         let result = try DeltaMerge.difference(base: ModelSource.open(base), target: ModelSource.open(target))
-        try folder.write(result, label: "subtracting")
+        let display = folder.display
+        for line in result.summary { display.note(line) }
+        try folder.job.write(result.checkpoint, note: display.note) { write in
+            try withProgress("subtracting", display, write)
+        }
     }
 
     private func pack() throws {

@@ -32,46 +32,22 @@ struct Export: ParsableCommand {
     var type: GGUFWeightType?
 
     @Option(parsing: .unconditional, help: "Start another safetensors file when one would exceed this size.")
-    var shardSize = ByteCount(rawValue: 5_000_000_000)
+    var shardSize = FolderJob.defaultShardSize
 
     @OptionGroup var threads: ThreadOptions
     @OptionGroup var display: OutputOptions
 
-    private var isGGUF: Bool { output.extension == "gguf" }
+    private var job: ExportJob {
+        ExportJob(source: source, output: output, type: type, shardSize: shardSize, threadCount: threads.count)
+    }
 
     func validate() throws {
-        if !isGGUF, let type, type.elementType == nil {
-            throw ValidationError("--type \(type.rawValue) is for GGUF files: give an output whose name ends in .gguf")
-        }
+        if let problem = job.typeProblem { throw ValidationError("--type \(problem)") }
     }
 
     func run() throws {
-        try output.requireApart(fromCheckpoints: source)
-        let model = try ModelSource.open(source)
-        display.noteLeftOut(try Tower.all(inContainer: source))
-        guard isGGUF else {
-            let resolved = try model.resolvingOutputLayer()
-            let converted = try type?.elementType.map { try resolved.converted(to: $0) } ?? resolved
-            return try writeFolder(converted, label: "exporting", to: output, shardSize: shardSize, threads, display)
-        }
-        let report = try withProgress("exporting", display) { monitor in
-            try GGUFExport.write(
-                model, to: output, type: type ?? .f16, threadCount: threads.count, monitor: monitor)
-        }
-        if !report.leftOut.isEmpty {
-            display.note("left out: \(report.leftOut.map(\.rawValue).listed())")
-        }
-        for note in report.tokenizerNotes { display.note("left out: \(note)") }
-        display.note("wrote \(output.readable): \(report.tensorCount) tensors, \(ByteCount(report.byteCount))")
+        try job.run(note: display.note) { write in try withProgress("exporting", display, write) }
     }
 }
 
 extension GGUFWeightType: ExpressibleByArgument {}
-
-extension OutputOptions {
-    /// Notes that towers are not exported.
-    func noteLeftOut(_ towers: [Tower]) {
-        guard !towers.isEmpty else { return }
-        note("left out: the \(towers.map(\.kind.title).joined(separator: " and the "))")
-    }
-}

@@ -24,9 +24,9 @@ struct Merge: ParsableCommand {
     @OptionGroup var folder: FolderOptions
 
     func run() throws {
-        try folder.output.requireApart(fromCheckpoints: base, delta)
-        let result = try DeltaMerge.merge(base: ModelSource.open(base), delta: ModelSource.openDelta(delta))
-        folder.display.noteLeftOut(try Tower.all(inContainer: base))
-        try folder.write(result, label: "merging")
+        let display = folder.display
+        try folder.job.merge(base: base, delta: delta, note: display.note) { write in
+            try withProgress("merging", display, write)
+        }
     }
 }

@@ -59,9 +59,7 @@ struct MemoryOptions: ParsableArguments {
     func report(_ plan: MemoryPlan) {
         if verbose { StandardError.write(plan.table.text) }
         if memory != nil, !verbose, plan.isContextShortened {
-            StandardError.write(
-                "note: to stay within \(plan.limit.map { "\($0)" } ?? "memory"), the context is shortened to "
-                    + "\(plan.contextLength) positions, fewer than the model was trained for\n")
+            StandardError.write("note: \(plan.contextNote)\n")
         }
     }
 }

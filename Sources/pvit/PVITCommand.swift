@@ -1,4 +1,5 @@
 import ArgumentParser
+import Storage
 
 /// The root of the command line.
 struct PVITCommand: ParsableCommand {
@@ -21,5 +22,5 @@ struct PVITCommand: ParsableCommand {
         ])
 
     /// The version of the program, recorded in the files that it writes.
-    static let version = "0.1.0"
+    static let version = ToolVersion.text
 }

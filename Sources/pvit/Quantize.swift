@@ -91,68 +91,19 @@ struct Quantize: ParsableCommand {
     }
 
     func run() throws {
-        try output.requireApart(
-            fromCheckpoints: source, delta, visionTower, regionEncoder, files: calibration.files + [importance])
-        let options = QuantizeOptions(
+        let job = QuantizeJob(
+            source: source, delta: delta, visionTower: visionTower, regionEncoder: regionEncoder, output: output,
             type: type, overrides: try override.map(QuantizeOptions.Override.init(parsing:)),
             bits: bits.map { QuantizeOptions.BitTarget(bitsPerWeight: $0, memory: calibration.memory) },
-            profile: profile,
-            importance: try importanceSource(), threadCount: threads.count,
-            tool: ("pvit", PVITCommand.version))
-        var checkpoint = try ModelSource.open(source)
-        if let delta {
-            let merged = try DeltaMerge.merge(base: checkpoint, delta: ModelSource.openDelta(delta))
-            for line in merged.summary { display.note(line) }
-            checkpoint = merged.checkpoint
-        }
-        let towers = try towers()
-        // Fail now, not when the model is run for the first time.
-        try RunCheck.require(checkpoint, towers: towers)
+            profile: profile, calibration: calibration.calibration,
+            calibrationTokenCount: calibration.calibrationTokens, memory: calibration.memory,
+            resumes: calibration.resume, importance: importance, threadCount: threads.count)
         let start = ContinuousClock.now
-        let report = try withProgress("quantizing", display) { monitor in
-            do {
-                return try Conversion.Quantize.write(
-                    checkpoint, towers: towers, to: output, options: options, monitor: monitor)
-            } catch var error as PVITError where error.code == .cancelled && !calibration.calibration.isEmpty {
-                error.remedy = "continue with --resume"
-                throw error
-            }
-        }
-        if !report.plan.usesImportance(from: options.importance) {
-            if !calibration.calibration.isEmpty {
-                display.note("no matrix is quantized, so --calibration has no effect")
-            }
-            if importance != nil { display.note("no matrix is quantized, so --importance has no effect") }
-        }
-        if let allocation = report.allocation {
-            let count = allocation.types.values.count { $0 == .q8 }
-            display.note(
-                "\(allocation.bitsPerWeight.formatted(decimals: 3)) bits per weight: q8 for \(count) of "
-                    + "\(allocation.types.count) matrices")
-        }
-        if !report.plan.keptFloat.isEmpty {
-            let names = report.plan.keptFloat.map(\.rawValue).listed()
-            display.note("kept in float, because their row length is not a multiple of 32: \(names)")
-        }
+        let report = try job.run(note: display.note) { write in try withProgress("quantizing", display, write) }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         display.note(
             "wrote \(output.readable): \(ByteCount(report.byteCount)) in \(seconds.formatted(decimals: 1)) s, "
                 + "model digest \(report.digest)")
-    }
-
-    /// Where the importance of columns comes from.
-    private func importanceSource() throws -> ImportanceSource {
-        if let texts = try calibration.texts() { return .calibration(texts) }
-        if let importance { return .matrix(try ImportanceMatrix(path: importance)) }
-        return .randomTokens
-    }
-
-    /// The towers of the source, replaced by those given as options.
-    private func towers() throws -> [Tower] {
-        var towers = Dictionary(try Tower.all(inContainer: source).map { ($0.kind, $0) }) { $1 }
-        if let visionTower { towers[.vision] = try Tower.vision(opening: visionTower) }
-        if let regionEncoder { towers[.region] = try Tower.region(opening: regionEncoder) }
-        return Tower.Kind.allCases.compactMap { towers[$0] }
     }
 }
 

@@ -274,58 +274,20 @@ extension Generator {
 }
 
 extension GenerationResult {
-    /// The answer and its statistics as JSON.
+    /// The answer and its statistics as JSON, with the image and the session.
     func json(of model: LoadedModel, picture: Picture?, session: Session.Summary?) -> JSONValue {
-        var object: JSONObject = [
-            "text": .string(text),
-            "tokens": .array(tokens.map { .integer(Int($0.rawValue)) }),
-            "prompt_tokens": .integer(promptTokenCount),
-            "reused_prompt_tokens": .integer(reusedTokenCount),
-            "cut_prompt_tokens": .integer(cutTokenCount),
-            "dropped_tokens": .integer(droppedTokenCount),
-            "drafted_tokens": .integer(draftedTokenCount),
-            "accepted_tokens": .integer(acceptedTokenCount),
-            "stop_reason": .string(stopReason.rawValue),
-        ]
-        if let picture {
-            object["image"] = picture.json
-            object["regions"] = .array(
-                regions.map { [.integer($0.left), .integer($0.top), .integer($0.right), .integer($0.bottom)] })
-        }
+        var object = json(of: model)
+        if picture == nil { object["regions"] = nil }
+        object["image"] = picture?.json
         if let session {
             object["session_tokens"] = .integer(session.positionCount)
             object["session_bytes"] = .integer(Int(clamping: session.size.rawValue))
         }
-        object["timings"] = [
-            "load_s": .number(model.loadTime.seconds),
-            "vision_s": .number(visionTimings.total.seconds),
-            "clip_s": .number(visionTimings.image.seconds),
-            "region_s": .number(visionTimings.regions.seconds),
-            "prefill_s": .number(prefillTime.seconds),
-            "prefill_tokens_per_s": .number(prefillTokensPerSecond),
-            "decode_s": .number(decodeTime.seconds),
-            "decode_tokens_per_s": .number(decodeTokensPerSecond),
-            "draft_s": .number(draftTime.seconds),
-            "peak_rss_bytes": .integer(Int(clamping: ProcessStatus().peakResidentByteCount)),
-            "file_bytes_read": .integer(Int(clamping: ProcessStatus().diskReadByteCount)),
-            "bytes_read_per_token": .number(Double(decodeStream.readByteCount) / Double(max(decodedTokenCount, 1))),
-            "reader_stall_s": .number(decodeStream.stallTime.seconds),
-        ]
         return .object(object)
     }
+}
 
-    /// Notes on tokens that were cut or dropped to make room.
-    var losses: [String] {
-        var notes: [String] = []
-        if cutTokenCount > 0 {
-            notes.append("the first \(cutTokenCount) tokens of the prompt were cut to make room for the answer")
-        }
-        if droppedTokenCount > 0 {
-            notes.append("the oldest \(droppedTokenCount) tokens were dropped because the context was full")
-        }
-        return notes
-    }
-
+extension GenerationResult {
     /// A note if the answer was ended before the model ended it.
     var ending: [String] {
         switch stopReason {

@@ -92,6 +92,18 @@ public struct GenerationResult: Sendable {
     /// What streaming weights cost during decode.
     public let decodeStream: StreamStatistics
 
+    /// Notes on tokens that were cut or dropped to make room.
+    package var losses: [String] {
+        var notes: [String] = []
+        if cutTokenCount > 0 {
+            notes.append("the first \(cutTokenCount) tokens of the prompt were cut to make room for the answer")
+        }
+        if droppedTokenCount > 0 {
+            notes.append("the oldest \(droppedTokenCount) tokens were dropped because the context was full")
+        }
+        return notes
+    }
+
     /// Prompt tokens read per second.
     public var prefillTokensPerSecond: Double {
         Self.rate(prefilledTokenCount, prefillTime)

@@ -17,6 +17,10 @@ public final class Generator {
     /// The content of the cache.
     var cached: [ModelPrompt.Position] = []
     private let draft: DraftModel?
+    /// The number of the answer whose text the cache holds; nil if that is unknown, as after an error.
+    private var contentNumber: Int?
+    /// How many answers have begun.
+    private var beginCount = 0
 
     /// Creates a generator and allocates its KV cache.
     ///
@@ -47,9 +51,7 @@ public final class Generator {
         _ messages: [ChatMessage], image: PreparedImage? = nil, _ options: GenerationOptions = GenerationOptions(),
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
-        let prompt = try model.prompt(of: messages, image: image, room: room(for: options))
-        let turn = try model.prompts.turn(options)
-        return try generate(prompt, turn.options, ends: turn.ends, emit)
+        try finish(begin(messages, image: image, options), emit)
     }
 
     /// Continues a text without a chat template. `<image>` in the text stands for the image. The answer keeps the space
@@ -60,9 +62,33 @@ public final class Generator {
         _ text: String, image: PreparedImage? = nil, _ options: GenerationOptions = GenerationOptions(),
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
-        try generate(
+        try finish(begin(text: text, image: image, options), emit)
+    }
+
+    /// Begins the answer to a conversation: see `answer`. Nothing is computed before the first step.
+    package func begin(
+        _ messages: [ChatMessage], image: PreparedImage? = nil, _ options: GenerationOptions
+    ) throws -> Generation {
+        let prompt = try model.prompt(of: messages, image: image, room: room(for: options))
+        let turn = try model.prompts.turn(options)
+        return try begin(prompt, turn.options, ends: turn.ends)
+    }
+
+    /// Begins the continuation of a text: see `complete`.
+    package func begin(
+        text: String, image: PreparedImage? = nil, _ options: GenerationOptions
+    ) throws -> Generation {
+        try begin(
             model.prompt(ofRaw: text, image: image, room: room(for: options)), options, ends: model.endTokens,
-            continuesText: true, emit)
+            continuesText: true)
+    }
+
+    /// Begins the continuation of tokens.
+    ///
+    /// - Throws: `model.token`, `sampling.option`, `model.context-full`.
+    package func begin(tokens: [TokenID], _ options: GenerationOptions) throws -> Generation {
+        try begin(
+            model.prompts.prompt(ofTokens: tokens), options, ends: model.endTokens, continuesText: true)
     }
 
     /// The room for a prompt.
@@ -82,54 +108,84 @@ public final class Generator {
         _ prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false,
         _ emit: (String) throws -> Void
     ) throws -> GenerationResult {
-        let clock = ContinuousClock()
-        let start = clock.now
-        var answer = try Answer(
-            to: prompt, options, ends: ends, continuesText: continuesText, model.tokenizer)
-        var speculation = options.speculation.map { Speculation(limit: $0) }
-        var drafting = try draft.map { try Drafting($0, options.sampling) }
+        try finish(begin(prompt, options, ends: ends, continuesText: continuesText), emit)
+    }
+
+    private func begin(
+        _ prompt: ModelPrompt, _ options: GenerationOptions, ends: Set<TokenID>, continuesText: Bool = false
+    ) throws -> Generation {
         let window =
             options.overflow == .slide
             ? try ContextWindow(capacity: contextLength, fixedCount: prompt.fixedCount) : nil
-        var dropped = window?.droppedCount(of: prompt.tokens.count) ?? 0
+        let dropped = window?.droppedCount(of: prompt.tokens.count) ?? 0
         try prompt.checkDropping(dropped)
-        let kept = prompt.dropping(dropped)
-        let read = try readPrompt(kept, &answer, report: onPrefill)
-        let prefillEnd = clock.now
-        let streamed = model.llama.streamStatistics
-        try answer.flush(emit)
+        beginCount += 1
+        return Generation(
+            number: beginCount, prompt: prompt,
+            answer: try Answer(to: prompt, options, ends: ends, continuesText: continuesText, model.tokenizer),
+            speculation: options.speculation.map { Speculation(limit: $0) },
+            drafting: try draft.map { try Drafting($0, options.sampling) }, window: window, dropped: dropped)
+    }
 
-        while answer.reason == nil {
-            if cache.count < cache.capacity {
-                try decode(&answer, &speculation, &drafting)
-            } else if let window {
-                // The remaining text is read from scratch, including the token drawn last.
-                dropped = window.droppedCount(of: answer.history.count)
-                _ = try readPrompt(prompt.appending(answer.tokens).dropping(dropped), &answer)
-            } else {
-                answer.end(.context)
-            }
-            try answer.flush(emit)
+    private func finish(
+        _ generation: consuming Generation, _ emit: (String) throws -> Void
+    ) throws -> GenerationResult {
+        while !generation.isFinished {
+            let text = try advance(&generation)
+            if !text.isEmpty { try emit(text) }
         }
-        return GenerationResult(
-            text: answer.text, tokens: Array(answer.tokens), promptTokenCount: prompt.tokens.count,
-            reusedTokenCount: read.reused, prefilledTokenCount: kept.tokens.count - read.reused,
-            regions: prompt.regions, cutTokenCount: prompt.cutTokenCount,
-            droppedTokenCount: dropped,
-            draftedTokenCount: (speculation?.draftedCount ?? 0) + (drafting?.pace.guessedCount ?? 0),
-            acceptedTokenCount: (speculation?.acceptedCount ?? 0) + (drafting?.pace.acceptedCount ?? 0),
-            draftTime: drafting?.pace.time ?? .zero, stopReason: answer.reason ?? .length,
-            visionTimings: read.vision, prefillTime: prefillEnd - start - read.vision.total,
-            decodeTime: clock.now - prefillEnd, decodedTokenCount: max(answer.tokens.count - 1, 0),
-            decodeStream: model.llama.streamStatistics - streamed)
+        return generation.result
+    }
+
+    /// Makes the next token of an answer, or several if drafts are accepted. The first step also reads the prompt.
+    ///
+    /// If another answer has used the cache since the last step, what it replaced is read again; the answer does not
+    /// change. After an error the step can be repeated.
+    ///
+    /// - Returns: The text that has become final: whole characters, often none.
+    /// - Throws: `model.context-full` if the prompt does not fit, and errors of model and sampler.
+    package func advance(_ generation: inout Generation) throws -> String {
+        let clock = ContinuousClock()
+        let start = clock.now
+        if generation.read == nil {
+            let kept = generation.prompt.dropping(generation.dropped)
+            let read = try readPrompt(kept, &generation.answer, of: generation.number, report: onPrefill)
+            generation.read = Generation.PromptReading(
+                reused: read.reused, prefilled: kept.tokens.count - read.reused, vision: read.vision,
+                time: clock.now - start - read.vision.total, statistics: model.llama.streamStatistics)
+        } else if generation.answer.reason == nil {
+            try decode(&generation)
+            generation.decodeTime += clock.now - start
+        }
+        if let read = generation.read {
+            generation.decodeStream = model.llama.streamStatistics - read.statistics
+        }
+        var text = ""
+        try generation.answer.flush { text += $0 }
+        return text
+    }
+
+    private func decode(_ generation: inout Generation) throws {
+        let history = generation.answer.history
+        if cached.count == cache.capacity, contentNumber == generation.number {
+            guard let window = generation.window else { return generation.answer.end(.context) }
+            generation.dropped = window.droppedCount(of: history.count)
+        } else if contentNumber == generation.number {
+            return try decodeNext(&generation)
+        }
+        // The text so far is read, including the token drawn last.
+        let text = generation.prompt.appending(generation.answer.tokens).dropping(generation.dropped)
+        guard text.tokens.count <= cache.capacity else { return generation.answer.end(.context) }
+        _ = try readPrompt(text, &generation.answer, of: generation.number)
     }
 
     /// Reads the rest of a prompt that the cache does not hold, and draws the token that follows.
     ///
     /// - Parameter report: Called before each step.
     private func readPrompt(
-        _ prompt: ModelPrompt, _ answer: inout Answer, report: (PrefillStep) -> Void = { _ in }
+        _ prompt: ModelPrompt, _ answer: inout Answer, of number: Int, report: (PrefillStep) -> Void = { _ in }
     ) throws -> (reused: Int, vision: VisionTimings) {
+        contentNumber = nil
         // The last token is always read again, because its logits are needed.
         let common = zip(cached, prompt.positions.dropLast()).prefix { $0 == $1 }.count
         truncate(to: common)
@@ -151,39 +207,42 @@ public final class Generator {
             throw error
         }
         cached = prompt.positions
+        contentNumber = number
         return (common, timings)
     }
 
     /// Reads the last token and a draft of those that may follow. Draws the next token, and further ones as long as
     /// they match the draft.
-    private func decode(
-        _ answer: inout Answer, _ speculation: inout Speculation?, _ drafting: inout Drafting?
-    ) throws {
-        let room = min(answer.remaining - 1, cache.capacity - cache.count - 1)
-        let quoted = speculation?.draft(after: answer.history, room: room) ?? []
+    private func decodeNext(_ generation: inout Generation) throws {
+        contentNumber = nil
+        let history = generation.answer.history
+        let room = min(generation.answer.remaining - 1, cache.capacity - cache.count - 1)
+        let quoted = generation.speculation?.draft(after: history, room: room) ?? []
         let guesses =
-            quoted.isEmpty ? try drafting?.guesses(after: answer, room: room, cached) ?? [] : []
+            quoted.isEmpty
+            ? try generation.drafting?.guesses(after: generation.answer, room: room, cached) ?? [] : []
         let draft = quoted + guesses.map(\.token)
-        let tokens = answer.history.suffix(1) + draft
+        let tokens = history.suffix(1) + draft
         var accepted = 0
         let clock = ContinuousClock()
         let start = clock.now
         do {
             try model.llama.forward(.tokens(Array(tokens)), cache: &cache, logits: .from(0)) { position, logits in
-                guard answer.reason == nil, position == accepted else { return }
+                guard generation.answer.reason == nil, position == accepted else { return }
                 let guess = guesses.indices.contains(position) ? guesses[position] : nil
-                let token = try answer.draw(logits, guess: guess)
+                let token = try generation.answer.draw(logits, guess: guess)
                 if position < draft.count, token == draft[position] { accepted += 1 }
             }
         } catch {
             truncate(to: cached.count)
             throw error
         }
-        speculation?.record(drafted: quoted.count, accepted: quoted.isEmpty ? 0 : accepted)
-        drafting?.pace.recordPass(
+        generation.speculation?.record(drafted: quoted.count, accepted: quoted.isEmpty ? 0 : accepted)
+        generation.drafting?.pace.recordPass(
             rows: tokens.count, clock.now - start, guesses: guesses, accepted: guesses.isEmpty ? 0 : accepted)
         cached += tokens.prefix(1 + accepted).map { .token($0) }
         truncate(to: cached.count)
+        contentNumber = generation.number
     }
 
     /// Forgets the text that was read.

@@ -86,6 +86,13 @@ package struct PromptBuilder: Sendable {
         return try (forRegions ? preparation : preparation.withoutRegions).prepare(file)
     }
 
+    /// Scales an image in memory for the model.
+    ///
+    /// - Throws: `model.no-vision`.
+    package func image(_ image: PixelImage) throws -> PreparedImage {
+        try requireImages().preparation.prepare(image)
+    }
+
     /// What the model knows of images.
     ///
     /// - Throws: `model.no-vision` if it cannot read any.

@@ -85,15 +85,32 @@ package final class PVITVision {
         let clock = ContinuousClock()
         let start = clock.now
         defer { timings.image += clock.now - start }
+        let patches = try encode(image, &timings).embeddings
+        encoding.patches = patches
+        return patches
+    }
+
+    /// Runs the vision tower on an image.
+    ///
+    /// - Returns: The tower's features `[patchCount, imageFeatureWidth]`, and their projections, which the decoder
+    ///   reads: `[patchCount, hiddenSize]`.
+    /// - Throws: `image.*` and errors of the container's tiles.
+    package func encode(_ image: PreparedImage) throws -> (features: Matrix, embeddings: Matrix) {
+        var timings = VisionTimings()
+        return try encode(image, &timings)
+    }
+
+    private func encode(
+        _ image: PreparedImage, _ timings: inout VisionTimings
+    ) throws -> (features: Matrix, embeddings: Matrix) {
         // The tower and its memory are released afterwards.
         defer { engine.releaseScratch() }
         let tower = try CLIPVisionTower(in: container, engine: engine)
         let features = try tower.features(ofSquare: image.square, betweenLayers: betweenLayers)
+        let clock = ContinuousClock()
         let projecting = clock.now
-        let patches = try imageProjection(features, engine)
-        timings.imageProjection += clock.now - projecting
-        encoding.patches = patches
-        return patches
+        defer { timings.imageProjection += clock.now - projecting }
+        return (features, try imageProjection(features, engine))
     }
 
     /// The embeddings of regions of an image: `[1, hiddenSize]` each.
@@ -119,6 +136,30 @@ package final class PVITVision {
     private func encode(
         _ regions: [RegionLocation], of image: PreparedImage, _ encoding: ImageEncoding, _ timings: inout VisionTimings
     ) throws {
+        let embeddings = try encode(regions, of: image, &encoding.features, &timings).embeddings
+        for (row, region) in regions.enumerated() {
+            let embedding = Matrix(rows: 1, columns: embeddings.columns)
+            embeddings.withRow(row) { embedding.fill(row: 0, with: $0) }
+            encoding.regions[region] = embedding
+        }
+    }
+
+    /// Runs the region encoder on regions of an image.
+    ///
+    /// - Returns: The encoder's features `[regions, regionFeatureWidth]`, and what the decoder reads of them: their
+    ///   projections with the embeddings of the boxes added, `[regions, hiddenSize]`.
+    /// - Throws: As `regionEmbeddings`.
+    package func encode(
+        _ regions: [RegionLocation], of image: PreparedImage
+    ) throws -> (features: Matrix, embeddings: Matrix) {
+        var (features, timings) = (RegionEncoder.ImageFeatures?.none, VisionTimings())
+        return try encode(regions, of: image, &features, &timings)
+    }
+
+    private func encode(
+        _ regions: [RegionLocation], of image: PreparedImage, _ imageFeatures: inout RegionEncoder.ImageFeatures?,
+        _ timings: inout VisionTimings
+    ) throws -> (features: Matrix, embeddings: Matrix) {
         try inputs.checkRegions(count: regions.count, of: image)
         guard let regionProjection, let scaled = image.scaled else {
             throw PVITError(.modelNoVision, "the image was not prepared for regions")
@@ -127,26 +168,21 @@ package final class PVITVision {
         defer { engine.releaseScratch() }
         let encoder = try RegionEncoder(in: container, engine: engine)
         // Features that were read from a file may claim another size.
-        let known = encoding.features.flatMap { $0.size == scaled.size ? $0 : nil }
-        let features = try known ?? encoder.encode(scaled: scaled, betweenLayers: betweenLayers)
-        encoding.features = features
-        let geometries = regions.map { RegionGeometry($0, size: image.size, scaledSize: features.size) }
-        let regionFeatures = try encoder.features(
-            of: features, boxes: geometries.map(\.box), betweenLayers: betweenLayers)
+        let known = imageFeatures.flatMap { $0.size == scaled.size ? $0 : nil }
+        let whole = try known ?? encoder.encode(scaled: scaled, betweenLayers: betweenLayers)
+        imageFeatures = whole
+        let geometries = regions.map { RegionGeometry($0, size: image.size, scaledSize: whole.size) }
+        let features = try encoder.features(of: whole, boxes: geometries.map(\.box), betweenLayers: betweenLayers)
         let clock = ContinuousClock()
         let projecting = clock.now
         defer { timings.regionProjection += clock.now - projecting }
-        let embeddings = try regionProjection(regionFeatures, engine)
+        let embeddings = try regionProjection(features, engine)
         if let boxProjection {
             let fractions = Matrix(rows: geometries.count, columns: 4)
             for (row, geometry) in geometries.enumerated() { fractions.fill(row: row, with: geometry.fractions.span) }
             try engine.add(boxProjection(fractions, engine), to: embeddings)
         }
-        for (row, region) in regions.enumerated() {
-            let embedding = Matrix(rows: 1, columns: embeddings.columns)
-            embeddings.withRow(row) { embedding.fill(row: 0, with: $0) }
-            encoding.regions[region] = embedding
-        }
+        return (features, embeddings)
     }
 
     /// The region encoder's features of an image that was encoded before.

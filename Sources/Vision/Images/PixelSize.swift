@@ -41,7 +41,7 @@ public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
     /// Throws unless an image can have this size.
     ///
     /// - Throws: `image.size` if a side is below 1, `image.too-large` if the size exceeds the limits.
-    func checkLimits() throws {
+    package func checkLimits() throws {
         guard width > 0, height > 0 else {
             throw PVITError(.imageSize, "an image cannot have \(self) pixels")
         }

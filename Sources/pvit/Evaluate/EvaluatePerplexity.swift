@@ -34,12 +34,7 @@ struct EvaluatePerplexity: ParsableCommand {
             try loaded.llama.perplexity(over: windows, storage: options.kvCache, progress: progress)
         }
         if options.json {
-            try StandardOutput.write(json: [
-                "perplexity": .number(result.perplexity),
-                "standard_error": result.standardError.map { .number($0) } ?? .null,
-                "tokens": .integer(result.tokenCount), "windows": .integer(windows.windows.count),
-                "context": .integer(windows.context),
-            ])
+            try StandardOutput.write(json: result.json(of: windows))
         } else {
             let error = result.standardError.map { " ± \($0.formatted(decimals: 4))" } ?? ""
             let count = result.tokenCount == 1 ? "1 token" : "\(result.tokenCount) tokens"

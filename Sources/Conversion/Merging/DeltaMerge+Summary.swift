@@ -1,9 +1,8 @@
-import Conversion
 import Tensors
 
 extension DeltaMerge.Result {
     /// Notes on the sum or difference, one line each.
-    var summary: [String] {
+    package var summary: [String] {
         var lines: [String] = []
         for (tensor, baseRows) in extended {
             lines.append(

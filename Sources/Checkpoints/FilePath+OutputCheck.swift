@@ -1,4 +1,3 @@
-import Checkpoints
 import Storage
 import SystemPackage
 
@@ -9,7 +8,7 @@ extension FilePath {
     ///   - checkpoints: The input models, files or folders. nil for an option that is not given.
     ///   - files: Other input files.
     /// - Throws: `file.output-is-input`; `file.cannot-create` if the path cannot be an output.
-    func requireApart(fromCheckpoints checkpoints: FilePath?..., files: [FilePath?] = []) throws {
+    package func requireApart(fromCheckpoints checkpoints: FilePath?..., files: [FilePath?] = []) throws {
         var inputs = InputFiles()
         for case let path? in checkpoints { inputs.add(checkpoint: path) }
         for case let path? in files { inputs.add(file: path) }

@@ -1,0 +1,109 @@
+import Checkpoints
+import CPVIT
+import Platform
+import Storage
+import Synchronization
+
+/// The callbacks of one call. They are called at most about every 10 ms.
+final class CallWatch: @unchecked Sendable {
+    private let progress: pvit_progress_callback?
+    private let abort: pvit_abort_callback?
+    // Belongs to the caller, who keeps it valid during the call.
+    private let context: UnsafeMutableRawPointer?
+    private let lastCheck = Lock(ContinuousClock.now - .seconds(1))
+    private let aborted = Atomic<Bool>(false)
+
+    private static let interval = Duration.milliseconds(10)
+
+    init(
+        progress: pvit_progress_callback? = nil, abort: pvit_abort_callback? = nil,
+        context: UnsafeMutableRawPointer? = nil
+    ) {
+        self.progress = progress
+        self.abort = abort
+        self.context = context
+    }
+
+    /// Whether the abort callback has ended the call. Asks it if the last time is long ago.
+    var isAborted: Bool {
+        guard let abort else { return false }
+        if aborted.load(ordering: .relaxed) { return true }
+        return lastCheck.withLock { last in
+            let now = ContinuousClock.now
+            guard now - last >= Self.interval else { return aborted.load(ordering: .relaxed) }
+            last = now
+            guard abort(context) != 0 else { return false }
+            aborted.store(true, ordering: .relaxed)
+            return true
+        }
+    }
+
+    /// - Throws: `work.cancelled`.
+    func check() throws {
+        if isAborted { throw PVITError(.cancelled, "ended by the abort callback") }
+    }
+
+    func report(done: UInt64, total: UInt64) {
+        guard let progress else { return }
+        // The same lock: callbacks are called one at a time.
+        lastCheck.withLock { _ in progress(context, done, total) }
+    }
+
+    /// The callbacks for a conversion.
+    var monitor: WorkMonitor {
+        WorkMonitor(
+            report: { [self] done, total in report(done: done, total: total) },
+            isCancelled: { [self] in isAborted })
+    }
+}
+
+/// Where notes go.
+enum Log {
+    private struct Target: @unchecked Sendable {
+        var callback: pvit_log_callback?
+        var context: UnsafeMutableRawPointer?
+    }
+
+    private static let target = Lock(Target())
+    private static let isLogging = Gate()
+
+    static func set(_ callback: pvit_log_callback?, _ context: UnsafeMutableRawPointer?) {
+        let isFirst = isLogging.enter()
+        defer { if isFirst { isLogging.leave() } }
+        target.withLock { $0 = Target(callback: callback, context: context) }
+    }
+
+    static func note(_ message: String) {
+        // A callback that logs would not return.
+        guard isLogging.enter() else { return }
+        defer { isLogging.leave() }
+        let target = target.withLock { $0 }
+        guard let callback = target.callback else { return }
+        message.withCString { callback(target.context, PVIT_LOG_NOTE, $0) }
+    }
+}
+
+/// `pvit_set_log_callback`, which pvit.h describes.
+@c @implementation
+public func pvit_set_log_callback(_ callback: pvit_log_callback?, _ context: UnsafeMutableRawPointer?) {
+    Log.set(callback, context)
+}
+
+/// `pvit_abort_if_set`, which pvit.h describes.
+@c @implementation
+public func pvit_abort_if_set(_ flag: UnsafeMutableRawPointer?) -> Int32 {
+    guard let flag else { return 0 }
+    return flag.assumingMemoryBound(to: Atomic<Int32>.self).pointee.load(ordering: .relaxed)
+}
+
+/// `pvit_version_number`, which pvit.h describes.
+@c @implementation
+public func pvit_version_number() -> UInt32 {
+    UInt32(PVIT_VERSION_MAJOR * 1_000_000 + PVIT_VERSION_MINOR * 1000 + PVIT_VERSION_PATCH)
+}
+
+private let versionText = CString(ToolVersion.text)
+
+/// `pvit_version_text`, which pvit.h describes.
+@c @implementation
+public func pvit_version_text() -> UnsafePointer<CChar>? { UnsafePointer(versionText.start) }

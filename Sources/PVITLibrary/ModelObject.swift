@@ -1,0 +1,94 @@
+import Compute
+import LanguageModel
+import Platform
+import PVITModel
+import Storage
+import Synchronization
+
+/// An open model, which one call at a time uses.
+final class ModelObject: HandleObject, @unchecked Sendable {
+    static let kind = "model"
+
+    /// What a model consists of while it is open.
+    struct Content {
+        let model: LoadedModel
+        let generator: Generator
+    }
+
+    // Only touched inside `gate`.
+    private var content: Content?
+    private let gate = Gate()
+    private let isClosing = Atomic<Bool>(false)
+    private let checkpoint: Checkpoint
+
+    /// The callbacks of the call that computes.
+    final class Checkpoint: Sendable {
+        private let watch = Lock<CallWatch?>(nil)
+
+        /// Makes an engine ask a call's callbacks, or none.
+        func set(_ newValue: CallWatch?) { watch.withLock { $0 = newValue } }
+
+        /// - Throws: `work.cancelled`.
+        func check() throws { try watch.withLock { $0 }?.check() }
+    }
+
+    /// - Parameters:
+    ///   - checkpoint: What the engine of the model calls.
+    ///   - content: Opens the model.
+    init(_ checkpoint: Checkpoint, _ content: Content) {
+        self.checkpoint = checkpoint
+        self.content = content
+    }
+
+    /// Runs a call. Other threads wait until it returns.
+    ///
+    /// - Throws: `library.reentrant`, `library.closed`, `work.cancelled`, and the errors of `body`.
+    func use<Result>(_ watch: CallWatch = CallWatch(), _ body: (Content) throws -> Result) throws -> Result {
+        guard try gate.enter(check: watch.check) else {
+            throw PVITError(
+                .reentrant, "a callback called a function of the model that called it",
+                remedy: "remember what is to be done, and do it when the call has returned")
+        }
+        defer { leave() }
+        guard let content else { throw PVITError(.closed, "the model was closed") }
+        checkpoint.set(watch)
+        defer { checkpoint.set(nil) }
+        return try body(content)
+    }
+
+    /// Frees everything when the last call has returned.
+    func close() {
+        isClosing.store(true, ordering: .releasing)
+        // Inside a callback of this model, the call frees it when it returns.
+        if gate.enter() { leave() }
+    }
+
+    private func leave() {
+        if isClosing.load(ordering: .acquiring) { content = nil }
+        gate.leave()
+    }
+}
+
+/// An image, scaled for a model.
+final class ImageObject: HandleObject, Sendable {
+    static let kind = "image"
+    let image: PreparedImage
+    /// Identifies the model that it is for.
+    let model: ObjectIdentifier
+    // Keeps that identity from being used again.
+    private let owner: ModelObject
+
+    init(_ image: PreparedImage, for model: ModelObject) {
+        self.image = image
+        self.model = ObjectIdentifier(model)
+        owner = model
+    }
+
+    /// - Throws: `library.argument` if the image is for another model.
+    func check(for model: ModelObject) throws {
+        guard self.model == ObjectIdentifier(model) else {
+            throw PVITError(
+                .argument, "the image was scaled for another model", remedy: "make one for this model, too")
+        }
+    }
+}
