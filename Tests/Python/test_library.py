@@ -59,7 +59,7 @@ class LibraryTests(unittest.TestCase):
     def test_exported_symbols_are_the_listed_ones(self) -> None:
         table = run("objdump", "-T", LIBRARY / "lib/libpvit.so")
         names = sorted(line.split()[-1] for line in table.splitlines() if " PVIT_0 " in line and ".text" in line)
-        self.assertEqual(names, (ROOT / "tools/Library/symbols.txt").read_text().split())
+        self.assertEqual(names, (ROOT / "Sources/CPVIT/exported_symbols.txt").read_text().split())
 
     def test_careless_c_program_gets_errors(self) -> None:
         program = self.compile(ROOT / "Tests/Library/hostile_calls.c", "-Wall", "-Wextra", "-Werror", "-std=c99")
