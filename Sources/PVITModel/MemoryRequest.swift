@@ -82,7 +82,7 @@ public struct MemoryRequest: Sendable, Hashable {
         let whole = try MemoryPlan.draftByteCount(of: draft.configuration, in: draft.container)
         var failure: (any Error)?
         for eighths in (1...8).reversed() {
-            let room = whole / 8 * eighths + (eighths == 8 ? whole % 8 : 0)
+            let room = whole * eighths / 8
             request.draft = MemoryPlan.DraftRequest(configuration: draft.configuration, weightByteCount: room)
             guard
                 try MemoryPlan.draftResidency(of: draft.configuration, in: draft.container, room: room) != nil

@@ -61,7 +61,7 @@ struct GuessedToken {
 }
 
 /// A small model that guesses how an answer continues. It reads the text alone, without an image.
-public final class DraftModel {
+final class DraftModel {
     private let llama: Llama
     private var cache: KVCache
     /// The content of the cache.
@@ -75,7 +75,7 @@ public final class DraftModel {
     ///
     /// - Parameter contextLength: The maximum number of positions.
     /// - Throws: `draft.vocabulary` if the models have different vocabularies; what `Llama` throws; `model.cache`.
-    public init(_ file: DraftFile, for model: LoadedModel, contextLength: Int) throws {
+    init(_ file: DraftFile, for model: LoadedModel, contextLength: Int) throws {
         let (configuration, container, plan) = (file.configuration, file.container, model.memoryPlan)
         do {
             try file.checkVocabulary(of: model)

@@ -189,9 +189,9 @@ struct SessionImage {
             map: PixelSize(width: numbers[0], height: numbers[1]), channels: numbers[2],
             image: PixelSize(width: numbers[3], height: numbers[4]))
         guard let channels, sizes.arePossible(channels: channels), numbers[5...].allSatisfy({ $0 == 0 }) else {
+            let start = SessionFormat.headerByteCount + offset
             throw PVITError.damagedSession(
-                "an image has impossible sizes",
-                SessionFormat.headerByteCount..<SessionFormat.headerByteCount + table.byteCount)
+                "an image has impossible sizes", start..<start + SessionFormat.imageByteCount)
         }
         self.sizes = sizes
     }

@@ -63,7 +63,10 @@ struct SessionPositions {
             case Kind.patch where images.indices.contains(image):
                 positions.append(.patch(Int(number), images[image]))
             case Kind.region where images.indices.contains(image): positions.append(.region(region, images[image]))
-            default: throw PVITError.damagedSession("position \(index) is of no known kind", 0..<span.byteCount)
+            default:
+                let start = SessionFormat.headerByteCount + images.count * SessionFormat.imageByteCount + offset
+                throw PVITError.damagedSession(
+                    "position \(index) is of no known kind", start..<start + SessionFormat.positionByteCount)
             }
         }
     }
