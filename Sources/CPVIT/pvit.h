@@ -23,10 +23,10 @@
  * `library.reentrant`.
  *
  * Callbacks. Every long call takes an abort callback: if it returns a number other than 0, the call ends with
- * PVIT_CANCELLED, usually within 50 ms. It is called about every 10 ms. Progress callbacks are called with what is done
- * and what there is to do. All callbacks of a call get the same context. In a conversion, they are called from threads
- * of the library, one at a time; elsewhere from the thread that made the call. They must return: no longjmp, and no C++
- * exception.
+ * PVIT_CANCELLED. It is called between steps of the work, at most about every 10 ms. Progress callbacks are called with
+ * what is done and what there is to do. All callbacks of a call get the same context. In a conversion, they are called
+ * from threads of the library, one at a time; elsewhere from the thread that made the call. They must return: no
+ * longjmp, and no C++ exception.
  *
  * fork. A child process cannot use handles from before the fork (`library.forked`), but may open models of its own.
  *

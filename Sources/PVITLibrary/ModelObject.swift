@@ -73,20 +73,17 @@ final class ModelObject: HandleObject, @unchecked Sendable {
 final class ImageObject: HandleObject, Sendable {
     static let kind = "image"
     let image: PreparedImage
-    /// Identifies the model that it is for.
-    let model: ObjectIdentifier
-    // Keeps that identity from being used again.
+    /// The model that it is for.
     private let owner: ModelObject
 
     init(_ image: PreparedImage, for model: ModelObject) {
         self.image = image
-        self.model = ObjectIdentifier(model)
         owner = model
     }
 
     /// - Throws: `library.argument` if the image is for another model.
     func check(for model: ModelObject) throws {
-        guard self.model == ObjectIdentifier(model) else {
+        guard owner === model else {
             throw PVITError(
                 .argument, "the image was scaled for another model", remedy: "make one for this model, too")
         }

@@ -3,6 +3,12 @@ import Platform
 import Storage
 import SystemPackage
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Settings by name.
 final class OptionsObject: HandleObject, Sendable {
     static let kind = "set of options"
@@ -223,12 +229,6 @@ func path(_ pointer: UnsafePointer<CChar>?, _ argument: String) throws -> FilePa
 extension String {
     /// The bytes of a C string.
     fileprivate static func bytes(of pointer: UnsafePointer<CChar>) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var next = pointer
-        while next.pointee != 0 {
-            bytes.append(UInt8(bitPattern: next.pointee))
-            next += 1
-        }
-        return bytes
+        Array(UnsafeRawBufferPointer(start: pointer, count: strlen(pointer)))
     }
 }

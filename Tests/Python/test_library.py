@@ -150,6 +150,7 @@ class LibraryTests(unittest.TestCase):
             time.sleep(0.3)
             os.kill(os.getpid(), signal.SIGINT)
 
+        expected = "".join(self.model.generate("One two", max_tokens=6))
         old = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             threading.Thread(target=interrupt).start()
@@ -158,7 +159,7 @@ class LibraryTests(unittest.TestCase):
                     self.model.perplexity("one two three four " * 2000, context=256)
         finally:
             signal.signal(signal.SIGINT, old)
-        self.assertTrue("".join(self.model.generate("One two", max_tokens=2)) is not None)
+        self.assertEqual("".join(self.model.generate("One two", max_tokens=6)), expected)
 
     def test_asyncio_streams_and_cancels(self) -> None:
         async def collect() -> str:

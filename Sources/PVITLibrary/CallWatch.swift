@@ -57,53 +57,9 @@ final class CallWatch: @unchecked Sendable {
     }
 }
 
-/// Where notes go.
-enum Log {
-    private struct Target: @unchecked Sendable {
-        var callback: pvit_log_callback?
-        var context: UnsafeMutableRawPointer?
-    }
-
-    private static let target = Lock(Target())
-    private static let isLogging = Gate()
-
-    static func set(_ callback: pvit_log_callback?, _ context: UnsafeMutableRawPointer?) {
-        let isFirst = isLogging.enter()
-        defer { if isFirst { isLogging.leave() } }
-        target.withLock { $0 = Target(callback: callback, context: context) }
-    }
-
-    static func note(_ message: String) {
-        // A callback that logs would not return.
-        guard isLogging.enter() else { return }
-        defer { isLogging.leave() }
-        let target = target.withLock { $0 }
-        guard let callback = target.callback else { return }
-        message.withCString { callback(target.context, PVIT_LOG_NOTE, $0) }
-    }
-}
-
-/// `pvit_set_log_callback`, which pvit.h describes.
-@c @implementation
-public func pvit_set_log_callback(_ callback: pvit_log_callback?, _ context: UnsafeMutableRawPointer?) {
-    Log.set(callback, context)
-}
-
 /// `pvit_abort_if_set`, which pvit.h describes.
 @c @implementation
 public func pvit_abort_if_set(_ flag: UnsafeMutableRawPointer?) -> Int32 {
     guard let flag else { return 0 }
     return flag.assumingMemoryBound(to: Atomic<Int32>.self).pointee.load(ordering: .relaxed)
 }
-
-/// `pvit_version_number`, which pvit.h describes.
-@c @implementation
-public func pvit_version_number() -> UInt32 {
-    UInt32(PVIT_VERSION_MAJOR * 1_000_000 + PVIT_VERSION_MINOR * 1000 + PVIT_VERSION_PATCH)
-}
-
-private let versionText = CString(ToolVersion.text)
-
-/// `pvit_version_text`, which pvit.h describes.
-@c @implementation
-public func pvit_version_text() -> UnsafePointer<CChar>? { UnsafePointer(versionText.start) }
