@@ -7,6 +7,8 @@ public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
     case scalar
     /// AVX2, FMA and F16C.
     case avx2
+    /// AVX2 with 256-bit dot products of bytes.
+    case avxVNNI = "avx-vnni"
     /// AVX-512 F, BW, DQ, VL and VNNI.
     case avx512 = "avx512-vnni"
     /// Arm NEON, which every 64-bit Arm processor has.
@@ -18,6 +20,7 @@ public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
         switch self {
         case .scalar: PVIT_ISA_SCALAR
         case .avx2: PVIT_ISA_AVX2
+        case .avxVNNI: PVIT_ISA_AVX_VNNI
         case .avx512: PVIT_ISA_AVX512_VNNI
         case .neon: PVIT_ISA_NEON
         case .neonDot: PVIT_ISA_NEON_DOT

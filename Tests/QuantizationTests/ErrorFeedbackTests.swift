@@ -52,7 +52,7 @@ struct ErrorFeedbackTests {
                     kernels: kernels.pointee)
             }
             let expected = try #require(try encode(PVIT_ISA_SCALAR))
-            for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON, PVIT_ISA_NEON_DOT] {
+            for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX_VNNI, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON, PVIT_ISA_NEON_DOT] {
                 guard let matrix = try encode(isa) else { continue }
                 #expect(matrix.tiles.map(\.bytes) == expected.tiles.map(\.bytes))
                 #expect(matrix.tiles.map(\.statistics) == expected.tiles.map(\.statistics))

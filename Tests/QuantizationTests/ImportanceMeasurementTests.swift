@@ -94,7 +94,7 @@ struct ImportanceMeasurementTests {
     func determinism() throws {
         let model = SmallModel(seed: 22)
         let expected = try model.importance(model.measurement(PVIT_ISA_SCALAR))
-        for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI] where pvit_kernels_for(isa) != nil {
+        for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX_VNNI, PVIT_ISA_AVX512_VNNI] where pvit_kernels_for(isa) != nil {
             #expect(try model.importance(model.measurement(isa)) == expected)
         }
         // Threads claim tiles of eight rows, the matrices of a stage backwards, and wait for the stages before.

@@ -20,7 +20,7 @@ struct TileQuantizerTests {
                 let expected = try TileQuantizer(
                     encoding: encoding, columns: columns, importance: importance, kernels: reference
                 ).encode(rows: weights.span)
-                for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON, PVIT_ISA_NEON_DOT] {
+                for isa in [PVIT_ISA_AVX2, PVIT_ISA_AVX_VNNI, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON, PVIT_ISA_NEON_DOT] {
                     guard let kernels = pvit_kernels_for(isa) else { continue }
                     let tile = try TileQuantizer(
                         encoding: encoding, columns: columns, importance: importance, kernels: kernels.pointee

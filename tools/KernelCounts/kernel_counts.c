@@ -7,7 +7,7 @@
 
 #include "CKernels.h"
 
-enum { COLUMNS = 1024, GROUPS = 2, ROWS = 16 * GROUPS, TOKENS = 8, HEADS = 4, WIDTH = 128, POSITIONS = 256 };
+enum { COLUMNS = 1024, GROUPS = 2, ROWS = 16 * GROUPS, TOKENS = 12, HEADS = 4, WIDTH = 128, POSITIONS = 256 };
 
 static const char *isa_name;
 static void begin(void) { CALLGRIND_ZERO_STATS; }

@@ -1,6 +1,6 @@
 // Compares every kernel of each instruction set that the processor has with its scalar twin, bit for bit, on random
-// shapes and numbers, edge lengths and extreme scales. For processors that the Swift tests cannot run on:
-// tools/test_neon runs it in an emulator. Prints what differs, and exits with 1 if anything does.
+// shapes and numbers, edge lengths and extreme scales. For kernels that the Swift tests cannot run everywhere:
+// tools/test_neon and tools/test_avx_vnni run it. Prints what differs, and exits with 1 if anything does.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,7 +268,7 @@ static void floats(const pvit_kernels *k, const pvit_kernels *s) {
 
 int main(void) {
     const pvit_kernels *scalar = pvit_kernels_for(PVIT_ISA_SCALAR);
-    for (int isa = PVIT_ISA_SCALAR + 1; isa <= PVIT_ISA_NEON_DOT; isa++) {
+    for (int isa = PVIT_ISA_SCALAR + 1; isa <= PVIT_ISA_AVX_VNNI; isa++) {
         const pvit_kernels *kernels = pvit_kernels_for((pvit_isa)isa);
         if (!kernels) continue;
         long before = passed, wrong = failed;

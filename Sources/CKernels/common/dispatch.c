@@ -27,6 +27,16 @@ static int supports_avx512_vnni(void) {
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
     return has_all(b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL) && has_all(c, bit_AVX512VNNI);
 }
+
+// EAX of CPUID leaf 7, subleaf 1 (Intel's Software Developer's Manual, volume 2A).
+static int supports_avx_vnni(void) {
+#ifdef PVIT_AVX_VNNI_OF_AVX512
+    return supports_avx512_vnni();
+#else
+    unsigned a, b, c, d;
+    return supports_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has_all(a, bit_AVXVNNI);
+#endif
+}
 #elif defined(__aarch64__)
 #if defined(__linux__)
 #include <sys/auxv.h>
@@ -45,6 +55,7 @@ const pvit_kernels *pvit_kernels_for(pvit_isa isa) {
     case PVIT_ISA_SCALAR: return &pvit_scalar_kernels;
 #if defined(__x86_64__)
     case PVIT_ISA_AVX2: return supports_avx2() ? &pvit_avx2_kernels : NULL;
+    case PVIT_ISA_AVX_VNNI: return supports_avx_vnni() ? &pvit_avx_vnni_kernels : NULL;
     case PVIT_ISA_AVX512_VNNI: return supports_avx512_vnni() ? &pvit_avx512_kernels : NULL;
 #elif defined(__aarch64__)
     case PVIT_ISA_NEON: return &pvit_neon_kernels;
@@ -55,7 +66,8 @@ const pvit_kernels *pvit_kernels_for(pvit_isa isa) {
 }
 
 const pvit_kernels *pvit_kernels_best(void) {
-    const pvit_isa by_preference[] = {PVIT_ISA_AVX512_VNNI, PVIT_ISA_AVX2, PVIT_ISA_NEON_DOT, PVIT_ISA_NEON};
+    const pvit_isa by_preference[] = {PVIT_ISA_AVX512_VNNI, PVIT_ISA_AVX_VNNI, PVIT_ISA_AVX2, PVIT_ISA_NEON_DOT,
+                                      PVIT_ISA_NEON};
     for (size_t i = 0; i < sizeof by_preference / sizeof *by_preference; i++) {
         const pvit_kernels *found = pvit_kernels_for(by_preference[i]);
         if (found) return found;

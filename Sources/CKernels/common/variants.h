@@ -7,6 +7,7 @@
 extern const pvit_kernels pvit_scalar_kernels;
 #if defined(__x86_64__)
 extern const pvit_kernels pvit_avx2_kernels;
+extern const pvit_kernels pvit_avx_vnni_kernels;
 extern const pvit_kernels pvit_avx512_kernels;
 #elif defined(__aarch64__)
 extern const pvit_kernels pvit_neon_kernels;
@@ -64,6 +65,9 @@ PVIT_ENCODERS(PVIT_SCALAR)
 #if defined(__x86_64__)
 #define PVIT_X86(member) PVIT_DECLARE(avx2, member) PVIT_DECLARE(avx512, member)
 PVIT_QUANTIZED_PRODUCTS(PVIT_X86)
+#define PVIT_VNNI(member) PVIT_DECLARE(avx_vnni, member)
+PVIT_QUANTIZED_PRODUCTS(PVIT_VNNI)
+#undef PVIT_VNNI
 PVIT_PANEL_KERNELS(PVIT_X86)
 PVIT_ENCODERS(PVIT_X86)
 #undef PVIT_X86
@@ -77,5 +81,6 @@ PVIT_PANEL_KERNELS(PVIT_NEON)
 #define PVIT_OWN(member) .member = member,
 #define PVIT_FROM_SCALAR(member) .member = pvit_scalar_##member,
 #define PVIT_FROM_AVX2(member) .member = pvit_avx2_##member,
+#define PVIT_FROM_AVX_VNNI(member) .member = pvit_avx_vnni_##member,
 #define PVIT_FROM_AVX512(member) .member = pvit_avx512_##member,
 #define PVIT_FROM_NEON(member) .member = pvit_neon_##member,

@@ -88,6 +88,7 @@ typedef enum {
     PVIT_ISA_AVX512_VNNI = 2, // AVX-512 F, BW, DQ, VL, VNNI
     PVIT_ISA_NEON = 3,        // every 64-bit Arm processor
     PVIT_ISA_NEON_DOT = 4,    // with dot products of bytes
+    PVIT_ISA_AVX_VNNI = 5,    // AVX2 and AVX-VNNI (256-bit dot products of bytes)
 } pvit_isa;
 
 #include "FloatDifferences.h"

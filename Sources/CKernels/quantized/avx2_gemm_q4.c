@@ -19,6 +19,9 @@
 #define TILE_GROUPS 1
 #define TILE_TOKENS 4
 
+// Without this, the compiler adds in another order, which needs more registers than there are.
+#define KEEP_IN_ORDER(value) __asm__ volatile("" : "+x"(value)::"memory")
+
 typedef struct {
     int16_t codes[16][16][2]; // shift included: [columns / 2][16 rows][2]
     float scales[2][16];      // of the two blocks
@@ -99,7 +102,9 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
                 for (int t = 0; t < tokens; t++) {
                     __m256i two = two_codes(x[t].codes + u * 32 + 2 * pair);
                     dot[t][0] = _mm256_add_epi32(dot[t][0], _mm256_madd_epi16(first, two));
+                    KEEP_IN_ORDER(dot[t][0]);
                     dot[t][1] = _mm256_add_epi32(dot[t][1], _mm256_madd_epi16(second, two));
+                    KEEP_IN_ORDER(dot[t][1]);
                 }
             }
             PVIT_UNROLL

@@ -1,6 +1,6 @@
 #if defined(__x86_64__)
 // Products of q4 weights with few tokens, eight rows to a register, four columns to a lane. Weights are decoded in
-// registers and used for up to four tokens; a group then stays in the second-level cache for the next four.
+// registers and used for up to four tokens.
 //
 // AVX2's mixed-sign product saturates. To avoid that, magnitudes of weights are multiplied by activations with the
 // weights' signs: |127 * 127 * 2| fits 16 bits.
@@ -8,8 +8,6 @@
 
 #include "block_layout.h"
 #include "common/avx2.h"
-
-#define TOKENS 4
 
 PVIT_INLINE __m256i codebook_lanes(void) {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)pvit_q4_codebook));
@@ -45,14 +43,14 @@ PVIT_INLINE __m256i add_dot(__m256i sums, __m256i magnitudes, __m256i weights, _
 
 // 32 columns of 8 rows of q4, times `tokens` tokens. `x` starts at the first of these columns.
 PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_activations x, size_t columns,
-                             __m256i codebook, __m256 sums[TOKENS], int tokens) {
+                             __m256i codebook, __m256 sums[PVIT_AVX2_GEMV_TOKENS], int tokens) {
     __m256 scale0 = q4_scales(fields), scale1 = q4_scales(fields + 16);
-    __m256 terms[TOKENS];
+    __m256 terms[PVIT_AVX2_GEMV_TOKENS];
     __m256 unbias = _mm256_mul_ps(_mm256_add_ps(scale0, scale1), _mm256_set1_ps(-PVIT_INTEGER_BIAS));
     PVIT_UNROLL
     for (int block = 0; block < 2; block++) {
         __m256i shifted = q4_shifted(fields + 16 * block);
-        __m256i dots[TOKENS];
+        __m256i dots[PVIT_AVX2_GEMV_TOKENS];
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) {
             __m256i shift = _mm256_set1_epi32(PVIT_Q4_SHIFT * x.sums[(size_t)t * (columns / 16) + (size_t)block]);
@@ -83,7 +81,7 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
 
 // Adds the products of one superblock of `width` columns and eight rows to `sums`. `x` starts at its first column.
 PVIT_INLINE void add_superblock(const uint8_t *fields, const uint8_t *codes, size_t width, pvit_activations x,
-                                size_t columns, __m256i codebook, __m256 sums[TOKENS], int tokens) {
+                                size_t columns, __m256i codebook, __m256 sums[PVIT_AVX2_GEMV_TOKENS], int tokens) {
     for (size_t i = 0; i < width; i += PVIT_UNIT, fields += PVIT_UNIT, codes += PVIT_UNIT * PVIT_Q4_CODE_BYTES) {
         pvit_activations part = {x.codes + i, x.scales + i / 32, x.sums + i / 16};
         add_q4_unit(fields, codes, part, columns, codebook, sums, tokens);
@@ -95,7 +93,7 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
                                 size_t stride, int tokens, int halves) {
     __m256i codebook = codebook_lanes();
     for (int first = 0; first < 2; first += halves) {
-        __m256 sums[2][TOKENS]; // [halves of the group][tokens]
+        __m256 sums[2][PVIT_AVX2_GEMV_TOKENS]; // [halves of the group][tokens]
         PVIT_UNROLL
         for (int half = 0; half < halves; half++) {
             PVIT_UNROLL
@@ -128,12 +126,12 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
 PVIT_TARGET void pvit_avx2_gemv_q4_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale,
                                           pvit_activations x, size_t tokens, float *y, size_t stride) {
     for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q4_COLUMN_BYTES, y += 16) {
-        size_t t = 0;
-        for (; t + TOKENS <= tokens; t += TOKENS)
-            multiply_group(w, columns, tile_scale, pvit_activations_from(x, columns, t), y + t * stride, stride, TOKENS,
-                           1);
-        for (; t < tokens; t++)
-            multiply_group(w, columns, tile_scale, pvit_activations_from(x, columns, t), y + t * stride, stride, 1, 2);
+        switch (tokens) {
+        case 1: multiply_group(w, columns, tile_scale, x, y, stride, 1, 2); break;
+        case 2: multiply_group(w, columns, tile_scale, x, y, stride, 2, 2); break;
+        case 3: multiply_group(w, columns, tile_scale, x, y, stride, 3, 1); break;
+        case 4: multiply_group(w, columns, tile_scale, x, y, stride, 4, 1); break;
+        }
     }
 }
 

@@ -1,17 +1,16 @@
 #if defined(__x86_64__)
 // Products of q8 weights with few tokens, eight rows to a register. Codes are widened to 16 bits, two columns to a
-// lane, and used for up to four tokens; a group then stays in the second-level cache for the next four.
+// lane, and used for up to four tokens.
 #include "quantized/avx2_products.h"
 
 #include "block_layout.h"
+#include "common/avx2.h"
 #include "quantized/avx2_wide_codes.h"
-
-#define TOKENS 4
 
 // 32 columns of 8 rows times `tokens` tokens. `x` starts at the first of these columns.
 PVIT_INLINE void add_unit(const uint8_t *scales, const uint8_t *codes, pvit_wide_activations x, size_t columns,
-                          __m256 sums[TOKENS], int tokens) {
-    __m256i dots[TOKENS];
+                          __m256 sums[PVIT_AVX2_GEMV_TOKENS], int tokens) {
+    __m256i dots[PVIT_AVX2_GEMV_TOKENS];
     PVIT_UNROLL
     for (int t = 0; t < tokens; t++) dots[t] = _mm256_set1_epi32(-128 * x.sums[(size_t)t * (columns / 32)]);
     PVIT_UNROLL
@@ -37,7 +36,7 @@ PVIT_INLINE void add_unit(const uint8_t *scales, const uint8_t *codes, pvit_wide
 // One group times `tokens` tokens.
 PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_scale, pvit_wide_activations x, float *y,
                                 size_t stride, int tokens) {
-    __m256 sums[2][TOKENS]; // [halves of the group][tokens]
+    __m256 sums[2][PVIT_AVX2_GEMV_TOKENS]; // [halves of the group][tokens]
     PVIT_UNROLL
     for (int half = 0; half < 2; half++) {
         PVIT_UNROLL
@@ -69,13 +68,12 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
 PVIT_TARGET void pvit_avx2_gemv_q8_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale,
                                           pvit_wide_activations x, size_t tokens, float *y, size_t stride) {
     for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q8_COLUMN_BYTES, y += 16) {
-        size_t t = 0;
-        for (; t + TOKENS <= tokens; t += TOKENS)
-            multiply_group(w, columns, tile_scale, pvit_wide_activations_from(x, columns, t), y + t * stride, stride,
-                           TOKENS);
-        for (; t < tokens; t++)
-            multiply_group(w, columns, tile_scale, pvit_wide_activations_from(x, columns, t), y + t * stride, stride,
-                           1);
+        switch (tokens) {
+        case 1: multiply_group(w, columns, tile_scale, x, y, stride, 1); break;
+        case 2: multiply_group(w, columns, tile_scale, x, y, stride, 2); break;
+        case 3: multiply_group(w, columns, tile_scale, x, y, stride, 3); break;
+        case 4: multiply_group(w, columns, tile_scale, x, y, stride, 4); break;
+        }
     }
 }
 

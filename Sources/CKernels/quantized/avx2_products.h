@@ -4,7 +4,7 @@
 #include "common/variants.h"
 
 // Up to this number of tokens, weights are decoded in registers; above it, once for a block of tokens.
-#define PVIT_AVX2_GEMV_TOKENS 8
+#define PVIT_AVX2_GEMV_TOKENS 4
 
 void pvit_avx2_gemv_q4_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
                               size_t tokens, float *y, size_t stride);

@@ -1,8 +1,8 @@
-// 8-bit codes of eight rows, widened to 16 bits, two columns to a lane.
+// 8-bit codes of eight rows, widened to 16 bits, two columns to a lane. Included after common/avx2.h or
+// common/avx_vnni.h.
 #pragma once
 
 #include "block_layout.h"
-#include "common/avx2.h"
 
 // The first two and the last two of the four codes of each row, in 16 bits.
 #define PAIR(byte) (int)(0x80008000u | ((byte) + 1) << 16 | (byte)) // of a shuffle: byte, 0, next byte, 0

@@ -6,8 +6,9 @@ struct InstructionSet: Sendable, CustomTestStringConvertible {
     let isa: pvit_isa
 
     /// All but the scalar one.
-    static let vectorised = [PVIT_ISA_AVX2, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON, PVIT_ISA_NEON_DOT].compactMap(
-        InstructionSet.init)
+    static let vectorised = [PVIT_ISA_AVX2, PVIT_ISA_AVX_VNNI, PVIT_ISA_AVX512_VNNI, PVIT_ISA_NEON, PVIT_ISA_NEON_DOT]
+        .compactMap(
+            InstructionSet.init)
     static let all = [InstructionSet.scalar] + vectorised
     static let scalar = InstructionSet(existing: PVIT_ISA_SCALAR)
 

@@ -1,0 +1,108 @@
+// q8 times many tokens: the two bytes of activations are multiplied separately and combined as integers. Included after
+// the lanes of an instruction set, which say how many rows a register has.
+#pragma once
+
+#include "common/lanes.h"
+#include "quantized/vnni_products.h"
+
+#define UNIT_BYTES (PVIT_UNIT * PVIT_Q8_COLUMN_BYTES)
+#define UNIT_OFFSETS pvit_q8_unit
+#define ACTIVATIONS pvit_wide_activations
+#define ACTIVATIONS_FROM pvit_wide_activations_from
+#define CHUNK_UNITS 16
+#define TILE_TOKENS 3
+
+typedef struct {
+    _Alignas(64) uint8_t codes[8][64]; // excess 128: [columns / 4][16 rows][4]
+    float scales[16];
+} unit;
+
+typedef struct {
+    int8_t codes[CHUNK_UNITS * 8][2][4]; // [columns / 4][high byte, low byte][columns]
+    int32_t starts[CHUNK_UNITS];         // where the dot products start: what the excess of the weights adds, negative
+    float scales[CHUNK_UNITS];
+} token_chunk;
+
+PVIT_INLINE void unpack_unit(const uint8_t *scales, const uint8_t *codes, unit *result) {
+    PVIT_UNROLL
+    for (int r = 0; r < GROUP_REGISTERS; r++)
+        store_floats(q8_scales(scales + 2 * r * ROW_LANES), result->scales + r * ROW_LANES);
+    memcpy(result->codes, codes, sizeof result->codes);
+}
+
+PVIT_INLINE void copy_token(pvit_wide_activations x, size_t start, size_t count, token_chunk *result) {
+    memcpy(result->scales, x.scales + start / 32, count * sizeof *x.scales);
+    for (size_t u = 0; u < count; u++) {
+        split_codes(x.codes + start + u * 32, result->codes + u * 8);
+        result->starts[u] = -128 * x.sums[start / 32 + u];
+    }
+}
+
+// Adds the products of `count` units of `groups` groups with `tokens` tokens, the first of them `x`, to `sums`.
+PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, const token_chunk *x,
+                               float (*sums)[TILE_GROUPS][16], int tokens, int groups) {
+    const int registers = groups * GROUP_REGISTERS;
+    row_floats sum[TILE_TOKENS][TILE_REGISTERS];
+    PVIT_UNROLL
+    for (int t = 0; t < tokens; t++) {
+        PVIT_UNROLL
+        for (int r = 0; r < registers; r++) sum[t][r] = load_floats(&sums[t][OF_GROUP(r)][OF_ROW(r)]);
+    }
+
+    for (size_t u = 0; u < count; u++) {
+        row_ints dot[2][TILE_TOKENS][TILE_REGISTERS]; // [bytes][tokens][registers]
+        PVIT_UNROLL
+        for (int t = 0; t < tokens; t++) {
+            PVIT_UNROLL
+            for (int r = 0; r < registers; r++) {
+                dot[0][t][r] = equal_ints(0);
+                dot[1][t][r] = equal_ints(x[t].starts[u]);
+            }
+        }
+        PVIT_UNROLL
+        for (int j = 0; j < 8; j++) {
+            row_ints codes[TILE_REGISTERS];
+            PVIT_UNROLL
+            for (int r = 0; r < registers; r++)
+                codes[r] = load_ints(units[u][OF_GROUP(r)].codes[j] + OF_ROW(r) * PVIT_ROW_BYTES);
+            PVIT_UNROLL
+            for (int t = 0; t < tokens; t++) {
+                PVIT_UNROLL
+                for (int byte = 0; byte < 2; byte++) {
+                    row_ints four = four_codes(x[t].codes[u * 8 + (size_t)j][byte]);
+                    PVIT_UNROLL
+                    for (int r = 0; r < registers; r++) {
+                        dot[byte][t][r] = add_byte_dot(dot[byte][t][r], codes[r], four);
+                        KEEP_IN_ORDER(dot[byte][t][r]);
+                    }
+                }
+            }
+        }
+        PVIT_UNROLL
+        for (int r = 0; r < registers; r++) {
+            row_floats row_scales = load_floats(units[u][OF_GROUP(r)].scales + OF_ROW(r));
+            PVIT_UNROLL
+            for (int t = 0; t < tokens; t++) {
+                row_ints whole = add_ints(times_256(dot[0][t][r]), dot[1][t][r]);
+                row_floats term = multiply_floats(converted(whole), row_scales);
+                sum[t][r] = multiply_add(term, equal_floats(x[t].scales[u]), sum[t][r]);
+            }
+        }
+    }
+
+    PVIT_UNROLL
+    for (int t = 0; t < tokens; t++) {
+        PVIT_UNROLL
+        for (int r = 0; r < registers; r++) store_floats(sum[t][r], &sums[t][OF_GROUP(r)][OF_ROW(r)]);
+    }
+}
+
+#include "quantized/gemm_body.h"
+
+PVIT_TARGET void KERNEL(gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                                 pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
+    if (tokens <= GEMV_TOKENS)
+        KERNEL(gemv_q8_tokens)(w, groups, columns, tile_scale, x, tokens, y, stride);
+    else
+        multiply(w, groups, columns, tile_scale, x, tokens, y, stride);
+}
