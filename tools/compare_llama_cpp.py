@@ -159,7 +159,7 @@ class Peer:
 
 
 def ours(pvit, path, test, count, threads):
-    """Tokens and weight bytes per second of one run, after a warm-up run."""
+    """Tokens and weight bytes per second of one run, after a warm-up run, and the instruction set of its kernels."""
     options = ["--prompt-tokens", str(count), "--generate-tokens", "0"]
     if test == "decode":
         options = ["--prompt-tokens", "0", "--generate-tokens", str(count)]
@@ -170,7 +170,7 @@ def ours(pvit, path, test, count, threads):
         text=True,
     ).stdout
     found = next(entry for entry in json.loads(output) if entry["test"] == test and entry["tokens"] == count)
-    return found["tokens_per_s"], found["weight_gb_per_s"]
+    return found["tokens_per_s"], found["weight_gb_per_s"], found["instruction_set"]
 
 
 def compare(arguments, files, kind, peer, threads, repack):
@@ -182,7 +182,7 @@ def compare(arguments, files, kind, peer, threads, repack):
         rival.seconds(test, count)
         rounds = []
         for _ in range(arguments.rounds):
-            speed, bandwidth = ours(arguments.pvit, files[kind], test, count, threads)
+            speed, bandwidth, instructions = ours(arguments.pvit, files[kind], test, count, threads)
             theirs = count / rival.seconds(test, count)
             rounds.append((speed, theirs, bandwidth, theirs * peer_bytes / 1e9))
         median = lambda values: statistics.median(list(values))
@@ -194,6 +194,7 @@ def compare(arguments, files, kind, peer, threads, repack):
                 "type": kind,
                 "peer": peer,
                 "repacked": repack,
+                "instruction_set": instructions,
                 "tokens_per_s": median(r[0] for r in rounds),
                 "peer_tokens_per_s": median(r[1] for r in rounds),
                 "ratio": median(r[0] / r[1] for r in rounds),
@@ -262,7 +263,8 @@ def compare_busy(arguments, files, kind, peer):
 
 def show(entry):
     line = (
-        f"{entry['type']:4} {entry['peer']:7} {'repacked' if entry['repacked'] else 'mapped':9}"
+        f"{entry['instruction_set']:13}{entry['type']:4} {entry['peer']:7} "
+        f"{'repacked' if entry['repacked'] else 'mapped':9}"
         f"{entry['test']:8}{entry['tokens']:5}{entry['threads']:4}  {entry['tokens_per_s']:9.1f}"
         f"{entry['peer_tokens_per_s']:10.1f}{entry['ratio']:8.2f} ±{entry['ratio_spread'] / 2:.2f}"
     )
@@ -297,7 +299,11 @@ def main():
         for kind in arguments.types.split(","):
             results += compare_busy(arguments, files, kind, PEERS[kind][0])
     else:
-        print("type peer    weights  test   tokens  threads  tokens/s  llama.cpp  ratio       GB/s  llama.cpp  ratio")
+        print("llama.cpp:", llama_cpp.llama_print_system_info().decode().strip())
+        print(
+            "instructions type peer    weights  test   tokens  threads  tokens/s  llama.cpp  ratio       GB/s"
+            "  llama.cpp  ratio"
+        )
     for threads in [] if arguments.busy else arguments.threads:
         for kind in arguments.types.split(","):
             for peer in PEERS[kind]:

@@ -9,6 +9,9 @@ public final class ComputeEngine {
     /// How many threads compute.
     public var threadCount: Int { pool.threadCount }
 
+    /// The instruction set that its kernels use.
+    public let instructionSet: InstructionSet
+
     /// The kernels of the instruction set.
     package let kernels: pvit_kernels
     private let pool: ThreadPool
@@ -26,7 +29,7 @@ public final class ComputeEngine {
     public init(
         threadCount: Int, instructionSet: InstructionSet? = nil, checkpoint: @escaping @Sendable () throws -> Void = {}
     ) throws {
-        kernels = try InstructionSet.kernels(instructionSet)
+        (self.instructionSet, kernels) = try InstructionSet.kernels(instructionSet)
         pool = ThreadPool(threadCount: threadCount, checkpoint: checkpoint)
         workers = (0..<pool.threadCount).map { _ in WorkerScratch() }
     }

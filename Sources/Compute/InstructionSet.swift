@@ -30,15 +30,17 @@ public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
     /// Whether this processor and operating system can run it.
     public var isSupported: Bool { pvit_kernels_for(code) != nil }
 
-    /// The table of kernels for an instruction set, or the best table for this machine.
+    /// The table of kernels for an instruction set, or the best one that this machine has.
     ///
     /// - Throws: `kernels.unsupported` when the machine cannot run them.
-    static func kernels(_ set: InstructionSet?) throws -> pvit_kernels {
-        guard let table = set.map({ pvit_kernels_for($0.code) }) ?? pvit_kernels_best() else {
+    static func kernels(_ set: InstructionSet?) throws -> (set: Self, table: pvit_kernels) {
+        guard let table = set.map({ pvit_kernels_for($0.code) }) ?? pvit_kernels_best(),
+            let found = allCases.first(where: { $0.code == table.pointee.isa })
+        else {
             throw PVITError(
                 .kernelsUnsupported, "this machine does not support \(set?.rawValue ?? "any instruction set")")
         }
-        return table.pointee
+        return (found, table.pointee)
     }
 }
 

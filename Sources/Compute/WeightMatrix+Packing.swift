@@ -101,7 +101,7 @@ extension WeightMatrix {
     package func decoded() throws -> Matrix {
         let result = Matrix(rows: rows, columns: columns)
         try widen(
-            0..<rows, into: result.start, stride: result.stride, InstructionSet.kernels(nil), WorkerScratch())
+            0..<rows, into: result.start, stride: result.stride, InstructionSet.kernels(nil).table, WorkerScratch())
         return result
     }
 

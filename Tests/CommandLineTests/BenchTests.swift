@@ -15,15 +15,17 @@ struct BenchTests {
         let file = folder.path.appending("bare.pvq").string
         let made = try CommandLineRunner.run(["quantize", folder.path.string, "--type", "q4", "--output", file])
         #expect(made.status == 0, "\(made.errors)")
-        let measured = try CommandLineRunner.run([
-            "bench", file, "--prompt-tokens", "8", "--generate-tokens", "2", "--threads", "1", "--runs", "1",
-            "--first-pass", "--json",
-        ])
+        let measured = try CommandLineRunner.run(
+            [
+                "bench", file, "--prompt-tokens", "8", "--generate-tokens", "2", "--threads", "1", "--runs", "1",
+                "--first-pass", "--json",
+            ], environment: ["PVIT_KERNELS": "scalar"])
         #expect(measured.status == 0, "\(measured.errors)")
         let figures = try #require(
             try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [[String: Any]])
         #expect(
             Set(figures.compactMap { $0["test"] as? String }).isSuperset(of: ["prefill", "first prefill", "decode"]))
+        #expect(figures.allSatisfy { $0["instruction_set"] as? String == "scalar" })
     }
 
     @Test("bench --image tells the parts of the time to the first token, whose sum it is")

@@ -18,8 +18,12 @@ struct MachineLimits {
         let read = try clock.time { bytes = try probe.read() }
         let dot = try clock.time { operations = try probe.dot() }
         measurements = [
-            Measurement(test: .read, threads: engine.threadCount, times: read, amount: bytes),
-            Measurement(test: .dot, threads: engine.threadCount, times: dot, amount: operations),
+            Measurement(
+                test: .read, instructionSet: engine.instructionSet, threads: engine.threadCount, times: read,
+                amount: bytes),
+            Measurement(
+                test: .dot, instructionSet: engine.instructionSet, threads: engine.threadCount, times: dot,
+                amount: operations),
         ]
         bytesPerSecond = bytes / (read.seconds.min() ?? .infinity)
         operationsPerSecond = operations / (dot.seconds.min() ?? .infinity)

@@ -29,6 +29,7 @@ struct Measurement {
     }
 
     let test: Test
+    let instructionSet: InstructionSet
     let threads: Int
     let times: RunTimes
     /// The amount of work in one run: bytes of weights or memory read, or operations of `dot`.
@@ -54,7 +55,7 @@ struct Measurement {
             return [name, "", "\(threads)", "", spread, "", speed, ""]
         case .dot:
             let speed = amountPerSecond.formatted(decimals: 0) + " GOPS"
-            return [name, "", "\(threads)", "", spread, "", speed, ""]
+            return ["\(name) (\(instructionSet.rawValue))", "", "\(threads)", "", spread, "", speed, ""]
         case .prefill, .firstPrefill, .decode:
             var title = name
             if case .decode(_, let context) = test, context > 0 { title += " after \(context)" }
@@ -71,6 +72,7 @@ struct Measurement {
         // Every entry has the same members. They are 0 if there are no tokens.
         var object = JSONObject()
         object["test"] = .string(name)
+        object["instruction_set"] = .string(instructionSet.rawValue)
         object["tokens"] = .integer(tokens)
         object["threads"] = .integer(threads)
         object["tokens_per_s"] = .number(Double(tokens) / times.median)

@@ -103,7 +103,8 @@ struct ModelBenchmark {
     {
         let bytes = passes * Double(weights.byteCount)
         return Measurement(
-            test: test, threads: llama.engine.threadCount, times: times, amount: bytes,
+            test: test, instructionSet: llama.engine.instructionSet, threads: llama.engine.threadCount, times: times,
+            amount: bytes,
             limit: operations.map { limits.seconds(bytes: bytes, operations: $0) })
     }
 
