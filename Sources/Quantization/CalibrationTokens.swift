@@ -8,7 +8,7 @@ package struct CalibrationTokens: Sendable, Hashable {
     package let length: Int
 
     /// The number of tokens that a sample of texts has unless stated otherwise.
-    package static let defaultCount = 32_768
+    package static let defaultCount = 65_536
     /// The smallest text that is sampled.
     private static let minimumTextCount = 64
     /// The length of the sequences that are taken from texts.

@@ -48,7 +48,7 @@ struct CalibrationTests {
         #expect(recipe["importance"] == "second order")
         #expect(recipe["calibration"]?["texts"]?.array?.first?["bytes"] == 1104)
         #expect(recipe["calibration"]?["texts"]?.array?.first?["path"] == "text.txt")
-        #expect(recipe["calibration"]?["tokens"] == 32768)
+        #expect(recipe["calibration"]?["tokens"] == 65536)
     }
 
     @Test("a text of a few words is refused, and so is a tokenizer of another model")
