@@ -22,24 +22,7 @@ PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
 #include "float/attention.h"
 #include "quantized/rows.h"
 #include "float/probes.h"
-
-PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
-    __m512i weights = _mm512_set1_epi8(3), codes = _mm512_set1_epi32((int)*checksum);
-    __m512i dots[PROBE_CHAINS];
-    PVIT_UNROLL
-    for (int i = 0; i < PROBE_CHAINS; i++) dots[i] = _mm512_set1_epi32(i);
-    for (size_t iteration = 0; iteration < iterations; iteration++) {
-        PVIT_UNROLL
-        for (int i = 0; i < PROBE_CHAINS; i++) {
-            dots[i] = _mm512_dpbusd_epi32(dots[i], weights, codes);
-            __asm__ volatile("" : "+v"(dots[i])); // no shortcuts
-        }
-    }
-    PVIT_UNROLL
-    for (int i = 1; i < PROBE_CHAINS; i++) dots[0] = _mm512_add_epi32(dots[0], dots[i]);
-    *checksum = (uint32_t)_mm512_reduce_add_epi32(dots[0]);
-    return (uint64_t)iterations * PROBE_CHAINS * 128;
-}
+#include "quantized/vnni_probe.h"
 
 // clang-format off
 const pvit_kernels pvit_avx512_kernels = {

@@ -1,4 +1,5 @@
-// Measures the limits of the processor. Included by each instruction set's file in common/, which adds dot_probe.
+// Measures the limits of the processor. Included by each instruction set's file in common/; dot_probe stands there or
+// in quantized/vnni_probe.h.
 
 #define PROBE_CHAINS 12 // independent sums, enough to hide the latency of a dot product
 
