@@ -19,7 +19,8 @@ ImageLike = typing.Any
 Box = Sequence[float]
 #: A text of the user, or messages {"role": ..., "content": ...}.
 Messages = str | Sequence[Mapping[str, str]]
-Progress = Callable[[int, int], object]
+#: Called with what is done and what there is to do, or a progress bar of tqdm.
+Progress = Callable[[int, int], object] | typing.Any
 
 
 class Image:
@@ -108,7 +109,8 @@ class Model:
         memory: The limit for the whole process, such as "2GiB"; by default what the machine has free.
         threads: The number of threads; by default one for each processor.
         context: The maximum number of positions for prompt and answer together.
-        settings: The other options of pvit_model_open in pvit.h: kv_cache, images, chat_template, parse_special.
+        settings: The other options of pvit_model_open in pvit.h: kv_cache, images, chat_template, parse_special, draft
+            (the file of a small model that guesses how answers continue).
     Raises:
         Error: The file is missing or damaged, or does not fit into memory.
     """
@@ -200,7 +202,7 @@ class Model:
 
         Args:
             progress: Called with the number of prompt tokens that are read, and of all.
-            settings: The options of pvit_answer_begin in pvit.h: max_tokens, temperature, stop, seed, ...
+            settings: The options of pvit_answer_begin in pvit.h: max_tokens, temperature, stop, seed, session, ...
         """
         return self._begin(self._request(messages, None, None, image, regions), progress, settings)
 
