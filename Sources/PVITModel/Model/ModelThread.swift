@@ -30,9 +30,12 @@ final class ModelThread: Sendable {
     init() throws {
         let queue = queue
         try BackgroundThread<Void>.detach {
-            while let call = queue.wait(until: { !$0.calls.isEmpty || $0.isClosed }, then: { queue in
-                queue.calls.isEmpty ? nil : queue.calls.removeFirst()
-            }) { call() }
+            while let call = queue.wait(
+                until: { !$0.calls.isEmpty || $0.isClosed },
+                then: { queue in
+                    queue.calls.isEmpty ? nil : queue.calls.removeFirst()
+                })
+            { call() }
         }
     }
 
