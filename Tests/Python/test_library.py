@@ -1,4 +1,7 @@
-"""libpvit and its Python package beside the command line. Needs tools/library --debug and tools/fixtures."""
+"""libpvit, its Python package and the examples beside the command line.
+
+Needs tools/fixtures, tools/library --debug .build/library-debug, and the Swift example in .build-example (tools/test).
+"""
 
 import asyncio
 import importlib.util
@@ -88,6 +91,7 @@ class LibraryTests(unittest.TestCase):
         command = [sys.executable, ROOT / "tools/examples/python/regions.py", self.path, PHOTOGRAPH]
         python = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
         self.assertEqual(python, expected)
+        self.assertEqual(run(ROOT / ".build-example/debug/regions", self.path, PHOTOGRAPH), expected)
 
     def test_tokens_and_json_equal_the_command_lines(self) -> None:
         expected = json.loads(

@@ -35,7 +35,7 @@ extension Model {
 
         /// Computes the next piece of the answer; nil if the answer has ended.
         ///
-        /// - Throws: ``/Storage/PVITError`` if the prompt does not fit the context or mentions what is not there;
+        /// - Throws: `PVITError` if the prompt does not fit the context or mentions what is not there;
         ///   `CancellationError` if the task was cancelled. Afterwards the answer can be continued.
         public func next() async throws -> String? {
             while true {

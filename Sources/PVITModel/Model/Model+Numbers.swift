@@ -52,7 +52,7 @@ extension Model {
     ///   - image: The image that it is about.
     ///   - regions: Regions of the image.
     /// - Returns: A row for each position, with a number for each token of the vocabulary.
-    /// - Throws: ``/Storage/PVITError``; `CancellationError` if the task was cancelled.
+    /// - Throws: `PVITError`; `CancellationError` if the task was cancelled.
     public func logits(
         of text: String, about image: PreparedImage? = nil, regions: [NamedRegion] = []
     ) async throws -> NumberTable {
@@ -69,7 +69,7 @@ extension Model {
     ///
     /// - Parameter tokens: At least one token id of this model.
     /// - Returns: A row for each position, with a number for each token of the vocabulary.
-    /// - Throws: ``/Storage/PVITError``; `CancellationError` if the task was cancelled.
+    /// - Throws: `PVITError`; `CancellationError` if the task was cancelled.
     public func logits(of tokens: [TokenID]) async throws -> NumberTable {
         try prompts.check(tokens)
         return try await thread.run { [contents] in try contents.loaded.logits(of: .tokens(tokens)) }
@@ -78,7 +78,7 @@ extension Model {
     /// The features of an image, a row for each patch.
     ///
     /// - Parameter image: An image of this model.
-    /// - Throws: ``/Storage/PVITError``; `CancellationError` if the task was cancelled.
+    /// - Throws: `PVITError`; `CancellationError` if the task was cancelled.
     public func embeddings(of image: PreparedImage) async throws -> ImageEmbeddings {
         try await thread.run { [contents] in ImageEmbeddings(try contents.loaded.requireVision().encode(image)) }
     }
@@ -88,7 +88,7 @@ extension Model {
     /// - Parameters:
     ///   - regions: Regions of the image.
     ///   - image: An image of this model.
-    /// - Throws: ``/Storage/PVITError``; `CancellationError` if the task was cancelled.
+    /// - Throws: `PVITError`; `CancellationError` if the task was cancelled.
     public func embeddings(of regions: [NamedRegion], in image: PreparedImage) async throws -> ImageEmbeddings {
         let locations = try regions.map { try $0.location(in: image.size, orientation: image.orientation) }
         return try await thread.run { [contents] in

@@ -10,8 +10,8 @@ extension Model {
         public var memory: ByteCount?
         /// The number of threads. nil uses one for each processor.
         public var threadCount: Int?
-        /// The maximum number of positions for prompt and answer together. nil leaves it to the memory, and prefers what
-        /// the model was trained for.
+        /// The maximum number of positions for prompt and answer together. nil leaves it to the memory, and prefers
+        /// what the model was trained for.
         public var contextLength: Int?
         /// The type of keys and values. nil leaves it to the memory, and prefers `f16`.
         public var cacheStorage: KVCacheStorage?

@@ -56,7 +56,7 @@ public final class Model: Sendable {
     /// - Parameters:
     ///   - path: The `.pvq` file.
     ///   - options: How much memory and how many threads to use, and more.
-    /// - Throws: ``/Storage/PVITError`` if the file is missing or damaged, or does not fit into memory.
+    /// - Throws: `PVITError` if the file is missing or damaged, or does not fit into memory.
     public init(_ path: FilePath, options: Options = Options()) async throws {
         let thread = try ModelThread()
         let contents = try await thread.run { try Contents(path, options, thread) }
@@ -72,19 +72,19 @@ public final class Model: Sendable {
     /// Decodes an image file and scales it for the model. JPEG, PNG and WebP are recognised by content.
     ///
     /// - Parameter path: The image file.
-    /// - Throws: ``/Storage/PVITError`` if the file is no image or the model cannot read images.
+    /// - Throws: `PVITError` if the file is no image or the model cannot read images.
     public func image(contentsOf path: FilePath) throws -> PreparedImage { try prompts.image(ImageFile(path: path)) }
 
     /// Decodes the content of an image file and scales it for the model.
     ///
     /// - Parameter bytes: A JPEG, PNG or WebP file.
-    /// - Throws: ``/Storage/PVITError`` if the bytes are no image or the model cannot read images.
+    /// - Throws: `PVITError` if the bytes are no image or the model cannot read images.
     public func image(decoding bytes: [UInt8]) throws -> PreparedImage { try prompts.image(ImageFile(bytes: bytes)) }
 
     /// Scales an image in memory for the model.
     ///
     /// - Parameter image: The pixels.
-    /// - Throws: ``/Storage/PVITError`` if the model cannot read images.
+    /// - Throws: `PVITError` if the model cannot read images.
     public func image(_ image: PixelImage) throws -> PreparedImage { try prompts.image(image) }
 
     /// The tokens of a text, as a prompt without chat template has them: with BOS, and with special tokens parsed.
@@ -95,7 +95,7 @@ public final class Model: Sendable {
     /// The text of tokens, without special tokens.
     ///
     /// - Parameter tokens: Token ids of this model.
-    /// - Throws: ``/Storage/PVITError`` for ids that the model does not know.
+    /// - Throws: `PVITError` for ids that the model does not know.
     public func text(of tokens: [TokenID]) throws -> String {
         try prompts.check(tokens)
         return prompts.tokenizer.decode(tokens, skipSpecial: true)
@@ -124,7 +124,7 @@ public final class Model: Sendable {
         }
     }
 
-    /// Answers a single message of a user: ``answer(to:about:regions:options:)-(ChatMessage,_,_,_)``.
+    /// Answers a single message of a user: ``answer(to:about:regions:options:)-([ChatMessage],_,_,_)``.
     ///
     /// - Parameters:
     ///   - text: The message, which mentions regions as `{name}`.
@@ -171,18 +171,18 @@ public final class Model: Sendable {
     ///
     /// - Parameter path: A file that ``writeSession(_:)`` or `pvit run --session` has written for this model.
     /// - Returns: The number of positions that were read.
-    /// - Throws: ``/Storage/PVITError`` if the file is damaged or belongs to another model.
+    /// - Throws: `PVITError` if the file is damaged or belongs to another model.
     @discardableResult
     public func readSession(_ path: FilePath) async throws -> Int {
         try await thread.run { [contents] in try contents.generator.readSession(path) }
     }
 
-    /// Writes the text that the model has read, its keys and its values to a session file. The file appears whole or not
-    /// at all.
+    /// Writes the text that the model has read, its keys and its values to a session file. The file appears whole or
+    /// not at all.
     ///
     /// - Parameter path: The file, which is replaced if it exists.
     /// - Returns: The number of positions that were written.
-    /// - Throws: ``/Storage/PVITError`` if the file cannot be written.
+    /// - Throws: `PVITError` if the file cannot be written.
     @discardableResult
     public func writeSession(_ path: FilePath) async throws -> Int {
         try await thread.run { [contents] in try contents.generator.writeSession(path).positionCount }

@@ -46,7 +46,7 @@ public struct NamedRegion: Sendable, Hashable {
     ///   - top: The upper edge.
     ///   - right: The right edge.
     ///   - bottom: The lower edge.
-    /// - Throws: ``/Storage/PVITError`` for a name with other characters.
+    /// - Throws: `PVITError` for a name with other characters.
     public init(_ name: String, left: Int, top: Int, right: Int, bottom: Int) throws {
         try self.init(name: name, box: [left, top, right, bottom].map { .integer($0) })
     }
@@ -59,7 +59,7 @@ public struct NamedRegion: Sendable, Hashable {
     ///   - top: The upper edge.
     ///   - right: The right edge.
     ///   - bottom: The lower edge.
-    /// - Throws: ``/Storage/PVITError`` for a name with other characters.
+    /// - Throws: `PVITError` for a name with other characters.
     public init(_ name: String, left: Double, top: Double, right: Double, bottom: Double) throws {
         try self.init(name: name, box: [left, top, right, bottom].map { .number($0) })
     }
