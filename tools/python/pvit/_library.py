@@ -79,7 +79,11 @@ _SIGNATURES.update({f"{kind}_free": (None, [_H]) for kind in "error text array o
 def _load() -> ctypes.CDLL:
     own = pathlib.Path(__file__).parent / "lib" / "libpvit.so.0"
     # A package of the system has the library where the loader looks.
-    library = ctypes.CDLL(os.environ.get("PVIT_LIBRARY_PATH") or (str(own) if own.exists() else own.name))
+    path = os.environ.get("PVIT_LIBRARY_PATH") or (str(own) if own.exists() else own.name)
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as error:
+        raise ImportError(f"{error}: PVIT_LIBRARY_PATH can name libpvit, which tools/library builds") from None
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, f"pvit_{name}")
         function.restype, function.argtypes = result, arguments
@@ -192,10 +196,14 @@ class Call:
         progress = [ctypes.cast(self._progress, c_void_p) if self._progress else None] if takes_progress else []
         return [*progress, _abort_if_set, ctypes.addressof(self._flag)]
 
-    def run(self, name: str, *arguments: object) -> None:
-        """Calls a function, and raises its error or that of a callback."""
+    def run(self, name: str, *arguments: object, is_brief: bool = False) -> None:
+        """Calls a function, and raises its error or that of a callback.
+
+        Args:
+            is_brief: Whether Ctrl-C can wait for the end of the call, which then needs no other thread.
+        """
         try:
-            if threading.current_thread() is threading.main_thread():
+            if threading.current_thread() is threading.main_thread() and not is_brief:
                 _helper.run(lambda: check(name, *arguments), self.cancel)
             else:
                 check(name, *arguments)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import time
 import typing
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from ctypes import byref
@@ -44,9 +45,15 @@ class Answer(Iterator[str]):
     `async for` works, too: the event loop goes on while the model computes.
     """
 
+    #: A step that takes less than this many seconds need not be interrupted. Two changes of threads would take a
+    #: noticeable share of its time.
+    _BRIEF = 0.03
+
     def __init__(self, handle: Handle, progress: Progress | None) -> None:
         self._handle = handle
         self._progress = progress
+        # The first step reads the prompt.
+        self._is_brief = False
 
     def __next__(self) -> str:
         return self._next(Call(self._progress))
@@ -54,7 +61,9 @@ class Answer(Iterator[str]):
     def _next(self, call: Call) -> str:
         while True:
             piece = result()
-            call.run("answer_next", self._handle.value, *call.callbacks(), byref(piece))
+            start = time.perf_counter()
+            call.run("answer_next", self._handle.value, *call.callbacks(), byref(piece), is_brief=self._is_brief)
+            self._is_brief = time.perf_counter() - start < self._BRIEF
             if not piece:
                 raise StopIteration
             if text := take_text(piece):
