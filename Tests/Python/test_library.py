@@ -93,6 +93,14 @@ class LibraryTests(unittest.TestCase):
         self.assertEqual(python, expected)
         self.assertEqual(run(ROOT / ".build-example/debug/regions", self.path, PHOTOGRAPH), expected)
 
+    @unittest.skipUnless(importlib.util.find_spec("matplotlib"), "needs matplotlib")
+    def test_example_draws_regions_and_answers(self) -> None:
+        output = pathlib.Path(self.folder.name) / "answers.png"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools/python"), "MPLBACKEND": "Agg"}
+        command = [sys.executable, ROOT / "tools/examples/python/draw_regions.py", self.path, PHOTOGRAPH, output]
+        subprocess.run(command, check=True, env=environment)
+        self.assertEqual(output.read_bytes()[:4], b"\x89PNG")
+
     def test_tokens_and_json_equal_the_command_lines(self) -> None:
         expected = json.loads(
             run(PROGRAM, "run", self.path, "--raw", "One two", "--max-tokens", 6, "--json", "--no-stdin")

@@ -7,6 +7,7 @@
 
 # %%
 import sys
+import textwrap
 
 import matplotlib.pyplot as plt
 import pvit
@@ -36,6 +37,6 @@ for number, (name, (left, top, right, bottom)) in enumerate(regions.items()):
     size = ((right - left) * pixels.width, (bottom - top) * pixels.height)
     axes.add_patch(plt.Rectangle(corner, *size, fill=False, edgecolor=color, linewidth=2))
     # Dollar signs would begin formulas.
-    text = f"{name}: {answers[name]}".replace("$", r"\$")
-    axes.text(*corner, text, color="white", backgroundcolor=color, wrap=True, verticalalignment="top")
+    text = textwrap.fill(f"{name}: {answers[name]}", 36).replace("$", r"\$")
+    axes.text(*corner, text, color="white", backgroundcolor=color, fontsize=8, verticalalignment="top")
 figure.savefig(output, bbox_inches="tight")
