@@ -76,9 +76,8 @@ let package = Package(
         .target(
             name: "PVITModel",
             dependencies: [
-                "Architectures", "Compute", "Container", "LanguageModel", "Platform", "Storage",
-                "Tensors",
-                "Tokenization", "Vision", systemPackage,
+                "Architectures", "Compute", "Container", "LanguageModel", "Parallelism", "Platform", "Storage",
+                "Tensors", "Tokenization", "Vision", systemPackage,
             ], swiftSettings: memorySafe),
         .target(
             name: "Checkpoints",

@@ -28,7 +28,8 @@
  * from threads of the library, one at a time; elsewhere from the thread that made the call. They must return: no
  * longjmp, and no C++ exception.
  *
- * fork. A child process cannot use handles from before the fork (`library.forked`), but may open models of its own.
+ * fork. A child process cannot use handles from before the fork (`library.forked`), but may open models of its own. If
+ * another thread was in a call when the process was forked, every function of the child fails with that error.
  *
  * Texts are UTF-8. Names of files are bytes, as the system has them.
  */
@@ -150,6 +151,7 @@ void pvit_options_free(pvit_options *options);
  *   images          1 (the default) to leave memory for encoding images, 0 for texts only
  *   chat-template   a built-in template's name or the text of a Jinja template
  *   parse-special   1 to parse special tokens in messages; 0 (the default) takes them as text
+ *   draft           the .pvq file of a small model of the same vocabulary, which guesses how answers continue
  *   kernels         an instruction set: scalar, avx2, ...; by default the processor's best
  */
 pvit_status pvit_model_open(const char *path, const pvit_options *options, pvit_abort_callback abort, void *context,
@@ -213,7 +215,8 @@ pvit_status pvit_request_render(pvit_model *model, const pvit_request *request, 
 /*
  * Begins an answer. The request is copied. Nothing is computed before the first pvit_answer_next. Options:
  *   max-tokens, temperature, top-k, top-p, min-p, repetition-penalty, presence-penalty, frequency-penalty, seed,
- *   stop (can be repeated), speculate (tokens to guess ahead), overflow (stop or slide)
+ *   stop (can be repeated), speculate (tokens to guess ahead), overflow (stop or slide), session (a file that is read,
+ *   if it exists, before the prompt, and written when the answer has ended: `pvit run --help`)
  * The defaults decode greedily until the model ends the answer. Several answers of a model may be under way: taking
  * turns is possible, but reads again what the other has replaced in the cache.
  */
@@ -275,6 +278,13 @@ pvit_status pvit_tensors_list(pvit_tensors *tensors, pvit_text **json, pvit_erro
 pvit_status pvit_tensors_read(pvit_tensors *tensors, const char *name, pvit_abort_callback abort, void *context,
                               pvit_array **array, pvit_error **error);
 void pvit_tensors_close(pvit_tensors *tensors);
+
+/*
+ * Describes a model file or folder of any kind that can be converted or run, as `pvit inspect --json` does: format,
+ * architecture, types, sizes, errors, origin, and why it cannot run. Few of its weights are read. Options: tensors (1:
+ * list every tensor), compare (another file or folder to show beside it, and what differs).
+ */
+pvit_status pvit_inspect(const char *path, const pvit_options *options, pvit_text **report, pvit_error **error);
 
 /* ---- Conversions. Progress counts bytes. Outputs appear whole or not at all. ---- */
 

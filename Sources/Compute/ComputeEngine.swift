@@ -5,9 +5,9 @@ import Parallelism
 /// Runs the arithmetic of models: the kernels of one instruction set on the threads of a pool.
 ///
 /// An engine runs one computation at a time: only one thread of the program may use it at any moment.
-public final class ComputeEngine {
+package final class ComputeEngine {
     /// How many threads compute.
-    public var threadCount: Int { pool.threadCount }
+    package var threadCount: Int { pool.threadCount }
 
     /// The instruction set that its kernels use.
     public let instructionSet: InstructionSet
@@ -26,7 +26,7 @@ public final class ComputeEngine {
     ///   - instructionSet: nil for the best that the machine supports.
     ///   - checkpoint: Called before each loop that threads share. What it throws ends the computation.
     /// - Throws: `kernels.unsupported`.
-    public init(
+    package init(
         threadCount: Int, instructionSet: InstructionSet? = nil, checkpoint: @escaping @Sendable () throws -> Void = {}
     ) throws {
         (self.instructionSet, kernels) = try InstructionSet.kernels(instructionSet)

@@ -2,7 +2,7 @@ import CKernels
 import Storage
 
 /// Instruction sets that kernels exist for.
-public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
+package enum InstructionSet: String, Sendable, Hashable, CaseIterable {
     /// Portable C: the definition of every kernel's result.
     case scalar
     /// AVX2, FMA and F16C.
@@ -28,7 +28,7 @@ public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
     }
 
     /// Whether this processor and operating system can run it.
-    public var isSupported: Bool { pvit_kernels_for(code) != nil }
+    package var isSupported: Bool { pvit_kernels_for(code) != nil }
 
     /// The table of kernels for an instruction set, or the best one that this machine has.
     ///

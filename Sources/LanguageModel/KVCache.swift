@@ -12,33 +12,17 @@ import Storage
 /// The keys and values of the positions that a model has read: `[layer][key/value head][position]` rows.
 ///
 /// Room for `capacity` positions is reserved as addresses only; memory is used as positions are filled.
-public struct KVCache: ~Copyable {
-    /// How the numbers are stored.
-    public enum Storage: String, Sendable, Hashable, CaseIterable {
-        /// 4 bytes a number.
-        case f32
-        /// 2 bytes a number.
-        case f16
-        /// 8-bit codes, with a 16-bit scale for 32 of them.
-        case q8
-
-        var code: pvit_kv_type {
-            switch self {
-            case .f32: PVIT_KV_F32
-            case .f16: PVIT_KV_F16
-            case .q8: PVIT_KV_Q8
-            }
-        }
-    }
+package struct KVCache: ~Copyable {
+    package typealias Storage = KVCacheStorage
 
     /// How the numbers are stored.
-    public let storage: Storage
+    package let storage: Storage
     /// The most positions that fit.
-    public let capacity: Int
+    package let capacity: Int
     /// The number of positions that are filled, `0..<count`.
-    public private(set) var count: Int
+    package private(set) var count: Int
     /// The size of one position in all layers, in bytes.
-    public let bytesPerPosition: Int
+    package let bytesPerPosition: Int
 
     /// Where keys and values lie.
     let rows: KVRows
@@ -106,12 +90,12 @@ public struct KVCache: ~Copyable {
 
     /// Forgets the positions from `count` on, so that another text can continue there. Keeping more than there are
     /// keeps all.
-    public mutating func truncate(to count: Int) {
+    package mutating func truncate(to count: Int) {
         self.count = min(self.count, max(count, 0))
     }
 
     /// Gives back the memory of positions that are not filled.
-    public func releaseUnfilled() {
+    package func releaseUnfilled() {
         let page = PageAdvice.pageByteCount
         let size = rows.rowsPerHead * rows.rowBytes
         for layer in 0..<rows.layerCount {
@@ -128,7 +112,7 @@ public struct KVCache: ~Copyable {
     }
 
     /// Throws `model.context-full` unless `positions` more fit.
-    public func checkRoom(for positions: Int) throws {
+    package func checkRoom(for positions: Int) throws {
         guard positions <= capacity - count else {
             throw PVITError.contextFull(count + positions, capacity: capacity, modelLength: modelLength)
         }
@@ -151,7 +135,7 @@ public struct KVCache: ~Copyable {
     /// is room for and the other one holds.
     ///
     /// - Throws: `model.cache` when the two are of different models or storage.
-    public mutating func copyPrefix(_ count: Int, of other: borrowing KVCache) throws {
+    package mutating func copyPrefix(_ count: Int, of other: borrowing KVCache) throws {
         let (source, target) = (other.rows, rows)
         guard
             (source.storage, source.layerCount, source.headCount, source.headWidth)

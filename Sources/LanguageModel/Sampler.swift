@@ -51,7 +51,7 @@ public struct SamplingOptions: Sendable, Hashable {
     }
 
     /// Throws `sampling.option` unless every value is in its range.
-    public func check() throws {
+    package func check() throws {
         func require(_ condition: Bool, _ what: String) throws {
             guard condition else { throw PVITError(.samplingOption, what) }
         }

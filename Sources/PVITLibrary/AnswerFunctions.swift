@@ -10,10 +10,12 @@ final class AnswerObject: HandleObject, @unchecked Sendable {
     let model: ModelObject
     // Only touched while `model` is used.
     var generation: Generation
+    var session: AnswerSession?
 
-    init(_ generation: Generation, of model: ModelObject) {
+    init(_ generation: Generation, of model: ModelObject, _ session: AnswerSession?) {
         self.generation = generation
         self.model = model
+        self.session = session
     }
 }
 
@@ -26,17 +28,20 @@ public func pvit_answer_begin(
     perform(answer, error) {
         let model = try object(model, ModelObject.self)
         let request = try object(request, RequestObject.self).copy
-        let options = try GenerationOptions(OptionReader(options))
+        var reader = try OptionReader(options)
+        let session = try reader.path("session")
+        let options = try GenerationOptions(reader)
         let resolved = try request.resolved(for: model)
         return try model.use { content in
             let generator = content.generator
+            let session = try session.map { try AnswerSession($0, for: content.model) }
             let generation =
                 switch resolved {
                 case .messages(let messages): try generator.begin(messages, image: request.image?.image, options)
                 case .text(let text): try generator.begin(text: text, image: request.image?.image, options)
                 case .tokens(let tokens): try generator.begin(tokens: tokens, options)
                 }
-            return AnswerObject(generation, of: model)
+            return AnswerObject(generation, of: model, session)
         }
     }
 }
@@ -80,7 +85,11 @@ public func pvit_answer_next(
         let answer = try object(answer, AnswerObject.self)
         let watch = CallWatch(progress: progress, abort: abort, context: context)
         return try answer.model.use(watch) { content in
-            guard !answer.generation.isFinished else { return nil }
+            guard !answer.generation.isFinished else {
+                try answer.session?.check()
+                return nil
+            }
+            try answer.session?.read(into: content.generator)
             content.generator.onPrefill = { step in
                 if case .tokens(let done, let total) = step {
                     watch.report(done: UInt64(clamping: done), total: UInt64(clamping: total))
@@ -88,7 +97,10 @@ public func pvit_answer_next(
             }
             defer { content.generator.onPrefill = { _ in } }
             let text = try content.generator.advance(&answer.generation)
-            if answer.generation.isFinished { answer.generation.result.losses.forEach(Log.note) }
+            if answer.generation.isFinished {
+                answer.session?.write(content.generator)
+                answer.generation.result.losses.forEach(Log.note)
+            }
             return TextObject(text)
         }
     }

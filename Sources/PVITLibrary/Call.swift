@@ -6,7 +6,7 @@ import Storage
 func perform(_ error: UnsafeMutablePointer<OpaquePointer?>?, _ body: () throws -> Void) -> pvit_status {
     error?.pointee = nil
     do {
-        try body()
+        try RunningCalls.run(body)
         return PVIT_OK
     } catch let failure as PVITError {
         error?.pointee = HandleTable.current.add(ErrorObject(failure))

@@ -97,6 +97,7 @@ public func pvit_verify(
             try watch.check()
             watch.report(done: step.checkedByteCount, total: step.byteCount)
         }
+        watch.report(done: UInt64(container.byteCount), total: UInt64(container.byteCount))
         if container.needsBase { _ = try PackedDelta(container) }
         report?.pointee = HandleTable.current.add(
             TextObject([

@@ -38,6 +38,7 @@ final class HandleTable: @unchecked Sendable {
 
     private static func startOver() {
         let old = Unmanaged.passRetained(table).takeUnretainedValue()
+        RunningCalls.noteFork()
         table = HandleTable(first: old.next.load(ordering: .relaxed))
     }
 

@@ -12,6 +12,8 @@ enum Log {
     private static let isLogging = Gate()
 
     static func set(_ callback: pvit_log_callback?, _ context: UnsafeMutableRawPointer?) {
+        // In the child of a fork, another thread may seem to be logging for ever.
+        guard RunningCalls.isPossible else { return }
         let isFirst = isLogging.enter()
         defer { if isFirst { isLogging.leave() } }
         target.withLock { $0 = Target(callback: callback, context: context) }

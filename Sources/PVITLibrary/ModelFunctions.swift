@@ -24,20 +24,23 @@ public func pvit_model_open(
         let seesImages = try options.flag("images") ?? true
         let template = try options.text("chat-template")
         let parsesSpecial = try options.flag("parse-special") ?? false
+        let draftPath = try options.path("draft")
         let kernels = try options.choice("kernels", InstructionSet.self)
         try options.finish()
         let watch = CallWatch(abort: abort, context: context)
         try watch.check()
+        let draft = try draftPath.map { try DraftFile(opening: $0) }
         let checkpoint = ModelObject.Checkpoint()
         checkpoint.set(watch)
         let loaded = try LoadedModel(
             opening: path,
             engine: ComputeEngine(threadCount: threads, instructionSet: kernels, checkpoint: checkpoint.check),
             memory: MemoryRequest(
-                limit: memory, contextLength: length, cacheStorage: storage, seesImages: seesImages))
+                limit: memory, contextLength: length, cacheStorage: storage, seesImages: seesImages,
+                draft: draft))
         if let template { try loaded.useChatTemplate(BuiltInTemplate(rawValue: template)?.text ?? template) }
         loaded.parsesSpecialTokensInMessages = parsesSpecial
-        let generator = try Generator(loaded, contextLength: length, storage: storage)
+        let generator = try Generator(loaded, contextLength: length, storage: storage, draft: draft)
         checkpoint.set(nil)
         try watch.check()
         for note in loaded.openingNotes(generator.contextLength, limit: memory) { Log.note(note) }

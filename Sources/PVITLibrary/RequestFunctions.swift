@@ -54,29 +54,12 @@ extension RequestObject.Content {
             }
             return .tokens(tokens)
         }
-        var used: Set<String> = []
-        func insert(_ text: String) throws -> String {
-            guard let image, !regions.isEmpty else { return text }
-            let (result, unused) = try NamedRegion.insert(
-                regions, into: text, size: image.image.size, orientation: image.image.orientation)
-            used.formUnion(Set(regions.map(\.name)).subtracting(unused))
-            return result
-        }
-        let result: Resolved
-        if let text {
-            result = .text(try insert(text))
-        } else {
-            // Only users mention regions: answers and instructions are texts of their own.
-            result = .messages(
-                try messages.map { $0.role == .user ? ChatMessage($0.role, try insert($0.content)) : $0 })
-        }
-        if let name = regions.map(\.name).first(where: { !used.contains($0) }) {
-            throw PVITError(
-                .promptRegion,
-                image == nil
-                    ? "there is a region \(name), but no image" : "the prompt does not mention the region \(name)",
-                remedy: image == nil ? "give the image" : "write {\(name)} in the prompt")
-        }
+        var insertion = RegionInsertion(regions, of: image?.image)
+        let result: Resolved =
+            if let text { .text(try insertion.insert(into: text)) } else {
+                .messages(try insertion.insert(into: messages))
+            }
+        try insertion.finish()
         return result
     }
 }

@@ -1,5 +1,5 @@
 /// Chat templates for models that have none of their own, by family.
-public enum BuiltInTemplate: String, Sendable, CaseIterable {
+package enum BuiltInTemplate: String, Sendable, CaseIterable {
     /// `vicuna_v1_1`, the conversation of FastChat, LLaVA and PVIT.
     case vicuna
     case chatml
@@ -12,10 +12,10 @@ public enum BuiltInTemplate: String, Sendable, CaseIterable {
     case phi3
 
     /// The names of all templates, for help and error messages.
-    public static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
+    package static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 
     /// The Jinja template.
-    public var text: String {
+    package var text: String {
         switch self {
         case .vicuna:
             """

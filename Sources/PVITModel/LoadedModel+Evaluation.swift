@@ -20,7 +20,7 @@ extension LoadedModel {
     /// Checks that token ids mean the same to both models.
     ///
     /// - Throws: `evaluation.text` if they do not.
-    public func checkSameVocabulary(as other: LoadedModel) throws {
+    package func checkSameVocabulary(as other: LoadedModel) throws {
         let count = tokenizer.vocabularySize
         let isSame =
             count == other.tokenizer.vocabularySize

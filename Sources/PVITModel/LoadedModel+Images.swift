@@ -13,7 +13,7 @@ extension LoadedModel {
     ///   - forRegions: Whether the prompts about it may have regions.
     /// - Throws: `model.no-vision`; `image.memory` if decoding takes more memory than the plan leaves for it; the other
     ///   errors of `image.*`; `file.not-found`, `file.unreadable`.
-    public func image(contentsOf path: FilePath, forRegions: Bool = true) throws -> PreparedImage {
+    package func image(contentsOf path: FilePath, forRegions: Bool = true) throws -> PreparedImage {
         _ = try prompts.requireImages()
         return try prompts.image(ImageFile(path: path), forRegions: forRegions)
     }

@@ -11,7 +11,7 @@ extension LoadedModel {
 
     /// Whether special tokens are parsed in messages. By default only those that the template writes are, because
     /// untrusted text could otherwise end a turn or forge one.
-    public var parsesSpecialTokensInMessages: Bool {
+    package var parsesSpecialTokensInMessages: Bool {
         get { prompts.parsesSpecialTokensInMessages }
         set { prompts.parsesSpecialTokensInMessages = newValue }
     }
@@ -19,13 +19,13 @@ extension LoadedModel {
     /// Replaces the model's chat template.
     ///
     /// - Throws: `chat.template` if the text is not a Jinja template.
-    public func useChatTemplate(_ text: String) throws { try prompts.useChatTemplate(text) }
+    package func useChatTemplate(_ text: String) throws { try prompts.useChatTemplate(text) }
 
     /// Checks that the model has an embedding of each token. A tokenizer may have more tokens than that, such as a
     /// `<pad>` that was only used in training.
     ///
     /// - Throws: `model.token`.
-    public func check(_ tokens: some Sequence<TokenID>) throws { try prompts.check(tokens) }
+    package func check(_ tokens: some Sequence<TokenID>) throws { try prompts.check(tokens) }
 
     /// Renders a conversation through the chat template and tokenizes it: `PromptBuilder.prompt(of:image:room:)`.
     package func prompt(

@@ -8,7 +8,7 @@ import Tensors
 import Tokenization
 
 /// An open model: the weights, tokenizer and chat template of a container.
-public final class LoadedModel {
+package final class LoadedModel {
     /// The file.
     package let container: Container
     /// The decoder.
@@ -22,11 +22,11 @@ public final class LoadedModel {
     /// The image encoders; nil unless this is a PVIT model whose container has a vision tower.
     package let vision: PVITVision?
     /// The EOS tokens: those of the model's configuration, its generation configuration and its tokenizer.
-    public var endTokens: Set<TokenID> { prompts.endTokens }
+    package var endTokens: Set<TokenID> { prompts.endTokens }
     /// The time that opening took.
-    public let loadTime: Duration
+    package let loadTime: Duration
     /// The memory plan; nil if the model was opened without a memory request.
-    public let memoryPlan: MemoryPlan?
+    package let memoryPlan: MemoryPlan?
 
     /// Opens a container.
     ///
@@ -36,7 +36,7 @@ public final class LoadedModel {
     ///   - memory: The memory that the process may use. nil uses the weights from the mapped file, without a plan.
     /// - Throws: What `Container`, `LlamaConfiguration`, `Llama` and `Tokenizer` throw; `model.config` if the container
     ///   has no configuration; `memory.budget` if the model cannot run in that memory.
-    public init(opening path: FilePath, engine: ComputeEngine, memory: MemoryRequest? = nil) throws {
+    package init(opening path: FilePath, engine: ComputeEngine, memory: MemoryRequest? = nil) throws {
         let clock = ContinuousClock()
         let start = clock.now
         let container = try Container(opening: path)

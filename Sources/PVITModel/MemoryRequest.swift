@@ -6,29 +6,29 @@ import Storage
 import Vision
 
 /// The memory that a program allows a model, and what it will use the model for.
-public struct MemoryRequest: Sendable, Hashable {
+package struct MemoryRequest: Sendable, Hashable {
     /// The limit for the whole process: its anonymous memory and the resident pages of mapped files. nil uses the free
     /// memory of the machine or of the control group.
-    public var limit: ByteCount?
+    package var limit: ByteCount?
     /// The maximum number of positions in a context. nil leaves it to the plan, which prefers the length that the model
     /// was trained for.
-    public var contextLength: Int?
+    package var contextLength: Int?
     /// The type of keys and values. nil leaves it to the plan, which prefers `f16`.
-    public var cacheStorage: KVCache.Storage?
+    package var cacheStorage: KVCache.Storage?
     /// The number of contexts at a time.
-    public var sequenceCount: Int
+    package var sequenceCount: Int
     /// The maximum number of tokens in one pass through the layers. Larger batches take less time per token, and more
     /// memory.
-    public var batchSize: Int
+    package var batchSize: Int
     /// Whether the model will encode images.
-    public var seesImages: Bool
+    package var seesImages: Bool
     /// The image, if it is known already.
-    public var image: ImageHeader?
+    package var image: ImageHeader?
     /// The draft model that guesses beside the model.
-    public var draft: DraftFile?
+    package var draft: DraftFile?
 
     /// Creates a request.
-    public init(
+    package init(
         limit: ByteCount? = nil, contextLength: Int? = nil, cacheStorage: KVCache.Storage? = nil,
         sequenceCount: Int = 1, batchSize: Int = 256, seesImages: Bool = false, image: ImageHeader? = nil,
         draft: DraftFile? = nil

@@ -1,3 +1,4 @@
+import LanguageModel
 import PVITModel
 import Storage
 import SystemPackage

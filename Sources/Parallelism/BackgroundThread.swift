@@ -34,6 +34,14 @@ package final class BackgroundThread<Success: Sendable>: @unchecked Sendable {
         return thread
     }
 
+    /// Starts a thread that nobody waits for.
+    ///
+    /// - Throws: `internal.defect` if the system cannot start a thread.
+    package static func detach(_ work: @escaping @Sendable () -> Void) throws where Success == Void {
+        let thread = try start(work)
+        pthread_detach(thread.handle)
+    }
+
     private init(_ work: @escaping @Sendable () throws -> Success) {
         self.work = work
     }

@@ -64,11 +64,11 @@ public struct PreparedImage: Sendable {
     /// How viewers turn the original.
     public let orientation: ImageOrientation
     /// Identifies the image.
-    public let digest: ImageDigest
+    package let digest: ImageDigest
     /// The image for the vision tower.
-    public let square: PixelImage
+    package let square: PixelImage
     /// The image for the region encoder; nil if there is no encoder or the image is too narrow for it.
-    public let scaled: PixelImage?
+    package let scaled: PixelImage?
 
     init(size: PixelSize, orientation: ImageOrientation, square: PixelImage, scaled: PixelImage?) {
         self.size = size
@@ -81,7 +81,7 @@ public struct PreparedImage: Sendable {
 
 /// Identifies an image for one model: SHA-256 of the image's size and of its prepared images. Other differences do not
 /// matter to the model.
-public struct ImageDigest: Sendable, Hashable {
+package struct ImageDigest: Sendable, Hashable {
     /// The SHA-256.
     package let digest: Digest
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Compute
 import Glibc
+import LanguageModel
 import Logging
 import Parallelism
 import Platform

@@ -1,51 +1,111 @@
-import TestSupport
 import ModelTestSupport
 import PVITModel
-import SystemPackage
+import TestSupport
 import Testing
 
 /// A program that embeds the library. Package.swift gives this target no package access: it sees what is public.
 @Suite("The library as other programs see it", .enabled(if: PreparedModel.isPossible, "run tools/fixtures first"))
 struct EmbeddingTests {
-    @Test("a program opens a model, asks about a region of an image, and receives the answer while it is made", .slow)
-    func region() throws {
-        let engine = try ComputeEngine(threadCount: 2)
-        let model = try LoadedModel(opening: PreparedModel.path(), engine: engine, memory: MemoryRequest())
-        let image = try model.image(contentsOf: PreparedModel.photograph)
-        let region = try NamedRegion(parsing: "left=0.1,0.1,0.5,0.5")
-        let (request, unused) = try NamedRegion.insert([region], into: "What is {left}?", size: image.size)
-        #expect(unused.isEmpty)
-        var received = ""
-        let result = try Generator(model).answer(
-            [ChatMessage(.user, request)], image: image, GenerationOptions(maximumTokens: 8)
-        ) { received += $0 }
-        #expect(received == result.text && !result.tokens.isEmpty && result.tokens.count <= 8)
-        #expect(result.regions.count == 1 && result.visionTimings.total > .zero)
+    private let options = GenerationOptions(maximumTokens: 8)
+
+    private func model() async throws -> Model {
+        try await Model(PreparedModel.path(), options: Model.Options(threadCount: 2, contextLength: 512))
     }
 
-    @Test("several requests share passes, and each gets the answer that it gets alone", .slow)
-    func pool() throws {
-        let model = try LoadedModel(opening: PreparedModel.path(), engine: ComputeEngine(threadCount: 2))
-        let options = GenerationOptions(maximumTokens: 6, sampling: SamplingOptions(temperature: 0))
-        let texts = ["One.", "Two, please."]
-        var answers: [Int: String] = [:]
-        let pool = try AnswerPool(model, count: 2)
-        var requests = texts.enumerated().map {
-            PoolRequest(number: $0, messages: [ChatMessage(.user, $1)], options: options)
+    @Test("a program opens a model, asks about a region of an image, and receives the answer while it is made", .slow)
+    func region() async throws {
+        let model = try await model()
+        #expect(model.readsImages && model.readsRegions && model.contextLength == 512)
+        let image = try model.image(contentsOf: PreparedModel.photograph)
+        let region = try NamedRegion("left", left: 0.1, top: 0.1, right: 0.5, bottom: 0.5)
+        let answer = model.answer(to: "What is {left}?", about: image, regions: [region], options: options)
+        var pieces: [String] = []
+        for try await piece in answer { pieces.append(piece) }
+        let result = try await answer.result
+        #expect(pieces.joined() == result.text && pieces.count > 1)
+        #expect(!result.tokens.isEmpty && result.tokens.count <= 8)
+        #expect(result.visionTime > .zero && result.stopReason == .length)
+    }
+
+    @Test("answers that tasks ask for at the same time are those that go alone")
+    func tasks() async throws {
+        let model = try await model()
+        let texts = ["One two", "Three"]
+        var alone: [String] = []
+        for text in texts { alone.append(try await model.completion(of: text, options: options).text()) }
+        let together = try await withThrowingTaskGroup(of: (Int, String).self) { group in
+            for (number, text) in texts.enumerated() {
+                group.addTask { [options] in (number, try await model.completion(of: text, options: options).text()) }
+            }
+            return try await group.reduce(into: ["", ""]) { $0[$1.0] = $1.1 }
         }
-        try pool.answer(next: { requests.isEmpty ? nil : requests.removeFirst() }) { number, answer in
-            answers[number] = try answer.get().text
+        #expect(together == alone)
+    }
+
+    @Test("a loop that is left stops the work, and another one goes on from there")
+    func resuming() async throws {
+        let model = try await model()
+        let whole = try await model.completion(of: "One two", options: options).text()
+        let answer = model.completion(of: "One two", options: options)
+        var text = ""
+        for try await piece in answer {
+            text += piece
+            break
         }
-        for (number, text) in texts.enumerated() {
-            let alone = try Generator(model).answer([ChatMessage(.user, text)], options)
-            #expect(answers[number] == alone.text)
+        #expect(try await answer.result.tokens.count < 8)
+        #expect(try await text + answer.text() == whole)
+    }
+
+    @Test("cancelling a task ends its computation with CancellationError, and the model goes on", .slow)
+    func cancellation() async throws {
+        let model = try await model()
+        let image = try model.image(contentsOf: PreparedModel.photograph)
+        let task = Task {
+            while true { _ = try await model.embeddings(of: image) }
         }
+        try await Task.sleep(for: .milliseconds(50))
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(try await !model.completion(of: "One two", options: options).text().isEmpty)
+    }
+
+    @Test("logits of a text, of its tokens, and at the first token of the answer agree")
+    func logits() async throws {
+        let model = try await model()
+        let tokens = model.tokens(of: "One two")
+        let logits = try await model.logits(of: "One two")
+        #expect(logits.rowCount == tokens.count && logits.columnCount == model.vocabularySize)
+        #expect(try await model.logits(of: tokens) == logits)
+        let last = logits[tokens.count - 1]
+        let best = try #require(last.indices.max { last[$0] < last[$1] }) - last.startIndex
+        let answer = model.completion(of: tokens, options: GenerationOptions(maximumTokens: 1))
+        _ = try await answer.text()
+        #expect(try await answer.result.tokens == [TokenID(rawValue: Int32(best))])
+        #expect(try model.text(of: tokens) == "One two")
+    }
+
+    @Test("regions have features of their own")
+    func embeddings() async throws {
+        let model = try await model()
+        let image = try model.image(contentsOf: PreparedModel.photograph)
+        let regions = [
+            try NamedRegion("a", left: 0, top: 0.2, right: 0.5, bottom: 0.9),
+            try NamedRegion("b", left: 0, top: 0, right: image.size.width, bottom: image.size.height),
+        ]
+        let result = try await model.embeddings(of: regions, in: image)
+        #expect(result.features.rowCount == 2 && result.embeddings.rowCount == 2)
+        #expect(result.embeddings[0] != result.embeddings[1])
     }
 
     @Test("errors have stable codes")
-    func errors() throws {
-        let engine = try ComputeEngine(threadCount: 1)
-        let error = #expect(throws: PVITError.self) { try LoadedModel(opening: "absent.pvq", engine: engine) }
+    func errors() async throws {
+        let error = await #expect(throws: PVITError.self) { try await Model("absent.pvq") }
         #expect(error?.code.name == "file.not-found" && error?.code.category == .missingInput)
+        let model = try await model()
+        let region = try NamedRegion("left", left: 0.1, top: 0.1, right: 0.5, bottom: 0.5)
+        let lost = await #expect(throws: PVITError.self) {
+            try await model.answer(to: "What is it?", regions: [region]).text()
+        }
+        #expect(lost?.code.name == "prompt.region")
     }
 }

@@ -1,7 +1,12 @@
-"""libpvit and its Python package beside the command line. Needs tools/library --debug and tools/fixtures."""
+"""libpvit, its Python package and the examples beside the command line.
+
+Needs tools/fixtures, tools/library --debug .build/library-debug, and the Swift example in .build-example (tools/test).
+"""
 
 import asyncio
+import importlib.util
 import json
+import logging
 import os
 import pathlib
 import pickle
@@ -32,6 +37,11 @@ REGIONS = {"left": (0.0, 0.2, 0.5, 0.9), "right": (0.5, 0.2, 1.0, 0.9)}
 def run(*arguments: object) -> str:
     """What a command prints."""
     return subprocess.run([str(a) for a in arguments], check=True, capture_output=True, text=True).stdout
+
+
+def digest(folder: pathlib.Path) -> dict[str, bytes]:
+    """The content of all files of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 class LibraryTests(unittest.TestCase):
@@ -81,6 +91,15 @@ class LibraryTests(unittest.TestCase):
         command = [sys.executable, ROOT / "tools/examples/python/regions.py", self.path, PHOTOGRAPH]
         python = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
         self.assertEqual(python, expected)
+        self.assertEqual(run(ROOT / ".build-example/debug/regions", self.path, PHOTOGRAPH), expected)
+
+    @unittest.skipUnless(importlib.util.find_spec("matplotlib"), "needs matplotlib")
+    def test_example_draws_regions_and_answers(self) -> None:
+        output = pathlib.Path(self.folder.name) / "answers.png"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools/python"), "MPLBACKEND": "Agg"}
+        command = [sys.executable, ROOT / "tools/examples/python/draw_regions.py", self.path, PHOTOGRAPH, output]
+        subprocess.run(command, check=True, env=environment)
+        self.assertEqual(output.read_bytes()[:4], b"\x89PNG")
 
     def test_tokens_and_json_equal_the_command_lines(self) -> None:
         expected = json.loads(
@@ -90,6 +109,14 @@ class LibraryTests(unittest.TestCase):
         self.assertEqual("".join(answer), expected["text"])
         self.assertEqual(answer.tokens.tolist(), expected["tokens"])
         self.assertEqual(answer.statistics["stop_reason"], "length")
+
+    def test_reports_equal_the_command_lines(self) -> None:
+        self.assertEqual(pvit.inspect(self.path), json.loads(run(PROGRAM, "inspect", self.path, "--json")))
+        other = FIXTURES / "mini-llama-base-st"
+        listing = json.loads(run(PROGRAM, "inspect", self.path, "--json", "--tensors", "--compare", other))
+        self.assertEqual(pvit.inspect(self.path, tensors=True, compare=other), listing)
+        with self.assertRaisesRegex(pvit.Error, "absent"):
+            pvit.inspect("absent")
 
     def test_logits_equal_the_command_lines(self) -> None:
         output = pathlib.Path(self.folder.name) / "logits.npy"
@@ -188,6 +215,120 @@ class LibraryTests(unittest.TestCase):
             finally:
                 os._exit(status)
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+
+    def test_fork_during_a_computation_gives_errors_and_no_deadlock(self) -> None:
+        stop = threading.Event()
+
+        def compute() -> None:
+            while not stop.is_set():
+                self.model.perplexity("one two three four " * 100, context=64)
+
+        thread = threading.Thread(target=compute)
+        thread.start()
+        try:
+            for _ in range(10):
+                time.sleep(0.05)
+                child = os.fork()
+                if child == 0:
+                    signal.alarm(60)  # Ends a child that waits for a lock.
+                    status = 1
+                    try:
+                        codes = []
+                        for call in (lambda: self.model.tokenize("x"), lambda: pvit.Model(self.path)):
+                            try:
+                                call()
+                            except pvit.Error as error:
+                                codes.append(error.code)
+                        status = 0 if codes == ["library.forked"] * 2 else 2
+                    finally:
+                        os._exit(status)
+                self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+        finally:
+            stop.set()
+            thread.join()
+
+    def test_other_interpreters_are_refused(self) -> None:
+        try:
+            import _xxsubinterpreters as interpreters
+        except ImportError:
+            import _interpreters as interpreters
+        code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "tools/python")!r})
+try:
+    import pvit
+except ImportError as error:
+    assert "main interpreter" in str(error), error
+else:
+    raise AssertionError("imported")
+"""
+        other = interpreters.create()
+        try:
+            self.assertIsNone(interpreters.run_string(other, code))
+        finally:
+            interpreters.destroy(other)
+
+    def test_notes_are_logged(self) -> None:
+        with self.assertLogs("pvit", logging.INFO) as log:
+            pvit.Model(self.path, threads=2, context=4096).close()
+        self.assertRegex(log.output[0], "INFO:pvit:.*context")
+
+    def test_session_is_read_and_written_as_by_the_command_line(self) -> None:
+        folder = pathlib.Path(self.folder.name)
+        path, words = folder / "notes.session", {"max_tokens": 6}
+        first = self.model.chat("One", session=path, **words)
+        text = "".join(first)
+        expected = run(PROGRAM, "run", self.path, "One", "--session", path, "--max-tokens", 6, "--no-stdin", "--json")
+        expected = json.loads(expected)
+        self.assertEqual(expected["text"], text)
+        self.assertEqual(expected["reused_prompt_tokens"], expected["prompt_tokens"] - 1)
+        with pvit.Model(self.path, threads=2, context=512) as model:
+            answer = model.chat("One", session=path, **words)
+            self.assertEqual("".join(answer), text)
+            self.assertEqual(answer.statistics["reused_prompt_tokens"], expected["reused_prompt_tokens"])
+        with self.assertRaises(pvit.Error) as caught:
+            self.model.chat("One", session=self.path)
+        self.assertEqual(caught.exception.code, "file.output-is-input")
+        with self.assertRaises(pvit.Error) as caught:
+            self.model.chat("One", session=folder / "absent/notes.session")
+        self.assertEqual(caught.exception.code, "file.cannot-create")
+
+    def test_draft_model_does_not_change_the_answer(self) -> None:
+        expected = "".join(self.model.generate("One two", max_tokens=12))
+        with pvit.Model(self.path, threads=2, context=512, draft=self.path) as model:
+            answer = model.generate("One two", max_tokens=12)
+            self.assertEqual("".join(answer), expected)
+            self.assertGreater(answer.statistics["drafted_tokens"], 0)
+
+    def test_merge_and_export_write_what_the_commands_do(self) -> None:
+        folder = pathlib.Path(self.folder.name)
+        base, delta = FIXTURES / "mini-llama-base-st", FIXTURES / "mini-pvit-delta-st"
+        steps = []
+        pvit.merge(base, delta, folder / "merged", progress=lambda done, total: steps.append((done, total)))
+        run(PROGRAM, "merge", base, delta, "--output", folder / "expected")
+        self.assertEqual(digest(folder / "merged"), digest(folder / "expected"))
+        self.assertEqual(steps[-1][0], steps[-1][1])
+        pvit.export(base, folder / "model.gguf")
+        run(PROGRAM, "export", base, "--output", folder / "expected.gguf")
+        self.assertEqual((folder / "model.gguf").read_bytes(), (folder / "expected.gguf").read_bytes())
+
+    def test_progress_bar_of_tqdm_is_moved(self) -> None:
+        from tqdm import tqdm
+
+        with open(os.devnull, "w") as nowhere, tqdm(file=nowhere) as bar:
+            pvit.verify(self.path, progress=bar)
+            self.assertEqual(bar.n, bar.total)
+            self.assertGreater(bar.total, 1 << 16)
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "needs PyTorch")
+    def test_state_dictionary_is_that_of_pytorch(self) -> None:
+        import torch
+
+        tensors = pvit.torch_state_dict(self.path)
+        with pvit.open(self.path) as expected:
+            self.assertEqual(set(tensors), set(expected))
+            for name, tensor in tensors.items():
+                self.assertTrue(torch.equal(tensor, torch.from_numpy(np.array(expected[name]))))
 
     def test_opening_and_closing_leaves_nothing(self) -> None:
         def descriptors() -> int:

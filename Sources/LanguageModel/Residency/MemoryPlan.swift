@@ -7,37 +7,37 @@ import Storage
 /// How the memory that a process may use is divided before a model starts.
 ///
 /// Weights that do not fit are read again for each pass over the layers. Everything else has memory of its own.
-public struct MemoryPlan: Sendable, Hashable {
+package struct MemoryPlan: Sendable, Hashable {
     /// The limit for everything; nil if no limit was given and none could be detected.
-    public let limit: ByteCount?
+    package let limit: ByteCount?
     /// The program: its code and libraries, the tokenizer, and small allocations.
-    public let programByteCount: Int
+    package let programByteCount: Int
     /// The most positions of a context.
-    public let contextLength: Int
+    package let contextLength: Int
     /// Whether the context is shorter than the model's, to fit.
-    public let isContextShortened: Bool
+    package let isContextShortened: Bool
     /// How keys and values are stored.
-    public let cacheStorage: KVCache.Storage
+    package let cacheStorage: KVCache.Storage
     /// Keys and values of all positions.
-    public let cacheByteCount: Int
+    package let cacheByteCount: Int
     /// The most tokens that go through the layers together.
-    public let batchSize: Int
+    package let batchSize: Int
     /// The activations of a batch, and the scratch memory of the threads.
-    public let activationByteCount: Int
+    package let activationByteCount: Int
     /// The memory for the weights of the draft model; 0 if there is none. Its keys, values and activations count with
     /// those of the model.
-    public let draftByteCount: Int
+    package let draftByteCount: Int
     /// The memory for encoding an image, before keys and values take theirs.
-    public let visionByteCount: Int
+    package let visionByteCount: Int
     /// The memory that decoding an image file may take, before it is encoded; nil without a limit.
-    public let decodingByteCount: Int?
+    package let decodingByteCount: Int?
     /// The weights that a pass over the layers multiplies by.
-    public let weightByteCount: Int
+    package let weightByteCount: Int
     /// Where the weights are.
-    public let weights: Residency
+    package let weights: Residency
 
     /// The most memory that is used at a time.
-    public var byteCount: Int {
+    package var byteCount: Int {
         let weightBytes =
             switch weights {
             case .mapped: weightByteCount
@@ -50,12 +50,12 @@ public struct MemoryPlan: Sendable, Hashable {
     private let contextByteCount: Int
 
     /// Whether weights are streamed, and mapped pages are dropped after use.
-    public var isTight: Bool {
+    package var isTight: Bool {
         if case .streamed = weights { true } else { false }
     }
 
     /// Where the weights are.
-    public enum Residency: Sendable, Hashable {
+    package enum Residency: Sendable, Hashable {
         /// In the mapped file, whose pages the operating system keeps in memory.
         case mapped
         /// In memory of the process's own. Some weights stay, the others are read for each pass.
@@ -63,44 +63,44 @@ public struct MemoryPlan: Sendable, Hashable {
     }
 
     /// How weights are read.
-    public struct StreamPlan: Sendable, Hashable {
+    package struct StreamPlan: Sendable, Hashable {
         /// The memory for weights that stay.
-        public let pinnedRoomByteCount: Int
+        package let pinnedRoomByteCount: Int
         /// The part of it that is used.
-        public let pinnedByteCount: Int
+        package let pinnedByteCount: Int
         /// Weights that are read in each pass over the layers.
-        public let streamedByteCount: Int
+        package let streamedByteCount: Int
         /// The approximate size of a chunk.
-        public let chunkByteCount: Int
+        package let chunkByteCount: Int
         /// How many chunks may be in memory in addition to those that stay.
-        public let slotCount: Int
+        package let slotCount: Int
         /// The memory for these chunks.
-        public let windowByteCount: Int
+        package let windowByteCount: Int
     }
 
     /// The needs that a plan is made for.
-    public struct Request: Sendable {
+    package struct Request: Sendable {
         /// The memory that the process may use; nil for all that is available.
-        public var limit: ByteCount?
+        package var limit: ByteCount?
         /// The most positions of a context; nil for as many as the model was trained for, or fewer if they do not fit.
-        public var contextLength: Int?
+        package var contextLength: Int?
         /// How keys and values are stored; nil for `f16`, or `q8` if that does not fit.
-        public var cacheStorage: KVCache.Storage?
+        package var cacheStorage: KVCache.Storage?
         /// The number of contexts at a time.
-        public var sequenceCount: Int
+        package var sequenceCount: Int
         /// The most tokens that go through the layers together.
-        public var batchSize: Int
+        package var batchSize: Int
         /// How many threads compute.
-        public var threadCount: Int
+        package var threadCount: Int
         /// The memory for encoding an image.
-        public var visionByteCount: Int
+        package var visionByteCount: Int
         /// The memory that the process uses already.
-        public var residentByteCount: Int
+        package var residentByteCount: Int
         /// The draft model that runs beside the model.
         package var draft: DraftRequest?
 
         /// Creates a request.
-        public init(
+        package init(
             limit: ByteCount? = nil, contextLength: Int? = nil, cacheStorage: KVCache.Storage? = nil,
             sequenceCount: Int = 1, batchSize: Int = 256, threadCount: Int = 1, visionByteCount: Int = 0,
             residentByteCount: Int = 0

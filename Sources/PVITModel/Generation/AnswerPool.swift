@@ -6,18 +6,18 @@ import Tokenization
 import Vision
 
 /// A conversation for an `AnswerPool` to answer, which may be about an image.
-public struct PoolRequest {
+package struct PoolRequest {
     /// Identifies the request in the results.
-    public let number: Int
+    package let number: Int
     /// The conversation.
-    public let messages: [ChatMessage]
+    package let messages: [ChatMessage]
     /// The image that the conversation is about.
-    public let image: PreparedImage?
+    package let image: PreparedImage?
     /// How to answer. A pool ignores `overflow` and `speculation`: an answer ends when the context is full.
-    public let options: GenerationOptions
+    package let options: GenerationOptions
 
     /// Creates a request.
-    public init(
+    package init(
         number: Int, messages: [ChatMessage], image: PreparedImage? = nil,
         options: GenerationOptions = GenerationOptions()
     ) {
@@ -29,38 +29,38 @@ public struct PoolRequest {
 }
 
 /// An answer of a pool.
-public struct PoolAnswer: Sendable {
+package struct PoolAnswer: Sendable {
     /// The text.
-    public let text: String
+    package let text: String
     /// The generated tokens, including the one that ended the answer.
-    public let tokens: [TokenID]
+    package let tokens: [TokenID]
     /// The number of tokens in the prompt.
-    public let promptTokenCount: Int
+    package let promptTokenCount: Int
     /// The number of prompt tokens that were taken over from another request.
-    public let reusedTokenCount: Int
+    package let reusedTokenCount: Int
     /// The number of tokens cut from the start of the prompt to make room for the answer.
-    public let cutTokenCount: Int
+    package let cutTokenCount: Int
     /// Why the answer ended.
-    public let stopReason: StopReason
+    package let stopReason: StopReason
     /// The time until the request got a slot.
-    public let queueTime: Duration
+    package let queueTime: Duration
     /// The time to encode the image and its regions, with the passes for other requests in between.
-    public let visionTimings: VisionTimings
+    package let visionTimings: VisionTimings
     /// The time from there, encoding excluded, until the first token was drawn.
-    public let prefillTime: Duration
+    package let prefillTime: Duration
     /// The time from the first token to the end of the answer.
-    public let decodeTime: Duration
+    package let decodeTime: Duration
 }
 
 /// Answers many requests in a batch of slots.
 ///
 /// Each pass through the layers reads one token of every running answer and the prompts of new requests. When an answer
 /// ends, its slot takes the next request. The answers are the same as `Generator`'s.
-public final class AnswerPool {
+package final class AnswerPool {
     /// The model.
-    public var model: LoadedModel { scheduler.model }
+    package var model: LoadedModel { scheduler.model }
     /// The maximum number of positions for a prompt and its answer together.
-    public var contextLength: Int { scheduler.contextLength }
+    package var contextLength: Int { scheduler.contextLength }
     private let scheduler: AnswerScheduler
 
     /// Creates a pool.
@@ -71,7 +71,7 @@ public final class AnswerPool {
     ///     the model was trained for.
     ///   - storage: The type of keys and values. nil takes the memory plan's, or `f16`.
     /// - Throws: `model.cache` if contexts of that length are not possible.
-    public init(
+    package init(
         _ model: LoadedModel, count: Int, contextLength: Int? = nil, storage: KVCache.Storage? = nil
     ) throws {
         scheduler = try AnswerScheduler(model, slotCount: count, contextLength: contextLength, storage: storage)
@@ -85,7 +85,7 @@ public final class AnswerPool {
     ///   - finish: Receives the number of a request and its answer, or the error that prevented one. Answers arrive in
     ///     the order in which they end.
     /// - Throws: What `next`, `eachPass` and `finish` throw.
-    public func answer(
+    package func answer(
         next: () throws -> PoolRequest?, eachPass: () throws -> Void = {},
         finish: (_ number: Int, Result<PoolAnswer, any Error>) throws -> Void
     ) throws {

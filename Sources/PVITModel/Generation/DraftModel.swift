@@ -8,7 +8,7 @@ import Tensors
 import Tokenization
 
 /// The file of a small model that guesses how the answers of another one continue. Nothing but its index was read.
-public struct DraftFile: Sendable, Hashable {
+package struct DraftFile: Sendable, Hashable {
     /// The file.
     package let container: Container
     /// The sizes and constants of the decoder.
@@ -17,7 +17,7 @@ public struct DraftFile: Sendable, Hashable {
     /// Opens a container.
     ///
     /// - Throws: What `Container` and `LlamaConfiguration` throw.
-    public init(opening path: FilePath) throws {
+    package init(opening path: FilePath) throws {
         do {
             container = try Container(opening: path)
             configuration = try LlamaConfiguration(of: container)
@@ -27,10 +27,10 @@ public struct DraftFile: Sendable, Hashable {
     }
 
     /// The same open file.
-    public static func == (left: DraftFile, right: DraftFile) -> Bool { left.container === right.container }
+    package static func == (left: DraftFile, right: DraftFile) -> Bool { left.container === right.container }
 
     /// Identifies the open file.
-    public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(container)) }
+    package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(container)) }
 
     /// Checks that the tokens of both models mean the same. One of them may have further tokens.
     ///

@@ -68,7 +68,7 @@ public struct GenerationResult: Sendable {
     /// The number of prompt tokens that were read.
     public let prefilledTokenCount: Int
     /// The regions in the prompt, in the order of the text.
-    public let regions: [RegionLocation]
+    package let regions: [RegionLocation]
     /// The number of tokens cut from the start of the prompt to make room for the answer.
     public let cutTokenCount: Int
     /// The number of the oldest tokens of prompt and answer that were dropped to make room.
@@ -81,8 +81,8 @@ public struct GenerationResult: Sendable {
     public let draftTime: Duration
     /// Why the answer ended.
     public let stopReason: StopReason
-    /// The time to encode the image and its regions.
-    public let visionTimings: VisionTimings
+    /// The time to encode the image and its regions, and its parts.
+    package let visionTimings: VisionTimings
     /// The time from the start, encoding excluded, until the first token could be drawn.
     public let prefillTime: Duration
     /// The time from there to the end of the answer.
@@ -90,7 +90,7 @@ public struct GenerationResult: Sendable {
     /// The number of tokens drawn after the first one.
     public let decodedTokenCount: Int
     /// What streaming weights cost during decode.
-    public let decodeStream: StreamStatistics
+    package let decodeStream: StreamStatistics
 
     /// Notes on tokens that were cut or dropped to make room.
     package var losses: [String] {
@@ -103,6 +103,9 @@ public struct GenerationResult: Sendable {
         }
         return notes
     }
+
+    /// The time to encode the image and its regions.
+    public var visionTime: Duration { visionTimings.total }
 
     /// Prompt tokens read per second.
     public var prefillTokensPerSecond: Double {
@@ -120,7 +123,7 @@ public struct GenerationResult: Sendable {
 
 extension Duration {
     /// The duration in seconds.
-    public var seconds: Double {
+    package var seconds: Double {
         Double(components.seconds) + Double(components.attoseconds) * 1e-18
     }
 }

@@ -6,13 +6,13 @@ import Tokenization
 import Vision
 
 /// Answers requests one at a time. The prefix that a prompt shares with the text before it is not computed again.
-public final class Generator {
+package final class Generator {
     /// The model.
-    public let model: LoadedModel
+    package let model: LoadedModel
     /// The maximum number of positions for prompt and answer together.
-    public var contextLength: Int { cache.capacity }
+    package var contextLength: Int { cache.capacity }
     /// Called before each step of prefill.
-    public var onPrefill: (PrefillStep) -> Void = { _ in }
+    package var onPrefill: (PrefillStep) -> Void = { _ in }
     var cache: KVCache
     /// The content of the cache.
     var cached: [ModelPrompt.Position] = []
@@ -32,7 +32,7 @@ public final class Generator {
     ///     needs are part of the memory request that the model was opened with.
     /// - Throws: `model.cache` if a context of that length is not possible; `draft.vocabulary`, and what opening a
     ///   model throws.
-    public init(
+    package init(
         _ model: LoadedModel, contextLength: Int? = nil, storage: KVCache.Storage? = nil, draft: DraftFile? = nil
     ) throws {
         self.model = model
@@ -47,7 +47,7 @@ public final class Generator {
     /// request about the same image does not encode it again.
     ///
     /// - Throws: What `LoadedModel.prompt(of:image:room:)` and `generate` throw.
-    public func answer(
+    package func answer(
         _ messages: [ChatMessage], image: PreparedImage? = nil, _ options: GenerationOptions = GenerationOptions(),
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {
@@ -58,7 +58,7 @@ public final class Generator {
     /// in front of its first word, so text + answer is the decoded text of all tokens.
     ///
     /// - Throws: What `LoadedModel.prompt(ofRaw:image:room:)` and `generate` throw.
-    public func complete(
+    package func complete(
         _ text: String, image: PreparedImage? = nil, _ options: GenerationOptions = GenerationOptions(),
         emit: (String) throws -> Void = { _ in }
     ) throws -> GenerationResult {

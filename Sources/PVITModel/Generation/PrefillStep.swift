@@ -1,5 +1,5 @@
 /// A step of prefill, the work before an answer begins.
-public enum PrefillStep: Sendable, Hashable {
+package enum PrefillStep: Sendable, Hashable {
     /// The image, or regions of it, are being encoded.
     case image
     /// The number of prompt tokens that have been read, and the number to read in all.

@@ -38,6 +38,32 @@ public struct NamedRegion: Sendable, Hashable {
         self.text = text
     }
 
+    /// Creates a region from its edges in pixels.
+    ///
+    /// - Parameters:
+    ///   - name: The name, of letters, digits, `-` and `_`.
+    ///   - left: The left edge.
+    ///   - top: The upper edge.
+    ///   - right: The right edge.
+    ///   - bottom: The lower edge.
+    /// - Throws: `PVITError` for a name with other characters.
+    public init(_ name: String, left: Int, top: Int, right: Int, bottom: Int) throws {
+        try self.init(name: name, box: [left, top, right, bottom].map { .integer($0) })
+    }
+
+    /// Creates a region from its edges in fractions of the image's width and height, from 0 to 1.
+    ///
+    /// - Parameters:
+    ///   - name: The name, of letters, digits, `-` and `_`.
+    ///   - left: The left edge.
+    ///   - top: The upper edge.
+    ///   - right: The right edge.
+    ///   - bottom: The lower edge.
+    /// - Throws: `PVITError` for a name with other characters.
+    public init(_ name: String, left: Double, top: Double, right: Double, bottom: Double) throws {
+        try self.init(name: name, box: [left, top, right, bottom].map { .number($0) })
+    }
+
     /// Creates a region from the numbers of a JSON array: four whole numbers are pixels, others are fractions.
     ///
     /// - Parameters:
@@ -82,7 +108,7 @@ public struct NamedRegion: Sendable, Hashable {
     ///   - size: The size of the image as stored.
     ///   - orientation: The orientation in which viewers show the image, for error messages only.
     /// - Throws: `prompt.region` if the region reaches beyond the image, or is too small to be expressed.
-    public func location(in size: PixelSize, orientation: ImageOrientation = .upright) throws -> RegionLocation {
+    package func location(in size: PixelSize, orientation: ImageOrientation = .upright) throws -> RegionLocation {
         func invalid(_ problem: String, _ remedy: String) -> PVITError {
             PVITError(.promptRegion, "the region \"\(text)\" \(problem)", remedy: remedy)
         }
@@ -112,7 +138,7 @@ public struct NamedRegion: Sendable, Hashable {
     ///
     /// - Returns: The new text, and the names that the text does not mention.
     /// - Throws: What `location(in:orientation:)` throws.
-    public static func insert(
+    package static func insert(
         _ regions: [NamedRegion], into text: String, size: PixelSize, orientation: ImageOrientation = .upright
     ) throws -> (text: String, unused: [String]) {
         var locations: [String: String] = [:]

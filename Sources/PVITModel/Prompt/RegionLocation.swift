@@ -2,18 +2,18 @@ import Storage
 
 /// A rectangle in an image as prompts spell it, `<L100><L250><L900><L975>`: in thousandths of the image's width and
 /// height.
-public struct RegionLocation: Sendable, Hashable, CustomStringConvertible {
+package struct RegionLocation: Sendable, Hashable, CustomStringConvertible {
     /// The left edge, in thousandths of the width.
-    public let left: Int
+    package let left: Int
     /// The upper edge, in thousandths of the height.
-    public let top: Int
+    package let top: Int
     /// The right edge, in thousandths of the width.
-    public let right: Int
+    package let right: Int
     /// The lower edge, in thousandths of the height.
-    public let bottom: Int
+    package let bottom: Int
 
     /// Creates a rectangle. It may be invalid: see `check`.
-    public init(left: Int, top: Int, right: Int, bottom: Int) {
+    package init(left: Int, top: Int, right: Int, bottom: Int) {
         self.left = left
         self.top = top
         self.right = right
@@ -21,14 +21,14 @@ public struct RegionLocation: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The rectangle as a prompt spells it, with its tags.
-    public var description: String { "<Region><L\(left)><L\(top)><L\(right)><L\(bottom)></Region>" }
+    package var description: String { "<Region><L\(left)><L\(top)><L\(right)><L\(bottom)></Region>" }
 
     /// Checks that the rectangle lies inside the image and has an area.
     ///
     /// PVIT's code accepts other numbers: it clips the rectangle and swaps its corners. Here they are errors.
     ///
     /// - Throws: `prompt.region`.
-    public func check() throws {
+    package func check() throws {
         func invalid(_ problem: String) -> PVITError {
             PVITError(
                 .promptRegion, "the region \(self) \(problem)",

@@ -10,7 +10,7 @@ extension Generator {
     /// - Throws: `session.not-a-session`, `session.version`, `session.damaged`, `session.other-model`, `session.type`;
     ///   `file.not-found`, `file.unreadable`, `file.read-failed`.
     @discardableResult
-    public func readSession(_ path: FilePath) throws -> Int {
+    package func readSession(_ path: FilePath) throws -> Int {
         forget()
         let session = try SessionFile.open(path, for: model, cache)
         cached = try session.read(into: &cache, for: model)
@@ -23,7 +23,7 @@ extension Generator {
     /// - Returns: The number of positions, and the size of the file.
     /// - Throws: `file.cannot-create`, `file.write-failed`. An earlier file is then untouched.
     @discardableResult
-    public func writeSession(_ path: FilePath) throws -> (positionCount: Int, size: ByteCount) {
+    package func writeSession(_ path: FilePath) throws -> (positionCount: Int, size: ByteCount) {
         (cached.count, try SessionFile.write(cached, cache, of: model, to: path))
     }
 }

@@ -15,17 +15,17 @@ final class ImageEncoding {
 }
 
 /// The time that encoding an image took.
-public struct VisionTimings: Sendable, Hashable {
+package struct VisionTimings: Sendable, Hashable {
     /// The time for the whole image: CLIP's vision tower and its projection.
-    public internal(set) var image = Duration.zero
+    package internal(set) var image = Duration.zero
     /// The time for regions: the region encoder and its projections.
-    public internal(set) var regions = Duration.zero
+    package internal(set) var regions = Duration.zero
 
     /// The part of `image` that projecting the features to embeddings takes.
-    public internal(set) var imageProjection = Duration.zero
+    package internal(set) var imageProjection = Duration.zero
     /// The part of `regions` that projecting the features to embeddings takes.
-    public internal(set) var regionProjection = Duration.zero
+    package internal(set) var regionProjection = Duration.zero
 
     /// The total time.
-    public var total: Duration { image + regions }
+    package var total: Duration { image + regions }
 }

@@ -2,13 +2,13 @@ import Storage
 import SystemPackage
 
 /// The header of an image file, which can be read without decoding pixels.
-public struct ImageHeader: Sendable, Hashable {
+package struct ImageHeader: Sendable, Hashable {
     /// The size of the stored image.
-    public let size: PixelSize
+    package let size: PixelSize
     /// How viewers turn the image. Decoding does not.
-    public let orientation: ImageOrientation
+    package let orientation: ImageOrientation
     /// The memory in bytes for decoding an image that cannot be decoded row by row; otherwise 0.
-    public let decodingByteCount: Int
+    package let decodingByteCount: Int
     /// The kind of image in messages, such as `a progressive JPEG`.
     let kind: String
     /// The file, for errors.
@@ -36,7 +36,7 @@ public struct ImageHeader: Sendable, Hashable {
     ///
     /// - Parameter room: The available memory in bytes; nil if there is no limit.
     /// - Throws: `image.memory`.
-    public func checkDecoding(in room: Int?) throws {
+    package func checkDecoding(in room: Int?) throws {
         guard let room, decodingByteCount > max(room, 0) else { return }
         throw PVITError(
             .imageMemory,

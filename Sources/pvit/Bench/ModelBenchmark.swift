@@ -1,6 +1,7 @@
 import Architectures
 import Compute
 import Container
+import Conversion
 import LanguageModel
 import PVITModel
 import Storage

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Container
+import Conversion
 import LanguageModel
 import PVITModel
 import Storage

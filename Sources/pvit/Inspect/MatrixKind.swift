@@ -1,4 +1,5 @@
 import Architectures
+import Conversion
 import Tensors
 
 /// A kind of matrix, over all layers: the queries' projection, the embeddings, …

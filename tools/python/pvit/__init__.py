@@ -5,7 +5,8 @@ for piece in model.chat("What is in {left}?", image="dogs.jpg", regions={"left":
     print(piece, end="", flush=True)
 """
 
-from ._files import Tensors, export, merge, open, quantize, torch_state_dict, verify  # noqa: A004
+from . import _interpreter  # noqa: F401 (before NumPy)
+from ._files import Tensors, export, inspect, merge, open, quantize, torch_state_dict, verify  # noqa: A004
 from ._library import Cancelled, Error, function
 from ._model import Answer, Image, Model
 
@@ -19,6 +20,7 @@ __all__ = [
     "Model",
     "Tensors",
     "export",
+    "inspect",
     "merge",
     "open",
     "quantize",

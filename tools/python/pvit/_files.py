@@ -2,6 +2,7 @@
 
 import json
 import os
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from ctypes import byref
 
@@ -11,7 +12,8 @@ from ._arrays import take_array
 from ._library import Call, Handle, check, options, result, take_text
 
 Path = str | os.PathLike
-Progress = Callable[[int, int], object]
+#: Called with what is done and what there is to do, or a progress bar of tqdm.
+Progress = Callable[[int, int], object] | typing.Any
 _MAPPED = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2")}
 
 
@@ -67,6 +69,18 @@ def torch_state_dict(path: Path) -> dict:
 
     with open(path) as tensors:
         return {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
+
+
+def inspect(path: Path, *, tensors: bool = False, compare: Path | None = None) -> dict:
+    """Describes a model file or folder, as `pvit inspect --json` does.
+
+    Args:
+        tensors: Whether to list every tensor.
+        compare: Another file or folder to show beside it, with what differs.
+    """
+    setting, report = options({"tensors": tensors, "compare": compare}), result()
+    check("inspect", os.fsencode(path), setting.value, byref(report))
+    return json.loads(take_text(report))
 
 
 def quantize(source: Path, output: Path, *, progress: Progress | None = None, **settings: object) -> dict:

@@ -1,11 +1,13 @@
 """The functions of pvit.h, loaded with ctypes. ctypes releases the GIL while a function runs."""
 
 import ctypes
+import logging
 import os
 import pathlib
 import threading
 from collections.abc import Callable
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from typing import Any
 
 Abort = ctypes.CFUNCTYPE(c_int32, c_void_p)
 Progress = ctypes.CFUNCTYPE(None, c_void_p, c_uint64, c_uint64)
@@ -18,7 +20,7 @@ _SIGNATURES: dict[str, tuple[object, list]] = {
     "abort_if_set": (c_int32, [c_void_p]),
     "version_number": (c_uint32, []),
     "version_text": (c_char_p, []),
-    "set_log_callback": (None, [c_void_p, c_void_p]),
+    "set_log_callback": (None, [Log, c_void_p]),
     "error_code": (c_char_p, [_H]),
     "error_message": (c_char_p, [_H]),
     "error_what": (c_char_p, [_H]),
@@ -65,6 +67,7 @@ _SIGNATURES: dict[str, tuple[object, list]] = {
     "tensors_list": (c_int32, [_H, _OUT, _OUT]),
     "tensors_read": (c_int32, [_H, _S, c_void_p, c_void_p, _OUT, _OUT]),
     "tensors_close": (None, [_H]),
+    "inspect": (c_int32, [_S, _H, _OUT, _OUT]),
     "merge": (c_int32, [_S, _S, _S, _H, *_CALLBACKS, _OUT]),
     "quantize": (c_int32, [_S, _S, _H, *_CALLBACKS, _OUT, _OUT]),
     "verify": (c_int32, [_S, *_CALLBACKS, _OUT, _OUT]),
@@ -74,8 +77,13 @@ _SIGNATURES.update({f"{kind}_free": (None, [_H]) for kind in "error text array o
 
 
 def _load() -> ctypes.CDLL:
-    path = os.environ.get("PVIT_LIBRARY_PATH") or str(pathlib.Path(__file__).parent / "lib" / "libpvit.so.0")
-    library = ctypes.CDLL(path)
+    own = pathlib.Path(__file__).parent / "lib" / "libpvit.so.0"
+    # A package of the system has the library where the loader looks.
+    path = os.environ.get("PVIT_LIBRARY_PATH") or (str(own) if own.exists() else own.name)
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as error:
+        raise ImportError(f"{error}: PVIT_LIBRARY_PATH can name libpvit, which tools/library builds") from None
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, f"pvit_{name}")
         function.restype, function.argtypes = result, arguments
@@ -89,6 +97,16 @@ def function(name: str) -> Callable:
     """The function pvit_<name>."""
     return getattr(_cdll, f"pvit_{name}")
 
+
+_logger = logging.getLogger("pvit")
+
+
+@Log
+def _log(_context: object, level: int, message: bytes) -> None:
+    _logger.log(logging.WARNING if level == 2 else logging.INFO, "%s", message.decode())
+
+
+function("set_log_callback")(_log, None)
 
 _abort_if_set = ctypes.cast(_cdll.pvit_abort_if_set, c_void_p)
 
@@ -151,16 +169,18 @@ class Handle:
 class Call:
     """A long call: on the main thread it runs on a helper thread, so that Ctrl-C interrupts it at once."""
 
-    def __init__(self, progress: Callable[[int, int], object] | None = None) -> None:
+    def __init__(self, progress: object | None = None) -> None:
         self._flag = c_int32(0)
         self._failure: BaseException | None = None
         self._progress = None
         if progress is not None:
+            # A tqdm bar is moved, anything else is called.
+            advance = _bar(progress) if hasattr(progress, "update") else progress
 
             def report(_context: object, done: int, total: int) -> None:
                 if self._failure is None:
                     try:
-                        progress(done, total)
+                        advance(done, total)
                     except BaseException as failure:
                         self._failure = failure
                         self.cancel()
@@ -176,10 +196,14 @@ class Call:
         progress = [ctypes.cast(self._progress, c_void_p) if self._progress else None] if takes_progress else []
         return [*progress, _abort_if_set, ctypes.addressof(self._flag)]
 
-    def run(self, name: str, *arguments: object) -> None:
-        """Calls a function, and raises its error or that of a callback."""
+    def run(self, name: str, *arguments: object, is_brief: bool = False) -> None:
+        """Calls a function, and raises its error or that of a callback.
+
+        Args:
+            is_brief: Whether Ctrl-C can wait for the end of the call, which then needs no other thread.
+        """
         try:
-            if threading.current_thread() is threading.main_thread():
+            if threading.current_thread() is threading.main_thread() and not is_brief:
                 _helper.run(lambda: check(name, *arguments), self.cancel)
             else:
                 check(name, *arguments)
@@ -189,6 +213,14 @@ class Call:
             raise
         if self._failure is not None:
             raise self._failure
+
+
+def _bar(bar: Any) -> Callable[[int, int], object]:
+    def advance(done: int, total: int) -> None:
+        bar.total = total or None
+        bar.update(done - bar.n)
+
+    return advance
 
 
 class _Helper:

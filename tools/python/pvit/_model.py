@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import time
 import typing
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from ctypes import byref
@@ -19,7 +20,8 @@ ImageLike = typing.Any
 Box = Sequence[float]
 #: A text of the user, or messages {"role": ..., "content": ...}.
 Messages = str | Sequence[Mapping[str, str]]
-Progress = Callable[[int, int], object]
+#: Called with what is done and what there is to do, or a progress bar of tqdm.
+Progress = Callable[[int, int], object] | typing.Any
 
 
 class Image:
@@ -43,9 +45,15 @@ class Answer(Iterator[str]):
     `async for` works, too: the event loop goes on while the model computes.
     """
 
+    #: A step that takes less than this many seconds need not be interrupted. Two changes of threads would take a
+    #: noticeable share of its time.
+    _BRIEF = 0.03
+
     def __init__(self, handle: Handle, progress: Progress | None) -> None:
         self._handle = handle
         self._progress = progress
+        # The first step reads the prompt.
+        self._is_brief = False
 
     def __next__(self) -> str:
         return self._next(Call(self._progress))
@@ -53,7 +61,9 @@ class Answer(Iterator[str]):
     def _next(self, call: Call) -> str:
         while True:
             piece = result()
-            call.run("answer_next", self._handle.value, *call.callbacks(), byref(piece))
+            start = time.perf_counter()
+            call.run("answer_next", self._handle.value, *call.callbacks(), byref(piece), is_brief=self._is_brief)
+            self._is_brief = time.perf_counter() - start < self._BRIEF
             if not piece:
                 raise StopIteration
             if text := take_text(piece):
@@ -108,7 +118,8 @@ class Model:
         memory: The limit for the whole process, such as "2GiB"; by default what the machine has free.
         threads: The number of threads; by default one for each processor.
         context: The maximum number of positions for prompt and answer together.
-        settings: The other options of pvit_model_open in pvit.h: kv_cache, images, chat_template, parse_special.
+        settings: The other options of pvit_model_open in pvit.h: kv_cache, images, chat_template, parse_special, draft
+            (the file of a small model that guesses how answers continue).
     Raises:
         Error: The file is missing or damaged, or does not fit into memory.
     """
@@ -200,7 +211,7 @@ class Model:
 
         Args:
             progress: Called with the number of prompt tokens that are read, and of all.
-            settings: The options of pvit_answer_begin in pvit.h: max_tokens, temperature, stop, seed, ...
+            settings: The options of pvit_answer_begin in pvit.h: max_tokens, temperature, stop, seed, session, ...
         """
         return self._begin(self._request(messages, None, None, image, regions), progress, settings)
 

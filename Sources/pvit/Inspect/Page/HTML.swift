@@ -1,3 +1,4 @@
+import Conversion
 import Storage
 
 /// Parts of the pages that `inspect` writes. The pages are well-formed XML, too.

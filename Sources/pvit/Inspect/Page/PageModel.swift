@@ -1,3 +1,5 @@
+import Conversion
+
 /// A model on a page: the only one, or one of two that are compared.
 struct PageModel {
     /// `A` or `B`; empty if it is the only one.

@@ -1,4 +1,5 @@
 import Architectures
+import Storage
 
 /// The matrices of the decoder's layers as coloured cells with their types: layers from top to bottom, kinds from left
 /// to right.

@@ -1,4 +1,6 @@
 import Architectures
+import Conversion
+import Storage
 import Tensors
 
 /// A number for each matrix of the decoder's layers: one row for each layer, one column for each kind.

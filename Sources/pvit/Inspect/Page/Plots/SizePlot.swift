@@ -1,3 +1,4 @@
+import Conversion
 import Storage
 
 /// Horizontal bars: the stored size of each component, by type, of one model or of two.

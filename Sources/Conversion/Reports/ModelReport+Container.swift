@@ -1,6 +1,5 @@
 import Architectures
 import Container
-import Conversion
 import Storage
 import Tensors
 

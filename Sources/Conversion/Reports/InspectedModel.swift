@@ -1,21 +1,20 @@
 import Checkpoints
 import Container
-import Conversion
 import Storage
 import SystemPackage
 import Tensors
 
 /// A model file or folder of any kind that `inspect` reads.
-struct InspectedModel {
+package struct InspectedModel {
     /// What is known without reading the weights.
-    let report: ModelReport
+    package let report: ModelReport
     /// The weights. Those of a packed delta cannot be read.
-    let source: any TensorSource
+    package let source: any TensorSource
 
     /// Opens a container, a packed delta or a checkpoint.
     ///
     /// - Throws: The errors of opening it.
-    init(opening path: FilePath) throws {
+    package init(opening path: FilePath) throws {
         guard !isFolder(path), let container = try Self.container(path) else {
             let checkpoint = try CheckpointSource.open(path)
             report = try ModelReport(of: checkpoint)

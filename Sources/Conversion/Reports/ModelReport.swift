@@ -1,56 +1,60 @@
-import Conversion
 import Storage
 import Tensors
 
 /// A description of a model file or folder, to be shown as text, JSON or HTML.
-struct ModelReport {
+package struct ModelReport: Sendable {
     /// A named fact, such as ("layers", "32").
-    struct Fact {
-        let name: String
-        let value: String
+    package struct Fact: Sendable {
+        package let name: String
+        package let value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// A tensor.
-    struct TensorRow {
-        let name: TensorName
-        let component: ModelComponent
+    package struct TensorRow: Sendable {
+        package let name: TensorName
+        package let component: ModelComponent
         /// The type in which the tensor is stored: `q4`, `f16`, GGUF's `Q4_K`.
-        let encoding: String
-        let shape: Shape
+        package let encoding: String
+        package let shape: Shape
         /// The size in the file.
-        let storedBytes: UInt64
+        package let storedBytes: UInt64
         /// The size before compression.
-        let decodedBytes: UInt64
+        package let decodedBytes: UInt64
         /// The error of the encoded weights; nil if it is unknown.
-        let statistics: ErrorStatistics?
+        package let statistics: ErrorStatistics?
         /// The tensor whose data this one shares.
-        let aliasOf: TensorName?
+        package let aliasOf: TensorName?
         /// SHA-256 of the decoded content; nil if it is not recorded.
-        var contentDigest: Digest?
+        package var contentDigest: Digest?
 
         /// Whether this is a weight of its own: no alias and no attached file.
-        var isWeight: Bool { aliasOf == nil && component != .attachments }
+        package var isWeight: Bool { aliasOf == nil && component != .attachments }
     }
 
     /// A file that the model was made from, or consists of.
-    struct SourceRow {
-        let path: String
+    package struct SourceRow: Sendable {
+        package let path: String
         /// The role of the file if the model was made from several: `base`, `delta`, …
-        let role: String?
-        let bytes: UInt64
-        let sha256: String?
+        package let role: String?
+        package let bytes: UInt64
+        package let sha256: String?
     }
 
     /// Totals over some tensors.
-    struct Total {
-        let tensors: Int
-        let elements: Int
-        let storedBytes: UInt64
-        let decodedBytes: UInt64
-        let encodings: [String]
-        let statistics: ErrorStatistics?
+    package struct Total: Sendable {
+        package let tensors: Int
+        package let elements: Int
+        package let storedBytes: UInt64
+        package let decodedBytes: UInt64
+        package let encodings: [String]
+        package let statistics: ErrorStatistics?
 
-        init(_ rows: some Sequence<TensorRow>) {
+        package init(_ rows: some Sequence<TensorRow>) {
             let rows = rows.filter { $0.aliasOf == nil }
             tensors = rows.count
             elements = rows.reduce(0) { $0 + $1.shape.elementCount }
@@ -62,43 +66,43 @@ struct ModelReport {
         }
 
         /// The stored bits per element; nil if there are no elements.
-        var bitsPerWeight: Double? {
+        package var bitsPerWeight: Double? {
             elements > 0 ? Double(storedBytes) * 8 / Double(elements) : nil
         }
 
         /// The stored size as a share of the decoded size.
-        var compression: Double? {
+        package var compression: Double? {
             decodedBytes > 0 ? Double(storedBytes) / Double(decodedBytes) : nil
         }
     }
 
     /// The file or folder, as the user named it.
-    var path: String
+    package var path: String
     /// The format, such as `pvit container, version 1` or `2 safetensors shards`.
-    var format: String
+    package var format: String
     /// The total size of the files.
-    var fileBytes: UInt64
+    package var fileBytes: UInt64
     /// Facts about the architecture and the origin.
-    var facts: [Fact]
+    package var facts: [Fact]
     /// All tensors.
-    var tensors: [TensorRow]
+    package var tensors: [TensorRow]
     /// The files that a container was made from, or that a folder consists of.
-    var sources: [SourceRow]
+    package var sources: [SourceRow]
     /// The reason why the model cannot run; nil if it can.
-    var cannotRun: String?
+    package var cannotRun: String?
     /// Notes, such as that this looks like a delta.
-    var notes: [String]
+    package var notes: [String]
     /// Of a packed delta: how far each tensor was moved from the base.
-    var changes: [TensorName: ModelChange] = [:]
+    package var changes: [TensorName: ModelChange] = [:]
     /// Of a container: the digest of all weights.
-    var modelDigest: Digest?
+    package var modelDigest: Digest?
     /// Of a container: the options that it was made with.
-    var recipe: JSONObject?
+    package var recipe: JSONObject?
     /// How sensitive the model's predictions are to each matrix; nil if it is not recorded.
-    var sensitivity: Sensitivities?
+    package var sensitivity: Sensitivities?
 
     /// The totals of the components that the model has.
-    var components: [(component: ModelComponent, total: Total)] {
+    package var components: [(component: ModelComponent, total: Total)] {
         ModelComponent.allCases.compactMap { component in
             let rows = tensors.filter { $0.component == component }
             return rows.allSatisfy { $0.aliasOf != nil } ? nil : (component, Total(rows))
@@ -106,7 +110,7 @@ struct ModelReport {
     }
 
     /// Which types to change: nil if no matrix is in q4 or q8.
-    var typeAdvice: TypeAdvice? {
+    package var typeAdvice: TypeAdvice? {
         let matrices = tensors.compactMap { row -> TypeAdvice.Matrix? in
             guard row.isWeight, let encoding = TensorEncoding(row.encoding) else { return nil }
             return TypeAdvice.Matrix(
@@ -119,5 +123,5 @@ struct ModelReport {
     }
 
     /// The total of all weights, without attached files.
-    var parameters: Total { Total(tensors.filter { $0.component != .attachments }) }
+    package var parameters: Total { Total(tensors.filter { $0.component != .attachments }) }
 }

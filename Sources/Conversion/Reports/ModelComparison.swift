@@ -3,9 +3,9 @@ import SystemPackage
 import Tensors
 
 /// Two models beside each other, A and B.
-struct ModelComparison {
+package struct ModelComparison {
     /// Whether both models have the same weights.
-    enum Sameness {
+    package enum Sameness {
         /// They have the same names, shapes and numbers.
         case same
         /// They differ in names, shapes or numbers.
@@ -15,31 +15,31 @@ struct ModelComparison {
     }
 
     /// A property that differs.
-    struct Difference {
-        let name: String
+    package struct Difference {
+        package let name: String
         /// The value in A; nil if it has none.
-        let a: String?
+        package let a: String?
         /// The value in B; nil if it has none.
-        let b: String?
+        package let b: String?
     }
 
     /// A tensor that both models have.
-    struct Pair {
-        let a: ModelReport.TensorRow
-        let b: ModelReport.TensorRow
+    package struct Pair {
+        package let a: ModelReport.TensorRow
+        package let b: ModelReport.TensorRow
     }
 
-    let a: ModelReport
-    let b: ModelReport
+    package let a: ModelReport
+    package let b: ModelReport
     /// The tensors that only A has, the largest first.
-    let onlyInA: [ModelReport.TensorRow]
+    package let onlyInA: [ModelReport.TensorRow]
     /// The tensors that only B has, the largest first.
-    let onlyInB: [ModelReport.TensorRow]
+    package let onlyInB: [ModelReport.TensorRow]
     /// The tensors that both have, those with the largest differences first.
-    let pairs: [Pair]
+    package let pairs: [Pair]
 
     /// Pairs the weights by name. Aliases and attached files are not compared.
-    init(_ a: ModelReport, _ b: ModelReport) {
+    package init(_ a: ModelReport, _ b: ModelReport) {
         self.a = a
         self.b = b
         let inA = Self.weights(of: a)
@@ -62,10 +62,10 @@ struct ModelComparison {
     }
 
     /// The tensors that both have, and that differ in type, shape or weights, as far as the files tell.
-    var differingPairs: [Pair] { pairs.filter(\.differs) }
+    package var differingPairs: [Pair] { pairs.filter(\.differs) }
 
     /// Whether the weights are the same, as far as digests and recorded errors tell.
-    var sameWeights: Sameness {
+    package var sameWeights: Sameness {
         if let digest = a.modelDigest, digest == b.modelDigest { return .same }
         if FilePath(a.path).lexicallyNormalized() == FilePath(b.path).lexicallyNormalized() { return .same }
         let isContainer = a.modelDigest != nil && b.modelDigest != nil
@@ -75,7 +75,7 @@ struct ModelComparison {
     }
 
     /// The components of either model, with their totals.
-    var components: [(component: ModelComponent, a: ModelReport.Total?, b: ModelReport.Total?)] {
+    package var components: [(component: ModelComponent, a: ModelReport.Total?, b: ModelReport.Total?)] {
         let inA = Dictionary(a.components.map { ($0.component, $0.total) }) { first, _ in first }
         let inB = Dictionary(b.components.map { ($0.component, $0.total) }) { first, _ in first }
         return ModelComponent.allCases.compactMap { component in
@@ -85,7 +85,7 @@ struct ModelComparison {
     }
 
     /// The facts that differ, and the options in the recipes that do.
-    var differences: [Difference] {
+    package var differences: [Difference] {
         let separate: Set = ["recipe", "model digest", "files"]
         func facts(_ model: ModelReport) -> [(String, String)] {
             model.facts.filter { !separate.contains($0.name) }.map { ($0.name, $0.value) }
@@ -121,17 +121,17 @@ struct ModelComparison {
 
 extension ModelComparison.Pair {
     /// Whether the decoded weights are the same, by digests or recorded errors; nil if the files do not tell.
-    var hasSameWeights: Bool? {
+    package var hasSameWeights: Bool? {
         guard a.shape == b.shape else { return false }
         if a.encoding == b.encoding, let inA = a.contentDigest, let inB = b.contentDigest { return inA == inB }
         return errorDifference.flatMap { $0 != 0 ? false : nil }
     }
 
     /// Whether type, shape or weights differ, as far as the files tell.
-    var differs: Bool { a.encoding != b.encoding || hasSameWeights == false }
+    package var differs: Bool { a.encoding != b.encoding || hasSameWeights == false }
 
     /// The relative error in B less that in A; nil if one is not known.
-    var errorDifference: Double? { difference(a.statistics, b.statistics) }
+    package var errorDifference: Double? { difference(a.statistics, b.statistics) }
 
     /// Whether this pair comes before `other`: those with other shapes and types first, then by the difference of
     /// errors, by size, and by name.
@@ -147,7 +147,7 @@ extension ModelComparison.Pair {
 }
 
 /// The relative error of `b` less that of `a`; nil if one is not known or not finite.
-func difference(_ a: ErrorStatistics?, _ b: ErrorStatistics?) -> Double? {
+package func difference(_ a: ErrorStatistics?, _ b: ErrorStatistics?) -> Double? {
     guard let a, let b else { return nil }
     let difference = b.relativeRMSE - a.relativeRMSE
     return difference.isFinite ? difference : nil

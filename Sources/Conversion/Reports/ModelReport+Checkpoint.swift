@@ -1,6 +1,5 @@
 import Architectures
 import Checkpoints
-import Conversion
 import Storage
 import Tensors
 

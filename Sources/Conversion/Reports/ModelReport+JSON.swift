@@ -5,7 +5,7 @@ extension ModelReport {
     /// The report as JSON.
     ///
     /// - Parameter listsTensors: Whether to list every tensor.
-    func json(listsTensors: Bool) -> JSONValue {
+    package func json(listsTensors: Bool) -> JSONValue {
         var object: JSONObject = [
             "path": .string(path),
             "format": .string(format),

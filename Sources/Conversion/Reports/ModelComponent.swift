@@ -1,7 +1,7 @@
 import Tensors
 
 /// The component of a model that a tensor belongs to.
-enum ModelComponent: String, CaseIterable {
+package enum ModelComponent: String, Sendable, CaseIterable {
     case embeddings
     case attention
     case feedForward = "feed-forward"
@@ -14,7 +14,7 @@ enum ModelComponent: String, CaseIterable {
     case other
 
     /// Recognises the component by the tensor's name.
-    init(_ name: TensorName) {
+    package init(_ name: TensorName) {
         let name = name.rawValue
         self =
             if name.hasPrefix("vision_tower.") || name.hasPrefix("vision_model.") {
