@@ -49,7 +49,8 @@ let package = Package(
             name: "ConstrainedDecoding", dependencies: ["Platform", "Storage", "Tensors"], swiftSettings: memorySafe),
         .target(name: "CImageDecoders", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Platform", "Storage"]),
-        .target(name: "DefaultCalibration", resources: [.embedInCode("default_calibration.txt")]),
+        .target(name: "CDefaultCalibration", exclude: ["default_calibration.txt"]),
+        .target(name: "CServicePage", exclude: ["index.html"]),
         .target(name: "LinearAlgebra", dependencies: ["Parallelism", "Platform", "Storage"]),
         .target(name: "Tokenization", dependencies: ["Storage", "Tensors"], swiftSettings: memorySafe),
         .target(
@@ -87,7 +88,7 @@ let package = Package(
         .target(
             name: "Conversion",
             dependencies: [
-                "Architectures", "Checkpoints", "CKernels", "Container", "DefaultCalibration", "Parallelism",
+                "Architectures", "CDefaultCalibration", "Checkpoints", "CKernels", "Container", "Parallelism",
                 "Platform",
                 "Quantization", "Storage", "Tensors", "Tokenization", systemPackage,
             ]),
@@ -101,7 +102,8 @@ let package = Package(
         .target(
             name: "PVITService",
             dependencies: [
-                "ConstrainedDecoding", "LanguageModel", "Parallelism", "Platform", "PVITModel", "Storage", "Tensors",
+                "ConstrainedDecoding", "CServicePage", "LanguageModel", "Parallelism", "Platform", "PVITModel",
+                "Storage", "Tensors",
                 "Tokenization", "Vision", httpTypes, hummingbird, logging, systemPackage,
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -111,8 +113,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-            ],
-            resources: [.embedInCode("Page/index.html")]),
+            ]),
         .executableTarget(
             name: "pvit",
             dependencies: [

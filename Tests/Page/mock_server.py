@@ -17,7 +17,7 @@ import socket
 import threading
 import time
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "Sources/PVITService/Page/index.html"
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "Sources/CServicePage/index.html"
 ANSWER = (
     "The swimmer in the middle is ahead: <Region><L470><L262><L571><L894></Region> is half a body length in front of "
     "the one on the left, at [0.032, 0.351, 0.204, 0.958].\n\n"

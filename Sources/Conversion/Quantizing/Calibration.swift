@@ -1,6 +1,5 @@
 import Architectures
 import Checkpoints
-import DefaultCalibration
 import Platform
 import Quantization
 import Storage

@@ -1,3 +1,4 @@
+import CServicePage
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
@@ -10,7 +11,7 @@ struct PageHandler: Sendable {
     private let tag: String
 
     init() {
-        let bytes = PackageResources.index_html
+        let bytes = Array(UnsafeBufferPointer(start: pvit_service_page(), count: pvit_service_page_size()))
         content = ByteBuffer(bytes: bytes)
         func source(of element: String) -> String {
             guard let start = bytes.firstRange(of: Array("<\(element)>".utf8)),

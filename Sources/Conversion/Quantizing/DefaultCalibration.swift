@@ -1,6 +1,10 @@
+import CDefaultCalibration
+
 /// The text that models are calibrated with when the user has none: prose, code, dialogue, legal language and other
 /// scripts, written for this purpose or in the public domain.
-package enum DefaultCalibration {
+enum DefaultCalibration {
     /// The text in UTF-8.
-    package static var text: [UInt8] { PackageResources.default_calibration_txt }
+    static var text: [UInt8] {
+        Array(UnsafeBufferPointer(start: pvit_default_calibration(), count: pvit_default_calibration_size()))
+    }
 }
