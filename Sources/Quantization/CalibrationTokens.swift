@@ -12,7 +12,7 @@ package struct CalibrationTokens: Sendable, Hashable {
     /// The smallest text that is sampled.
     private static let minimumTextCount = 64
     /// The length of the sequences that are taken from texts.
-    private static let textLength = 512
+    static let textLength = 512
     /// The length of the shortest sequences, for models of fewer positions.
     private static let minimumLength = 16
     /// The length and the number of the sequences of a small sample.

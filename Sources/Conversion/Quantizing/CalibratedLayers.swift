@@ -27,8 +27,11 @@ final class CalibratedLayers {
         let tokens = try texts.tokens(for: checkpoint, plan.configuration)
         try Calibration.requireMemory(
             SecondOrderCalibration.byteCount(plan.configuration, tokenCount: tokens.ids.count), limit: texts.memory,
-            purpose: "calibration with \(tokens.ids.count) tokens", remedy: "use fewer tokens with --calibration-tokens"
-        )
+            purpose: "calibration with \(tokens.ids.count) tokens"
+        ) { available in
+            let count = SecondOrderCalibration.tokenCount(plan.configuration, fitting: available)
+            return count == 0 ? "calibrate on a machine with more memory" : "use --calibration-tokens \(count)"
+        }
         let entries = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.tensor.name, $0) })
         calibration = try SecondOrderCalibration(
             plan.configuration, tokens: tokens, pool: pool, reader: plan.reader(of: source)

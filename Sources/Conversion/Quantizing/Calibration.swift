@@ -115,14 +115,14 @@ package struct Calibration: Sendable {
     /// - Parameters:
     ///   - limit: What it may use; nil for what the machine has available.
     ///   - purpose: The work.
-    ///   - remedy: How it needs less.
+    ///   - remedy: How it needs no more than a number of bytes.
     /// - Throws: `calibrate.memory`.
-    static func requireMemory(_ needed: UInt64, limit: ByteCount?, purpose: String, remedy: String) throws {
+    static func requireMemory(_ needed: UInt64, limit: ByteCount?, purpose: String, remedy: (UInt64) -> String) throws {
         guard let available = limit?.rawValue ?? MachineMemory.availableByteCount, needed > available else { return }
         throw PVITError(
             .calibrationMemory,
             "\(purpose) needs \(ByteCount(needed)) of memory and may use \(ByteCount(available))",
-            remedy: limit == nil ? remedy : "\(remedy), or allow more --memory")
+            remedy: remedy(available) + (limit == nil ? "" : ", or allow more --memory"))
     }
 
     /// The description of the texts in the container's recipe.

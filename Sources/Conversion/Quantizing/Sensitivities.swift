@@ -33,7 +33,8 @@ package struct Sensitivities: Sendable, Hashable {
         try Calibration.requireMemory(
             SensitivityMeasurement.byteCount(
                 plan.configuration, tokenCount: tokens.ids.count, matrixCount: names.count), limit: memory,
-            purpose: "measuring sensitivities", remedy: "leave out --bits")
+            purpose: "measuring sensitivities"
+        ) { _ in "leave out --bits" }
         let measurement = try SensitivityMeasurement(
             plan.configuration, tokens: tokens, outputName: plan.outputName, pool: pool,
             reader: plan.reader(of: source))

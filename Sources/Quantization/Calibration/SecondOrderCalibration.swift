@@ -88,9 +88,23 @@ package final class SecondOrderCalibration {
             return weights + UInt64(columns) * UInt64(columns) * 12
         }
         let inner = max(configuration.intermediateSize, configuration.headCount * configuration.headWidth)
-        let activations = UInt64(tokenCount) * UInt64(configuration.hiddenSize + inner) * 8
+        let activations = UInt64(tokenCount) * activationByteCount(configuration)
         let block = UInt64(blockTokens) * UInt64(2 * inner + configuration.hiddenSize) * 8
         return activations + block + (largest.max() ?? 0)
+    }
+
+    /// The most tokens whose pass needs no more than `byteCount`, in whole sequences.
+    package static func tokenCount(_ configuration: LlamaConfiguration, fitting byteCount: UInt64) -> Int {
+        let fixed = Self.byteCount(configuration, tokenCount: 0)
+        guard byteCount > fixed else { return 0 }
+        let count = Int(clamping: (byteCount - fixed) / activationByteCount(configuration))
+        return count / CalibrationTokens.textLength * CalibrationTokens.textLength
+    }
+
+    /// The states and the inner activations of a token in both models.
+    private static func activationByteCount(_ configuration: LlamaConfiguration) -> UInt64 {
+        let inner = max(configuration.intermediateSize, configuration.headCount * configuration.headWidth)
+        return UInt64(configuration.hiddenSize + inner) * 8
     }
 
     /// The residual streams of the quantized and of the original model before the next layer: [tokens, hidden] each.
