@@ -140,6 +140,14 @@ class PageTest(unittest.TestCase):
             "return [...document.querySelectorAll(arguments[0])].filter(element => element.checkVisibility())", selector
         )
 
+    def texts(self, selector):
+        """The texts of the visible elements, read at once: the page may replace elements at any time."""
+        return self.js(
+            "return [...document.querySelectorAll(arguments[0])].filter(element => element.checkVisibility())"
+            ".map(element => element.innerText.trim())",
+            selector,
+        )
+
     def button(self, label, within=""):
         """The visible button with an accessible name."""
 
@@ -155,7 +163,7 @@ class PageTest(unittest.TestCase):
         return self.wait(find)
 
     def click(self, label, within=""):
-        self.button(label, within).click()
+        self.wait(lambda: self.button(label, within).click() is None)
 
     def js(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
@@ -166,10 +174,10 @@ class PageTest(unittest.TestCase):
         return wait.until(lambda _: condition())
 
     def wait_for_text(self, text, selector="body"):
-        self.wait(lambda: any(text in element.text for element in self.visible(selector)))
+        self.wait(lambda: any(text in found for found in self.texts(selector)))
 
     def notices(self):
-        return " ".join(notice.text for notice in self.css(".notice"))
+        return " ".join(self.texts(".notice"))
 
     # Keys and pointers
 

@@ -463,7 +463,7 @@ class Questions(PageTest):
         self.assertEqual(
             [chip.get_attribute("textContent") for chip in self.css("#chips .chip")], ["@middle", "{left}"]
         )
-        self.assertEqual([chip.text for chip in self.css("#mentions .chip")], ["@middle", "@left"])
+        self.assertEqual(self.texts("#mentions .chip"), ["@middle", "@left"])
         self.ask("")
         content = self.last_request()["messages"][0]["content"]
         self.assertEqual([part["type"] for part in content], ["image_url", "region", "region", "text"])
@@ -616,7 +616,7 @@ class Answers(PageTest):
         stats = self.one(".stats").text
         for text in ("first token", "15.5 tokens/s", "prompt 307, 35 cached"):
             self.assertIn(text, stats)
-        self.assertEqual([chip.text for chip in self.css(".answer-box")], ["box 1", "box 2"])
+        self.assertEqual(self.texts(".answer-box"), ["box 1", "box 2"])
         self.assertEqual(len(self.css(".box.named")), 2)
         self.assertEqual(self.css(".box.named")[0].value_of_css_property("border-top-style"), "dashed")
         # Text and box light each other.
@@ -932,7 +932,7 @@ class Conversations(PageTest):
         self.wait(lambda: self.visible("#saved li"))
 
     def titles(self):
-        return [title.text for title in self.visible("#saved b")]
+        return self.texts("#saved b")
 
     def test_conversations_are_kept_found_renamed_and_deleted(self):
         self.load(PHOTO)
@@ -945,10 +945,10 @@ class Conversations(PageTest):
         self.wait(lambda: len(self.css(".message")) == 2)
         self.assertIn("Name a river", self.one("#title").text)
         self.open_saved()
-        self.assertEqual(self.titles(), ["Name a river", "Who is @left ?"])
+        self.wait(lambda: self.titles() == ["Name a river", "Who is @left ?"])
         self.one("#search").send_keys("@LEFT")
         self.wait(lambda: self.titles() == ["Who is @left ?"])
-        self.visible("#saved .open")[0].click()
+        self.wait(lambda: self.visible("#saved .open")[0].click() is None)
         self.wait(lambda: not self.visible("#saved-dialog"))
         self.assertEqual(self.boxes(), {"left": [19, 121, 122, 331]})
         self.assertEqual(len(self.css(".box.named")), 2)
@@ -959,7 +959,7 @@ class Conversations(PageTest):
         self.one("#ask-input").send_keys("Swimmers" + Keys.ENTER)
         self.wait(lambda: self.one("#title").text == "Swimmers")
         self.open_saved()
-        self.assertEqual(self.titles(), ["Swimmers", "Name a river"])
+        self.wait(lambda: self.titles() == ["Swimmers", "Name a river"])
         self.click("Delete Name a river")
         self.click("Delete", "#ask-dialog")
         self.wait(lambda: self.titles() == ["Swimmers"])
@@ -1047,7 +1047,7 @@ class Conversations(PageTest):
             self.ask("Who?")
             self.click("New conversation")
             self.open_saved()
-            self.visible("#saved .open")[0].click()
+            self.wait(lambda: self.visible("#saved .open")[0].click() is None)
             self.wait(lambda: len(self.css(".message")) == 2)
             self.assertIn("600 × 346", self.one("#stage").get_attribute("aria-label"))
         finally:
