@@ -140,7 +140,8 @@ let package = Package(
                 "Storage", "Tensors", "TestSupport", systemPackage,
             ], path: "Tests/ModelTestSupport"),
         .testTarget(
-            name: "PublicAPITests", dependencies: ["ModelTestSupport", "PVITModel", "TestSupport", systemPackage],
+            name: "PublicAPITests",
+            dependencies: ["CheckpointTestSupport", "ModelTestSupport", "PVITModel", "TestSupport", systemPackage],
             packageAccess: false
         ),
         .testTarget(name: "PlatformTests", dependencies: ["CheckpointTestSupport", "Platform"]),

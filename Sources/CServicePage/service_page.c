@@ -1,6 +1,6 @@
 #include "CServicePage.h"
 
-// Swift takes half a minute to compile an array of this size.
+// Swift would take much longer to compile an array of this size.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 static const unsigned char bytes[] = {
 #embed "index.html"

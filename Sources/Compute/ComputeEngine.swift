@@ -10,7 +10,7 @@ package final class ComputeEngine {
     package var threadCount: Int { pool.threadCount }
 
     /// The instruction set that its kernels use.
-    public let instructionSet: InstructionSet
+    package let instructionSet: InstructionSet
 
     /// The kernels of the instruction set.
     package let kernels: pvit_kernels

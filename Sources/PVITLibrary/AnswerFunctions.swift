@@ -34,7 +34,7 @@ public func pvit_answer_begin(
         let resolved = try request.resolved(for: model)
         return try model.use { content in
             let generator = content.generator
-            let session = try session.map { try AnswerSession($0, for: content.model) }
+            let session = try session.map { try AnswerSession($0, apartFrom: content.generator.inputs) }
             let generation =
                 switch resolved {
                 case .messages(let messages): try generator.begin(messages, image: request.image?.image, options)

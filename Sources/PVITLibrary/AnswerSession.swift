@@ -1,4 +1,3 @@
-import Checkpoints
 import PVITModel
 import Storage
 import SystemPackage
@@ -9,18 +8,11 @@ struct AnswerSession {
     private var isRead = false
     private var written: Result<Void, any Error>?
 
-    /// Checks that the file can be written and is not the model.
+    /// Checks that the file can be written and is none of the model's.
     ///
     /// - Throws: `file.output-is-input`, `file.cannot-create`.
-    init(_ path: FilePath, for model: LoadedModel) throws {
-        try path.requireApart(fromCheckpoints: model.container.path)
-        guard try !OutputDestination(path).isStream else {
-            throw PVITError(
-                .cannotCreate, "a session needs a regular file, and this is a device or a pipe", file: path,
-                remedy: "choose another name")
-        }
-        // Dropped without a commit, so that nothing appears under the name.
-        _ = try OutputFile(path: path)
+    init(_ path: FilePath, apartFrom inputs: [FilePath]) throws {
+        try SessionFile.requireOutput(path, apartFrom: inputs)
         self.path = path
     }
 
@@ -29,7 +21,7 @@ struct AnswerSession {
     /// - Throws: The errors of reading it, except that it does not exist.
     mutating func read(into generator: Generator) throws {
         guard !isRead else { return }
-        do { try generator.readSession(path) } catch let error as PVITError where error.code == .fileNotFound {}
+        try generator.readSession(ifPresent: path)
         isRead = true
     }
 

@@ -38,7 +38,7 @@ public func pvit_model_open(
             memory: MemoryRequest(
                 limit: memory, contextLength: length, cacheStorage: storage, seesImages: seesImages,
                 draft: draft))
-        if let template { try loaded.useChatTemplate(BuiltInTemplate(rawValue: template)?.text ?? template) }
+        if let template { try loaded.useChatTemplate(namedOrText: template) }
         loaded.parsesSpecialTokensInMessages = parsesSpecial
         let generator = try Generator(loaded, contextLength: length, storage: storage, draft: draft)
         checkpoint.set(nil)

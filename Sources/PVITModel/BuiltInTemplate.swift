@@ -11,6 +11,9 @@ package enum BuiltInTemplate: String, Sendable, CaseIterable {
     case gemma
     case phi3
 
+    /// The template with a name, in letters of either case.
+    package init?(named name: String) { self.init(rawValue: name.lowercased()) }
+
     /// The names of all templates, for help and error messages.
     package static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 

@@ -21,6 +21,21 @@ extension LoadedModel {
     /// - Throws: `chat.template` if the text is not a Jinja template.
     package func useChatTemplate(_ text: String) throws { try prompts.useChatTemplate(text) }
 
+    /// Uses the built-in template with this name, or else this text of a Jinja template.
+    ///
+    /// - Throws: `chat.template`, also for a text without any Jinja: that is a misspelt name, and every conversation
+    ///   would become it.
+    package func useChatTemplate(namedOrText template: String) throws {
+        if let builtIn = BuiltInTemplate(named: template) { return try useChatTemplate(builtIn.text) }
+        guard template.contains("{") else {
+            throw PVITError(
+                .chatTemplate,
+                "there is no built-in chat template \"\(String(template.prefix(64)).escapingControlCharacters)\"",
+                remedy: "name one of \(BuiltInTemplate.names), or give the text of a Jinja template")
+        }
+        try useChatTemplate(template)
+    }
+
     /// Checks that the model has an embedding of each token. A tokenizer may have more tokens than that, such as a
     /// `<pad>` that was only used in training.
     ///

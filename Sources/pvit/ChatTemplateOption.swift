@@ -7,7 +7,7 @@ extension LoadedModel {
     ///
     /// - Throws: `chat.template`; `file.not-found` if there is neither, and errors of reading.
     func useChatTemplate(namedOrIn name: String) throws {
-        if let builtIn = BuiltInTemplate(rawValue: name.lowercased()) { return try useChatTemplate(builtIn.text) }
+        if let builtIn = BuiltInTemplate(named: name) { return try useChatTemplate(builtIn.text) }
         let path = FilePath(name)
         do {
             let file = try MappedFile(path: path)

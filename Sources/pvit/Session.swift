@@ -16,14 +16,7 @@ struct Session {
     ///
     /// - Throws: `file.output-is-input`, `file.cannot-create`.
     init(path: FilePath, model: FilePath, files: [FilePath?]) throws {
-        try path.requireApart(fromCheckpoints: model, files: files)
-        guard try !OutputDestination(path).isStream else {
-            throw PVITError(
-                .cannotCreate, "a session needs a regular file, and this is a device or a pipe", file: path,
-                remedy: "choose another name")
-        }
-        // Dropped without a commit, so that nothing appears under the name.
-        _ = try OutputFile(path: path)
+        try SessionFile.requireOutput(path, apartFrom: [model] + files.compactMap(\.self))
         self.path = path
     }
 
@@ -31,9 +24,7 @@ struct Session {
     ///
     /// - Throws: The errors of reading it, except that it does not exist.
     func read(into generator: Generator) throws {
-        do {
-            try generator.readSession(path)
-        } catch let error as PVITError where error.code == .fileNotFound { return }
+        try generator.readSession(ifPresent: path)
     }
 
     /// Writes what a generator has read.

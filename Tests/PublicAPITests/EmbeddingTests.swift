@@ -1,3 +1,4 @@
+import CheckpointTestSupport
 import ModelTestSupport
 import PVITModel
 import TestSupport
@@ -107,5 +108,21 @@ struct EmbeddingTests {
             try await model.answer(to: "What is it?", regions: [region]).text()
         }
         #expect(lost?.code.name == "prompt.region")
+    }
+
+    @Test("a session never replaces the file of the model, and a misspelt template is an error")
+    func inputs() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("model.pvq", contents(of: PreparedModel.path()))
+        let model = try await Model(path, options: Model.Options(threadCount: 1, contextLength: 64))
+        let kept = await #expect(throws: PVITError.self) { _ = try await model.writeSession(path) }
+        #expect(kept?.code.name == "file.output-is-input")
+        let (after, before) = try (contents(of: path), contents(of: PreparedModel.path()))
+        #expect(after == before)
+        var options = Model.Options(threadCount: 1)
+        options.chatTemplate = "vicunna"
+        let misspelling = options
+        let misspelt = await #expect(throws: PVITError.self) { _ = try await Model(path, options: misspelling) }
+        #expect(misspelt?.code.name == "chat.template")
     }
 }

@@ -300,6 +300,24 @@ else:
             self.assertEqual("".join(answer), expected)
             self.assertGreater(answer.statistics["drafted_tokens"], 0)
 
+    def test_session_never_replaces_the_draft_model(self) -> None:
+        draft = pathlib.Path(self.folder.name) / "draft.pvq"
+        draft.write_bytes(pathlib.Path(self.path).read_bytes())
+        with pvit.Model(self.path, threads=2, context=512, draft=draft) as model:
+            with self.assertRaises(pvit.Error) as caught:
+                model.chat("One", session=draft)
+        self.assertEqual(caught.exception.code, "file.output-is-input")
+
+    def test_misspelt_template_is_an_error_and_letters_of_either_case_name_one(self) -> None:
+        with self.assertRaises(pvit.Error) as caught:
+            pvit.Model(self.path, threads=2, context=512, chat_template="vicunna")
+        self.assertEqual(caught.exception.code, "chat.template")
+        self.assertIn("vicuna", str(caught.exception))
+        with pvit.Model(self.path, threads=2, context=512, chat_template="Vicuna") as model:
+            answer = "".join(model.chat("One", max_tokens=4))
+        command = [PROGRAM, "run", self.path, "One", "--chat-template", "vicuna", "--max-tokens", 4, "--no-stdin"]
+        self.assertEqual(answer + "\n", run(*command, "--context", 512))
+
     def test_merge_and_export_write_what_the_commands_do(self) -> None:
         folder = pathlib.Path(self.folder.name)
         base, delta = FIXTURES / "mini-llama-base-st", FIXTURES / "mini-pvit-delta-st"

@@ -17,9 +17,6 @@
 #define TILE_GROUPS 1
 #define TILE_TOKENS 4
 
-// Without this, the compiler adds in another order, which needs more registers than there are.
-#define KEEP_IN_ORDER(value) __asm__ volatile("" : "+x"(value)::"memory")
-
 typedef struct {
     int16_t codes[16][16][2]; // signed: [columns / 2][16 rows][2]
     float scales[16];

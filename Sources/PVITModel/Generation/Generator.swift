@@ -17,6 +17,8 @@ package final class Generator {
     /// The content of the cache.
     var cached: [ModelPrompt.Position] = []
     private let draft: DraftModel?
+    /// The files that the model and its draft model are read from.
+    package let inputs: [FilePath]
     /// The number of the answer whose text the cache holds; nil if that is unknown, as after an error.
     private var contentNumber: Int?
     /// How many answers have begun.
@@ -40,6 +42,7 @@ package final class Generator {
         let capacity = contextLength ?? plan?.contextLength ?? configuration.maximumPositions
         cache = try KVCache(
             for: configuration, storage: storage ?? plan?.cacheStorage ?? .f16, capacity: capacity)
+        inputs = [model.container.path] + (draft.map { [$0.container.path] } ?? [])
         self.draft = try draft.map { try DraftModel($0, for: model, contextLength: capacity) }
     }
 

@@ -26,9 +26,7 @@ public final class Model: Sendable {
                 limit: options.memory, contextLength: options.contextLength, cacheStorage: options.cacheStorage,
                 seesImages: options.readsImages, draft: draft)
             loaded = try LoadedModel(opening: path, engine: engine, memory: request)
-            if let template = options.chatTemplate {
-                try loaded.useChatTemplate(BuiltInTemplate(rawValue: template)?.text ?? template)
-            }
+            if let template = options.chatTemplate { try loaded.useChatTemplate(namedOrText: template) }
             loaded.parsesSpecialTokensInMessages = options.parsesSpecialTokens
             generator = try Generator(
                 loaded, contextLength: options.contextLength, storage: options.cacheStorage, draft: draft)
@@ -182,9 +180,12 @@ public final class Model: Sendable {
     ///
     /// - Parameter path: The file, which is replaced if it exists.
     /// - Returns: The number of positions that were written.
-    /// - Throws: `PVITError` if the file cannot be written.
+    /// - Throws: `PVITError` if the file cannot be written, or is a file that the model is read from.
     @discardableResult
     public func writeSession(_ path: FilePath) async throws -> Int {
-        try await thread.run { [contents] in try contents.generator.writeSession(path).positionCount }
+        try await thread.run { [contents] in
+            try SessionFile.requireOutput(path, apartFrom: contents.generator.inputs)
+            return try contents.generator.writeSession(path).positionCount
+        }
     }
 }

@@ -17,6 +17,13 @@ extension Generator {
         return cached.count
     }
 
+    /// The same of a file that need not exist: then there is nothing to read.
+    ///
+    /// - Throws: As `readSession`, except `file.not-found`.
+    package func readSession(ifPresent path: FilePath) throws {
+        do { try readSession(path) } catch let error as PVITError where error.code == .fileNotFound {}
+    }
+
     /// Writes the text that the model has read, its keys and its values to a session file, which replaces an earlier
     /// one. The file appears whole or not at all.
     ///

@@ -91,6 +91,23 @@ package struct SessionFile: ~Copyable {
         }
     }
 
+    /// Checks that a session can be written to a path, which it never does over a file that is read.
+    ///
+    /// - Parameter inputs: The files that are read: the model, its draft, images.
+    /// - Throws: `file.output-is-input`, `file.cannot-create`.
+    package static func requireOutput(_ path: FilePath, apartFrom inputs: [FilePath]) throws {
+        var files = InputFiles()
+        for input in inputs { files.add(file: input) }
+        try files.requireApart(path)
+        guard try !OutputDestination(path).isStream else {
+            throw PVITError(
+                .cannotCreate, "a session needs a regular file, and this is a device or a pipe", file: path,
+                remedy: "choose another name")
+        }
+        // Dropped without a commit, so that nothing appears under the name.
+        _ = try OutputFile(path: path)
+    }
+
     /// Makes the text the content of a cache, as far as there is room, and gives its encoded images to the model's
     /// image encoders.
     ///

@@ -87,7 +87,7 @@ package final class SecondOrderCalibration {
             let weights = configuration.rows(of: stage).reduce(0) { $0 + UInt64($1 * columns) } * 8
             return weights + UInt64(columns) * UInt64(columns) * 12
         }
-        let inner = max(configuration.intermediateSize, configuration.headCount * configuration.headWidth)
+        let inner = widestInput(configuration)
         let activations = UInt64(tokenCount) * activationByteCount(configuration)
         let block = UInt64(blockTokens) * UInt64(2 * inner + configuration.hiddenSize) * 8
         return activations + block + (largest.max() ?? 0)
@@ -103,8 +103,12 @@ package final class SecondOrderCalibration {
 
     /// The states and the inner activations of a token in both models.
     private static func activationByteCount(_ configuration: LlamaConfiguration) -> UInt64 {
-        let inner = max(configuration.intermediateSize, configuration.headCount * configuration.headWidth)
-        return UInt64(configuration.hiddenSize + inner) * 8
+        UInt64(configuration.hiddenSize + widestInput(configuration)) * 8
+    }
+
+    /// The columns of the widest matrix whose input is not the residual stream.
+    private static func widestInput(_ configuration: LlamaConfiguration) -> Int {
+        max(configuration.intermediateSize, configuration.headCount * configuration.headWidth)
     }
 
     /// The residual streams of the quantized and of the original model before the next layer: [tokens, hidden] each.
