@@ -124,8 +124,8 @@ let package = Package(
         .executableTarget(
             name: "time-vision",
             dependencies: [
-                "Architectures", "Checkpoints", "Compute", "Container", "Storage", "Tensors", "Vision", argumentParser,
-                systemPackage,
+                "Architectures", "Compute", "Container", "Conversion", "Quantization", "Storage", "Tensors", "Vision",
+                argumentParser, systemPackage,
             ], path: "tools/TimeVision"),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", exclude: ["Fixtures"]),
@@ -199,7 +199,7 @@ let package = Package(
             name: "VisionTests",
             dependencies: [
                 "Architectures", "Checkpoints", "CheckpointTestSupport", "ChecksumSupport", "Compute", "Container",
-                "Storage", "Tensors", "TestSupport",
+                "Conversion", "Quantization", "Storage", "Tensors", "TestSupport",
                 "Vision", systemPackage,
             ],
             resources: [.copy("Fixtures")]),

@@ -2,12 +2,13 @@
 """Compares the speed and the results of the vision towers with PyTorch on generated weights. Runs alternate.
 
     swift build -c release --product time-vision
-    python3 tools/compare_vision_pytorch.py [--threads 1,2] [--repetitions 5] [--folder .build/vision]
+    python3 tools/compare_vision_pytorch.py [--tower-type f16,q8] [--kernels avx2] [--threads 1,2] [--repetitions 5]
 
 Needs numpy and torch. CLIP is ViT-L/14 at 224 x 224 up to the second to last layer. RegionCLIP is RN50x4 on 1333 x 800
 up to layer 3 ("encode"), and layer 4 with attention pooling on two crops ("regions"; torchvision's ROIAlign is not
 part of PyTorch's time, nor of the comparison of results). PyTorch computes in float32; the container has the same
-weights in float16, which represents them exactly. Times are medians in seconds.
+weights in float16, which represents them exactly, or in q8. Times are medians in seconds. With --kernels avx2,
+PyTorch's libraries may not use newer instructions either.
 
 PyTorch gets its fastest settings: with one thread, OpenMP and OpenBLAS may not start more; with several, the threads
 of one library do not spin while those of the other work. Libraries read these settings once, so each number of
@@ -161,10 +162,11 @@ class RegionCLIP:
 
 
 class Ours:
-    def __init__(self, program, folder, threads):
-        self.process = subprocess.Popen(
-            [program, folder, "--threads", str(threads)], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+    def __init__(self, options, threads, tower_type):
+        command = [options.program, options.folder, "--threads", str(threads), "--tower-type", tower_type]
+        if options.kernels:
+            command += ["--kernels", options.kernels]
+        self.process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def __call__(self, command):
         self.process.stdin.write(command + "\n")
@@ -185,13 +187,26 @@ def timed(function):
     return time.perf_counter() - start
 
 
-def settings(threads):
-    """The environment in which PyTorch is fastest."""
+def settings(threads, kernels):
+    """The environment in which PyTorch is fastest with the instructions that it may use."""
     fastest = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if threads == 1 else {"OMP_WAIT_POLICY": "PASSIVE"}
+    if kernels == "avx2":
+        fastest |= {
+            "ATEN_CPU_CAPABILITY": "avx2",
+            "DNNL_MAX_CPU_ISA": "AVX2",
+            "OPENBLAS_CORETYPE": "Haswell",
+            "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        }
     return {**os.environ, **fastest}
 
 
-def compare(threads, options):
+def cosine(a, b):
+    return float(
+        np.sum(a * b, dtype=np.float64) / np.sqrt(np.sum(a * a, dtype=np.float64) * np.sum(b * b, dtype=np.float64))
+    )
+
+
+def compare(threads, tower_type, options):
     torch.set_grad_enabled(False)
     torch.set_num_threads(threads)
     clip, region = make_checkpoints(options.folder)
@@ -202,12 +217,12 @@ def compare(threads, options):
         "encode": lambda: region.encode(large),
         "regions": lambda: region.regions(crops),
     }
-    ours = Ours(options.program, options.folder, threads)
+    ours = Ours(options, threads, tower_type)
     for command in theirs:
         ours(command)
     print(
-        "%d thread%s beside PyTorch %s: resident after one run of each: %s"
-        % (threads, "s" * (threads > 1), torch.__version__, ours.memory())
+        "%s, %d thread%s beside PyTorch %s: resident after one run of each: %s"
+        % (tower_type, threads, "s" * (threads > 1), torch.__version__, ours.memory())
     )
     for command, function in theirs.items():
         function()
@@ -219,7 +234,10 @@ def compare(threads, options):
         print("  %-8s %6.3f s, PyTorch %6.3f s: %.2f of its time" % (command, mine, other, mine / other), flush=True)
     ours("write")
     mine = np.fromfile(os.path.join(options.folder, "clip.f32"), np.float32).reshape(256, 1024)
-    print("  largest difference of CLIP features: %.1e" % np.abs(mine - clip_features(clip, small).numpy()).max())
+    theirs = clip_features(clip, small).numpy()
+    print(
+        "  largest difference of CLIP features: %.1e, cosine %.6f" % (np.abs(mine - theirs).max(), cosine(mine, theirs))
+    )
     print("  memory in MB: %s" % ours.memory(), flush=True)
     ours.process.stdin.close()
 
@@ -227,18 +245,23 @@ def compare(threads, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--tower-type", default="f16,q8")
+    parser.add_argument("--kernels", help="the instruction set, such as avx2")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--folder", default=".build/vision")
     parser.add_argument("--program", default=".build/release/time-vision")
     parser.add_argument("--here", action="store_true", help="compare in this process, with the current environment")
     options = parser.parse_args()
-    for threads in options.threads.split(","):
-        if options.here:
-            compare(int(threads), options)
-        else:
-            subprocess.run(
-                [sys.executable, *sys.argv, "--threads", threads, "--here"], env=settings(int(threads)), check=True
-            )
+    for tower_type in options.tower_type.split(","):
+        for threads in options.threads.split(","):
+            if options.here:
+                compare(int(threads), tower_type, options)
+            else:
+                subprocess.run(
+                    [sys.executable, *sys.argv, "--threads", threads, "--tower-type", tower_type, "--here"],
+                    env=settings(int(threads), options.kernels),
+                    check=True,
+                )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ package struct ExpectedTensor: Sendable, Hashable {
     /// Its extents, outermost first.
     package let shape: [Int]
 
-    init(_ name: String, _ shape: [Int]) {
+    /// Creates a description.
+    package init(_ name: String, _ shape: [Int]) {
         self.name = TensorName(name)
         self.shape = shape
     }

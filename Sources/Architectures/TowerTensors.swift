@@ -6,6 +6,9 @@ import Tensors
 package protocol TowerTensors {
     /// Name and shape of every tensor, in the order of a forward pass.
     var tensors: [ExpectedTensor] { get }
+    /// The weights that can be stored in 8 bits: linear matrices and kernels, without those of the first and the last
+    /// layers.
+    var quantizableTensors: [ExpectedTensor] { get }
     /// Which encoder it is.
     static var kind: TowerKind { get }
 }

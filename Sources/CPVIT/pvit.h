@@ -293,8 +293,8 @@ pvit_status pvit_merge(const char *base, const char *delta, const char *output, 
                        pvit_progress_callback progress, pvit_abort_callback abort, void *context, pvit_error **error);
 /*
  * Converts a checkpoint to a .pvq file; `report` (which may be NULL) gets JSON. Options: delta, vision-tower,
- * region-encoder, type, bits, override (can be repeated), profile, calibration (can be repeated), calibration-tokens,
- * memory, resume, importance, threads. They mean what `pvit quantize --help` says.
+ * region-encoder, type, tower-type, bits, override (can be repeated), profile, calibration (can be repeated),
+ * calibration-tokens, memory, resume, importance, threads. They mean what `pvit quantize --help` says.
  */
 pvit_status pvit_quantize(const char *source, const char *output, const pvit_options *options,
                           pvit_progress_callback progress, pvit_abort_callback abort, void *context, pvit_text **report,

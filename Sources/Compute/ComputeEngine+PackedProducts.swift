@@ -9,7 +9,8 @@ extension ComputeEngine {
     /// With more rows than this, packing takes so little of the time that it does not matter who packs.
     private static let fewRows = 1024
 
-    /// result = epilogue(x weightsᵀ) in float32: `[rows, columns]` × `[outputs, columns]` → `[rows, outputs]`.
+    /// result = epilogue(x weightsᵀ): `[rows, columns]` × `[outputs, columns]` → `[rows, outputs]`. With q8 weights,
+    /// activations are 16-bit integers (`multiplyWide`); otherwise everything is float32.
     ///
     /// Weights are packed before they are multiplied by. If `x` has few rows, each task packs some outputs for itself
     /// and multiplies all rows by them; if it has many, all threads share packed blocks of weights. The left side is
@@ -19,9 +20,10 @@ extension ComputeEngine {
     package func multiply(
         _ x: Im2Col, _ weights: WeightMatrix, _ epilogue: Epilogue = Epilogue(), into result: Matrix
     ) throws {
-        precondition(x.columns == weights.columns)
         precondition(result.rows == x.rows && result.columns == weights.rows)
         guard x.rows > 0, weights.rows > 0 else { return }
+        guard weights.layout != .q8 else { return try multiplyWide(x, weights, epilogue, into: result) }
+        precondition(x.columns == weights.columns)
         if let ranges = ownRanges(of: weights, rows: x.rows) {
             try forEachTask(ranges.count) { try multiply(x, weights, rows: ranges[$0], epilogue, into: result, $1) }
         } else {

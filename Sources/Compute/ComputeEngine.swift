@@ -18,6 +18,8 @@ package final class ComputeEngine {
     private let workers: [WorkerScratch]
     /// Packed weights that all threads multiply by.
     let packedWeights = FloatBuffer()
+    /// The pixels that all threads gather windows of.
+    let widePixels = WideBuffer()
 
     /// Starts the threads.
     ///
@@ -43,6 +45,7 @@ package final class ComputeEngine {
     package func releaseScratch() {
         for worker in workers { worker.release() }
         packedWeights.release()
+        widePixels.release()
     }
 
     /// Calls `body` for ranges that cover `0..<count`, on all threads, each with scratch memory of its own.

@@ -7,7 +7,7 @@ package struct Im2Col: Sendable {
     package let rows: Int
     /// The numbers in a window: `[height, width, channels]`.
     package let columns: Int
-    private let maps: FeatureMaps
+    let maps: FeatureMaps
     private let kernel: Int
     private let stride: Int
     private let padding: Int
@@ -37,10 +37,32 @@ package struct Im2Col: Sendable {
 
     /// Copies columns of some rows into a panel: `[rows, PVIT_PANEL_STRIDE]`.
     func gather(_ rows: Range<Int>, columns: Range<Int>, into panel: UnsafeMutablePointer<Float>) {
-        var layout = pvit_im2col(
-            pixels: UnsafePointer(maps.pixels.start), height: maps.height, width: maps.width, channels: maps.channels,
+        var layout = layout(channels: maps.channels)
+        pvit_im2col_gather(&layout, rows.lowerBound, rows.count, columns.lowerBound, columns.count, panel)
+    }
+
+    /// The pixels that a window covers.
+    var kernelArea: Int { kernel * kernel }
+    /// Whether the windows are the pixels themselves, in their order.
+    var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 }
+
+    /// Copies some windows of quantized pixels: `[rows, kernelArea * channels]`.
+    ///
+    /// - Parameters:
+    ///   - pixels: `[pixels of all maps, channels]`.
+    ///   - channels: Those of the maps, rounded up to a multiple of 32.
+    func gather(
+        _ rows: Range<Int>, of pixels: pvit_wide_activations, channels: Int, into windows: QuantizedActivations<Int16>
+    ) {
+        var layout = layout(channels: channels)
+        pvit_im2col_gather_wide(
+            &layout, pixels, rows.lowerBound, rows.count, windows.codes, windows.scales, windows.sums)
+    }
+
+    private func layout(channels: Int) -> pvit_im2col {
+        pvit_im2col(
+            pixels: UnsafePointer(maps.pixels.start), height: maps.height, width: maps.width, channels: channels,
             pixel_stride: maps.pixelStride, kernel_height: kernel, kernel_width: kernel, stride: stride,
             padding: padding, output_height: outputSize.height, output_width: outputSize.width)
-        pvit_im2col_gather(&layout, rows.lowerBound, rows.count, columns.lowerBound, columns.count, panel)
     }
 }

@@ -18,11 +18,14 @@ package final class WorkerScratch {
     let rows = FloatBuffer()
     /// Rows of one group that come from several tiles.
     let group = FloatBuffer()
+    /// Windows of feature maps in 16 bits.
+    let windows = WideBuffer()
     /// A head's packed keys and values, and the scores of some queries.
     let (keys, values, scores) = (FloatBuffer(), FloatBuffer(), FloatBuffer())
 
     func release() {
         for buffer in [floats, panel, packedWeights, sums, rows, group, keys, values, scores] { buffer.release() }
+        windows.release()
     }
 
     /// Room for the left side of a packed product.

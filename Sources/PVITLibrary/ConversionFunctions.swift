@@ -68,6 +68,7 @@ extension QuantizeJob {
         self.init(
             source: source, delta: try options.path("delta"), visionTower: try options.path("vision-tower"),
             regionEncoder: try options.path("region-encoder"), output: output, type: type,
+            towerType: try options.choice("tower-type", QuantizeOptions.TowerType.self),
             overrides: try options.texts("override").map(QuantizeOptions.Override.init(parsing:)),
             bits: bits.map { QuantizeOptions.BitTarget(bitsPerWeight: $0, memory: memory) },
             profile: try options.choice("profile", QuantizeOptions.Profile.self) ?? .fast,

@@ -10,7 +10,7 @@ import Tensors
 struct RegionEncoderWeights: Sendable {
     /// A convolution and its norm: `y = scale * conv(x) + shift`.
     struct Convolution: Sendable {
-        let kernels: WeightMatrix  // [outputs, inputs, side, side]
+        let kernels: WeightMatrix  // [outputs, inputs, side, side], or [outputs, side, side, inputs] in q8
         let side: Int
         let scale: Matrix  // [1, outputs]
         let shift: Matrix  // [1, outputs]
@@ -51,7 +51,7 @@ struct RegionEncoderWeights: Sendable {
         width = architecture.width
         gridSize = architecture.gridSize
         func convolution(_ layer: RegionCLIPArchitecture.Convolution) throws -> Convolution {
-            let kernels = try container.weights(layer.kernels)
+            let kernels = try container.kernels(layer.kernels)
             let (scale, shift) = (try container.vector(layer.norm.weight), try container.vector(layer.norm.bias))
             let (mean, variance) = (try container.vector(layer.mean), try container.vector(layer.variance))
             for index in 0..<layer.outputs {

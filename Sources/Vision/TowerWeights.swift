@@ -1,6 +1,8 @@
 import Architectures
 import Compute
 import Container
+import Storage
+import Tensors
 
 /// A linear layer of an image encoder: `y = x weightᵀ + bias`.
 struct TowerLinear: Sendable {
@@ -37,5 +39,21 @@ extension Container {
     /// - Throws: `tensor.not-found` and `tensor.mismatch`.
     func weights(_ tensor: ExpectedTensor) throws -> WeightMatrix {
         try WeightMatrix(tensor.name, shape: tensor.shape, in: self)
+    }
+
+    /// The kernels of a convolution: `[outputs, channels, height, width]`, or channels last if they are quantized
+    /// (`QuantizedKernels`).
+    ///
+    /// - Throws: `tensor.not-found` and `tensor.mismatch`.
+    func kernels(_ tensor: ExpectedTensor) throws -> WeightMatrix {
+        guard let stored = try self.tensor(named: tensor.name), stored.encoding.isQuantized else {
+            return try weights(tensor)
+        }
+        guard stored.encoding == .q8, let shape = QuantizedKernels.shape(of: tensor.shape) else {
+            throw PVITError(
+                .tensorMismatch, "kernels of the shape \(tensor.shape) cannot be \(stored.encoding)",
+                tensor: tensor.name)
+        }
+        return try WeightMatrix(tensor.name, shape: shape, in: self)
     }
 }

@@ -17,8 +17,8 @@ struct Quantize: ParsableCommand {
             the mean number of bits per weight is reached.
 
             A PVIT model needs two towers to read images: a CLIP vision tower and a RegionCLIP encoder. Their matrices \
-            and convolutions become f16, or f32 with --type f32. If SOURCE is a .pvq file, its towers are copied; \
-            --vision-tower and --region-encoder add or replace them.
+            and convolutions become f16, or f32 with --type f32; with --tower-type q8 they are smaller and faster. If \
+            SOURCE is a .pvq file, its towers are copied; --vision-tower and --region-encoder add or replace them.
 
             Examples:
               pvit quantize llama-7b --delta pvit-delta --vision-tower clip-vit-large-patch14 \
@@ -49,6 +49,12 @@ struct Quantize: ParsableCommand {
 
     @Option(help: "The type of the linear matrices: q4, q8, f16, bf16 or f32.")
     var type: TensorEncoding = .q4
+
+    @Option(
+        help: ArgumentHelp(
+            "The type of the towers' matrices and convolutions: f16, q8 or f32. q8 leaves the first and last layers in f16.",
+            valueName: "type"))
+    var towerType: QuantizeOptions.TowerType?
 
     @Option(
         help: ArgumentHelp(
@@ -93,7 +99,7 @@ struct Quantize: ParsableCommand {
     func run() throws {
         let job = QuantizeJob(
             source: source, delta: delta, visionTower: visionTower, regionEncoder: regionEncoder, output: output,
-            type: type, overrides: try override.map(QuantizeOptions.Override.init(parsing:)),
+            type: type, towerType: towerType, overrides: try override.map(QuantizeOptions.Override.init(parsing:)),
             bits: bits.map { QuantizeOptions.BitTarget(bitsPerWeight: $0, memory: calibration.memory) },
             profile: profile, calibration: calibration.calibration,
             calibrationTokenCount: calibration.calibrationTokens, memory: calibration.memory,
@@ -108,3 +114,4 @@ struct Quantize: ParsableCommand {
 }
 
 extension QuantizeOptions.Profile: ExpressibleByArgument {}
+extension QuantizeOptions.TowerType: ExpressibleByArgument {}

@@ -69,6 +69,44 @@ struct ImageTests {
         #expect(try answer(arguments + ["What is it?", "--max-tokens", "1"]).timings["region_s"] == 0)
     }
 
+    @Test("--tower-type q8 makes the towers smaller; a container's towers keep their type unless another is given")
+    func towerType() throws {
+        let folder = try TemporaryFolder()
+        let (quantized, other) = (folder.path.appending("q8.pvq").string, folder.path.appending("other.pvq").string)
+        func quantize(_ source: String, _ options: [String], to output: String) throws {
+            let outcome = try CommandLineRunner.run(["quantize", source, "--quiet", "--output", output] + options)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+        }
+        func types(_ path: String) throws -> Set<String> {
+            struct Report: Decodable {
+                struct Tensor: Decodable {
+                    let name: String
+                    let encoding: String
+                }
+                let tensors: [Tensor]
+            }
+            let report: Report = try CommandLineRunner.decode(from: ["inspect", path, "--tensors", "--json"])
+            return Set(
+                report.tensors.filter { $0.name.hasPrefix("vision_tower.") && $0.name.hasSuffix("fc1.weight") }
+                    .map(\.encoding))
+        }
+        try quantize(Models.path("pvit-f32.pvq"), ["--type", "f32", "--tower-type", "q8"], to: quantized)
+        #expect(try types(quantized) == ["q8"])
+        let answer: Answer = try CommandLineRunner.decode(
+            from: [
+                "run", quantized, "--json", "--image", Self.image("0001"), "--region", "a=60,35,300,346",
+                "--max-tokens",
+                "1", "See {a}.",
+            ])
+        #expect(answer.tokens.count == 1 && answer.regions == [[100, 101, 500, 1000]])
+        for (options, type) in [([], "q8"), (["--tower-type", "f16"], "f16"), (["--type", "f32"], "f32")] {
+            try quantize(quantized, options, to: other)
+            #expect(try types(other) == [type])
+        }
+        let refused = try CommandLineRunner.run(["quantize", quantized, "--tower-type", "q4", "--output", other])
+        #expect(refused.status == 64 && refused.errors.contains("'f16', 'q8' or 'f32'"), "\(refused.errors)")
+    }
+
     @Test("logits of a prompt with an image agree with the reference", .enabled(if: Python.isPresent))
     func logits() throws {
         let folder = try TemporaryFolder()

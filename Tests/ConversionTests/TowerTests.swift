@@ -121,6 +121,49 @@ struct TowerTests {
         #expect(try Tower.all(inContainer: Self.regionCLIP).isEmpty && Tower.all(inContainer: Self.clip).isEmpty)
     }
 
+    @Test("in q8, matrices and kernels are within half a step of the checkpoint's, and come back in its order")
+    func quantized() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path.appending("model.pvq")
+        let towers = try [Tower.vision(opening: Self.clip), Tower.region(opening: Self.regionCLIP)].map {
+            try $0.quantized()
+        }
+        _ = try Quantize.write(model(), towers: towers, to: path, options: QuantizeOptions())
+        let container = try Container(opening: path)
+        _ = try container.verify()
+        #expect(try container.metadata["provenance.recipe"]?["tower_type"] == "q8")
+        let stored = try container.tensors()
+        func shape(_ name: TensorName) -> [Int]? {
+            stored.first { $0.name == name && $0.encoding == .q8 }?.shape.dimensions
+        }
+        #expect(shape("vision_tower.vision_model.encoder.layers.0.mlp.fc2.weight") == [64, 256])
+        #expect(shape("region_encoder.backbone.layer3.1.conv2.weight") == [32, 3, 3, 32])
+        #expect(shape("region_encoder.backbone.layer3.1.conv1.weight") == [32, 1, 1, 128])
+        // First and last layers stay floats, and kernels of few channels, which padding would make much larger.
+        for name in ["conv3", "layer2.1.conv2", "attnpool.q_proj"] {
+            #expect(shape(TensorName("region_encoder.backbone.\(name).weight")) == nil)
+        }
+        #expect(shape("vision_tower.vision_model.embeddings.position_embedding.weight") == nil)
+
+        let again = try Tower.all(inContainer: path)
+        for (tower, file) in zip(again, [Self.clip, Self.regionCLIP]) {
+            #expect(tower.comesQuantized)
+            let original = try CheckpointSource.open(file).weights
+            var changed = 0
+            for tensor in tower.weights.tensors {
+                let name = TensorName(String(tensor.name.rawValue.dropFirst(tower.kind.prefix.count)))
+                let expected = try #require(original.tensor(named: name))
+                #expect(tensor.shape == expected.shape, "\(name)")
+                let numbers = try values(tensor.name, of: tower.weights)
+                let originals = try values(name, of: original)
+                if numbers != originals { changed += 1 }
+                let largest = originals.map(abs).max() ?? 0
+                #expect(largestDistance(numbers, originals) <= largest / 120, "\(name)")
+            }
+            #expect(changed == towers.first { $0.kind == tower.kind }?.quantizedNames.count)
+        }
+    }
+
     @Test("missing, misshaped and unexpected tensors are named")
     func inventory() throws {
         let missing = try opening(Self.regionCLIP) { $0.removeAll { $0.name == "backbone.layer3.4.bn2.running_var" } }

@@ -13,11 +13,13 @@ package enum PVITFile {
         case none
         case visionOnly
         case both
+        /// Both, with weights in q8.
+        case quantized
     }
 
     private static let files = Lock<[Towers: (folder: TemporaryFolder, path: FilePath)]>([:])
 
-    /// A container in which everything is f32.
+    /// A container in which everything is f32, except for quantized towers.
     package static func path(_ towers: Towers = .both) throws -> FilePath {
         try files.withLock { files in
             if let file = files[towers] { return file.path }
@@ -25,10 +27,11 @@ package enum PVITFile {
             let path = folder.path.appending("pvit.pvq")
             var list: [Tower] = []
             if towers != .none { list.append(try Tower.vision(opening: GeneratedFixtures.path("mini-clip"))) }
-            if towers == .both {
+            if towers == .both || towers == .quantized {
                 let file = GeneratedFixtures.path("mini-regionclip").appending("regionclip_narrow.pth")
                 list.append(try Tower.region(opening: file))
             }
+            if towers == .quantized { list = try list.map { try $0.quantized() } }
             _ = try Quantize.write(
                 ModelFile.checkpoint("mini-pvit"), towers: list, to: path,
                 options: QuantizeOptions(type: .plain(.f32), threadCount: 2))

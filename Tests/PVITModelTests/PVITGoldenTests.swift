@@ -50,6 +50,23 @@ struct PVITGoldenTests {
     }
 
     @Test(
+        "with towers in 8 bits, logits are close to the original code's, and its choices are the same if no other is near",
+        arguments: PVITCase.names.dropLast())
+    func quantizedTowers(name: String) throws {
+        let golden = try PVITCase(name)
+        let generator = try PVITFile.generator(.quantized)
+        let image = try (golden.decodedImage() ?? golden.image()).map { try generator.model.image($0) }
+        let prompt = try generator.model.prompt(of: golden.messages, image: image)
+        let distance = largestDistance(
+            try logits(of: prompt, generator.model), try golden.numbers("prefill_logits_last"))
+        // The logits of these random weights have a standard deviation of 2. Weights in float16 are exact.
+        #expect(distance > 1e-3 && distance < 0.15, "\(distance)")
+        let result = try generator.answer(golden.messages, image: image, GenerationOptions(maximumTokens: 24))
+        let certain = golden.gaps.prefix { $0 >= 2 * Double(distance) }.count
+        #expect(result.tokens.prefix(certain) == golden.continuation.prefix(certain))
+    }
+
+    @Test(
         "the decoder's input embeddings are those of the original code",
         arguments: ["0001-two-regions", "0024-multi-turn"])
     func embeddings(name: String) throws {

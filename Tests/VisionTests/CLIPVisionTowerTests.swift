@@ -42,6 +42,16 @@ struct CLIPVisionTowerTests {
         #expect(try largestDistance(features.values(), NumpyArray(fixture: "towers/clip/clip_features").values) < 5e-5)
     }
 
+    @Test("with weights in 8 bits, the cosine between the features and the original's is at least 0.9995")
+    func quantized() throws {
+        let container = try TowerContainer(quantized: .vision(opening: GeneratedFixtures.path("mini-clip")))
+        let features = try Self.tower(container).features(of: Self.pixels()).values()
+        let expected = try NumpyArray(fixture: "towers/clip/clip_features").values
+        #expect(largestDistance(features, expected) > 1e-4, "the weights are not quantized")
+        #expect(cosine(features, expected) >= 0.9995)
+        #expect(try Self.tower(container, threads: 3).features(of: Self.pixels()).values() == features)
+    }
+
     @Test("results do not depend on threads, on the type of exact weights or on compression")
     func sameBits() throws {
         let pixels = try Self.pixels()

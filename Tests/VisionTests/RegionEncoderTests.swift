@@ -67,6 +67,17 @@ struct RegionEncoderTests {
         #expect(again.values() == features.values())
     }
 
+    @Test("with weights in 8 bits, the cosine between region features and the original's is at least 0.9995")
+    func quantized() throws {
+        let path = GeneratedFixtures.path("mini-regionclip/regionclip_narrow.pth")
+        let encoder = try Self.encoder(TowerContainer(quantized: .region(opening: path)))
+        let image = try encoder.encode(portablePixmap("photos/0024.ppm"))
+        let features = try encoder.features(of: image, boxes: Self.boxes).values()
+        let expected = try NumpyArray(fixture: "towers/0024/rc_region_feats").values
+        #expect(largestDistance(features, expected) > 1e-4, "the weights are not quantized")
+        #expect(cosine(features, expected) >= 0.9995)
+    }
+
     @Test("a region's features do not depend on the other regions of a call")
     func batches() throws {
         let encoder = try Self.encoder(.region())

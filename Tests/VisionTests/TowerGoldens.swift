@@ -2,7 +2,9 @@ import Checkpoints
 import CheckpointTestSupport
 import Compute
 import Container
+import Conversion
 import Foundation
+import Quantization
 import Storage
 import SystemPackage
 import Tensors
@@ -92,6 +94,37 @@ struct TowerContainer: Sendable {
         container = try Container(opening: path)
     }
 
+    /// A tower as it is converted with its weights in q8.
+    init(quantized tower: Tower) throws {
+        folder = try TemporaryFolder()
+        let path = folder.path.appending("towers.pvq")
+        let tower = try tower.quantized()
+        var writer = try ContainerWriter(path: path)
+        for tensor in tower.weights.tensors {
+            let isQuantized = tower.quantizedNames.contains(tensor.name)
+            let encoding = isQuantized ? TensorEncoding.q8 : .plain(tensor.elementType)
+            let layout = try TileLayout(encoding: encoding, shape: tensor.shape)
+            try writer.beginTensor(tensor.name, encoding: encoding, shape: tensor.shape)
+            for index in 0..<layout.tileCount {
+                var content = try tower.weights.bytes(ofRows: layout.rows(ofTile: index), of: tensor)
+                var scale: Float = 1
+                if isQuantized {
+                    let floats = content.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+                    let columns = tensor.shape.elementsPerRow
+                    let tile = try TileQuantizer(encoding: encoding, columns: columns).encode(
+                        rows: floats.span, largest: TileQuantizer.largestMagnitude(of: floats.span, columns: columns))
+                    (content, scale) = (tile.bytes, tile.scale)
+                }
+                try writer.append(
+                    TileEncoder.encode(content.span.bytes, encoding: encoding, scale: scale, compression: .none),
+                    content: content.span.bytes)
+            }
+            try writer.endTensor()
+        }
+        _ = try writer.finish(metadata: tower.metadata)
+        container = try Container(opening: path)
+    }
+
     static func clip(
         type: ElementType = .f32, compression: Compression = .none, configuration: JSONObject? = nil,
         change: (TensorDescription) -> Shape? = { $0.shape }
@@ -110,4 +143,10 @@ struct TowerContainer: Sendable {
         try TowerContainer(
             path, namePrefix: "backbone.", as: "region_encoder.", type: type, compression: compression, change: change)
     }
+}
+
+/// The cosine of the angle between two vectors.
+func cosine(_ a: [Float], _ b: [Float]) -> Double {
+    func product(_ a: [Float], _ b: [Float]) -> Double { zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) } }
+    return product(a, b) / (product(a, a) * product(b, b)).squareRoot()
 }

@@ -18,8 +18,12 @@ struct TimeVision: ParsableCommand {
             "write" (what clip and regions gave last, as raw float32 to FOLDER/clip.f32 and FOLDER/regions.f32).
             """)
 
-    @Argument(help: "Where towers.pvq is, made of FOLDER/clip and FOLDER/region.pth when absent.")
+    @Argument(help: "Where towers-TYPE.pvq is, made of FOLDER/clip and FOLDER/region.pth when absent.")
     var folder: String
+    @Option(help: "The type of the weights: f16 or q8.")
+    var towerType = "f16"
+    @Option(help: "The instruction set, such as avx2; the best one when absent.")
+    var kernels: String?
     @Option(help: "Number of threads.")
     var threads = 2
     @Option(help: "Height of the image for the region encoder.")
@@ -27,14 +31,26 @@ struct TimeVision: ParsableCommand {
     @Option(help: "Width of the image for the region encoder.")
     var width = 1333
 
+    func validate() throws {
+        guard ["f16", "q8"].contains(towerType) else { throw ValidationError("--tower-type takes f16 or q8") }
+    }
+
     func run() throws {
         let folder = FilePath(folder)
-        let path = folder.appending("towers.pvq")
+        let path = folder.appending("towers-\(towerType).pvq")
         if !FileManager.default.fileExists(atPath: path.string) {
-            try TowerFile.write(clip: folder.appending("clip"), region: folder.appending("region.pth"), to: path)
+            try TowerFile.write(
+                clip: folder.appending("clip"), region: folder.appending("region.pth"),
+                isQuantized: towerType == "q8", to: path)
         }
         let container = try Container(opening: path)
-        let engine = try ComputeEngine(threadCount: threads)
+        let instructionSet = try kernels.map { name in
+            guard let set = InstructionSet(rawValue: name) else {
+                throw ValidationError("unknown instruction set: \(name)")
+            }
+            return set
+        }
+        let engine = try ComputeEngine(threadCount: threads, instructionSet: instructionSet)
         let tower = try CLIPVisionTower(in: container, engine: engine)
         let encoder = try RegionEncoder(in: container, engine: engine)
         let side = tower.configuration.imageSize

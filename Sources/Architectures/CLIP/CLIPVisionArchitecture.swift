@@ -34,6 +34,9 @@ package struct CLIPVisionArchitecture: TowerTensors, Sendable {
             down = WeightAndBias(linear: "\(prefix).mlp.fc2", inputs: intermediate, outputs: hidden)
         }
 
+        /// The weights of the linear layers.
+        var matrices: [ExpectedTensor] { [query, key, value, attentionOutput, up, down].map(\.weight) }
+
         var tensors: [ExpectedTensor] {
             [attentionNorm, query, key, value, attentionOutput, feedForwardNorm, up, down].flatMap(\.tensors)
         }
@@ -73,5 +76,9 @@ package struct CLIPVisionArchitecture: TowerTensors, Sendable {
 
     package var tensors: [ExpectedTensor] {
         [classEmbedding, patchEmbedding, positions] + firstNorm.tensors + layers.flatMap(\.tensors) + lastNorm.tensors
+    }
+
+    package var quantizableTensors: [ExpectedTensor] {
+        layers.flatMap(\.matrices).filter { $0.shape[1] % 32 == 0 }
     }
 }

@@ -59,9 +59,7 @@ package struct RegionCLIPArchitecture: TowerTensors, Sendable {
                 : nil
         }
 
-        var tensors: [ExpectedTensor] {
-            [reduce, spatial, expand, shortcut].compactMap(\.self).flatMap(\.tensors)
-        }
+        var convolutions: [Convolution] { [reduce, spatial, expand, shortcut].compactMap(\.self) }
     }
 
     /// Attention pooling (CLIP's `AttentionPool2d`).
@@ -171,6 +169,10 @@ package struct RegionCLIPArchitecture: TowerTensors, Sendable {
     }
 
     package var tensors: [ExpectedTensor] {
-        stem.flatMap(\.tensors) + stages.flatMap { $0.flatMap(\.tensors) } + pool.tensors
+        stem.flatMap(\.tensors) + stages.flatMap { $0.flatMap(\.convolutions).flatMap(\.tensors) } + pool.tensors
+    }
+
+    package var quantizableTensors: [ExpectedTensor] {
+        stages.joined().flatMap(\.convolutions).map(\.kernels).filter { QuantizedKernels.shape(of: $0.shape) != nil }
     }
 }

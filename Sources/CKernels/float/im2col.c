@@ -1,22 +1,32 @@
 #include <string.h>
 
-#include "CKernels.h"
+#include "common/numerics.h"
 
 static size_t smaller_size(size_t a, size_t b) { return a < b ? a : b; }
+
+// The pixel whose window starts at `row` of a matrix of windows, and the map that it belongs to.
+typedef struct {
+    size_t map, top, left;
+} window;
+
+static window window_at(const pvit_im2col *layout, size_t row) {
+    const size_t outputs = layout->output_height * layout->output_width;
+    return (window){row / outputs, row % outputs / layout->output_width * layout->stride,
+                    row % outputs % layout->output_width * layout->stride};
+}
 
 // Copying is the same on every instruction set, because memcpy selects its own.
 void pvit_im2col_gather(const pvit_im2col *layout, size_t first_row, size_t rows, size_t first_column, size_t depth,
                         float *restrict panel) {
     const pvit_im2col l = *layout;
-    const size_t outputs = l.output_height * l.output_width;
     for (size_t row = first_row; row < first_row + rows; row++, panel += PVIT_PANEL_STRIDE) {
-        const float *map = l.pixels + row / outputs * l.height * l.width * l.pixel_stride;
-        size_t top = row % outputs / l.output_width * l.stride, left = row % outputs % l.output_width * l.stride;
+        const window w = window_at(&l, row);
+        const float *map = l.pixels + w.map * l.height * l.width * l.pixel_stride;
         size_t offset = first_column / l.channels, channel = first_column % l.channels;
         for (size_t done = 0; done < depth;) {
             size_t count = smaller_size(l.channels - channel, depth - done);
             // Coordinates above and left of the map wrap around to huge numbers.
-            size_t y = top + offset / l.kernel_width - l.padding, x = left + offset % l.kernel_width - l.padding;
+            size_t y = w.top + offset / l.kernel_width - l.padding, x = w.left + offset % l.kernel_width - l.padding;
             if (y < l.height && x < l.width)
                 memcpy(panel + done, map + (y * l.width + x) * l.pixel_stride + channel, count * sizeof *panel);
             else
@@ -24,6 +34,30 @@ void pvit_im2col_gather(const pvit_im2col *layout, size_t first_row, size_t rows
             done += count;
             channel = 0;
             offset++;
+        }
+    }
+}
+
+void pvit_im2col_gather_wide(const pvit_im2col *layout, pvit_wide_activations pixels, size_t first_row, size_t rows,
+                             int16_t *restrict codes, float *restrict scales, int32_t *restrict sums) {
+    const pvit_im2col l = *layout;
+    const size_t blocks = l.channels / 32, kernel_area = l.kernel_height * l.kernel_width;
+    for (size_t row = first_row; row < first_row + rows; row++) {
+        const window w = window_at(&l, row);
+        for (size_t offset = 0; offset < kernel_area; offset++) {
+            size_t y = w.top + offset / l.kernel_width - l.padding, x = w.left + offset % l.kernel_width - l.padding;
+            if (y < l.height && x < l.width) {
+                const pvit_wide_activations pixel =
+                    pvit_wide_activations_from(pixels, l.channels, (w.map * l.height + y) * l.width + x);
+                memcpy(codes, pixel.codes, l.channels * sizeof *codes);
+                memcpy(scales, pixel.scales, blocks * sizeof *scales);
+                memcpy(sums, pixel.sums, blocks * sizeof *sums);
+            } else {
+                memset(codes, 0, l.channels * sizeof *codes);
+                memset(scales, 0, blocks * sizeof *scales);
+                memset(sums, 0, blocks * sizeof *sums);
+            }
+            codes += l.channels, scales += blocks, sums += blocks;
         }
     }
 }

@@ -94,6 +94,12 @@ typedef enum {
 #include "FloatDifferences.h"
 #include "FloatProducts.h"
 
+// Copies whole rows first_row..<first_row + rows of windows over pixels that are 16-bit integers: `channels` of the
+// layout is a multiple of 32, and its `pixels` are not used. Pixels outside the maps are zeros. codes: [rows, columns],
+// scales and sums: [rows, columns / 32].
+void pvit_im2col_gather_wide(const pvit_im2col *layout, pvit_wide_activations pixels, size_t first_row, size_t rows,
+                             int16_t *restrict codes, float *restrict scales, int32_t *restrict sums);
+
 // ---- Encoders
 //
 // Encode a group of 16 rows from w[rows, columns], rows `stride` floats apart. Missing rows (1 <= rows <= 16) are

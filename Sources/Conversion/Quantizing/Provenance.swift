@@ -98,6 +98,8 @@ struct Provenance {
             "overrides": .array(options.overrides.map { .string($0.description) }),
             "profile": .string(options.profile.rawValue), "importance": .string(importance?.name ?? "none"),
         ]
+        let isQuantized = towers.contains { !$0.quantizedNames.isEmpty }
+        recipe["tower_type"] = (isQuantized ? .q8 : options.towerType).map { .string($0.rawValue) }
         recipe["bits"] = options.bits.map { .number($0.bitsPerWeight) }
         switch importance {
         case .calibration(let calibration): recipe["calibration"] = calibration.record

@@ -19,6 +19,8 @@ package struct QuantizeJob: Sendable {
     package var output: FilePath
     /// The type of the linear matrices.
     package var type: TensorEncoding
+    /// The type of the image encoders' matrices and convolutions (`QuantizeOptions.towerType`).
+    package var towerType: QuantizeOptions.TowerType?
     /// Exceptions by name.
     package var overrides: [QuantizeOptions.Override]
     /// A mean number of bits per weight.
@@ -41,8 +43,9 @@ package struct QuantizeJob: Sendable {
     /// Creates a job.
     package init(
         source: FilePath, delta: FilePath? = nil, visionTower: FilePath? = nil, regionEncoder: FilePath? = nil,
-        output: FilePath, type: TensorEncoding = .q4, overrides: [QuantizeOptions.Override] = [],
-        bits: QuantizeOptions.BitTarget? = nil, profile: QuantizeOptions.Profile = .fast, calibration: [FilePath] = [],
+        output: FilePath, type: TensorEncoding = .q4, towerType: QuantizeOptions.TowerType? = nil,
+        overrides: [QuantizeOptions.Override] = [], bits: QuantizeOptions.BitTarget? = nil,
+        profile: QuantizeOptions.Profile = .fast, calibration: [FilePath] = [],
         calibrationTokenCount: Int? = nil, memory: ByteCount? = nil, resumes: Bool = false,
         importance: FilePath? = nil, threadCount: Int
     ) {
@@ -52,6 +55,7 @@ package struct QuantizeJob: Sendable {
         self.regionEncoder = regionEncoder
         self.output = output
         self.type = type
+        self.towerType = towerType
         self.overrides = overrides
         self.bits = bits
         self.profile = profile
@@ -77,7 +81,8 @@ package struct QuantizeJob: Sendable {
             fromCheckpoints: source, delta, visionTower, regionEncoder,
             files: calibration.filter { !Calibration.isBuiltIn($0) } + [importance])
         let options = QuantizeOptions(
-            type: type, overrides: overrides, bits: bits, profile: profile, importance: try importanceSource(),
+            type: type, towerType: towerType, overrides: overrides, bits: bits, profile: profile,
+            importance: try importanceSource(),
             threadCount: threadCount, tool: ("pvit", ToolVersion.text))
         var checkpoint = try ModelSource.open(source)
         if let delta {
@@ -136,6 +141,10 @@ package struct QuantizeJob: Sendable {
         var towers = Dictionary(try Tower.all(inContainer: source).map { ($0.kind, $0) }) { $1 }
         if let visionTower { towers[.vision] = try Tower.vision(opening: visionTower) }
         if let regionEncoder { towers[.region] = try Tower.region(opening: regionEncoder) }
-        return Tower.Kind.allCases.compactMap { towers[$0] }
+        return try Tower.Kind.allCases.compactMap { kind in
+            guard let tower = towers[kind] else { return nil }
+            let isQuantized = towerType.map { $0 == .q8 } ?? (type != .plain(.f32) && tower.comesQuantized)
+            return isQuantized ? try tower.quantized() : tower
+        }
     }
 }

@@ -12,6 +12,16 @@ package struct QuantizeOptions: Sendable {
         case small
     }
 
+    /// The type of the matrices and convolutions of image encoders.
+    package enum TowerType: String, Sendable, CaseIterable {
+        /// 16-bit floats.
+        case f16
+        /// 8-bit blocks, multiplied with 16-bit activations; 16-bit floats in the first and last layers.
+        case q8
+        /// 32-bit floats.
+        case f32
+    }
+
     /// The type of some tensors.
     package struct Override: Sendable, Hashable, CustomStringConvertible {
         /// The names of the tensors: `*` matches any text, `?` one character.
@@ -53,6 +63,9 @@ package struct QuantizeOptions: Sendable {
 
     /// The type of the linear matrices.
     package var type: TensorEncoding
+    /// The type of the image encoders' matrices and convolutions; nil for f32 with type f32, q8 if they come from a
+    /// container that has them in q8, and otherwise f16.
+    package var towerType: TowerType?
     /// Exceptions by name. The last match wins.
     package var overrides: [Override]
     /// A mean number of bits per weight to reach with q4 and q8; nil if all matrices have one type.
@@ -68,11 +81,13 @@ package struct QuantizeOptions: Sendable {
 
     /// Creates options.
     package init(
-        type: TensorEncoding = .q4, overrides: [Override] = [], bits: BitTarget? = nil, profile: Profile = .fast,
+        type: TensorEncoding = .q4, towerType: TowerType? = nil, overrides: [Override] = [], bits: BitTarget? = nil,
+        profile: Profile = .fast,
         importance: ImportanceSource = .randomTokens, threadCount: Int = 1,
         tool: (name: String, version: String) = ("pvit", "0")
     ) {
         self.type = type
+        self.towerType = towerType
         self.overrides = overrides
         self.bits = bits
         self.profile = profile

@@ -115,7 +115,8 @@ package struct QuantizePlan: Sendable {
     ///
     /// Linear matrices get `options.type`. Input embeddings and output layer get q8 if that type is q4 or q8, otherwise
     /// the same float type. Norms become f32 with type f32, otherwise they keep their source's type; projectors always
-    /// do. Matrices and convolutions of towers are f32 with type f32 and otherwise f16; their vectors keep their type.
+    /// do. Matrices and convolutions of towers are q8 if the tower says so (`Tower.quantized`), otherwise f32 with type
+    /// f32 (or `options.towerType`) and f16 without; their vectors keep their type, or become f32 as well.
     /// Overrides are applied last.
     ///
     /// - Parameter chosen: Types of matrices that were chosen by their sensitivity, instead of those above.
@@ -132,7 +133,8 @@ package struct QuantizePlan: Sendable {
         configuration = architecture.configuration
         let source = checkpoint.weights.tensors
         let wanted = source.filter { TensorKind($0.name) != .unread }
-        var policy = TypePolicy(options: options, chosen: chosen)
+        var policy = TypePolicy(
+            options: options, chosen: chosen, quantizedOfTowers: Set(towers.flatMap(\.quantizedNames)))
         for tower in towers { try tower.checkSuits(architecture.configuration, of: checkpoint) }
         entries = try (TensorKind.executionOrder(wanted) + towers.flatMap(\.storedTensors)).map { tensor in
             do {
@@ -157,13 +159,15 @@ package struct QuantizePlan: Sendable {
 private struct TypePolicy {
     private let options: QuantizeOptions
     private let chosen: [TensorName: TensorEncoding]
+    private let quantizedOfTowers: Set<TensorName>
     private(set) var keptFloat: [TensorName] = []
     private let overrides: [(pattern: TensorNamePattern, override: QuantizeOptions.Override)]
     private var usedOverrides: Set<Int> = []
 
-    init(options: QuantizeOptions, chosen: [TensorName: TensorEncoding]) {
+    init(options: QuantizeOptions, chosen: [TensorName: TensorEncoding], quantizedOfTowers: Set<TensorName>) {
         self.options = options
         self.chosen = chosen
+        self.quantizedOfTowers = quantizedOfTowers
         overrides = options.overrides.map { (TensorNamePattern($0.pattern), $0) }
     }
 
@@ -188,7 +192,8 @@ private struct TypePolicy {
             throw PVITError(
                 .typeNotPossible,
                 "a tensor of shape \(tensor.shape) cannot have the type \(override.encoding) that \(override) requests",
-                remedy: "only matrices of the language model with rows of a multiple of 32 elements can be quantized")
+                remedy: "only matrices of the language model with rows of a multiple of 32 elements can be quantized; "
+                    + "--tower-type q8 quantizes image encoders")
         }
         return override.encoding
     }
@@ -202,9 +207,11 @@ private struct TypePolicy {
         case .embedding, .output: wanted = options.type.isQuantized ? .q8 : options.type
         case .norm, .other: wanted = options.type == .plain(.f32) ? options.type : .plain(tensor.elementType)
         case .projector, .unread: wanted = .plain(tensor.elementType)
+        case .tower where quantizedOfTowers.contains(tensor.name): return .q8
         case .tower:
+            let isF32 = options.towerType.map { $0 == .f32 } ?? (options.type == .plain(.f32))
             let isVector = tensor.shape.rank < 2
-            wanted = options.type == .plain(.f32) ? options.type : .plain(isVector ? tensor.elementType : .f16)
+            wanted = .plain(isF32 ? .f32 : isVector ? tensor.elementType : .f16)
         }
         if Self.isPossible(wanted, for: tensor) { return wanted }
         keptFloat.append(tensor.name)
@@ -213,7 +220,7 @@ private struct TypePolicy {
 
     private static func isPossible(_ encoding: TensorEncoding, for tensor: TensorDescription) -> Bool {
         guard encoding.isQuantized else { return true }
-        // Towers run in floating point.
+        // A tower's type is chosen as a whole.
         if case .tower = TensorKind(tensor.name) { return false }
         return tensor.shape.rank == 2 && tensor.shape.rows > 0
             && encoding.supports(columns: tensor.shape.elementsPerRow)
@@ -223,6 +230,7 @@ private struct TypePolicy {
         guard options.profile == .fast else { return .zstd }
         switch TensorKind(name) {
         case .linear, .output: return .none
+        case .tower where quantizedOfTowers.contains(name): return .none
         case .embedding: return isTied ? .none : .zstd
         case .norm, .projector, .tower, .unread, .other: return .zstd
         }

@@ -53,7 +53,9 @@ extension Tower {
         return try vision(in: checkpoint, preprocessor: files.object(SideFiles.preprocessorConfig))
     }
 
-    private static func vision(in checkpoint: Checkpoint, preprocessor: JSONObject?) throws -> Tower {
+    private static func vision(
+        in checkpoint: Checkpoint, preprocessor: JSONObject?, comesQuantized: Bool = false
+    ) throws -> Tower {
         guard let config = checkpoint.config else {
             throw PVITError(
                 .towerConfig, "there is no config.json beside the weights", file: checkpoint.path,
@@ -64,7 +66,7 @@ extension Tower {
             let configuration = try CLIPVisionConfiguration(ofCheckpoint: members)
             return try Tower(
                 CLIPVisionArchitecture(configuration), checkpoint, config: members, preprocessor: preprocessor,
-                featureWidth: configuration.hiddenSize
+                featureWidth: configuration.hiddenSize, comesQuantized: comesQuantized
             ) { name in
                 // Old files have position ids.
                 name.hasPrefix(CLIPVisionArchitecture.namePrefix) && !name.hasSuffix(".position_ids")
@@ -74,12 +76,12 @@ extension Tower {
         }
     }
 
-    private static func region(in checkpoint: Checkpoint) throws -> Tower {
+    private static func region(in checkpoint: Checkpoint, comesQuantized: Bool = false) throws -> Tower {
         do {
             let architecture = try RegionCLIPArchitecture(tensors: checkpoint.weights.tensors)
             return try Tower(
                 architecture, checkpoint, config: RegionEncoderConfiguration.metadata(for: architecture),
-                preprocessor: nil, featureWidth: architecture.featureWidth
+                preprocessor: nil, featureWidth: architecture.featureWidth, comesQuantized: comesQuantized
             ) { name in
                 name.hasPrefix(RegionCLIPArchitecture.namePrefix)
                     && !name.hasSuffix(RegionCLIPArchitecture.ignoredSuffix)
@@ -91,19 +93,22 @@ extension Tower {
 
     private init<Architecture: TowerTensors>(
         _ architecture: Architecture, _ checkpoint: Checkpoint, config: JSONObject, preprocessor: JSONObject?,
-        featureWidth: Int, belongs: (String) -> Bool
+        featureWidth: Int, comesQuantized: Bool, belongs: (String) -> Bool
     ) throws {
         let kind = Architecture.kind
         let (own, others) = checkpoint.weights.tensors.divided { belongs($0.name.rawValue) }
         try architecture.check(own, file: checkpoint.path)
+        func stored(_ name: TensorName) -> TensorName { TensorName(kind.prefix + name.rawValue) }
         self.init(
             kind: kind, path: checkpoint.path, config: config, preprocessor: preprocessor,
             sourceFiles: checkpoint.sourceFiles.map { $0.with(role: kind.title) },
             leftOut: others.map(\.name),
             weights: try SelectedSource(
                 checkpoint.weights,
-                architecture.tensors.map { ($0.name, TensorName(kind.prefix + $0.name.rawValue)) }),
-            featureWidth: featureWidth)
+                architecture.tensors.map { ($0.name, stored($0.name)) }),
+            featureWidth: featureWidth,
+            quantizableNames: Set(architecture.quantizableTensors.map { stored($0.name) }),
+            comesQuantized: comesQuantized)
     }
 
     /// The encoders in a container; none if `path` is something else.
@@ -124,17 +129,32 @@ extension Tower {
             guard !names.isEmpty else { return nil }
             var files = SideFiles()
             files[SideFiles.config] = metadata["\(kind.rawValue).config"]?.encoded()
+            let selected = try SelectedSource(
+                source, names.map { ($0, TensorName(String($0.rawValue.dropFirst(kind.prefix.count)))) })
             let checkpoint = try Checkpoint(
-                path: path, format: "pvq container",
-                weights: SelectedSource(
-                    source, names.map { ($0, TensorName(String($0.rawValue.dropFirst(kind.prefix.count)))) }),
+                path: path, format: "pvq container", weights: inCheckpointOrder(selected, of: kind),
                 // The language model lists the container as its source file.
                 sideFiles: files, sourceFiles: [])
+            let isQuantized = names.contains { source.storedTensors[$0]?.encoding.isQuantized ?? false }
             return switch kind {
-            case .vision: try vision(in: checkpoint, preprocessor: metadata["vision_tower.preprocessor"]?.object)
-            case .region: try region(in: checkpoint)
+            case .vision:
+                try vision(
+                    in: checkpoint, preprocessor: metadata["vision_tower.preprocessor"]?.object,
+                    comesQuantized: isQuantized)
+            case .region: try region(in: checkpoint, comesQuantized: isQuantized)
             }
         }
+    }
+}
+
+extension Tower {
+    /// The tensors of a container with kernels as checkpoints have them.
+    private static func inCheckpointOrder(_ source: SelectedSource, of kind: Kind) throws -> any TensorSource {
+        guard kind == .region, let architecture = try? RegionCLIPArchitecture(tensors: source.tensors) else {
+            // Linear layers have the same order; tensors of something else are refused when the tower is opened.
+            return source
+        }
+        return try ReorderedKernels.channelsFirst(source, architecture.tensors)
     }
 }
 

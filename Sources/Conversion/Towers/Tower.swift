@@ -23,19 +23,35 @@ package struct Tower: Sendable {
     /// Tensors of the files that do not belong to the encoder.
     package let leftOut: [TensorName]
     /// The weights with their names in a container, in the order of a forward pass.
-    package let weights: any TensorSource
+    package private(set) var weights: any TensorSource
 
     /// The length of a feature vector.
     let featureWidth: Int
+    /// The weights that can be stored in 8 bits.
+    let quantizableNames: Set<TensorName>
+    /// Whether it comes from a container that has its weights in 8 bits.
+    package let comesQuantized: Bool
+    /// The weights that are stored in 8 bits.
+    package private(set) var quantizedNames: Set<TensorName> = []
 
     /// The tensors that go into a container.
     var storedTensors: [TensorDescription] { weights.tensors }
 
     /// The encoder's metadata in a container.
-    var metadata: JSONObject {
+    package var metadata: JSONObject {
         var metadata: JSONObject = ["\(kind.rawValue).config": .object(config)]
         metadata["\(kind.rawValue).preprocessor"] = preprocessor.map { .object($0) }
         return metadata
+    }
+
+    /// The encoder with the weights in 8 bits for which that is possible.
+    ///
+    /// - Throws: `tensor.mismatch` if a tensor becomes too large to address.
+    package func quantized() throws -> Tower {
+        var result = self
+        result.quantizedNames = quantizableNames
+        result.weights = try ReorderedKernels.channelsLast(weights, quantizableNames)
+        return result
     }
 
     /// Throws unless the language model has a projection for features of this length.
