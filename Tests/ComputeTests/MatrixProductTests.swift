@@ -90,36 +90,13 @@ struct MatrixProductTests {
 
     @Test("convolutions: the definition, with padding, strides and several maps", arguments: [(1, 1), (3, 1), (3, 2)])
     func convolution(kernel: Int, stride: Int) throws {
-        let (count, height, width, channels, outputs) = (2, 9, 6, 20, 33)
+        let (channels, outputs) = (20, 33)
         let weights = try StoredTestMatrix([outputs, channels, kernel, kernel], .plain(.f16), seed: 8)
-        let values = random(count * height * width * channels, seed: 9)
-        let maps = FeatureMaps(
-            count: count, height: height, width: width, pixels: matrix(count * height * width, channels, values))
-        let padding = kernel / 2
-        let (rows, columns) = maps.outputSize(kernel: kernel, stride: stride, padding: padding)
-        let result = FeatureMaps(count: count, height: rows, width: columns, channels: outputs)
-        try ComputeEngine(threadCount: 2).multiply(
-            Im2Col(maps, kernel: kernel, stride: stride, padding: padding), weights.matrix, into: result.pixels)
-        for map in 0..<count {
-            for row in 0..<rows {
-                for column in 0..<columns {
-                    for output in 0..<outputs {
-                        var exact = 0.0
-                        for tap in 0..<kernel * kernel {
-                            let (y, x) = (
-                                row * stride + tap / kernel - padding, column * stride + tap % kernel - padding
-                            )
-                            guard 0..<height ~= y, 0..<width ~= x else { continue }
-                            for channel in 0..<channels {
-                                let weight = weights.values[(output * channels + channel) * kernel * kernel + tap]
-                                exact += Double(weight) * Double(maps.pixel(map: map, row: y, column: x)[channel])
-                            }
-                        }
-                        #expect(abs(Double(result.pixel(map: map, row: row, column: column)[output]) - exact) < 1e-5)
-                    }
-                }
-            }
-        }
+        let test = TestConvolution(kernel: kernel, stride: stride, channels: channels, outputs: outputs)
+        #expect(
+            try test.isRight(weights.matrix, tolerance: 1e-6) { output, channel, tap in
+                weights.values[(output * channels + channel) * kernel * kernel + tap]
+            })
     }
 
     @Test("attention: the definition, for one and for all queries of several sequences", arguments: [1, 5, 300])

@@ -10,41 +10,15 @@ struct WideProductTests {
         "convolutions: the definition, with padding, strides, several maps and channels that are no multiple of 32",
         arguments: [(1, 1, 64), (3, 1, 32), (3, 2, 64), (3, 1, 80), (5, 1, 33)])
     func convolution(kernel: Int, stride: Int, channels: Int) throws {
-        let (count, height, width, outputs) = (2, 9, 6, 33)
+        let outputs = 33
         let padded = (channels + 31) / 32 * 32
-        // Numbers where there should be padding would be multiplied by zeros.
+        // Numbers where there should be padding are multiplied by zeros.
         let weights = try StoredTestMatrix([outputs, kernel, kernel, padded], .q8, rowsPerTile: 16, seed: 8)
-        let values = random(count * height * width * channels, seed: 9)
-        let maps = FeatureMaps(
-            count: count, height: height, width: width, pixels: matrix(count * height * width, channels, values))
-        let padding = kernel / 2
-        let (rows, columns) = maps.outputSize(kernel: kernel, stride: stride, padding: padding)
-        let result = FeatureMaps(count: count, height: rows, width: columns, channels: outputs)
-        try ComputeEngine(threadCount: 2).multiply(
-            Im2Col(maps, kernel: kernel, stride: stride, padding: padding), weights.matrix, into: result.pixels)
-        for map in 0..<count {
-            for row in 0..<rows {
-                for column in 0..<columns {
-                    for output in 0..<outputs {
-                        var (exact, magnitude) = (0.0, 0.0)
-                        for tap in 0..<kernel * kernel {
-                            let (y, x) = (
-                                row * stride + tap / kernel - padding, column * stride + tap % kernel - padding
-                            )
-                            guard 0..<height ~= y, 0..<width ~= x else { continue }
-                            for channel in 0..<channels {
-                                let weight = weights.values[(output * kernel * kernel + tap) * padded + channel]
-                                let term = Double(weight) * Double(maps.pixel(map: map, row: y, column: x)[channel])
-                                exact += term
-                                magnitude += abs(term)
-                            }
-                        }
-                        let found = Double(result.pixel(map: map, row: row, column: column)[output])
-                        #expect(abs(found - exact) <= 1e-4 * magnitude)
-                    }
-                }
-            }
-        }
+        let test = TestConvolution(kernel: kernel, stride: stride, channels: channels, outputs: outputs)
+        #expect(
+            try test.isRight(weights.matrix, tolerance: 1e-4) { output, channel, tap in
+                weights.values[(output * kernel * kernel + tap) * padded + channel]
+            })
     }
 
     @Test("scale, shift, residual and activation are applied to the sums")

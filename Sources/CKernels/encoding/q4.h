@@ -21,24 +21,31 @@
 // and no cell holds more than one of the 15 boundaries between neighbouring values. `boundaries[cell]` is that boundary
 // (or a number above all values), with the index of the value below it in the low four bits of the pattern: too small a
 // change to matter. Numbers above the last cell are nearest to the last value, as are all numbers in that cell.
+//
+// `lower[index]` is the boundary below a value.
 typedef struct {
     float boundaries[32];
     float values[16];
+    float lower[16];
 } nearest_table;
 
 // The table of the codebook with `shift` added to every value.
 PVIT_ENCODER_INLINE nearest_table make_nearest_table(int shift) {
     nearest_table table;
+    table.lower[0] = -INFINITY;
     int below = 0;
     for (int i = 0; i < 16; i++) table.values[i] = (float)(pvit_q4_codebook[i] + shift);
     for (int cell = -16; cell < 16; cell++) {
         float end = (float)(cell * 8 + 4), boundary = 1024;
-        int index = below;
+        int index = below, has_boundary = 0;
         if (below < 15 && (table.values[below] + table.values[below + 1]) / 2 < end) {
             boundary = (table.values[below] + table.values[below + 1]) / 2;
+            has_boundary = 1;
             below++;
         }
-        table.boundaries[cell & 31] = pvit_bits_float((pvit_float_bits(boundary) & ~15u) | (uint32_t)index);
+        boundary = pvit_bits_float((pvit_float_bits(boundary) & ~15u) | (uint32_t)index);
+        table.boundaries[cell & 31] = boundary;
+        if (has_boundary) table.lower[index + 1] = boundary;
     }
     return table;
 }
@@ -55,6 +62,12 @@ PVIT_ENCODER_INLINE int_lanes cell_of(lanes x) {
 PVIT_ENCODER_INLINE int_lanes nearest_index(const nearest_table *table, lanes x, int_lanes cell) {
     lanes boundary = lookup32(table->boundaries, cell);
     return ((int_lanes)boundary & 15) - (x > boundary); // a comparison that holds is -1
+}
+
+// The index of the shifted value nearest to x. It is `index`, that of the nearest value without shift, or the one
+// before: boundaries are further apart than the shift moves them.
+PVIT_ENCODER_INLINE int_lanes nearest_shifted_index(const nearest_table *shifted, lanes x, int_lanes index) {
+    return index - 1 - (x > lookup16(shifted->lower, index));
 }
 
 // The scale of a field without its shift bit, as `pvit_q4_scale`.
@@ -129,13 +142,10 @@ PVIT_ENCODER_INLINE block_choice search_q4_block(const nearest_table tables[2], 
         PVIT_ENCODER_UNROLL
         for (int i = 0; i < 16; i++) {
             lanes quotient = x[i] * inverse;
-            int_lanes cell = cell_of(quotient);
-            PVIT_ENCODER_UNROLL
-            for (int shifted = 0; shifted < 2; shifted++) {
-                const nearest_table *table = &tables[shifted];
-                lanes value = lookup16(table->values, nearest_index(table, quotient, cell));
-                add_to_fit(&fits[shifted], x[i], value, importance[i]);
-            }
+            int_lanes index = nearest_index(&tables[0], quotient, cell_of(quotient));
+            int_lanes shifted = nearest_shifted_index(&tables[1], quotient, index);
+            add_to_fit(&fits[0], x[i], lookup16(tables[0].values, index), importance[i]);
+            add_to_fit(&fits[1], x[i], lookup16(tables[1].values, shifted), importance[i]);
         }
         take_if_better(&search, fits[0], 0);
         take_if_better(&search, fits[1], -1);
