@@ -1,3 +1,5 @@
+#include <stdatomic.h>
+
 #include "common/variants.h"
 
 #if defined(__x86_64__)
@@ -65,7 +67,7 @@ const pvit_kernels *pvit_kernels_for(pvit_isa isa) {
     }
 }
 
-const pvit_kernels *pvit_kernels_best(void) {
+static const pvit_kernels *find_best(void) {
     const pvit_isa by_preference[] = {PVIT_ISA_AVX512_VNNI, PVIT_ISA_AVX_VNNI, PVIT_ISA_AVX2, PVIT_ISA_NEON_DOT,
                                       PVIT_ISA_NEON};
     for (size_t i = 0; i < sizeof by_preference / sizeof *by_preference; i++) {
@@ -73,4 +75,15 @@ const pvit_kernels *pvit_kernels_best(void) {
         if (found) return found;
     }
     return &pvit_scalar_kernels;
+}
+
+const pvit_kernels *pvit_kernels_best(void) {
+    // CPUID takes microseconds in a virtual machine, and this is called for each tile. All threads find the same.
+    static _Atomic(const pvit_kernels *) best;
+    const pvit_kernels *found = atomic_load_explicit(&best, memory_order_relaxed);
+    if (!found) {
+        found = find_best();
+        atomic_store_explicit(&best, found, memory_order_relaxed);
+    }
+    return found;
 }
