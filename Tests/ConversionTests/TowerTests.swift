@@ -121,6 +121,21 @@ struct TowerTests {
         #expect(try Tower.all(inContainer: Self.regionCLIP).isEmpty && Tower.all(inContainer: Self.clip).isEmpty)
     }
 
+    @Test("the vision tower of a CLIP whose configuration does not name its vision model comes back from a container")
+    func unnamedConfiguration() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path.appending("model.pvq")
+        let clip = try CheckpointSource.open(Self.clip)
+        var config = try #require(clip.config)
+        var vision = try #require(config["vision_config"]?.object)
+        vision["model_type"] = nil
+        config["vision_config"] = .object(vision)
+        let tower = try #require(try Tower.recognise(clip.with(config: config)))
+        _ = try Quantize.write(model(), towers: [tower], to: path, options: QuantizeOptions())
+        #expect(try Container(opening: path).metadata["vision_tower.config"]?["model_type"] == "clip_vision_model")
+        #expect(try Tower.all(inContainer: path).map(\.kind) == [.vision])
+    }
+
     @Test("in q8, matrices and kernels are within half a step of the checkpoint's, and come back in its order")
     func quantized() throws {
         let folder = try TemporaryFolder()

@@ -1,9 +1,13 @@
 import Storage
 
 extension CLIPVisionConfiguration {
+    /// What `config.json` calls the vision model.
+    package static let modelType = "clip_vision_model"
+
     /// The defaults of `transformers.CLIPVisionConfig`, which its files may leave out.
     private static let defaults: JSONObject = [
-        "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
+        "model_type": .string(modelType), "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+        "num_attention_heads": 12,
         "image_size": 224, "patch_size": 32, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
     ]
 
@@ -13,7 +17,7 @@ extension CLIPVisionConfiguration {
     /// - Throws: `tower.config` if the file describes another model.
     package static func members(ofCheckpoint file: JSONObject) throws -> JSONObject {
         var members = file["vision_config"]?.object ?? file
-        guard file["vision_config"]?.object != nil || members["model_type"]?.string == "clip_vision_model" else {
+        guard file["vision_config"]?.object != nil || members["model_type"]?.string == modelType else {
             let type = members["model_type"]?.string.map { " but of a \"\($0)\" model" } ?? ""
             throw PVITError(
                 .towerConfig, "this is not the configuration of a CLIP\(type)",

@@ -128,7 +128,12 @@ extension Tower {
             let names = source.tensors.map(\.name).filter { $0.rawValue.hasPrefix(kind.prefix) }
             guard !names.isEmpty else { return nil }
             var files = SideFiles()
-            files[SideFiles.config] = metadata["\(kind.rawValue).config"]?.encoded()
+            var config = metadata["\(kind.rawValue).config"]?.object
+            // Older files lack it if the CLIP's configuration did.
+            if kind == .vision, config?["model_type"] == nil {
+                config?["model_type"] = .string(CLIPVisionConfiguration.modelType)
+            }
+            files[SideFiles.config] = config.map { JSONValue.object($0).encoded() }
             let selected = try SelectedSource(
                 source, names.map { ($0, TensorName(String($0.rawValue.dropFirst(kind.prefix.count)))) })
             let checkpoint = try Checkpoint(
