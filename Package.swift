@@ -231,6 +231,12 @@ if Context.environment["PVIT_LIBRARY"] != nil {
     package.products += [.library(name: "pvit-library", type: .static, targets: ["PVITLibrary"])]
 }
 
+// `tools/program` and `tools/library` set PVIT_COMPACT: neither uses the asynchronous interface, which would bring
+// Swift's concurrency and Dispatch into the library.
+if Context.environment["PVIT_COMPACT"] != nil {
+    for target in package.targets where target.name == "PVITModel" { target.exclude += ["Model", "PVITModel.docc"] }
+}
+
 // The fuzzers get their `main` from libFuzzer, which ordinary builds are not linked with: `tools/fuzz` sets PVIT_FUZZ.
 if Context.environment["PVIT_FUZZ"] != nil {
     package.targets += [

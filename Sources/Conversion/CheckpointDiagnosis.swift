@@ -78,9 +78,10 @@ package enum CheckpointDiagnosis {
 
     /// Whether a checkpoint is one file whose name is that of one shard of several.
     private static func isShard(_ checkpoint: Checkpoint) -> Bool {
-        let stem = checkpoint.path.stem ?? ""
-        return checkpoint.sourceFiles.count == 1 && stem.wholeMatch(of: /.*-\d+-of-\d+/) != nil
+        checkpoint.sourceFiles.count == 1 && shardStem.matches(checkpoint.path.stem ?? "")
     }
+
+    private static let shardStem = FileNamePattern(".*-[0-9]+-of-[0-9]+")
 
     /// Findings about a checkpoint, a sentence for each: it is not a model or looks like a delta, tensors are missing
     /// or unexpected, the configuration does not describe the output layer.

@@ -10,7 +10,7 @@ final class CallWatch: @unchecked Sendable {
     private let abort: pvit_abort_callback?
     // Belongs to the caller, who keeps it valid during the call.
     private let context: UnsafeMutableRawPointer?
-    private let lastCheck = Lock(ContinuousClock.now - .seconds(1))
+    private let lastCheck = Lock<MonotonicTime?>(nil)
     private let aborted = Atomic<Bool>(false)
 
     private static let interval = Duration.milliseconds(10)
@@ -29,8 +29,8 @@ final class CallWatch: @unchecked Sendable {
         guard let abort else { return false }
         if aborted.load(ordering: .relaxed) { return true }
         return lastCheck.withLock { last in
-            let now = ContinuousClock.now
-            guard now - last >= Self.interval else { return aborted.load(ordering: .relaxed) }
+            let now = MonotonicTime.now
+            if let last, now - last < Self.interval { return aborted.load(ordering: .relaxed) }
             last = now
             guard abort(context) != 0 else { return false }
             aborted.store(true, ordering: .relaxed)

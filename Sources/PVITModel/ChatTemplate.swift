@@ -57,11 +57,11 @@ package struct ChatTemplate: Sendable {
     ///   - tokens: The special tokens that the template may refer to, such as `bos_token` and `eos_token`.
     /// - Throws: `chat.template` if the text is not a Jinja template.
     package init(_ text: String, tokens: [String: String]) throws {
-        let family = Family.allCases.first { $0.markers.allSatisfy(text.contains) }
+        let family = Family.allCases.first { $0.markers.allSatisfy(text.contains(bytesOf:)) }
         let template = try JinjaTemplate(text)
         self.template = template
         self.tokens = tokens
-        knowsTools = text.contains("tools")
+        knowsTools = text.contains(bytesOf: "tools")
         let familyEnds = family?.turnEnds ?? []
         let written = Self.textAfterAnswer(template, tokens).flatMap(Self.tag)
         stopTexts = familyEnds + [written].compactMap(\.self).filter { !familyEnds.contains($0) }

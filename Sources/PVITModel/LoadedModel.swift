@@ -2,6 +2,7 @@ import Architectures
 import Compute
 import Container
 import LanguageModel
+import Platform
 import Storage
 import SystemPackage
 import Tensors
@@ -37,8 +38,7 @@ package final class LoadedModel {
     /// - Throws: What `Container`, `LlamaConfiguration`, `Llama` and `Tokenizer` throw; `model.config` if the container
     ///   has no configuration; `memory.budget` if the model cannot run in that memory.
     package init(opening path: FilePath, engine: ComputeEngine, memory: MemoryRequest? = nil) throws {
-        let clock = ContinuousClock()
-        let start = clock.now
+        let start = MonotonicTime.now
         let container = try Container(opening: path)
         do {
             let metadata = try container.metadata
@@ -66,7 +66,7 @@ package final class LoadedModel {
             throw error.located(file: path)
         }
         self.container = container
-        loadTime = clock.now - start
+        loadTime = MonotonicTime.now - start
     }
 
     private static func endTokens(

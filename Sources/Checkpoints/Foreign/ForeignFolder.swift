@@ -71,11 +71,16 @@ enum ForeignFolder {
         return AdapterCheckpoint.error(for: folder, in: folder)
     }
 
+    private static let deepSpeedFolder = FileNamePattern("global_step[0-9]+")
+    private static let fsdpName = FileNamePattern(
+        #"pytorch_model_fsdp_[0-9]+|model_world_size_[0-9]+_rank_[0-9]+\.pt"#)
+    private static let megatronFolder = FileNamePattern("(mp_rank|iter)_[0-9]+(_[0-9]+)?")
+
     /// The error for files that DeepSpeed, FSDP and Megatron save while they train on several devices.
     private static func distributed(_ folder: FilePath, entries: [String]) -> PVITError? {
         func first(_ condition: (String) -> Bool) -> String? { entries.first(where: condition) }
         if let name = first({
-            $0.wholeMatch(of: /global_step\d+/) != nil || $0 == "zero_to_fp32.py" || $0.hasSuffix("_model_states.pt")
+            deepSpeedFolder.matches($0) || $0 == "zero_to_fp32.py" || $0.hasSuffix("_model_states.pt")
                 || $0.hasSuffix("_optim_states.pt")
         }) {
             return PVITError(
@@ -84,8 +89,7 @@ enum ForeignFolder {
                 file: folder, remedy: "join them: python3 zero_to_fp32.py . NEW_FOLDER, in that folder")
         }
         if let name = first({
-            $0.hasSuffix(".distcp") || $0.wholeMatch(of: /pytorch_model_fsdp_\d+/) != nil
-                || $0.wholeMatch(of: /model_world_size_\d+_rank_\d+\.pt/) != nil
+            $0.hasSuffix(".distcp") || fsdpName.matches($0)
         }) {
             return PVITError(
                 .notAModel,
@@ -94,7 +98,7 @@ enum ForeignFolder {
                 remedy: "join them: python3 -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER NEW_FILE, "
                     + "or with accelerate merge-weights")
         }
-        if let name = first({ $0.wholeMatch(of: /(mp_rank|iter)_\d+(_\d+)?/) != nil }) {
+        if let name = first({ megatronFolder.matches($0) }) {
             return PVITError(
                 .notAModel, "this is a checkpoint of Megatron (it has \(name)), with one file for each device",
                 file: folder, remedy: "convert it to a Hugging Face folder")

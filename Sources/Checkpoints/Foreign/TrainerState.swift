@@ -8,10 +8,11 @@ package enum TrainerState {
         "training_args.bin", "optimizer.bin", "scheduler.bin", "optimizer.pt", "scheduler.pt", "scaler.pt",
         "trainer_state.json",
     ]
+    private static let randomState = FileNamePattern(#"(rng|random)_states?(_[0-9]+)?\.(pth|pkl)"#)
 
     /// Whether the name of a file is that of such a state.
     static func isOne(fileName: String) -> Bool {
-        names.contains(fileName) || fileName.wholeMatch(of: /(rng|random)_states?(_\d+)?\.(pth|pkl)/) != nil
+        names.contains(fileName) || randomState.matches(fileName)
             || fileName.hasSuffix("optim_states.pt")
     }
 

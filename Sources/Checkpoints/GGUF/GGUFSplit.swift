@@ -62,13 +62,14 @@ enum GGUFSplit {
 private struct SplitName {
     let number: Int
     let count: Int
-    private let stem: Substring
+    private let stem: String
+    private static let pattern = FileNamePattern(#"(.*)-([0-9]{5})-of-([0-9]{5})\.gguf"#)
 
     init?(_ name: String) {
-        guard let match = name.wholeMatch(of: /(.*)-(\d{5})-of-(\d{5})\.gguf/), let number = Int(match.2),
-            let count = Int(match.3), count > 0, (1...count).contains(number)
+        guard let groups = Self.pattern.groups(of: name), let number = Int(groups[1]), let count = Int(groups[2]),
+            count > 0, (1...count).contains(number)
         else { return nil }
-        stem = match.1
+        stem = groups[0]
         self.number = number
         self.count = count
     }

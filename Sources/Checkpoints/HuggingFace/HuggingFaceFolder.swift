@@ -103,16 +103,17 @@ enum HuggingFaceFolder {
 
 /// A name such as `model-00002-of-00003.safetensors`.
 private struct ShardName {
-    let stem: Substring
+    let stem: String
     let number: Int
     let count: Int
+    private static let pattern = FileNamePattern("(.*)-([0-9]{1,6})-of-([0-9]{1,6})")
 
     init?(_ name: String, suffix: String) {
         guard name.hasSuffix(suffix),
-            let match = name.dropLast(suffix.count).wholeMatch(of: /(.*)-(\d{1,6})-of-(\d{1,6})/),
-            let number = Int(match.2), let count = Int(match.3), (1...max(count, 1)).contains(number)
+            let groups = Self.pattern.groups(of: String(name.dropLast(suffix.count))),
+            let number = Int(groups[1]), let count = Int(groups[2]), (1...max(count, 1)).contains(number)
         else { return nil }
-        stem = match.1
+        stem = groups[0]
         self.number = number
         self.count = count
     }

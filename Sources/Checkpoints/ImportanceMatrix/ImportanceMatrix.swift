@@ -67,7 +67,7 @@ package struct ImportanceMatrix: Sendable {
     private static func columns(of entries: [Entry]) throws -> [TensorName: [Float]] {
         var columns: [TensorName: [Float]] = [:]
         for entry in entries where entry.name.rawValue.hasPrefix("blk.") {
-            guard !entry.name.rawValue.contains("_exps") else { throw experts(entry.name) }
+            guard !entry.name.rawValue.contains(bytesOf: "_exps") else { throw experts(entry.name) }
             guard let (name, _) = LlamaTensorNames.transformersName(of: entry.name) else {
                 throw PVITError(
                     .imatrixOtherModel, "models of the LLaMA family have no such matrix", tensor: entry.name,

@@ -65,9 +65,11 @@ enum MetaFolder {
         return try numbered.map { try TorchFile(path: folder.appending(fileNamed: $0.name)) }
     }
 
+    private static let numberedName = FileNamePattern(#"consolidated\.([0-9][0-9])\.pth"#)
+
     /// The number in `consolidated.03.pth`, or nil for other names.
     private static func fileNumber(_ name: String) -> Int? {
-        name.wholeMatch(of: /consolidated\.(\d\d)\.pth/).flatMap { Int($0.1) }
+        numberedName.groups(of: name).flatMap { Int($0[0]) }
     }
 
     private static func addTokenizer(to files: inout SideFiles, _ folder: FilePath) throws {

@@ -68,7 +68,7 @@ struct StateDictionary {
             let value = items[index + 1]
             let tensor = heap.tensor(value)
             guard tensor != nil || heap.dictionary(value) != nil else { continue }
-            if isOutermost, tensor == nil, key.contains("optim") || key.contains("sched") { continue }
+            if isOutermost, tensor == nil, key.contains(bytesOf: "optim") || key.contains(bytesOf: "sched") { continue }
             if key == Self.extraState || key.hasSuffix("." + Self.extraState) { continue }
             let name = prefix + key
             work += name.utf8.count + 16

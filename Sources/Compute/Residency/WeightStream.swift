@@ -1,6 +1,6 @@
-import Platform
 import Container
 import Parallelism
+import Platform
 import Storage
 import Synchronization
 
@@ -188,9 +188,9 @@ package final class WeightStream: Sendable {
 
     /// Waits, counts the time, and throws the failure that ended the wait.
     private func stalling(_ wait: () -> PVITError?) throws {
-        let start = ContinuousClock.now
+        let start = MonotonicTime.now
         let failure = wait()
-        let time = ContinuousClock.now - start
+        let time = MonotonicTime.now - start
         arrivals.withLock { $0.statistics.stallTime += time }
         if let failure { throw failure }
     }

@@ -103,8 +103,8 @@ enum DeltaRecognition {
     /// The evidence in the names around a checkpoint that it is a delta, or nil.
     private static func nameHint(of checkpoint: Checkpoint) -> String? {
         let folder = checkpoint.path.lexicallyNormalized().lastComponent?.string ?? ""
-        if folder.lowercased().contains("delta") { return "its name says that it is a delta" }
-        if let name = checkpoint.config?["_name_or_path"]?.string, name.lowercased().contains("delta") {
+        if folder.lowercased().contains(bytesOf: "delta") { return "its name says that it is a delta" }
+        if let name = checkpoint.config?["_name_or_path"]?.string, name.lowercased().contains(bytesOf: "delta") {
             return "its config.json calls it a delta"
         }
         return nil

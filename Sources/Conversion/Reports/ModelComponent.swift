@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// The component of a model that a tensor belongs to.
@@ -21,15 +22,15 @@ package enum ModelComponent: String, Sendable, CaseIterable {
                 .visionTower
             } else if name.hasPrefix("region_encoder.") || name.hasPrefix("backbone.") {
                 .regionEncoder
-            } else if name.contains("_projector.") || name.contains("bbox_fc.") {
+            } else if name.contains(bytesOf: "_projector.") || name.contains(bytesOf: "bbox_fc.") {
                 .projectors
-            } else if name.contains("embed_tokens") {
+            } else if name.contains(bytesOf: "embed_tokens") {
                 .embeddings
-            } else if name.contains("self_attn.") {
+            } else if name.contains(bytesOf: "self_attn.") {
                 .attention
-            } else if name.contains(".mlp.") {
+            } else if name.contains(bytesOf: ".mlp.") {
                 .feedForward
-            } else if name.contains("norm") {
+            } else if name.contains(bytesOf: "norm") {
                 .norms
             } else if name.hasPrefix("lm_head") {
                 .output

@@ -2,6 +2,7 @@ import Architectures
 import Compute
 import Container
 import LanguageModel
+import Platform
 import Storage
 import SystemPackage
 import Tensors
@@ -120,8 +121,7 @@ final class DraftModel {
         var history = history
         var guesses: [GuessedToken] = []
         while guesses.count < limit {
-            let clock = ContinuousClock()
-            let start = clock.now
+            let start = MonotonicTime.now
             var next: (distribution: TokenDistribution, confidence: Double)?
             do {
                 try llama.forward(.tokens(input), cache: &cache) { _, logits in
@@ -136,7 +136,7 @@ final class DraftModel {
                 throw error
             }
             read += input
-            pace.recordStep(of: input.count, clock.now - start)
+            pace.recordStep(of: input.count, MonotonicTime.now - start)
             guard let next, pace.includes(confidence: next.confidence) else { break }
             let token = sampler.draw(from: next.distribution)
             guesses.append(

@@ -1,6 +1,7 @@
 import Architectures
 import Compute
 import LanguageModel
+import Platform
 import Tensors
 import Tokenization
 import Vision
@@ -148,17 +149,16 @@ package final class Generator {
     /// - Returns: The text that has become final: whole characters, often none.
     /// - Throws: `model.context-full` if the prompt does not fit, and errors of model and sampler.
     package func advance(_ generation: inout Generation) throws -> String {
-        let clock = ContinuousClock()
-        let start = clock.now
+        let start = MonotonicTime.now
         if generation.read == nil {
             let kept = generation.prompt.dropping(generation.dropped)
             let read = try readPrompt(kept, &generation.answer, of: generation.number, report: onPrefill)
             generation.read = Generation.PromptReading(
                 reused: read.reused, prefilled: kept.tokens.count - read.reused, vision: read.vision,
-                time: clock.now - start - read.vision.total, statistics: model.llama.streamStatistics)
+                time: MonotonicTime.now - start - read.vision.total, statistics: model.llama.streamStatistics)
         } else if generation.answer.reason == nil {
             try decode(&generation)
-            generation.decodeTime += clock.now - start
+            generation.decodeTime += MonotonicTime.now - start
         }
         if let read = generation.read {
             generation.decodeStream = model.llama.streamStatistics - read.statistics
@@ -227,8 +227,7 @@ package final class Generator {
         let draft = quoted + guesses.map(\.token)
         let tokens = history.suffix(1) + draft
         var accepted = 0
-        let clock = ContinuousClock()
-        let start = clock.now
+        let start = MonotonicTime.now
         do {
             try model.llama.forward(.tokens(Array(tokens)), cache: &cache, logits: .from(0)) { position, logits in
                 guard generation.answer.reason == nil, position == accepted else { return }
@@ -242,7 +241,7 @@ package final class Generator {
         }
         generation.speculation?.record(drafted: quoted.count, accepted: quoted.isEmpty ? 0 : accepted)
         generation.drafting?.pace.recordPass(
-            rows: tokens.count, clock.now - start, guesses: guesses, accepted: guesses.isEmpty ? 0 : accepted)
+            rows: tokens.count, MonotonicTime.now - start, guesses: guesses, accepted: guesses.isEmpty ? 0 : accepted)
         cached += tokens.prefix(1 + accepted).map { .token($0) }
         truncate(to: cached.count)
         contentNumber = generation.number

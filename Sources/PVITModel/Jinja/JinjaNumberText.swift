@@ -62,23 +62,16 @@ extension JinjaString {
             return text.hasPrefix("-") ? -value : value
         }
         guard bare.unicodeScalars.allSatisfy({ ("0"..."9").contains($0) || ".e+-".unicodeScalars.contains($0) }),
-            bare.unicodeScalars.contains(where: { ("0"..."9").contains($0) }), let first = bare.utf8.first,
-            first != 0x65
+            bare.prefix(while: { $0 != "e" }).contains(where: { ("0"..."9").contains($0) })
         else { return nil }
-        // Python accepts `1.` and `.5`.
-        var plain = text.replacingFirst(".e", by: ".0e")
-        if plain.hasSuffix(".") { plain += "0" }
+        // Python accepts `1.`, `1.e5` and `.5`.
+        var plain = text
+        if let point = text.firstIndex(of: ".") {
+            let next = text.index(after: point)
+            if next == text.endIndex || text[next] == "e" { plain.insert("0", at: next) }
+        }
         return Double(plain)
     }
-}
-
-extension String {
-    fileprivate func replacingFirst(_ old: String, by other: String) -> String {
-        guard let range = firstRange(of: old) else { return self }
-        return String(self[..<range.lowerBound]) + other + String(self[range.upperBound...])
-    }
-
-    private func firstRange(of text: String) -> Range<String.Index>? { ranges(of: text).first }
 }
 
 extension Double {

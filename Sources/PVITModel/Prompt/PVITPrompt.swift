@@ -32,16 +32,18 @@ package struct PVITPrompt: Sendable, Hashable {
         func scalars(_ text: String) -> [PromptScalar] { PromptText(text).scalars }
         var prompt = text
         let mark = scalars(PVITTokens.imageText)
-        let marks = prompt.scalars.ranges(of: mark).count
+        let marks = prompt.scalars.occurrences(of: mark).count
         guard marks == imageCount else { throw Self.mismatch(marks: marks, images: imageCount) }
         var regions: [RegionLocation] = []
         if imageCount > 0 {
             let patches = String(repeating: PVITTokens.patchText, count: patchCount)
-            prompt.scalars.replace(mark, with: scalars(PVITTokens.imageStartText + patches + PVITTokens.imageEndText))
+            prompt.scalars.replaceOccurrences(
+                of: mark, with: scalars(PVITTokens.imageStartText + patches + PVITTokens.imageEndText))
             var replaced: Set<[Unicode.Scalar]> = []
             for match in RegionSyntax.matches(in: prompt.scalars.map(\.scalar)) {
                 if replaced.insert(match.inner).inserted {
-                    prompt.scalars.replace(match.inner.map { PromptScalar($0) }, with: scalars(PVITTokens.patchText))
+                    prompt.scalars.replaceOccurrences(
+                        of: match.inner.map { PromptScalar($0) }, with: scalars(PVITTokens.patchText))
                 }
                 regions.append(match.location)
             }

@@ -33,7 +33,7 @@ extension PromptBuilder {
         of messages: [ChatMessage], showsImage: Bool = false, tools: [JSONValue] = []
     ) throws -> PromptText {
         var messages = messages
-        if showsImage, !messages.contains(where: { $0.content.contains(PVITTokens.imageText) }),
+        if showsImage, !messages.contains(where: { $0.content.contains(bytesOf: PVITTokens.imageText) }),
             let first = messages.firstIndex(where: { $0.role == .user })
         {
             messages[first].content = "\(PVITTokens.imageText)\n\(messages[first].content)"

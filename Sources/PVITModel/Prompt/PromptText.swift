@@ -1,3 +1,4 @@
+import Storage
 import Tokenization
 
 /// A code point of a prompt, marked with its origin: a message, or the template.
@@ -53,7 +54,7 @@ package struct PromptText: Sendable, Hashable {
     /// Lets a special token be parsed wherever it is spelled.
     mutating func parseSpecialToken(_ token: String) {
         let spelling = token.unicodeScalars.map { PromptScalar($0) }
-        scalars.replace(spelling, with: spelling)
+        scalars.replaceOccurrences(of: spelling, with: spelling)
     }
 }
 

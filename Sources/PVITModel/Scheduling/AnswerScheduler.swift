@@ -1,4 +1,5 @@
 import LanguageModel
+import Platform
 import Storage
 
 /// Answers many requests in common passes through the layers.
@@ -171,7 +172,7 @@ package final class AnswerScheduler {
         // A pass that only decodes is short, so no cancellation ends it.
         let before = gate.begin(Set(batch.filter { $0.input.count > 1 }.map(\.answer.id)))
         defer { gate.begin(before) }
-        let start = ContinuousClock().now
+        let start = MonotonicTime.now
         do {
             try model.llama.forward(
                 batch.map { SequenceInput($0.answer.cached.sequence, $0.input, logits: $0.logits) }
@@ -183,7 +184,7 @@ package final class AnswerScheduler {
             for item in batch { remove(item.answer, .failure(error)) }
             return
         }
-        pace.record(rowCount: rowCount, ContinuousClock().now - start)
+        pace.record(rowCount: rowCount, MonotonicTime.now - start)
         for item in batch {
             do {
                 if let failure = item.answer.failure { throw failure }

@@ -1,4 +1,5 @@
 import LanguageModel
+import Platform
 import Tensors
 
 /// A request of a scheduler that has a sequence, and the answer to it as far as it has come.
@@ -17,9 +18,9 @@ final class RunningAnswer {
     /// The input at the positions from `reusedCount` on; nil until it is encoded.
     private var input: LlamaInput?
     private var vision = VisionTimings()
-    private let submitted: ContinuousClock.Instant
-    private let started = ContinuousClock().now
-    private var firstToken: ContinuousClock.Instant?
+    private let submitted: MonotonicTime
+    private let started = MonotonicTime.now
+    private var firstToken: MonotonicTime?
 
     init(_ pending: PendingAnswer, _ cached: CachedSequence) {
         id = pending.id
@@ -76,7 +77,7 @@ final class RunningAnswer {
                 report()
                 return false
             }
-            firstToken = ContinuousClock().now
+            firstToken = MonotonicTime.now
             input = nil
         }
         if answer.reason == nil, cached.sequence.cache.count == cached.sequence.cache.capacity { answer.end(.context) }
@@ -101,7 +102,7 @@ final class RunningAnswer {
 
     /// The answer, with statistics. It must have ended.
     func result() -> PoolAnswer {
-        let now = ContinuousClock().now
+        let now = MonotonicTime.now
         let decodeStart = firstToken ?? now
         return PoolAnswer(
             text: answer.text, tokens: Array(answer.tokens), promptTokenCount: prompt.tokens.count,
@@ -116,5 +117,5 @@ struct PendingAnswer {
     let id: Int
     let answer: Answer
     let receive: (AnswerEvent) -> Void
-    let submitted = ContinuousClock().now
+    let submitted = MonotonicTime.now
 }

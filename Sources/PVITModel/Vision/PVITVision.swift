@@ -2,6 +2,7 @@ import Architectures
 import Compute
 import Container
 import LanguageModel
+import Platform
 import Storage
 import Vision
 
@@ -82,9 +83,8 @@ package final class PVITVision {
     func patchEmbeddings(of image: PreparedImage, _ timings: inout VisionTimings) throws -> Matrix {
         let encoding = encoding(image.digest)
         if let patches = encoding.patches { return patches }
-        let clock = ContinuousClock()
-        let start = clock.now
-        defer { timings.image += clock.now - start }
+        let start = MonotonicTime.now
+        defer { timings.image += MonotonicTime.now - start }
         let patches = try encode(image, &timings).embeddings
         encoding.patches = patches
         return patches
@@ -107,9 +107,8 @@ package final class PVITVision {
         defer { engine.releaseScratch() }
         let tower = try CLIPVisionTower(in: container, engine: engine)
         let features = try tower.features(ofSquare: image.square, betweenLayers: betweenLayers)
-        let clock = ContinuousClock()
-        let projecting = clock.now
-        defer { timings.imageProjection += clock.now - projecting }
+        let projecting = MonotonicTime.now
+        defer { timings.imageProjection += MonotonicTime.now - projecting }
         return (features, try imageProjection(features, engine))
     }
 
@@ -125,9 +124,8 @@ package final class PVITVision {
         encoding.regions = encoding.regions.filter { regions.contains($0.key) }
         let new = Set(regions).filter { encoding.regions[$0] == nil }.sorted { "\($0)" < "\($1)" }
         if !new.isEmpty {
-            let clock = ContinuousClock()
-            let start = clock.now
-            defer { timings.regions += clock.now - start }
+            let start = MonotonicTime.now
+            defer { timings.regions += MonotonicTime.now - start }
             try encode(new, of: image, encoding, &timings)
         }
         return regions.compactMap { encoding.regions[$0] }
@@ -173,9 +171,8 @@ package final class PVITVision {
         imageFeatures = whole
         let geometries = regions.map { RegionGeometry($0, size: image.size, scaledSize: whole.size) }
         let features = try encoder.features(of: whole, boxes: geometries.map(\.box), betweenLayers: betweenLayers)
-        let clock = ContinuousClock()
-        let projecting = clock.now
-        defer { timings.regionProjection += clock.now - projecting }
+        let projecting = MonotonicTime.now
+        defer { timings.regionProjection += MonotonicTime.now - projecting }
         let embeddings = try regionProjection(features, engine)
         if let boxProjection {
             let fractions = Matrix(rows: geometries.count, columns: 4)

@@ -57,8 +57,8 @@ struct LlamaGGUFConfiguration {
             "tie_word_embeddings": .bool(!tensors.contains { $0.name == LlamaTensorNames.output }),
         ]
         let biased = tensors.map(\.name.rawValue).filter { $0.hasPrefix("blk.") && $0.hasSuffix(".bias") }
-        config["attention_bias"] = .bool(biased.contains { $0.contains(".attn_") })
-        config["mlp_bias"] = .bool(biased.contains { $0.contains(".ffn_") })
+        config["attention_bias"] = .bool(biased.contains { $0.contains(bytesOf: ".attn_") })
+        config["mlp_bias"] = .bool(biased.contains { $0.contains(bytesOf: ".ffn_") })
         if width * headCount != hiddenSize { config["head_dim"] = .integer(width) }
         let scaling = try Self.rotaryScaling(metadata, files, width: width, theta: theta)
         config["rope_scaling"] = scaling?.configuration.map { .object($0) }
