@@ -48,4 +48,11 @@ package final class MachineProbe {
         }
         return Double(operations)
     }
+
+    /// Hands out loops without work to all threads and waits for their end. Returns how many.
+    package func loops() throws -> Double {
+        let count = 1000
+        for _ in 0..<count { try engine.forEachRange(of: 4 * engine.threadCount) { _, _ in } }
+        return Double(count)
+    }
 }

@@ -232,11 +232,11 @@ struct RunTests {
             "--runs", "2",
         ])
         #expect(
-            figures.map(\.test) == ["prefill", "prefill", "decode", "read", "dot"] + [
-                "prefill", "prefill", "decode", "read", "dot",
+            figures.map(\.test) == ["prefill", "prefill", "decode", "read", "dot", "loop"] + [
+                "prefill", "prefill", "decode", "read", "dot", "loop",
             ])
-        #expect(figures.map(\.tokens) == [8, 16, 2, 0, 0, 8, 16, 2, 0, 0])
-        #expect(figures.map(\.threads) == [1, 1, 1, 1, 1, 2, 2, 2, 2, 2])
+        #expect(figures.map(\.tokens) == [8, 16, 2, 0, 0, 0, 8, 16, 2, 0, 0, 0])
+        #expect(figures.map(\.threads) == [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2])
         for figure in figures where figure.tokens > 0 {
             let (limit, share) = (try #require(figure.limit), try #require(figure.share_of_limit))
             #expect(figure.tokens_per_s > 0 && figure.weight_gb_per_s > 0 && limit > 0)
@@ -251,7 +251,7 @@ struct RunTests {
             "--threads",
             "1", "--runs", "1",
         ])
-        #expect(figures.map(\.context) == [nil, 20, nil, nil])
+        #expect(figures.map(\.context) == [nil, 20, nil, nil, nil])
         #expect(figures[0].limit == nil)
         #expect(figures[1].limit != nil)
     }

@@ -19,7 +19,9 @@ struct Bench: ParsableCommand {
 
             The limit is the speed at which the machine, with the same threads, could read every byte of the weights \
             from memory once in each pass, or do all multiplications of 4-bit and 8-bit weights with its fastest \
-            instruction for bytes, whichever is slower. The rows "read" and "dot" show both.
+            instruction for bytes, whichever is slower. The rows "read" and "dot" show both; \
+            "loop" is the time to hand out a loop without work to all threads and to wait for its end. A token takes some \
+            five loops a layer.
 
             --image measures the time to the first token of an answer about an image instead, and its parts: decoding \
             and scaling the file, CLIP, the region encoder with one region, the projectors, and reading the prompt until \

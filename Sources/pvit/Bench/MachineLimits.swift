@@ -4,7 +4,7 @@ import Storage
 
 /// The maximum speed of the machine with the threads of an engine.
 struct MachineLimits {
-    /// The measurements: reading memory, and multiplying.
+    /// The measurements: reading memory, multiplying, and sharing loops.
     let measurements: [Measurement]
     /// The rates of the fastest runs, because a limit that was reached once is possible.
     let bytesPerSecond: Double
@@ -14,17 +14,14 @@ struct MachineLimits {
     /// high.
     init(of engine: ComputeEngine, within budget: ByteCount?, _ clock: Stopwatch) throws {
         let probe = MachineProbe(engine: engine, budget: budget)
-        var (bytes, operations) = (0.0, 0.0)
+        var (bytes, operations, loops) = (0.0, 0.0, 0.0)
         let read = try clock.time { bytes = try probe.read() }
         let dot = try clock.time { operations = try probe.dot() }
-        measurements = [
+        let loop = try clock.time { loops = try probe.loops() }
+        measurements = [(Measurement.Test.read, read, bytes), (.dot, dot, operations), (.loop, loop, loops)].map {
             Measurement(
-                test: .read, instructionSet: engine.instructionSet, threads: engine.threadCount, times: read,
-                amount: bytes),
-            Measurement(
-                test: .dot, instructionSet: engine.instructionSet, threads: engine.threadCount, times: dot,
-                amount: operations),
-        ]
+                test: $0, instructionSet: engine.instructionSet, threads: engine.threadCount, times: $1, amount: $2)
+        }
         bytesPerSecond = bytes / (read.seconds.min() ?? .infinity)
         operationsPerSecond = operations / (dot.seconds.min() ?? .infinity)
     }

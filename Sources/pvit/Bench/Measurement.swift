@@ -18,12 +18,14 @@ struct Measurement {
         case read
         /// Multiplying 8-bit integers.
         case dot
+        /// Sharing a loop without work among the threads.
+        case loop
 
         /// The number of tokens that are read or generated.
         var tokens: Int {
             switch self {
             case .prefill(let tokens), .firstPrefill(let tokens), .decode(let tokens, _): tokens
-            case .read, .dot: 0
+            case .read, .dot, .loop: 0
             }
         }
     }
@@ -32,7 +34,7 @@ struct Measurement {
     let instructionSet: InstructionSet
     let threads: Int
     let times: RunTimes
-    /// The amount of work in one run: bytes of weights or memory read, or operations of `dot`.
+    /// The amount of work in one run: bytes of weights or memory read, operations of `dot`, or loops.
     let amount: Double
     /// The minimum seconds for one run by the machine's limits; nil if they are not known.
     var limit: Double?
@@ -45,6 +47,7 @@ struct Measurement {
     ]
 
     private var amountPerSecond: Double { amount / times.median / 1e9 }
+    private var microseconds: Double { times.median / amount * 1e6 }
     private var share: Double? { limit.map { $0 / times.median } }
 
     var cells: [String] {
@@ -56,6 +59,8 @@ struct Measurement {
         case .dot:
             let speed = amountPerSecond.formatted(decimals: 0) + " GOPS"
             return ["\(name) (\(instructionSet.rawValue))", "", "\(threads)", "", spread, "", speed, ""]
+        case .loop:
+            return [name, "", "\(threads)", "", spread, "", "\(microseconds.formatted(decimals: 1)) µs", ""]
         case .prefill, .firstPrefill, .decode:
             var title = name
             if case .decode(_, let context) = test, context > 0 { title += " after \(context)" }
@@ -89,6 +94,7 @@ struct Measurement {
             object["peak_rss_bytes"] = .integer(Int(clamping: ProcessStatus().peakResidentByteCount))
         case .read: object["gb_per_s"] = .number(amountPerSecond)
         case .dot: object["gops"] = .number(amountPerSecond)
+        case .loop: object["us"] = .number(microseconds)
         }
         return .object(object)
     }
@@ -100,6 +106,7 @@ struct Measurement {
         case .decode: "decode"
         case .read: "read"
         case .dot: "dot"
+        case .loop: "loop"
         }
     }
 
