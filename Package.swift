@@ -231,9 +231,13 @@ if Context.environment["PVIT_LIBRARY"] != nil {
     package.products += [.library(name: "pvit-library", type: .static, targets: ["PVITLibrary"])]
 }
 
-// `tools/program` and `tools/library` set PVIT_COMPACT: neither uses the asynchronous interface, which would bring
-// Swift's concurrency and Dispatch into the library.
+// `tools/program` and `tools/library` set PVIT_COMPACT, for what is copied to other machines.
 if Context.environment["PVIT_COMPACT"] != nil {
+    // Modules without loops over weights, activations or images.
+    for target in package.targets where ["Architectures", "PVITLibrary", "PVITModel"].contains(target.name) {
+        target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags(["-Osize"])]
+    }
+    // Neither uses the asynchronous interface, which would bring Swift's concurrency and Dispatch into the library.
     for target in package.targets where target.name == "PVITModel" { target.exclude += ["Model", "PVITModel.docc"] }
 }
 
