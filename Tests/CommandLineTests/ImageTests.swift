@@ -107,6 +107,52 @@ struct ImageTests {
         #expect(refused.status == 64 && refused.errors.contains("'f16', 'q8' or 'f32'"), "\(refused.errors)")
     }
 
+    @Test(
+        "features of an image, of regions and their embeddings agree with the reference",
+        .enabled(if: Python.isPresent),
+        arguments: [
+            ("clip_features", false, false, 5e-5), ("mm_projected", false, true, 5e-5),
+            ("rc_region_feats", true, false, 1e-4),
+            ("region_embeds", true, true, 5e-5),
+        ])
+    func features(golden: String, ofRegions: Bool, isEmbedding: Bool, tolerance: Double) throws {
+        let folder = try TemporaryFolder()
+        let output = folder.path.appending("features.npy").string
+        let reference = Self.fixtures.appending("cases/0001-two-regions/\(golden).npy")
+        try #require(FileManager.default.fileExists(atPath: reference.string), "\(reference)")
+        // In thousandths: 470, 262, 571, 894 and 32, 351, 204, 958.
+        let regions = ["--region", "one=0.47,0.262,0.571,0.894", "--region", "two=0.032,0.351,0.204,0.958"]
+        let outcome = try CommandLineRunner.run(
+            ["evaluate", "features", Models.path("pvit-f32.pvq"), "--image", Self.image("0001"), "--output", output]
+                + (ofRegions ? regions : []) + (isEmbedding ? ["--embeddings"] : []))
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let script = """
+            import sys, numpy as np
+            ours, theirs = np.load(sys.argv[1]), np.load(sys.argv[2])
+            assert ours.shape == theirs.reshape(-1, theirs.shape[-1]).shape, (ours.shape, theirs.shape)
+            print(float(np.abs(ours - theirs.reshape(ours.shape)).max()))
+            """
+        let printed = try Python.run(script, output, reference.string)
+        let difference = try #require(Double(printed.trimmingCharacters(in: .whitespacesAndNewlines)))
+        #expect(difference < tolerance)
+    }
+
+    @Test("evaluate features needs an image, and a model that sees images")
+    func featureUsage() throws {
+        let folder = try TemporaryFolder()
+        let output = folder.path.appending("features.npy").string
+        for (model, options, status) in [
+            ("pvit-f32.pvq", [], 64), ("pvit-f32.pvq", ["--region", "a=1,2,3,4"], 64),
+            ("pvit-blind.pvq", ["--image", Self.image("0001")], 64),
+            ("pvit-f32.pvq", ["--image", Self.image("0001"), "--region", "a=1,2,3,4000"], 64),
+        ] as [(String, [String], Int32)] {
+            let outcome = try CommandLineRunner.run(
+                ["evaluate", "features", Models.path(model), "--output", output] + options)
+            #expect(outcome.isOneLineError(status), "\(outcome.errors)")
+        }
+        #expect(try folder.entries.isEmpty)
+    }
+
     @Test("logits of a prompt with an image agree with the reference", .enabled(if: Python.isPresent))
     func logits() throws {
         let folder = try TemporaryFolder()

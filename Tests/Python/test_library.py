@@ -127,6 +127,17 @@ class LibraryTests(unittest.TestCase):
         last = self.model.logits(prompt, image=PHOTOGRAPH, last=True)
         np.testing.assert_array_equal(last[0].view(np.int32), logits[-1].view(np.int32))
 
+    def test_features_equal_the_command_lines(self) -> None:
+        output = pathlib.Path(self.folder.name) / "features.npy"
+        options = [f"--region={name}={','.join(map(str, box))}" for name, box in REGIONS.items()]
+        results = {(): self.model.embed_image(PHOTOGRAPH)}
+        results[tuple(options)] = self.model.embed_regions(PHOTOGRAPH, list(REGIONS.values()))
+        for regions, arrays in results.items():
+            for flags, array in zip([[], ["--embeddings"]], arrays, strict=True):
+                command = ["evaluate", "features", self.path, "--image", PHOTOGRAPH, "--output", output]
+                run(PROGRAM, *command, *regions, *flags)
+                np.testing.assert_array_equal(array.view(np.int32), np.load(output).view(np.int32))
+
     def test_image_is_the_same_from_file_bytes_and_pixels(self) -> None:
         from PIL import Image
 

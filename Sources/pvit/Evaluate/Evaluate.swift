@@ -7,9 +7,13 @@ import SystemPackage
 /// `pvit evaluate`: measures a model's predictions.
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Evaluate a model: logits, perplexity, divergence from a reference, answers to FineEval's questions.",
+        abstract: """
+            Evaluate a model: logits, features of images, perplexity, divergence from a reference, answers to \
+            FineEval's questions.
+            """,
         subcommands: [
-            EvaluateLogits.self, EvaluatePerplexity.self, EvaluateDivergence.self, EvaluateFineEval.self,
+            EvaluateLogits.self, EvaluateFeatures.self, EvaluatePerplexity.self, EvaluateDivergence.self,
+            EvaluateFineEval.self,
         ])
 }
 
