@@ -16,15 +16,15 @@ package final class WeightStream: Sendable {
         case stop
     }
 
-    private static let readerCount = 2
+    static let readerCount = 4
 
     package let chunks: WeightChunks
     private let container: Container
     private let file: DirectFile
     private let isPinned: [Bool]
+    /// The slots, followed by the chunks that stay: one range, so that huge pages suit as much of it as possible.
+    private let memory: PageMemory
     private let pinnedOffsets: [Int]
-    private let pinnedMemory: PageMemory
-    private let slotMemory: PageMemory
     private let arrived: [Flag]
     private let arrivals: Condition<ArrivalState>
     private let readers: Readers
@@ -50,14 +50,13 @@ package final class WeightStream: Sendable {
         self.isPinned = isPinned
         file = try container.reopenedForReading()
         var offsets: [Int] = []
-        var end = 0
+        var end = isPinned.allSatisfy(\.self) ? 0 : slotCount * chunks.slotByteCount
         for (chunk, isPinned) in zip(chunks.chunks, isPinned) {
             offsets.append(end)
             if isPinned { end += chunk.blocks.count }
         }
         pinnedOffsets = offsets
-        pinnedMemory = try PageMemory(byteCount: end)
-        slotMemory = try PageMemory(byteCount: slotCount * chunks.slotByteCount)
+        memory = try PageMemory(byteCount: end)
         arrived = chunks.chunks.map { _ in Flag() }
         arrivals = Condition(ArrivalState(freeSlots: Array((0..<slotCount).reversed())))
         readers = Readers()
@@ -113,10 +112,10 @@ package final class WeightStream: Sendable {
         let start = slot * chunks.slotByteCount
         let stored = chunk.tiles[index]
         if stored.codec == .stored {
-            return try slotMemory.withBytes(range(of: stored, in: chunk, from: start), body)
+            return try memory.withBytes(range(of: stored, in: chunk, from: start), body)
         }
         let first = start + chunks.blocksByteCount + chunk.decodedOffsets[index]
-        return try slotMemory.withBytes(first..<first + stored.decodedByteCount, body)
+        return try memory.withBytes(first..<first + stored.decodedByteCount, body)
     }
 
     /// Lends the decoded bytes of a tile at any time: from memory if it stays there, otherwise read for this call.
@@ -145,7 +144,7 @@ package final class WeightStream: Sendable {
     ) throws -> Result {
         let chunk = chunks.chunks[number]
         let stored = chunk.tiles[tile - chunk.tiles[0].index]
-        return try pinnedMemory.withBytes(range(of: stored, in: chunk, from: pinnedOffsets[number])) {
+        return try memory.withBytes(range(of: stored, in: chunk, from: pinnedOffsets[number])) {
             try container.withTile(stored, of: chunk.tensor, stored: $0, scratch: scratch) { try body($0) }
         }
     }
@@ -204,7 +203,7 @@ package final class WeightStream: Sendable {
             case .stop: return
             case .pin(let number):
                 let result = Result { () throws(PVITError) in
-                    try read(number, into: pinnedMemory, at: pinnedOffsets[number])
+                    try read(number, at: pinnedOffsets[number])
                 }
                 if case .success = result { arrived[number].isSet.store(true, ordering: .releasing) }
                 arrivals.change { state in
@@ -214,7 +213,7 @@ package final class WeightStream: Sendable {
             case .stream(let sequence, let number, let slot):
                 let start = slot * chunks.slotByteCount
                 let result = Result { () throws(PVITError) in
-                    try read(number, into: slotMemory, at: start)
+                    try read(number, at: start)
                     try decode(number, at: start, scratch)
                 }
                 arrivals.change { state in
@@ -255,7 +254,7 @@ package final class WeightStream: Sendable {
         return .stream(sequence: sequence, chunk: chunk, slot: slot)
     }
 
-    private func read(_ number: Int, into memory: PageMemory, at start: Int) throws(PVITError) {
+    private func read(_ number: Int, at start: Int) throws(PVITError) {
         let chunk = chunks.chunks[number]
         do {
             try file.read(chunk.storedRange, into: memory.bytes(start..<start + chunk.blocks.count))
@@ -271,12 +270,12 @@ package final class WeightStream: Sendable {
         let chunk = chunks.chunks[number]
         do {
             for (index, tile) in chunk.tiles.enumerated() {
-                try slotMemory.withBytes(range(of: tile, in: chunk, from: start)) { stored in
+                try memory.withBytes(range(of: tile, in: chunk, from: start)) { stored in
                     try container.withTile(tile, of: chunk.tensor, stored: stored, scratch: scratch) { content in
                         guard tile.codec != .stored else { return }
                         let first = start + chunks.blocksByteCount + chunk.decodedOffsets[index]
                         content.withUnsafeBytes {
-                            slotMemory.bytes(first..<first + tile.decodedByteCount).copyMemory(from: $0)
+                            memory.bytes(first..<first + tile.decodedByteCount).copyMemory(from: $0)
                         }
                     }
                 }
