@@ -36,9 +36,10 @@ package final class ComputeEngine {
         workers = (0..<pool.threadCount).map { _ in WorkerScratch() }
     }
 
-    /// The most that the threads allocate for a decoder: two decoded tiles each, and rows of float matrices as float32.
+    /// The most that the threads allocate for a decoder: two decoded tiles each, and rows of float matrices as float32,
+    /// which are a tile of 16-bit floats at most.
     package static func scratchByteCount(threadCount: Int, hasFloatWeights: Bool) -> Int {
-        threadCount * (2 * TileLayout.targetByteCount + (hasFloatWeights ? 8 << 20 : 1 << 20))
+        threadCount * (2 * TileLayout.targetByteCount + (hasFloatWeights ? 2 << 20 : 1 << 20))
     }
 
     /// Frees the threads' scratch memory, which otherwise stays allocated for the next computation.

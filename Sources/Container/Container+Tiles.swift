@@ -131,6 +131,9 @@ extension Container {
     /// - Throws: `file.unreadable` if it cannot be opened or has been replaced.
     package func reopenedForReading() throws -> DirectFile { try DirectFile(reopening: file) }
 
+    /// Gives back the pages of the file that are in memory. They are read again when they are used.
+    package func releasePages() { advise(.dontNeed, 0..<UInt64(byteCount)) }
+
     /// Tells the operating system how a range of the file will be used.
     package func advise(_ advice: MappedFile.Advice, _ range: Range<UInt64>) {
         file.advise(advice, Int(clamping: range.lowerBound)..<Int(clamping: range.upperBound))

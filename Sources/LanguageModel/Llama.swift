@@ -15,8 +15,10 @@ package final class Llama {
     let largestBatchSize: Int
     /// Without a plan: for answers, which should begin soon, and for evaluations.
     private static let ordinaryBatchSizes = 256...1024
-    /// The most positions whose logits are held at a time.
-    static let logitsBlock = 64
+    /// The most positions whose logits are computed at a time. More positions take several products with the output
+    /// matrix.
+    package static let largestLogitsBlock = 64
+    private let logitsBlock: Int
 
     /// Sizes and constants.
     package let configuration: LlamaConfiguration
@@ -32,12 +34,14 @@ package final class Llama {
     /// - Parameters:
     ///   - weights: Where the weights are.
     ///   - batchSize: The most tokens that ever go through the layers together.
+    ///   - logitsRowCount: The most positions whose logits are computed at a time.
     /// - Throws: `tensor.not-found` or `tensor.mismatch` if they do not suit `configuration`; the errors of opening the
     ///   file once more when weights are streamed.
     package init(
         _ configuration: LlamaConfiguration, in container: Container, engine: ComputeEngine,
-        weights: MemoryPlan.Residency = .mapped, batchSize: Int? = nil
+        weights: MemoryPlan.Residency = .mapped, batchSize: Int? = nil, logitsRowCount: Int = largestLogitsBlock
     ) throws {
+        logitsBlock = min(max(logitsRowCount, 1), Self.largestLogitsBlock)
         self.configuration = configuration
         self.engine = engine
         largestBatchSize = batchSize ?? Self.ordinaryBatchSizes.upperBound
@@ -50,7 +54,7 @@ package final class Llama {
             throw error
         }
         rotary = RotaryEmbedding(configuration.rotary, headWidth: configuration.headWidth)
-        state = LlamaState(configuration, capacity: largestBatchSize)
+        state = LlamaState(configuration, capacity: largestBatchSize, logitsRowCount: logitsBlock)
     }
 
     deinit { residency.stream?.stop() }
@@ -261,8 +265,8 @@ package final class Llama {
         _ rows: [LlamaPass.Row], of states: Matrix,
         _ consume: (ArraySlice<LlamaPass.Row>, Matrix) throws -> Void
     ) throws {
-        for start in stride(from: 0, to: rows.count, by: Self.logitsBlock) {
-            let block = start..<min(start + Self.logitsBlock, rows.count)
+        for start in stride(from: 0, to: rows.count, by: logitsBlock) {
+            let block = start..<min(start + logitsBlock, rows.count)
             try consume(rows[block], logits(of: states, rows: block))
         }
     }

@@ -16,7 +16,8 @@ final class LlamaState {
     let selected: Matrix  // [some tokens, hidden]
     let logits: Matrix  // [some tokens, vocabulary]
 
-    init(_ configuration: LlamaConfiguration, capacity: Int) {
+    /// - Parameter logitsRowCount: The most positions whose logits are computed at a time.
+    init(_ configuration: LlamaConfiguration, capacity: Int, logitsRowCount: Int) {
         func matrix(_ columns: Int, rows: Int = capacity) -> Matrix {
             Matrix(rows: rows, columns: columns)
         }
@@ -31,17 +32,15 @@ final class LlamaState {
         gate = matrix(configuration.intermediateSize)
         up = matrix(configuration.intermediateSize)
         angles = matrix(width)
-        selected = matrix(hidden, rows: Llama.logitsBlock)
-        logits = matrix(configuration.vocabularySize, rows: Llama.logitsBlock)
+        selected = matrix(hidden, rows: logitsRowCount)
+        logits = matrix(configuration.vocabularySize, rows: logitsRowCount)
     }
 
     /// What the activations of `capacity` tokens take: the matrices above, and those that are multiplied by once more
     /// as integers of up to 16 bits, with a scale and a sum for 32 of them.
     ///
-    /// - Parameter logitsRowCount: The most positions whose logits are ever computed at a time.
-    static func byteCount(
-        _ configuration: LlamaConfiguration, capacity: Int, logitsRowCount: Int = Llama.logitsBlock
-    ) -> Int {
+    /// - Parameter logitsRowCount: The most positions whose logits are computed at a time.
+    static func byteCount(_ configuration: LlamaConfiguration, capacity: Int, logitsRowCount: Int) -> Int {
         let (hidden, width) = (configuration.hiddenSize, configuration.headWidth)
         let (query, key) = (configuration.headCount * width, configuration.keyValueHeadCount * width)
         let floats = 3 * hidden + 2 * query + 2 * key + 2 * configuration.intermediateSize + width

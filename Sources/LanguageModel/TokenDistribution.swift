@@ -13,6 +13,11 @@ package struct TokenDistribution: Sendable, Hashable {
     /// Their probabilities, whose sum is 1 up to rounding.
     package let probabilities: [Double]
 
+    /// The memory for the probabilities of `count` tokens.
+    package static func byteCount(_ count: Int) -> Int {
+        count * (MemoryLayout<TokenID>.stride + MemoryLayout<Double>.stride)
+    }
+
     /// Creates a distribution.
     ///
     /// - Parameter weights: Tokens with their probabilities, or multiples of them: at least one, and not all 0.

@@ -50,7 +50,8 @@ package final class LoadedModel {
             memoryPlan = plan
             llama = try Llama(
                 configuration, in: container, engine: engine,
-                weights: plan?.weights ?? .mapped, batchSize: plan?.batchSize)
+                weights: plan?.weights ?? .mapped, batchSize: plan?.batchSize,
+                logitsRowCount: plan?.logitsRowCount ?? Llama.largestLogitsBlock)
             let pvitTokens = PVITConfiguration.isPVIT(config) ? PVITTokens(of: tokenizer) : nil
             vision =
                 pvitTokens == nil
@@ -65,6 +66,8 @@ package final class LoadedModel {
         } catch let error as PVITError {
             throw error.located(file: path)
         }
+        // Of what was read to open the model, little is needed again.
+        if let memoryPlan, memoryPlan.isTight { container.releasePages() }
         self.container = container
         loadTime = MonotonicTime.now - start
     }

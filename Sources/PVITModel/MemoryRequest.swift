@@ -20,6 +20,10 @@ package struct MemoryRequest: Sendable, Hashable {
     /// The maximum number of tokens in one pass through the layers. Larger batches take less time per token, and more
     /// memory.
     package var batchSize: Int
+    /// The maximum number of positions whose logits are computed at a time: one, or as many as are guessed and one more.
+    package var logitsRowCount: Int
+    /// Whether tokens are drawn from many. At temperature 0 they are not.
+    package var isSampled: Bool
     /// Whether the model will encode images.
     package var seesImages: Bool
     /// The image, if it is known already.
@@ -30,17 +34,26 @@ package struct MemoryRequest: Sendable, Hashable {
     /// Creates a request.
     package init(
         limit: ByteCount? = nil, contextLength: Int? = nil, cacheStorage: KVCache.Storage? = nil,
-        sequenceCount: Int = 1, batchSize: Int = 256, seesImages: Bool = false, image: ImageHeader? = nil,
-        draft: DraftFile? = nil
+        sequenceCount: Int = 1, batchSize: Int = 256, logitsRowCount: Int = Llama.largestLogitsBlock,
+        isSampled: Bool = true, seesImages: Bool = false, image: ImageHeader? = nil, draft: DraftFile? = nil
     ) {
         self.limit = limit
         self.contextLength = contextLength
         self.cacheStorage = cacheStorage
         self.sequenceCount = sequenceCount
         self.batchSize = batchSize
+        self.logitsRowCount = logitsRowCount
+        self.isSampled = isSampled
         self.seesImages = seesImages || image != nil
         self.image = image
         self.draft = draft
+    }
+
+    /// The maximum number of positions whose logits a single answer needs at a time.
+    ///
+    /// - Parameter speculation: The maximum number of tokens that are guessed from repetitions.
+    package static func logitsRowCount(speculation: Int?, hasDraft: Bool) -> Int {
+        max(speculation ?? 0, hasDraft ? DraftPace.limit : 0) + 1
     }
 
     /// Makes a memory plan. Call this when everything but the weights is in memory.
@@ -51,11 +64,15 @@ package struct MemoryRequest: Sendable, Hashable {
         for configuration: LlamaConfiguration, in container: Container, threadCount: Int
     ) throws -> MemoryPlan {
         // The pages read so far do not count: they can be read again.
-        container.advise(.dontNeed, 0..<UInt64(container.byteCount))
+        container.releasePages()
+        draft?.container.releasePages()
+        // Most of the code was needed to start.
+        if limit != nil { ProcessStatus.releaseProgramPages() }
         let encodingByteCount = seesImages ? try PVITVision.peakByteCount(in: container) : 0
         var request = MemoryPlan.Request(
             limit: limit, contextLength: contextLength, cacheStorage: cacheStorage,
-            sequenceCount: sequenceCount, batchSize: batchSize, threadCount: threadCount,
+            sequenceCount: sequenceCount, batchSize: batchSize, logitsRowCount: logitsRowCount,
+            threadCount: threadCount,
             visionByteCount: max(encodingByteCount, image?.decodingByteCount ?? 0),
             residentByteCount: Int(clamping: ProcessStatus().residentByteCount))
         let plan: MemoryPlan
@@ -74,27 +91,34 @@ package struct MemoryRequest: Sendable, Hashable {
     }
 
     /// Makes a plan that gives a draft model as much memory for its weights as possible: it runs several times for each
-    /// pass of the model.
+    /// pass of the model. Keys and values are stored as without a draft model, so that the answer is the same.
     private func makePlan(
         _ request: inout MemoryPlan.Request, for configuration: LlamaConfiguration, in container: Container
     ) throws -> MemoryPlan {
         guard let draft else { return try MemoryPlan(request, for: configuration, in: container) }
+        request.cacheStorage = try MemoryPlan(request, for: configuration, in: container).cacheStorage
         let whole = try MemoryPlan.draftByteCount(of: draft.configuration, in: draft.container)
-        var failure: (any Error)?
-        for eighths in (1...8).reversed() {
-            let room = whole * eighths / 8
-            request.draft = MemoryPlan.DraftRequest(configuration: draft.configuration, weightByteCount: room)
+        var (short, failure): (MemoryPlan?, (any Error)?)
+        for sixteenths in (1...16).reversed() {
+            let room = whole * sixteenths / 16
+            request.draft = MemoryPlan.DraftRequest(
+                configuration: draft.configuration, weightByteCount: room,
+                distributionByteCount: isSampled
+                    ? DraftPace.limit * TokenDistribution.byteCount(draft.configuration.vocabularySize) : 0)
             guard
                 try MemoryPlan.draftResidency(of: draft.configuration, in: draft.container, room: room) != nil
             else { continue }
             // A small batch makes room for the weights of the draft model.
             for size in [batchSize, min(batchSize, MemoryPlan.DraftRequest.batchSize)] {
                 request.batchSize = size
-                do { return try MemoryPlan(request, for: configuration, in: container) } catch let error as PVITError
-                    where error.code == .memoryBudget
-                { failure = error }
+                do {
+                    let plan = try MemoryPlan(request, for: configuration, in: container)
+                    guard plan.isStreamShort else { return plan }
+                    short = short ?? plan
+                } catch let error as PVITError where error.code == .memoryBudget { failure = error }
             }
         }
+        if let short { return short }
         if let failure { throw failure }
         return try MemoryPlan(request, for: configuration, in: container)
     }

@@ -16,6 +16,9 @@ package struct ProcessStatus {
         return pages.multipliedReportingOverflow(by: UInt64(PageAdvice.pageByteCount)).partialValue
     }
 
+    /// Gives back the pages of code and constants, most of which only the start of a program needs.
+    package static func releaseProgramPages() { pvit_release_program_pages() }
+
     /// The largest resident size so far, in bytes. Without `/proc` it may be that of the program that started this one.
     package var peakResidentByteCount: UInt64 {
         guard let kilobytes = files.number("VmHWM", in: "/proc/self/status") else {

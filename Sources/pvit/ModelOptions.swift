@@ -20,13 +20,14 @@ struct ModelOptions: ParsableArguments {
     /// - Throws: What `LoadedModel` throws.
     func load(
         context: Int? = nil, cacheStorage: KVCache.Storage? = nil, sequenceCount: Int = 1, batchSize: Int = 256,
-        seesImages: Bool = false, image: ImageHeader? = nil, draft: DraftFile? = nil,
+        logitsRowCount: Int = Llama.largestLogitsBlock, isSampled: Bool = true, seesImages: Bool = false,
+        image: ImageHeader? = nil, draft: DraftFile? = nil,
         checkpoint: @escaping @Sendable () throws -> Void = interruptionCheckpoint
     ) throws -> LoadedModel {
         let request = MemoryRequest(
             limit: memory.memory, contextLength: context, cacheStorage: cacheStorage,
-            sequenceCount: sequenceCount, batchSize: batchSize, seesImages: seesImages, image: image,
-            draft: draft)
+            sequenceCount: sequenceCount, batchSize: batchSize, logitsRowCount: logitsRowCount,
+            isSampled: isSampled, seesImages: seesImages, image: image, draft: draft)
         return try load(file, request, checkpoint: checkpoint)
     }
 

@@ -173,7 +173,9 @@ struct Run: ParsableCommand {
         let text = isConversation ? "" : try promptText()
         let draftFile = try draft.map { path in try withContainer(at: path) { try DraftFile(opening: path) } }
         let loaded = try model.load(
-            context: context, cacheStorage: kvCache, seesImages: isConversation, image: imageOptions.header(),
+            context: context, cacheStorage: kvCache,
+            logitsRowCount: MemoryRequest.logitsRowCount(speculation: speculate, hasDraft: draft != nil),
+            isSampled: sampling.temperature > 0, seesImages: isConversation, image: imageOptions.header(),
             draft: draftFile)
         if let chatTemplate { try loaded.useChatTemplate(namedOrIn: chatTemplate) }
         loaded.parsesSpecialTokensInMessages = parseSpecial

@@ -12,13 +12,14 @@ struct MemoryPlanTests {
     private static let resident = 1_000_000
 
     private func plan(
-        _ model: TestModel, limit: Int?, cache: KVCache.Storage? = nil, vision: Int = 0, available: ByteCount? = nil
+        _ model: TestModel, limit: Int?, cache: KVCache.Storage? = nil, sequences: Int = 1, logits: Int = 64,
+        vision: Int = 0, draft: MemoryPlan.DraftRequest? = nil, available: ByteCount? = nil
     ) throws -> MemoryPlan {
-        try MemoryPlan(
-            MemoryPlan.Request(
-                limit: limit.map { ByteCount($0) }, cacheStorage: cache, visionByteCount: vision,
-                residentByteCount: Self.resident), for: model.configuration, in: model.container,
-            available: available)
+        var request = MemoryPlan.Request(
+            limit: limit.map { ByteCount($0) }, cacheStorage: cache, sequenceCount: sequences, logitsRowCount: logits,
+            visionByteCount: vision, residentByteCount: Self.resident)
+        request.draft = draft
+        return try MemoryPlan(request, for: model.configuration, in: model.container, available: available)
     }
 
     /// What the model's matrices take in the file.
@@ -32,8 +33,9 @@ struct MemoryPlanTests {
     // 16 bits with 8 bytes for 32 of them; 64 rows of 96 + 301 floats; for a thread two decoded tiles of 512 KiB, and 1
     // MiB.
     private static let activations = 256 * (1280 * 4 + 544 * 9 / 4) + 64 * (96 + 301) * 4 + (2 << 20)
-    // What is in memory, and 32 MiB.
-    private static let program = resident + (32 << 20)
+    // What is in memory, and 16 MiB, or 32 MiB for images and several texts.
+    private static let program = resident + (16 << 20)
+    private static let more = 16 << 20
     private static let all = program + activations + cache
 
     @Test("weights stay in the map as long as all fits, to the byte")
@@ -79,7 +81,7 @@ struct MemoryPlanTests {
     @Test("images take their room before keys and values do")
     func images() throws {
         let model = try TestModel.synthetic(matrices: .quantized(.q8))
-        let limit = try Self.all + weights(model)
+        let limit = try Self.all + Self.more + weights(model)
         let vision = Self.cache + 5000
         #expect(try plan(model, limit: limit + 5000, vision: vision).weights == .mapped)
         #expect(try plan(model, limit: limit + 4999, vision: vision).isTight)
@@ -93,11 +95,42 @@ struct MemoryPlanTests {
         #expect(try plan(model, limit: limit).decodingByteCount == Self.cache)
         #expect(try plan(model, limit: nil, available: ByteCount(limit)).decodingByteCount == Self.cache)
         for missing in [0, 1, 50_000] {
-            let plan = try plan(model, limit: limit + 5000 - missing, vision: vision)
+            let plan = try plan(model, limit: limit + Self.more + 5000 - missing, vision: vision)
             #expect(plan.decodingByteCount ?? 0 >= vision)
         }
         #expect(try plan(model, limit: nil, available: ByteCount(1)).decodingByteCount == 0)
         #expect(try plan(model, limit: nil).decodingByteCount == nil)
+    }
+
+    @Test("logits are counted for as many positions as are computed at a time, and 64 at most")
+    func logits() throws {
+        let model = try TestModel.synthetic(matrices: .quantized(.q8))
+        for (asked, counted) in [(1, 1), (17, 17), (64, 64), (1000, 64)] {
+            let plan = try plan(model, limit: 1 << 30, logits: asked)
+            #expect(plan.logitsRowCount == counted)
+            #expect(plan.activationByteCount == Self.activations - (64 - counted) * (96 + 301) * 4)
+        }
+    }
+
+    @Test("several texts take more of everything")
+    func sequences() throws {
+        let model = try TestModel.synthetic(matrices: .quantized(.q8))
+        let plan = try plan(model, limit: 1 << 30, sequences: 3)
+        #expect(plan.programByteCount == Self.program + Self.more && plan.cacheByteCount == 3 * Self.cache)
+    }
+
+    @Test("a draft model counts with its weights, keys and values in q8, activations and probabilities")
+    func draft() throws {
+        let model = try TestModel.synthetic(matrices: .quantized(.q8))
+        let draft = MemoryPlan.DraftRequest(
+            configuration: model.configuration, weightByteCount: 12_345, distributionByteCount: 678)
+        let plan = try plan(model, limit: 1 << 30, draft: draft)
+        #expect(plan.draftByteCount == 12_345)
+        // 34 bytes for 32 numbers.
+        #expect(plan.cacheByteCount == Self.cache + Self.cache / 64 * 34)
+        #expect(
+            plan.activationByteCount
+                == Self.activations + 64 * (1280 * 4 + 544 * 9 / 4) + (96 + 301) * 4 + 678)
     }
 
     @Test("without a limit of the user's own the machine's counts, and too little of it is no error")

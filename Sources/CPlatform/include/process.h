@@ -21,4 +21,8 @@ uint64_t pvit_peak_resident_byte_count(void);
 /// How many bytes have been read from disks for this process.
 uint64_t pvit_disk_read_byte_count(void);
 
+/// Gives back the resident pages of the program's code and constants and of its libraries'. Those that are used again
+/// come back from the files.
+void pvit_release_program_pages(void);
+
 #endif

@@ -24,6 +24,8 @@ package struct MemoryPlan: Sendable, Hashable {
     package let batchSize: Int
     /// The activations of a batch, and the scratch memory of the threads.
     package let activationByteCount: Int
+    /// The most positions whose logits are computed at a time.
+    package let logitsRowCount: Int
     /// The memory for the weights of the draft model; 0 if there is none. Its keys, values and activations count with
     /// those of the model.
     package let draftByteCount: Int
@@ -48,6 +50,11 @@ package struct MemoryPlan: Sendable, Hashable {
 
     /// Keys and values, and the memory for encoding images before or beside them.
     private let contextByteCount: Int
+
+    /// Whether the disk has to wait for free slots.
+    package var isStreamShort: Bool {
+        if case .streamed(let stream) = weights { stream.slotCount < Self.sufficientSlotCount } else { false }
+    }
 
     /// Whether weights are streamed, and mapped pages are dropped after use.
     package var isTight: Bool {
@@ -90,6 +97,8 @@ package struct MemoryPlan: Sendable, Hashable {
         package var sequenceCount: Int
         /// The most tokens that go through the layers together.
         package var batchSize: Int
+        /// The most positions whose logits are computed at a time.
+        package var logitsRowCount: Int
         /// How many threads compute.
         package var threadCount: Int
         /// The memory for encoding an image.
@@ -102,14 +111,15 @@ package struct MemoryPlan: Sendable, Hashable {
         /// Creates a request.
         package init(
             limit: ByteCount? = nil, contextLength: Int? = nil, cacheStorage: KVCache.Storage? = nil,
-            sequenceCount: Int = 1, batchSize: Int = 256, threadCount: Int = 1, visionByteCount: Int = 0,
-            residentByteCount: Int = 0
+            sequenceCount: Int = 1, batchSize: Int = 256, logitsRowCount: Int = Llama.largestLogitsBlock,
+            threadCount: Int = 1, visionByteCount: Int = 0, residentByteCount: Int = 0
         ) {
             self.limit = limit
             self.contextLength = contextLength
             self.cacheStorage = cacheStorage
             self.sequenceCount = sequenceCount
             self.batchSize = batchSize
+            self.logitsRowCount = min(logitsRowCount, Llama.largestLogitsBlock)
             self.threadCount = threadCount
             self.visionByteCount = visionByteCount
             self.residentByteCount = residentByteCount
@@ -122,24 +132,35 @@ package struct MemoryPlan: Sendable, Hashable {
         package let configuration: LlamaConfiguration
         /// The memory for its weights.
         package let weightByteCount: Int
+        /// The memory for the probabilities of its guesses.
+        package let distributionByteCount: Int
 
         /// Creates a request.
-        package init(configuration: LlamaConfiguration, weightByteCount: Int) {
+        package init(configuration: LlamaConfiguration, weightByteCount: Int, distributionByteCount: Int) {
             self.configuration = configuration
             self.weightByteCount = weightByteCount
+            self.distributionByteCount = distributionByteCount
         }
 
         /// The most tokens that go through the draft model's layers together.
         package static let batchSize = 64
+
+        /// How its keys and values are stored: shorter than the model's, because guesses are checked.
+        package static func cacheStorage(_ configuration: LlamaConfiguration) -> KVCache.Storage {
+            configuration.headWidth % 32 == 0 ? .q8 : .f16
+        }
     }
 
-    /// Code and libraries that are not in memory yet, and small allocations while the model runs.
-    private static let programReserve = 32 << 20
+    /// Code and libraries that are not in memory yet, and small allocations while the model runs: for a single text, and
+    /// for images, for texts beside one another and what comes with these.
+    private static let programReserves = (singleText: 16 << 20, others: 32 << 20)
     /// Without a limit from the user, longer contexts are counted as this long: their memory is taken as they fill.
     private static let automaticContextLength = 4096
     private static let chunkSizes = [4 << 20, 2 << 20, 1 << 20, 512 << 10]
     private static let smallestBatchSize = 32
     private static let slotCounts = 3...8
+    /// As many slots keep the disk busy.
+    private static let sufficientSlotCount = 6
 
     /// Makes a plan.
     ///
@@ -174,11 +195,9 @@ package struct MemoryPlan: Sendable, Hashable {
             (size, try WeightChunks(names, in: container, chunkByteCount: size))
         }
         for draft in drafts {
-            for (size, chunks) in sizes {
-                guard let plan = Self.stream(chunks, size, in: bytes - draft.byteCount) else { continue }
-                self.init(draft, limit: limit, weightByteCount: weightByteCount, .streamed(plan), isFit: true)
-                return
-            }
+            guard let plan = Self.stream(sizes, in: bytes - draft.byteCount) else { continue }
+            self.init(draft, limit: limit, weightByteCount: weightByteCount, .streamed(plan), isFit: true)
+            return
         }
         guard request.limit != nil else {
             // Better slow than not at all.
@@ -204,6 +223,7 @@ package struct MemoryPlan: Sendable, Hashable {
         cacheByteCount = draft.cacheByteCount
         batchSize = draft.batchSize
         activationByteCount = draft.activationByteCount
+        logitsRowCount = draft.logitsRowCount
         draftByteCount = draft.draftByteCount
         visionByteCount = draft.visionByteCount
         contextByteCount = draft.contextByteCount
@@ -224,9 +244,16 @@ package struct MemoryPlan: Sendable, Hashable {
     }
 
     /// Divides `room` between chunks that stay and chunks that are read ahead; nil if it is too small.
-    private static func stream(_ chunks: WeightChunks, _ size: Int, in room: Int) -> StreamPlan? {
-        guard chunks.slotByteCount > 0, room >= chunks.slotByteCount * slotCounts.lowerBound else { return nil }
-        let slots = min(max(room / 8 / chunks.slotByteCount, slotCounts.lowerBound), slotCounts.upperBound)
+    ///
+    /// - Parameter sizes: Ways to cut the weights into chunks, the largest chunks first.
+    private static func stream(_ sizes: [(Int, WeightChunks)], in room: Int) -> StreamPlan? {
+        // With few slots the disk waits for the computation. Smaller chunks are better.
+        let suitable = sizes.first { room / 16 >= $0.1.slotByteCount * sufficientSlotCount } ?? sizes.last
+        guard let (size, chunks) = suitable, chunks.slotByteCount > 0,
+            room >= chunks.slotByteCount * slotCounts.lowerBound
+        else { return nil }
+        let sufficient = min(room / chunks.slotByteCount, sufficientSlotCount)
+        let slots = min(max(room / 16 / chunks.slotByteCount, sufficient), slotCounts.upperBound)
         let window = slots * chunks.slotByteCount
         let isPinned = chunks.pinned(within: room - window)
         let pinned = zip(chunks.chunks, isPinned).reduce(0) { $1.1 ? $0 + $1.0.blocks.count : $0 }
@@ -244,19 +271,16 @@ package struct MemoryPlan: Sendable, Hashable {
         of configuration: LlamaConfiguration, in container: Container, room: Int
     ) throws -> Residency? {
         let names = LlamaArchitecture(configuration).matrices.map(\.name)
-        for size in chunkSizes {
-            let chunks = try WeightChunks(names, in: container, chunkByteCount: size)
-            if room >= chunks.byteCount {
-                // The slots for chunks that are streamed stay untouched.
-                return .streamed(
-                    StreamPlan(
-                        pinnedRoomByteCount: chunks.byteCount, pinnedByteCount: chunks.byteCount,
-                        streamedByteCount: 0, chunkByteCount: size, slotCount: slotCounts.lowerBound,
-                        windowByteCount: 0))
-            }
-            if let plan = stream(chunks, size, in: room) { return .streamed(plan) }
+        let sizes = try chunkSizes.map { size in
+            (size, try WeightChunks(names, in: container, chunkByteCount: size))
         }
-        return nil
+        if let (size, chunks) = sizes.first(where: { room >= $0.1.byteCount }) {
+            return .streamed(
+                StreamPlan(
+                    pinnedRoomByteCount: chunks.byteCount, pinnedByteCount: chunks.byteCount, streamedByteCount: 0,
+                    chunkByteCount: size, slotCount: slotCounts.lowerBound, windowByteCount: 0))
+        }
+        return stream(sizes, in: room).map { .streamed($0) }
     }
 
     /// The memory that all weights of a draft model take where they are kept.
@@ -276,6 +300,7 @@ package struct MemoryPlan: Sendable, Hashable {
         let cacheByteCount: Int
         let batchSize: Int
         let activationByteCount: Int
+        let logitsRowCount: Int
         let draftByteCount: Int
         let visionByteCount: Int
         let hasOtherSequences: Bool
@@ -298,28 +323,34 @@ package struct MemoryPlan: Sendable, Hashable {
         let canBeShort = configuration.headWidth % 32 == 0
         var batchSizes = [max(request.batchSize, 1)]
         while let last = batchSizes.last, last >= 2 * smallestBatchSize { batchSizes.append(last / 2) }
+        let isSingleText = request.sequenceCount == 1 && request.visionByteCount == 0
         let storages = request.cacheStorage.map { [$0] } ?? (canBeShort ? [.f16, .q8] : [.f16])
         return lengths.flatMap { length in
             storages.flatMap { storage in
                 batchSizes.map { batch in
                     let counted = request.limit == nil ? min(length, automaticContextLength) : length
                     return Draft(
-                        programByteCount: request.residentByteCount + programReserve, contextLength: length,
+                        programByteCount: request.residentByteCount
+                            + (isSingleText ? programReserves.singleText : programReserves.others),
+                        contextLength: length,
                         isContextShortened: length < lengths[0], cacheStorage: storage,
                         cacheByteCount: request.sequenceCount
                             * KVCache.byteCount(configuration, storage, capacity: counted)
                             + (request.draft.map {
-                                KVCache.byteCount($0.configuration, .f16, capacity: counted)
+                                KVCache.byteCount(
+                                    $0.configuration, DraftRequest.cacheStorage($0.configuration), capacity: counted)
                             } ?? 0),
                         batchSize: batch,
-                        activationByteCount: LlamaState.byteCount(configuration, capacity: batch)
+                        activationByteCount: LlamaState.byteCount(
+                            configuration, capacity: batch, logitsRowCount: request.logitsRowCount)
                             + ComputeEngine.scratchByteCount(
                                 threadCount: request.threadCount, hasFloatWeights: hasFloatWeights)
                             + (request.draft.map {
                                 LlamaState.byteCount(
                                     $0.configuration, capacity: DraftRequest.batchSize, logitsRowCount: 1)
+                                    + $0.distributionByteCount
                             } ?? 0),
-                        draftByteCount: request.draft?.weightByteCount ?? 0,
+                        logitsRowCount: request.logitsRowCount, draftByteCount: request.draft?.weightByteCount ?? 0,
                         visionByteCount: request.visionByteCount, hasOtherSequences: request.sequenceCount > 1,
                         isFirstChoice: length == lengths[0] && storage == storages[0] && batch == batchSizes[0])
                 }

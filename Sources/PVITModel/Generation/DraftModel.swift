@@ -89,11 +89,15 @@ final class DraftModel {
             }
             llama = try Llama(
                 configuration, in: container, engine: model.llama.engine, weights: weights,
-                batchSize: MemoryPlan.DraftRequest.batchSize)
-            cache = try KVCache(for: configuration, storage: .f16, capacity: contextLength)
+                batchSize: MemoryPlan.DraftRequest.batchSize, logitsRowCount: 1)
+            cache = try KVCache(
+                for: configuration, storage: MemoryPlan.DraftRequest.cacheStorage(configuration),
+                capacity: contextLength)
             let size = try MemoryPlan.draftByteCount(of: configuration, in: container)
             let whole = try MemoryPlan.draftByteCount(of: model.llama.configuration, in: model.container)
             relativeCost = Double(size) / Double(max(whole, 1))
+            // Of what was read to open the models, little is needed again.
+            if let plan, plan.isTight { for file in [container, model.container] { file.releasePages() } }
         } catch let error as PVITError {
             throw error.located(file: container.path)
         }

@@ -8,7 +8,8 @@ import LanguageModel
 /// from the sizes of the models, so that a seed gives the same text each time.
 struct DraftPace {
     /// The maximum number of guesses at a time.
-    let limit = 16
+    var limit: Int { Self.limit }
+    static let limit = 16
     /// The number of tokens guessed, the number of them that were accepted, and the time that guessing took.
     private(set) var guessedCount = 0
     private(set) var acceptedCount = 0
