@@ -28,6 +28,38 @@ struct BenchTests {
         #expect(figures.allSatisfy { $0["instruction_set"] as? String == "scalar" })
     }
 
+    @Test("bench --draft answers with and without the draft model")
+    func draft() throws {
+        struct Figure: Decodable {
+            let test: String
+            let tokens: Int
+            let threads: Int
+            let tokens_per_s: Double
+            let ratio: Double?
+            let drafted_tokens: Int
+            let accepted_tokens: Int
+            let acceptance: Double?
+        }
+        let arguments = ["bench", try Models.path("base-f16.pvq"), "--draft", try Models.path("gqa-q4.pvq")]
+        for options in [[], ["--prompt", "Once upon a time", "--memory", "1GiB"]] {
+            let figures = try CommandLineRunner.decode(
+                [Figure].self,
+                from: arguments + ["--runs", "2", "--generate-tokens", "8", "--threads", "1", "--json"] + options)
+            #expect(figures.map(\.test) == ["decode", "decode with draft"])
+            #expect(figures.allSatisfy { (1...16).contains($0.tokens) && $0.threads == 1 && $0.tokens_per_s > 0 })
+            let (plain, drafted) = (try #require(figures.first), try #require(figures.last))
+            #expect(plain.tokens == drafted.tokens && plain.ratio == nil && plain.drafted_tokens == 0)
+            #expect(drafted.ratio ?? 0 > 0 && drafted.accepted_tokens <= drafted.drafted_tokens)
+            let acceptance = Double(drafted.accepted_tokens) / Double(max(drafted.drafted_tokens, 1))
+            #expect(abs((drafted.acceptance ?? -1) - acceptance) < 1e-9)
+        }
+        let table = try CommandLineRunner.run(arguments + ["--runs", "1", "--generate-tokens", "4"])
+        #expect(table.status == 0 && table.output.contains("decode with draft"), "\(table.errors)")
+        let absent = try CommandLineRunner.run(
+            ["bench", Models.path("base-f16.pvq"), "--draft", "/nonexistent.pvq", "--runs", "1"])
+        #expect(absent.isOneLineError(66), "\(absent.errors)")
+    }
+
     @Test("bench --image tells the parts of the time to the first token, whose sum it is")
     func image() throws {
         struct Figure: Decodable {

@@ -23,8 +23,26 @@ struct MemoryTests {
         #expect(object["limit_bytes"] as? Int == 8 << 30)
         #expect(object["weights"] as? String == "mapped")
         #expect(object["bytes_per_token"] as? Int == 0)
+        // No disk is measured for a model that is not streamed.
+        #expect(!object.keys.contains { $0.hasPrefix("disk") || $0.hasPrefix("expected") })
         let wrong = try CommandLineRunner.run(["inspect", path, "--memory", "8GiB"])
         #expect(wrong.status == 64 && wrong.errors.contains("--plan"), "\(wrong.errors)")
+    }
+
+    @Test("a plan with a draft model is that of run --draft")
+    func draft() throws {
+        let (model, small) = (try Models.path("base-f16.pvq"), try Models.path("gqa-q4.pvq"))
+        let options = ["--draft", small, "--memory", "1GiB", "--context", "64"]
+        let plan = try CommandLineRunner.run(["inspect", model, "--plan"] + options)
+        let run = try CommandLineRunner.run(["run", model, "a", "--raw", "--max-tokens", "1", "--verbose"] + options)
+        #expect(plan.status == 0 && run.status == 0, "\(plan.errors)\(run.errors)")
+        // The program itself takes more or less.
+        func items(_ text: String) -> [Substring] {
+            text.split(separator: "\n").filter { !$0.hasPrefix("program") && !$0.hasPrefix("note") }
+        }
+        #expect(items(plan.output) == items(run.errors) && plan.output.contains("draft model"))
+        let absent = try CommandLineRunner.run(["inspect", model, "--plan", "--draft", "/nonexistent.pvq"])
+        #expect(absent.isOneLineError(66), "\(absent.errors)")
     }
 
     @Test("--verbose prints the memory plan on standard error and does not change the answer")

@@ -1,3 +1,4 @@
+import Architectures
 import Compute
 import Container
 import Tensors
@@ -14,5 +15,18 @@ extension MemoryPlan.Residency {
             try WeightStream(
                 chunks, in: container, isPinned: chunks.pinned(within: plan.pinnedRoomByteCount),
                 slotCount: plan.slotCount))
+    }
+
+    /// Measures how fast weights can be streamed: see `WeightStream.measureReadingSpeed`.
+    ///
+    /// - Returns: nil if no weights are streamed, or if the file system cannot read past the page cache.
+    package func measureReadingSpeed(
+        of configuration: LlamaConfiguration, in container: Container
+    ) throws -> ReadingSpeed? {
+        guard case .streamed(let plan) = self, plan.streamedByteCount > 0 else { return nil }
+        let names = LlamaArchitecture(configuration).matrices.map(\.name)
+        let chunks = try WeightChunks(names, in: container, chunkByteCount: plan.chunkByteCount)
+        return try WeightStream.measureReadingSpeed(
+            of: chunks, in: container, isPinned: chunks.pinned(within: plan.pinnedRoomByteCount))
     }
 }

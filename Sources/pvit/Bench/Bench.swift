@@ -21,7 +21,14 @@ struct Bench: ParsableCommand {
             from memory once in each pass, or do all multiplications of 4-bit and 8-bit weights with its fastest \
             instruction for bytes, whichever is slower. The rows "read" and "dot" show both; \
             "loop" is the time to hand out a loop without work to all threads and to wait for its end. A token takes some \
-            five loops a layer.
+            five loops a layer. \
+            If --memory makes the \
+            model stream weights, decode is also limited by the disk: the row "streaming" shows how fast weights were \
+            streamed, the disk's speed, which was measured just before, and the share of it that streaming reached.
+
+            --draft measures generating tokens with and without a draft model instead, in turns: a run answers a \
+            prompt both ways, with each model opened anew, and checks that the answers are the same. "accepted" is the \
+            share of guesses that were accepted.
 
             --image measures the time to the first token of an answer about an image instead, and its parts: decoding \
             and scaling the file, CLIP, the region encoder with one region, the projectors, and reading the prompt until \
@@ -35,20 +42,21 @@ struct Bench: ParsableCommand {
               pvit bench smollm2.pvq --prompt-tokens 0 --context 2048
               pvit bench smollm2.pvq --first-pass --generate-tokens 0
               pvit bench pvit.pvq --image dogs.jpg
+              pvit bench smollm2.pvq --draft smollm2-q4.pvq --memory 200MB
               pvit bench --kernels
             """)
 
     @Argument(help: "The model: a .pvq file.")
     var file: FilePath?
 
-    @Option(valueName: "n,n,…", help: "The lengths of the prompts to read; 0 skips prefill.")
-    var promptTokens = NumberList([128, 512])
+    @Option(valueName: "n,n,…", help: "The lengths of the prompts to read, by default 128,512; 0 skips prefill.")
+    var promptTokens: NumberList?
 
     @Option(valueName: "n", help: "The number of tokens to generate; 0 skips decode.")
     var generateTokens = 64
 
-    @Option(valueName: "n", help: "The number of tokens in the context before decode begins.")
-    var context = 0
+    @Option(valueName: "n", help: "The number of tokens in the context before decode begins; by default 0.")
+    var context: Int?
 
     @Option(
         valueName: "n,n,…",
@@ -69,6 +77,17 @@ struct Bench: ParsableCommand {
             "Measure the time to the first token of an answer about this image instead.", valueName: "file"))
     var image: FilePath?
 
+    @Option(
+        help: ArgumentHelp(
+            "Measure generating tokens with and without this draft model, a .pvq file, instead.", valueName: "file"))
+    var draft: FilePath?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --draft: the prompt to answer; by default each run takes the next of three requests for prose.",
+            valueName: "text"))
+    var prompt: String?
+
     @OptionGroup var memory: MemoryOptions
 
     @Flag(help: "Measure single kernels instead of a model.")
@@ -84,7 +103,7 @@ struct Bench: ParsableCommand {
         guard NumberList.range.contains(generateTokens) else {
             throw ValidationError("--generate-tokens takes a number from 0 to \(NumberList.range.upperBound)")
         }
-        guard NumberList.range.contains(context) else {
+        guard NumberList.range.contains(context ?? 0) else {
             throw ValidationError("--context takes a number from 0 to \(NumberList.range.upperBound)")
         }
         guard (1...1000).contains(runs) else { throw ValidationError("--runs takes a number from 1 to 1000") }
@@ -94,6 +113,12 @@ struct Bench: ParsableCommand {
         guard image == nil || !kernels && !firstPass else {
             throw ValidationError("--image needs a model, and excludes --kernels and --first-pass")
         }
+        guard draft == nil || !kernels && !firstPass && image == nil && promptTokens == nil && context == nil else {
+            throw ValidationError(
+                "--draft needs a model, and excludes --kernels, --first-pass, --image, --prompt-tokens and --context")
+        }
+        guard draft == nil || generateTokens > 0 else { throw ValidationError("--draft needs tokens to generate") }
+        guard prompt == nil || draft != nil else { throw ValidationError("--prompt needs --draft") }
         guard !kernels || !firstPass else { throw ValidationError("--first-pass needs a model") }
         guard !kernels || threads == nil else { throw ValidationError("--kernels measures one thread") }
     }
@@ -103,6 +128,8 @@ struct Bench: ParsableCommand {
         let clock = Stopwatch(runs: runs)
         if let file, let image {
             try show(measure(file, image, clock), titles: ImageMeasurement.titles, \.cells, \.json)
+        } else if let file, let draft {
+            try show(measure(file, draft: draft), titles: DraftMeasurement.titles, \.cells, \.json)
         } else if let file {
             try show(measure(file, clock), titles: Measurement.titles, \.cells, \.json)
         } else {
@@ -122,7 +149,7 @@ struct Bench: ParsableCommand {
                 opening: file, engine: engine, memory: memoryRequest, limits: limits, clock: clock, storage: kvCache)
             memory.report(benchmark.plan)
             if measurements.isEmpty { noteContext(longestContext, of: benchmark.configuration) }
-            for count in promptTokens.values where count > 0 {
+            for count in promptLengths where count > 0 {
                 if firstPass {
                     measurements += try benchmark.prefillAndFirst(tokens: count)
                 } else {
@@ -130,7 +157,7 @@ struct Bench: ParsableCommand {
                 }
             }
             if generateTokens > 0 {
-                measurements.append(try benchmark.decode(tokens: generateTokens, context: context))
+                measurements += try benchmark.decode(tokens: generateTokens, context: context ?? 0)
             }
             measurements += limits.measurements
         }
@@ -147,13 +174,25 @@ struct Bench: ParsableCommand {
         }
     }
 
+    private func measure(_ file: FilePath, draft: FilePath) throws -> [DraftMeasurement] {
+        let benchmark = DraftBenchmark(
+            file: file, draft: draft, prompts: prompt.map { [$0] } ?? DraftBenchmark.prompts,
+            tokenCount: generateTokens, kvCache: kvCache, memory: memory, runs: runs)
+        return try (threads?.values ?? [MachineProcessors.available]).flatMap { count in
+            try benchmark.measure(engine: makeEngine(threadCount: count))
+        }
+    }
+
+    private var promptLengths: [Int] { promptTokens?.values ?? [128, 512] }
+
     /// The longest context that is measured.
     private var longestContext: Int {
-        max(promptTokens.values.max() ?? 1, context + generateTokens + 1)
+        max(promptLengths.max() ?? 1, (context ?? 0) + generateTokens + 1)
     }
 
     private var memoryRequest: MemoryRequest {
-        MemoryRequest(limit: memory.memory, contextLength: longestContext, cacheStorage: kvCache)
+        MemoryRequest(
+            limit: memory.memory, contextLength: longestContext, cacheStorage: kvCache, logitsRowCount: 1)
     }
 
     private func show<Figure>(

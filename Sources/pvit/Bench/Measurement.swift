@@ -14,6 +14,8 @@ struct Measurement {
         case firstPrefill(tokens: Int)
         /// Generating `tokens` tokens after `context` others.
         case decode(tokens: Int, context: Int)
+        /// Reading weights from the disk while tokens are generated.
+        case streaming
         /// Reading memory.
         case read
         /// Multiplying 8-bit integers.
@@ -25,17 +27,17 @@ struct Measurement {
         var tokens: Int {
             switch self {
             case .prefill(let tokens), .firstPrefill(let tokens), .decode(let tokens, _): tokens
-            case .read, .dot, .loop: 0
+            case .streaming, .read, .dot, .loop: 0
             }
         }
     }
 
-    let test: Test
+    var test: Test
     let instructionSet: InstructionSet
     let threads: Int
     let times: RunTimes
     /// The amount of work in one run: bytes of weights or memory read, operations of `dot`, or loops.
-    let amount: Double
+    var amount: Double
     /// The minimum seconds for one run by the machine's limits; nil if they are not known.
     var limit: Double?
     /// What streaming weights cost in the last run.
@@ -56,6 +58,10 @@ struct Measurement {
         case .read:
             let speed = amountPerSecond.formatted(decimals: 1) + " GB/s"
             return [name, "", "\(threads)", "", spread, "", speed, ""]
+        case .streaming:
+            let disk = limit.map { (amount / $0 / 1e9).formatted(decimals: 2) + " GB/s" } ?? "-"
+            let share = share.map { ($0 * 100).formatted(decimals: 0) + "%" } ?? "-"
+            return [name, "", "\(threads)", "", spread, amountPerSecond.formatted(decimals: 2), disk, share]
         case .dot:
             let speed = amountPerSecond.formatted(decimals: 0) + " GOPS"
             return ["\(name) (\(instructionSet.rawValue))", "", "\(threads)", "", spread, "", speed, ""]
@@ -83,7 +89,7 @@ struct Measurement {
         object["tokens_per_s"] = .number(Double(tokens) / times.median)
         object["spread"] = .number(times.spread)
         object["weight_gb_per_s"] = .number(readsWeights ? amountPerSecond : 0)
-        object["limit"] = limit.map { .number(Double(tokens) / $0) } ?? .null
+        object["limit"] = tokens > 0 ? limit.map { .number(Double(tokens) / $0) } ?? .null : .null
         object["share_of_limit"] = share.map { .number($0) } ?? .null
         switch test {
         case .prefill, .firstPrefill: break
@@ -92,6 +98,9 @@ struct Measurement {
             object["bytes_read_per_token"] = .number(Double(stream.readByteCount) / Double(max(tokens, 1)))
             object["reader_stall_s"] = .number(stream.stallTime.seconds)
             object["peak_rss_bytes"] = .integer(Int(clamping: ProcessStatus().peakResidentByteCount))
+        case .streaming:
+            object["gb_per_s"] = .number(amountPerSecond)
+            object["disk_gb_per_s"] = limit.map { .number(amount / $0 / 1e9) } ?? .null
         case .read: object["gb_per_s"] = .number(amountPerSecond)
         case .dot: object["gops"] = .number(amountPerSecond)
         case .loop: object["us"] = .number(microseconds)
@@ -104,6 +113,7 @@ struct Measurement {
         case .prefill: "prefill"
         case .firstPrefill: "first prefill"
         case .decode: "decode"
+        case .streaming: "streaming"
         case .read: "read"
         case .dot: "dot"
         case .loop: "loop"

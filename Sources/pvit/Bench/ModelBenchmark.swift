@@ -21,6 +21,8 @@ struct ModelBenchmark {
     private let clock: Stopwatch
     private let storage: KVCache.Storage
     private let weights: WeightTotals
+    /// How fast streamed weights can arrive; nil if none are streamed, or if that cannot be measured.
+    private let reading: ReadingSpeed?
 
     /// Opens a model. It needs no tokenizer.
     ///
@@ -33,8 +35,11 @@ struct ModelBenchmark {
         do {
             let configuration = try LlamaConfiguration(of: container)
             plan = try memory.plan(for: configuration, in: container, threadCount: engine.threadCount)
+            // Before the model's own stream begins to read.
+            reading = try plan.weights.measureReadingSpeed(of: configuration, in: container)
             llama = try Llama(
-                configuration, in: container, engine: engine, weights: plan.weights, batchSize: plan.batchSize)
+                configuration, in: container, engine: engine, weights: plan.weights, batchSize: plan.batchSize,
+                logitsRowCount: plan.logitsRowCount)
         } catch let error as PVITError {
             throw error.located(file: file)
         }
@@ -80,8 +85,8 @@ struct ModelBenchmark {
         return measurement(test, times, passes: passes, operations: operations)
     }
 
-    /// Measures generating `tokens` tokens after `context` others.
-    func decode(tokens: Int, context: Int) throws -> Measurement {
+    /// Measures generating `tokens` tokens after `context` others, and how fast weights are streamed meanwhile.
+    func decode(tokens: Int, context: Int) throws -> [Measurement] {
         let input = someTokens(context + tokens + 1)
         var cache = try KVCache(for: llama.configuration, storage: storage, capacity: input.count)
         if context > 0 { try llama.forward(.tokens(Array(input.prefix(context))), cache: &cache) }
@@ -96,7 +101,15 @@ struct ModelBenchmark {
         var measurement = measurement(
             .decode(tokens: tokens, context: context), times, passes: Double(tokens), operations: operations)
         measurement.stream = llama.streamStatistics - streamed
-        return measurement
+        guard let reading else { return [measurement] }
+        let bytes = Double(measurement.stream.readByteCount)
+        let limit = bytes / reading.bytesPerSecond
+        measurement.limit = measurement.limit.map { max($0, limit) } ?? limit
+        var streaming = measurement
+        streaming.test = .streaming
+        streaming.amount = bytes
+        streaming.limit = limit
+        return [measurement, streaming]
     }
 
     private func measurement(_ test: Measurement.Test, _ times: RunTimes, passes: Double, operations: Double?)

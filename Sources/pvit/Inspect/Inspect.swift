@@ -9,6 +9,7 @@ import PVITModel
 import Storage
 import SystemPackage
 import Tensors
+import Tokenization
 
 /// `pvit inspect`: describes a model file or folder.
 struct Inspect: ParsableCommand {
@@ -19,6 +20,10 @@ struct Inspect: ParsableCommand {
             whether the model can run, and if not, why: for example because tensors are missing, or because it is a \
             delta that needs its base. Of a packed delta, shows how far the fine-tune moved each layer.
 
+            --plan shows what `run` keeps in memory. If weights are streamed, it reads the file for half a second, in the \
+            way in which the stream reads it, and tells the expected speed of decoding. A pass takes as long as reading \
+            the streamed weights from the disk or all weights from memory, whichever is slower.
+
             Examples:
               pvit inspect pvit.pvq
               pvit inspect llama-7b --tensors
@@ -26,6 +31,7 @@ struct Inspect: ParsableCommand {
               pvit inspect pvit.pvq --report pvit.html
               pvit inspect pvit-q4.pvq --compare pvit-q8.pvq --report both.html
               pvit inspect pvit.pvq --plan --memory 2GiB --context 2048
+              pvit inspect pvit.pvq --plan --memory 2GiB --draft small.pvq
             """)
 
     @Argument(help: "The file or folder.")
@@ -37,7 +43,10 @@ struct Inspect: ParsableCommand {
     @Option(help: ArgumentHelp("Show statistics of one tensor, with a histogram.", valueName: "name"))
     var tensor: String?
 
-    @Flag(help: "Show the memory plan for running the model: what is kept in memory, and what is read for each token.")
+    @Flag(
+        help: ArgumentHelp(
+            "Show the memory plan for running the model: what is kept in memory, what is read for each token, and how "
+                + "fast decoding will be if weights are streamed."))
     var plan = false
 
     @Option(
@@ -48,6 +57,12 @@ struct Inspect: ParsableCommand {
     @Option(
         valueName: "n", help: "With --plan: the context length, in tokens; by default what the model was trained for.")
     var context: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --plan: the draft model to run beside the model, a .pvq file, as for run --draft.",
+            valueName: "file"))
+    var draft: FilePath?
 
     @Flag(help: "Print JSON.")
     var json = false
@@ -62,7 +77,9 @@ struct Inspect: ParsableCommand {
     var compare: FilePath?
 
     func validate() throws {
-        if !plan, memory != nil || context != nil { throw ValidationError("--memory and --context need --plan") }
+        if !plan, memory != nil || context != nil || draft != nil {
+            throw ValidationError("--memory, --context and --draft need --plan")
+        }
         if plan, tensors || tensor != nil || report != nil || compare != nil {
             throw ValidationError(
                 "--plan shows the memory plan alone, without --tensors, --tensor, --compare or --report")
@@ -102,15 +119,24 @@ struct Inspect: ParsableCommand {
 
     private func showPlan() throws {
         let container = try withContainer(at: path) { try Container(opening: path) }
-        let request = MemoryRequest(limit: memory, contextLength: context)
+        let draft = try draft.map { path in try withContainer(at: path) { try DraftFile(opening: path) } }
+        let request = MemoryRequest(
+            limit: memory, contextLength: context,
+            logitsRowCount: MemoryRequest.logitsRowCount(speculation: nil, hasDraft: draft != nil), isSampled: false,
+            draft: draft)
         let configuration = try LlamaConfiguration(of: container)
         if let context { noteContext(context, of: configuration) }
-        let plan = try request.plan(
-            for: configuration, in: container, threadCount: MachineProcessors.available)
+        // The tokenizer takes memory when the model runs.
+        let tokenizer = try? Tokenizer(files: TokenizerFiles(of: container, container.metadata))
+        let engine = try makeEngine(threadCount: MachineProcessors.available)
+        let plan = try withExtendedLifetime(tokenizer) {
+            try request.plan(for: configuration, in: container, threadCount: engine.threadCount)
+        }
+        let prediction = try request.prediction(with: plan, for: configuration, in: container, engine: engine)
         if json {
-            try StandardOutput.write(json: plan.json)
+            try StandardOutput.write(json: plan.json(prediction))
         } else {
-            try StandardOutput.write(plan.table.text)
+            try StandardOutput.write(plan.table(prediction).text)
         }
     }
 
