@@ -20,7 +20,8 @@ package struct MemoryRequest: Sendable, Hashable {
     /// The maximum number of tokens in one pass through the layers. Larger batches take less time per token, and more
     /// memory.
     package var batchSize: Int
-    /// The maximum number of positions whose logits are computed at a time: one, or as many as are guessed and one more.
+    /// The maximum number of positions whose logits are computed at a time: one, or as many as are guessed and one
+    /// more.
     package var logitsRowCount: Int
     /// Whether tokens are drawn from many. At temperature 0 they are not.
     package var isSampled: Bool

@@ -13,8 +13,8 @@ package struct PlanPrediction: Sendable, Hashable {
 }
 
 extension MemoryRequest {
-    /// Measures the disk, in the way in which the plan's streams read it, and the memory, and predicts how fast the model
-    /// will decode. Takes about a second.
+    /// Measures the disk, in the way in which the plan's streams read it, and the memory, and predicts how fast
+    /// the model will decode. Takes about a second.
     ///
     /// - Parameter plan: Made for this request.
     /// - Returns: nil if the plan streams nothing of the model, or if the file system cannot read past the page cache.

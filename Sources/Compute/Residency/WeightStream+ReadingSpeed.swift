@@ -13,8 +13,8 @@ extension WeightStream {
     /// ends.
     private static let runDistance = 8
 
-    /// Measures how fast the chunks that do not stay in memory arrive: in the same requests and on as many threads as in
-    /// a pass, while nothing is computed. Takes half a second, and memory for two chunks.
+    /// Measures how fast the chunks that do not stay in memory arrive: in the same requests and on as many threads
+    /// as in a pass, while nothing is computed. Takes half a second, and memory for two chunks.
     ///
     /// - Parameter isPinned: Which chunks stay in memory.
     /// - Returns: nil if no chunk is streamed, or if the file system cannot read past the page cache, whose speed would

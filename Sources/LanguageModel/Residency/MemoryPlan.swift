@@ -151,8 +151,8 @@ package struct MemoryPlan: Sendable, Hashable {
         }
     }
 
-    /// Code and libraries that are not in memory yet, and small allocations while the model runs: for a single text, and
-    /// for images, for texts beside one another and what comes with these.
+    /// Code and libraries that are not in memory yet, and small allocations while the model runs: for a single
+    /// text, and for images, for texts beside one another and what comes with these.
     private static let programReserves = (singleText: 16 << 20, others: 32 << 20)
     /// Without a limit from the user, longer contexts are counted as this long: their memory is taken as they fill.
     private static let automaticContextLength = 4096

@@ -6,8 +6,8 @@ import Storage
 
 /// How long a pass over the layers takes when weights are streamed for each.
 ///
-/// Streaming and computing overlap, so a pass takes as long as the slower of the two. Computing takes at least as long as
-/// reading every byte of the weights from memory; decoding compressed weights takes the same processors.
+/// Streaming and computing overlap, so a pass takes as long as the slower of the two. Computing takes at least as
+/// long as reading every byte of the weights from memory; decoding compressed weights takes the same processors.
 package struct PassPrediction: Sendable, Hashable {
     /// What takes longest.
     package enum Limit: String, Sendable, Hashable {

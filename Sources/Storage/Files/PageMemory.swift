@@ -30,8 +30,8 @@ package final class PageMemory: @unchecked Sendable {
                 remedy: "close other programs, or set a lower limit with --memory")
         }
         self.byteCount = byteCount
-        // Huge pages are looked up faster, and a disk that reads to them is up to three times as fast, because there are
-        // fewer addresses to give to it. They have to be aligned.
+        // Huge pages are looked up faster, and a disk that reads to them is up to three times as fast, because
+        // there are fewer addresses to give to it. They have to be aligned.
         var start = memory
         if margin > 0 {
             let before = (margin - Int(bitPattern: memory) % margin) % margin

@@ -21,10 +21,9 @@ struct Bench: ParsableCommand {
             from memory once in each pass, or do all multiplications of 4-bit and 8-bit weights with its fastest \
             instruction for bytes, whichever is slower. The rows "read" and "dot" show both; \
             "loop" is the time to hand out a loop without work to all threads and to wait for its end. A token takes some \
-            five loops a layer. \
-            If --memory makes the \
-            model stream weights, decode is also limited by the disk: the row "streaming" shows how fast weights were \
-            streamed, the disk's speed, which was measured just before, and the share of it that streaming reached.
+            five loops a layer. If --memory makes the model stream weights, decode is also limited by the disk: the row \
+            "streaming" shows how fast weights were streamed, the disk's speed, which was measured just before, and the \
+            share of it that streaming reached.
 
             --draft measures generating tokens with and without a draft model instead, in turns: a run answers a \
             prompt both ways, with each model opened anew, and checks that the answers are the same. "accepted" is the \

@@ -116,7 +116,8 @@ struct DraftBenchmark {
         return length + tokenCount
     }
 
-    /// Answers a prompt with models that are opened for it, because a plan for one model gives the memory to that alone.
+    /// Answers a prompt with models that are opened for it, because a plan for one model gives the memory to that
+    /// alone.
     private func answer(
         _ prompt: String, _ engine: ComputeEngine, _ contextLength: Int, _ draft: DraftFile?, reports: Bool
     ) throws -> GenerationResult {
