@@ -221,7 +221,8 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "CheckpointTestSupport", "Container", "Storage", "Tensors", "TestSupport", "pvit", systemPackage,
+                "CheckpointTestSupport", "Container", "PVITModel", "Storage", "Tensors", "TestSupport", "pvit",
+                systemPackage,
             ]),
     ]
 )
