@@ -4,14 +4,11 @@ package enum QuantizedKernels {
     /// The channels that share a scale.
     private static let block = 32
 
-    /// The number of channels with padding.
-    package static func paddedCount(_ channels: Int) -> Int { (channels + block - 1) / block * block }
-
     /// The shape `[outputs, height, width, padded channels]` of kernels `[outputs, channels, height, width]`; nil if
     /// padding would make them more than a quarter larger, or for another rank.
     package static func shape(of kernels: [Int]) -> [Int]? {
         guard kernels.count == 4, kernels[1] > 0 else { return nil }
-        let padded = paddedCount(kernels[1])
+        let padded = (kernels[1] + block - 1) / block * block
         return 4 * padded <= 5 * kernels[1] ? [kernels[0], kernels[2], kernels[3], padded] : nil
     }
 }

@@ -6,8 +6,8 @@ import Tensors
 package protocol TowerTensors {
     /// Name and shape of every tensor, in the order of a forward pass.
     var tensors: [ExpectedTensor] { get }
-    /// The weights that can be stored in 8 bits: linear matrices and kernels, without those of the first and the last
-    /// layers.
+    /// The weights that can be stored in 8 bits: the matrices of a transformer's layers and the kernels of a residual
+    /// network's stages, without what reads pixels (patch embedding, stem) and what makes the features (pooling).
     var quantizableTensors: [ExpectedTensor] { get }
     /// Which encoder it is.
     static var kind: TowerKind { get }

@@ -52,7 +52,7 @@ struct Quantize: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The type of the towers' matrices and convolutions: f16, q8 or f32. q8 leaves the first and last layers in f16.",
+            "The type of the towers' matrices and convolutions: f16, q8 or f32. q8 leaves patch embedding, stem and pooling in f16.",
             valueName: "type"))
     var towerType: QuantizeOptions.TowerType?
 

@@ -1,3 +1,5 @@
+import Tensors
+
 /// The tensors of CLIP's vision transformer, as the `transformers` library names them.
 package struct CLIPVisionArchitecture: TowerTensors, Sendable {
     /// One layer.
@@ -79,6 +81,6 @@ package struct CLIPVisionArchitecture: TowerTensors, Sendable {
     }
 
     package var quantizableTensors: [ExpectedTensor] {
-        layers.flatMap(\.matrices).filter { $0.shape[1] % 32 == 0 }
+        layers.flatMap(\.matrices).filter { TensorEncoding.q8.supports(columns: $0.shape[1]) }
     }
 }

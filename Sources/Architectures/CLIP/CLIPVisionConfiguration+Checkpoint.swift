@@ -7,8 +7,8 @@ extension CLIPVisionConfiguration {
     /// The defaults of `transformers.CLIPVisionConfig`, which its files may leave out.
     private static let defaults: JSONObject = [
         "model_type": .string(modelType), "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "image_size": 224, "patch_size": 32, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
+        "num_attention_heads": 12, "image_size": 224, "patch_size": 32, "hidden_act": "quick_gelu",
+        "layer_norm_eps": 1e-5,
     ]
 
     /// The vision model's members of a checkpoint's `config.json`, with the defaults of `transformers` written out.

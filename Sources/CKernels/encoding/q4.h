@@ -37,15 +37,14 @@ PVIT_ENCODER_INLINE nearest_table make_nearest_table(int shift) {
     for (int i = 0; i < 16; i++) table.values[i] = (float)(pvit_q4_codebook[i] + shift);
     for (int cell = -16; cell < 16; cell++) {
         float end = (float)(cell * 8 + 4), boundary = 1024;
-        int index = below, has_boundary = 0;
+        int index = below;
         if (below < 15 && (table.values[below] + table.values[below + 1]) / 2 < end) {
             boundary = (table.values[below] + table.values[below + 1]) / 2;
-            has_boundary = 1;
             below++;
         }
         boundary = pvit_bits_float((pvit_float_bits(boundary) & ~15u) | (uint32_t)index);
         table.boundaries[cell & 31] = boundary;
-        if (has_boundary) table.lower[index + 1] = boundary;
+        if (below > index) table.lower[below] = boundary;
     }
     return table;
 }

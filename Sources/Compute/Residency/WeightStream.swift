@@ -112,7 +112,7 @@ package final class WeightStream: Sendable {
         let start = slot * chunks.slotByteCount
         let stored = chunk.tiles[index]
         if stored.codec == .stored {
-            return try memory.withBytes(range(of: stored, in: chunk, from: start), body)
+            return try memory.withBytes(Self.range(of: stored, in: chunk, from: start), body)
         }
         let first = start + chunks.blocksByteCount + chunk.decodedOffsets[index]
         return try memory.withBytes(first..<first + stored.decodedByteCount, body)
@@ -144,12 +144,13 @@ package final class WeightStream: Sendable {
     ) throws -> Result {
         let chunk = chunks.chunks[number]
         let stored = chunk.tiles[tile - chunk.tiles[0].index]
-        return try memory.withBytes(range(of: stored, in: chunk, from: pinnedOffsets[number])) {
+        return try memory.withBytes(Self.range(of: stored, in: chunk, from: pinnedOffsets[number])) {
             try container.withTile(stored, of: chunk.tensor, stored: $0, scratch: scratch) { try body($0) }
         }
     }
 
-    private func range(of tile: StoredTile, in chunk: WeightChunk, from start: Int) -> Range<Int> {
+    /// The stored bytes of a tile, where its chunk begins at `start`.
+    static func range(of tile: StoredTile, in chunk: WeightChunk, from start: Int) -> Range<Int> {
         let first = start + Int(tile.storedRange.lowerBound) - chunk.blocks.lowerBound
         return first..<first + Int(tile.storedRange.upperBound - tile.storedRange.lowerBound)
     }
@@ -270,7 +271,7 @@ package final class WeightStream: Sendable {
         let chunk = chunks.chunks[number]
         do {
             for (index, tile) in chunk.tiles.enumerated() {
-                try memory.withBytes(range(of: tile, in: chunk, from: start)) { stored in
+                try memory.withBytes(Self.range(of: tile, in: chunk, from: start)) { stored in
                     try container.withTile(tile, of: chunk.tensor, stored: stored, scratch: scratch) { content in
                         guard tile.codec != .stored else { return }
                         let first = start + chunks.blocksByteCount + chunk.decodedOffsets[index]

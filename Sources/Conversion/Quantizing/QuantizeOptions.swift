@@ -16,7 +16,7 @@ package struct QuantizeOptions: Sendable {
     package enum TowerType: String, Sendable, CaseIterable {
         /// 16-bit floats.
         case f16
-        /// 8-bit blocks, multiplied with 16-bit activations; 16-bit floats in the first and last layers.
+        /// 8-bit blocks, multiplied with 16-bit activations; 16-bit floats where pixels are read and features made.
         case q8
         /// 32-bit floats.
         case f32

@@ -53,9 +53,7 @@ extension Tower {
         return try vision(in: checkpoint, preprocessor: files.object(SideFiles.preprocessorConfig))
     }
 
-    private static func vision(
-        in checkpoint: Checkpoint, preprocessor: JSONObject?, comesQuantized: Bool = false
-    ) throws -> Tower {
+    private static func vision(in checkpoint: Checkpoint, preprocessor: JSONObject?) throws -> Tower {
         guard let config = checkpoint.config else {
             throw PVITError(
                 .towerConfig, "there is no config.json beside the weights", file: checkpoint.path,
@@ -66,7 +64,7 @@ extension Tower {
             let configuration = try CLIPVisionConfiguration(ofCheckpoint: members)
             return try Tower(
                 CLIPVisionArchitecture(configuration), checkpoint, config: members, preprocessor: preprocessor,
-                featureWidth: configuration.hiddenSize, comesQuantized: comesQuantized
+                featureWidth: configuration.hiddenSize
             ) { name in
                 // Old files have position ids.
                 name.hasPrefix(CLIPVisionArchitecture.namePrefix) && !name.hasSuffix(".position_ids")
@@ -76,12 +74,12 @@ extension Tower {
         }
     }
 
-    private static func region(in checkpoint: Checkpoint, comesQuantized: Bool = false) throws -> Tower {
+    private static func region(in checkpoint: Checkpoint) throws -> Tower {
         do {
             let architecture = try RegionCLIPArchitecture(tensors: checkpoint.weights.tensors)
             return try Tower(
                 architecture, checkpoint, config: RegionEncoderConfiguration.metadata(for: architecture),
-                preprocessor: nil, featureWidth: architecture.featureWidth, comesQuantized: comesQuantized
+                preprocessor: nil, featureWidth: architecture.featureWidth
             ) { name in
                 name.hasPrefix(RegionCLIPArchitecture.namePrefix)
                     && !name.hasSuffix(RegionCLIPArchitecture.ignoredSuffix)
@@ -93,7 +91,7 @@ extension Tower {
 
     private init<Architecture: TowerTensors>(
         _ architecture: Architecture, _ checkpoint: Checkpoint, config: JSONObject, preprocessor: JSONObject?,
-        featureWidth: Int, comesQuantized: Bool, belongs: (String) -> Bool
+        featureWidth: Int, belongs: (String) -> Bool
     ) throws {
         let kind = Architecture.kind
         let (own, others) = checkpoint.weights.tensors.divided { belongs($0.name.rawValue) }
@@ -107,8 +105,7 @@ extension Tower {
                 checkpoint.weights,
                 architecture.tensors.map { ($0.name, stored($0.name)) }),
             featureWidth: featureWidth,
-            quantizableNames: Set(architecture.quantizableTensors.map { stored($0.name) }),
-            comesQuantized: comesQuantized)
+            quantizableNames: Set(architecture.quantizableTensors.map { stored($0.name) }))
     }
 
     /// The encoders in a container; none if `path` is something else.
@@ -140,14 +137,13 @@ extension Tower {
                 path: path, format: "pvq container", weights: inCheckpointOrder(selected, of: kind),
                 // The language model lists the container as its source file.
                 sideFiles: files, sourceFiles: [])
-            let isQuantized = names.contains { source.storedTensors[$0]?.encoding.isQuantized ?? false }
-            return switch kind {
-            case .vision:
-                try vision(
-                    in: checkpoint, preprocessor: metadata["vision_tower.preprocessor"]?.object,
-                    comesQuantized: isQuantized)
-            case .region: try region(in: checkpoint, comesQuantized: isQuantized)
-            }
+            var tower =
+                switch kind {
+                case .vision: try vision(in: checkpoint, preprocessor: metadata["vision_tower.preprocessor"]?.object)
+                case .region: try region(in: checkpoint)
+                }
+            tower.comesQuantized = names.contains { source.storedTensors[$0]?.encoding.isQuantized ?? false }
+            return tower
         }
     }
 }

@@ -30,7 +30,7 @@ package struct Tower: Sendable {
     /// The weights that can be stored in 8 bits.
     let quantizableNames: Set<TensorName>
     /// Whether it comes from a container that has its weights in 8 bits.
-    package let comesQuantized: Bool
+    package internal(set) var comesQuantized = false
     /// The weights that are stored in 8 bits.
     package private(set) var quantizedNames: Set<TensorName> = []
 

@@ -129,9 +129,8 @@ struct DraftBenchmark {
         if reports, let plan = model.memoryPlan { memory.report(plan) }
         let generator = try Generator(model, contextLength: contextLength, storage: kvCache, draft: draft)
         let options = GenerationOptions(maximumTokens: tokenCount + 1)
-        let isRaw = (try? model.prompts.chatTemplate) == nil
         let result = try generator.respond(
-            to: prompt, image: nil, system: nil, isRaw: isRaw, options: options, emit: { _ in })
+            to: prompt, image: nil, system: nil, isRaw: !model.hasChatTemplate, options: options, emit: { _ in })
         guard result.decodedTokenCount > 0 else {
             throw ValidationError("the answer to \"\(prompt)\" has one token only: give another --prompt")
         }
@@ -140,10 +139,12 @@ struct DraftBenchmark {
 }
 
 extension LoadedModel {
+    /// Whether there is a template that messages can be put into.
+    fileprivate var hasChatTemplate: Bool { (try? prompts.chatTemplate) != nil }
+
     /// The number of tokens of a prompt, in the chat template if there is one, and the first token of the answer.
     fileprivate func tokenCount(of prompt: String) throws -> Int {
-        let hasTemplate = (try? prompts.chatTemplate) != nil
-        let tokens = try hasTemplate ? self.prompt(of: [ChatMessage(.user, prompt)]) : self.prompt(ofRaw: prompt)
+        let tokens = try hasChatTemplate ? self.prompt(of: [ChatMessage(.user, prompt)]) : self.prompt(ofRaw: prompt)
         return tokens.tokens.count + 1
     }
 }

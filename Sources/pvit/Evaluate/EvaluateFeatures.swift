@@ -40,7 +40,10 @@ struct EvaluateFeatures: ParsableCommand {
         try output.requireApart(fromCheckpoints: model.file, files: imageOptions.image)
         defer { PrefillProgress.finish() }
         let loaded = try model.load(image: imageOptions.header())
-        guard let picture = try imageOptions.load(for: loaded) else { return }
+        // There is no prompt that could have further regions.
+        guard let picture = try imageOptions.load(for: loaded, prompt: "") else {
+            throw PVITError(.internalDefect, "there is no image")
+        }
         picture.noteOrientation()
         PrefillProgress.update(.image)
         let encoded = try encode(picture, loaded)
