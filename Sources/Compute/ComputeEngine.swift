@@ -15,7 +15,7 @@ package final class ComputeEngine {
     /// The kernels of the instruction set.
     package let kernels: pvit_kernels
     private let pool: ThreadPool
-    private let workers: [WorkerScratch]
+    private let workers: [Unmanaged<WorkerScratch>]
     /// Packed weights that all threads multiply by.
     let packedWeights = FloatBuffer()
     /// The pixels that all threads gather windows of.
@@ -33,7 +33,11 @@ package final class ComputeEngine {
     ) throws {
         (self.instructionSet, kernels) = try InstructionSet.kernels(instructionSet)
         pool = ThreadPool(threadCount: threadCount, checkpoint: checkpoint)
-        workers = (0..<pool.threadCount).map { _ in WorkerScratch() }
+        workers = (0..<pool.threadCount).map { _ in Unmanaged.passRetained(WorkerScratch()) }
+    }
+
+    deinit {
+        for worker in workers { worker.release() }
     }
 
     /// The most that the threads allocate for a decoder: two decoded tiles each, and rows of float matrices as float32,
@@ -44,7 +48,7 @@ package final class ComputeEngine {
 
     /// Frees the threads' scratch memory, which otherwise stays allocated for the next computation.
     package func releaseScratch() {
-        for worker in workers { worker.release() }
+        for worker in workers { worker._withUnsafeGuaranteedRef { $0.release() } }
         packedWeights.release()
         widePixels.release()
     }
@@ -54,7 +58,12 @@ package final class ComputeEngine {
         of count: Int, chunk: Int = 1, order: LoopOrder = .neighbours,
         _ body: (Range<Int>, WorkerScratch) throws -> Void
     ) throws {
-        try pool.parallelFor(count, chunk: chunk, order: order) { range, worker in try body(range, workers[worker]) }
+        // No reference is counted for each range: counting would cost threads as much as a small range.
+        try workers.withUnsafeBufferPointer { workers in
+            try pool.parallelFor(count, chunk: chunk, order: order) { range, worker in
+                try workers[worker]._withUnsafeGuaranteedRef { try body(range, $0) }
+            }
+        }
     }
 
     /// Calls `body` for ranges that cover `0..<count`: on this thread alone if the work is too small to share,
@@ -65,7 +74,7 @@ package final class ComputeEngine {
         of count: Int, operations: Int, _ body: (Range<Int>, WorkerScratch) throws -> Void
     ) throws {
         // Waking and joining the threads costs about as much as 50,000 operations.
-        guard count * operations > 100_000 else { return try body(0..<count, workers[0]) }
+        guard count * operations > 100_000 else { return try workers[0]._withUnsafeGuaranteedRef { try body(0..<count, $0) } }
         try forEachRange(
             of: count, chunk: max(1, min(count / (4 * threadCount), 100_000 / max(operations, 1))), body)
     }

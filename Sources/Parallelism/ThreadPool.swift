@@ -63,99 +63,123 @@ package final class ThreadPool: Sendable {
             return
         }
         try withoutActuallyEscaping(body) { body in
-            try loop.run(
-                count, chunk: max(chunk, 1), order: order, helpers: min(helpers.count, (count - 1) / chunk), body)
+            try loop.run(count, chunk: max(chunk, 1), order: order, body)
         }
     }
 }
 
 /// The loop that the calling thread offers to the helpers.
 ///
-/// A loop is open while it has free slots. A helper takes a slot, works, and counts itself out. The caller closes the
-/// loop when no work is left, and waits for the helpers that took a slot. It does not wait for helpers that are not
-/// running at that time. Nobody takes a lock unless somebody sleeps.
+/// A helper that has taken a chunk keeps the loop alive until it says that the chunk is done: the caller waits for all
+/// chunks, but not for helpers that have none. Nobody takes a lock unless somebody sleeps.
+///
+/// Each line of memory that travels from core to core delays a loop by about 0.1 µs. So what the caller writes, what
+/// helpers write and what rarely changes are on lines of their own.
 private final class SharedLoop: @unchecked Sendable {
-    // Written by the caller while the loop is closed and no helper is inside.
-    private var body: ((Range<Int>, Int) throws -> Void)?
-    private var count = 0
-    private var chunk = 1
-    private let shares: WorkShares
-    private let failure = Lock<(start: Int, error: any Error)?>(nil)
+    typealias Body = (Range<Int>, Int) throws -> Void
 
-    /// The free slots in the low 16 bits, and above them the number of the loop.
-    private let state = Atomic<UInt64>(0)
-    /// The helpers that have left the loop.
-    private let departed = Atomic<Int>(0)
-    private let sleepingHelpers = Atomic<Int>(0)
-    private let callerSleeps = Atomic<Bool>(false)
-    private let isStopping = Atomic<Bool>(false)
+    /// What the caller tells the helpers. It is written while no chunk is left, and read by a thread that has taken
+    /// one; `number` tells them to try.
+    private struct Offer: ~Copyable {
+        let number = Atomic<UInt64>(0)
+        var body: Body = { _, _ in }
+        var count = 0
+        var chunk = 1
+        /// What `doneByHelpers` will be when all chunks of all loops are done.
+        var expected = 0
+    }
+
+    /// Who sleeps, and whether the pool ends.
+    private struct Sleepers: ~Copyable {
+        let helpers = Atomic<Int>(0)
+        let caller = Atomic<Bool>(false)
+        let isStopping = Atomic<Bool>(false)
+    }
+
+    private let shares: WorkShares
+    private let offer = CacheLines { Offer() }
+    /// How many chunks helpers have done, in all loops.
+    private let doneByHelpers = CacheLines { Atomic<Int>(0) }
+    private let sleepers = CacheLines { Sleepers() }
+    private let failure = Lock<(start: Int, error: any Error)?>(nil)
     // What threads wait for is in the atomics above; the conditions count how often threads were woken. The thread
     // sanitizer takes a change of a value without a size for one of the object that holds it.
     private let helperWakeUp = Condition(0)
     private let callerWakeUp = Condition(0)
-    private static let slotMask: UInt64 = 0xFFFF
     /// About 50 µs: longer than the time between the loops of a model, too short to be seen in processor use.
     private static let spins = 4000
 
     init(threadCount: Int) { shares = WorkShares(count: threadCount) }
 
-    /// Offers a loop to `helpers` threads, works on it, and waits for those that took a slot.
-    func run(
-        _ count: Int, chunk: Int, order: LoopOrder, helpers: Int, _ body: @escaping (Range<Int>, Int) throws -> Void
-    ) throws {
-        let helpers = min(helpers, Int(Self.slotMask))
-        self.body = body
-        self.count = count
-        self.chunk = chunk
-        shares.fill((count + chunk - 1) / chunk, order: order)
-        departed.store(0, ordering: .relaxed)
-        let number = (state.load(ordering: .relaxed) >> 16) &+ 1
-        state.store(number << 16 | UInt64(helpers), ordering: .sequentiallyConsistent)
-        if sleepingHelpers.load(ordering: .sequentiallyConsistent) > 0 { helperWakeUp.change { $0 &+= 1 } }
-        work(body, worker: 0)
-        let free = state.bitwiseAnd(~Self.slotMask, ordering: .acquiringAndReleasing).oldValue & Self.slotMask
-        waitForDeparture(of: helpers - Int(free))
-        self.body = nil
+    deinit {
+        offer.deallocate()
+        doneByHelpers.deallocate()
+        sleepers.deallocate()
+    }
+
+    /// Offers a loop to the helpers, works on it, and waits until all is done.
+    func run(_ count: Int, chunk: Int, order: LoopOrder, _ body: @escaping Body) throws {
+        let offer = offer[0]
+        let chunk = max(chunk, (count - 1) / WorkShares.mostChunks + 1)
+        let chunks = (count - 1) / chunk + 1
+        offer.pointee.body = body
+        offer.pointee.count = count
+        offer.pointee.chunk = chunk
+        shares.fill(chunks, order: order)
+        offer.pointee.number.add(1, ordering: .sequentiallyConsistent)
+        if sleepers[0].pointee.helpers.load(ordering: .sequentiallyConsistent) > 0 { helperWakeUp.change { $0 &+= 1 } }
+        let own = work(worker: 0)
+        offer.pointee.expected &+= chunks - own
+        waitForHelpers(offer.pointee.expected)
+        offer.pointee.body = { _, _ in }
         if let failure = failure.withLock({ $0.take() }) { throw failure.error }
     }
 
-    private func waitForDeparture(of helpers: Int) {
+    private func waitForHelpers(_ expected: Int) {
+        let done = doneByHelpers[0]
         for _ in 0..<Self.spins {
-            if departed.load(ordering: .acquiring) >= helpers { return }
+            if done.pointee.load(ordering: .acquiring) == expected { return }
             pvit_spin_pause()
         }
-        callerSleeps.store(true, ordering: .sequentiallyConsistent)
-        callerWakeUp.wait(until: { _ in departed.load(ordering: .sequentiallyConsistent) >= helpers })
-        callerSleeps.store(false, ordering: .relaxed)
+        let caller = sleepers[0]
+        caller.pointee.caller.store(true, ordering: .sequentiallyConsistent)
+        callerWakeUp.wait(until: { _ in done.pointee.load(ordering: .sequentiallyConsistent) == expected })
+        caller.pointee.caller.store(false, ordering: .relaxed)
     }
 
-    private func work(_ body: (Range<Int>, Int) throws -> Void, worker: Int) {
-        while let number = shares.take(for: worker) {
+    /// Works as long as there are chunks. Returns how many were done or, after a failure, removed.
+    private func work(worker: Int) -> Int {
+        guard var number = shares.take(for: worker) else { return 0 }
+        let (body, count, chunk) = (offer[0].pointee.body, offer[0].pointee.count, offer[0].pointee.chunk)
+        var done = 0
+        while true {
             let start = number * chunk
             do {
                 try body(start..<min(start + chunk, count), worker)
             } catch {
                 failure.withLock { if start < $0?.start ?? .max { $0 = (start, error) } }
-                shares.empty()
+                done += shares.empty()
             }
+            done += 1
+            guard let next = shares.take(for: worker) else { return done }
+            number = next
         }
     }
 
     /// The work of a helper, until the pool stops.
     func serve(worker: Int) {
+        let (offer, sleepers) = (offer[0], sleepers[0])
         var seen: UInt64 = 0
         var spins = 0
-        while !isStopping.load(ordering: .relaxed) {
-            let current = state.load(ordering: .acquiring)
-            if isOpen(current, after: seen) {
+        while !sleepers.pointee.isStopping.load(ordering: .relaxed) {
+            let number = offer.pointee.number.load(ordering: .acquiring)
+            if number != seen {
+                seen = number
                 spins = 0
-                let taken = state.compareExchange(
-                    expected: current, desired: current - 1, ordering: .acquiringAndReleasing)
-                guard taken.exchanged else { continue }
-                seen = current >> 16
-                if let body { work(body, worker: worker) }
-                departed.add(1, ordering: .sequentiallyConsistent)
-                if callerSleeps.load(ordering: .sequentiallyConsistent) { callerWakeUp.change { $0 &+= 1 } }
+                let done = work(worker: worker)
+                guard done > 0 else { continue }
+                doneByHelpers[0].pointee.add(done, ordering: .sequentiallyConsistent)
+                if sleepers.pointee.caller.load(ordering: .sequentiallyConsistent) { callerWakeUp.change { $0 &+= 1 } }
             } else if spins < Self.spins {
                 spins += 1
                 pvit_spin_pause()
@@ -167,19 +191,17 @@ private final class SharedLoop: @unchecked Sendable {
         }
     }
 
-    private func isOpen(_ state: UInt64, after seen: UInt64) -> Bool {
-        state & Self.slotMask > 0 && state >> 16 != seen
-    }
-
     private func sleep(after seen: UInt64) {
-        sleepingHelpers.add(1, ordering: .sequentiallyConsistent)
+        let (offer, sleepers) = (offer[0], sleepers[0])
+        sleepers.pointee.helpers.add(1, ordering: .sequentiallyConsistent)
         helperWakeUp.wait(until: { _ in
-            isOpen(state.load(ordering: .sequentiallyConsistent), after: seen) || isStopping.load(ordering: .relaxed)
+            offer.pointee.number.load(ordering: .sequentiallyConsistent) != seen
+                || sleepers.pointee.isStopping.load(ordering: .relaxed)
         })
-        sleepingHelpers.subtract(1, ordering: .relaxed)
+        sleepers.pointee.helpers.subtract(1, ordering: .relaxed)
     }
 
     func stop() {
-        helperWakeUp.change { _ in isStopping.store(true, ordering: .relaxed) }
+        helperWakeUp.change { _ in sleepers[0].pointee.isStopping.store(true, ordering: .relaxed) }
     }
 }

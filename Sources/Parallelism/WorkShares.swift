@@ -12,78 +12,69 @@ package enum LoopOrder: Sendable {
 /// The chunks of a loop that no thread has taken yet: for each thread a range of its own.
 ///
 /// The owner of a range takes its first chunk, other threads take its last one. A thread that is not running delays
-/// nothing.
-final class WorkShares: @unchecked Sendable {
-    // `order` is written while no loop runs. A range is one atomic number: its start in the low half, its end in the
-    // high one.
-    private let ranges: UnsafeMutablePointer<Atomic<UInt64>>
+/// nothing. Threads may try to take chunks at any time, also while the next loop begins.
+final class WorkShares: Sendable {
+    /// A range is one atomic number: its start in the low half, its end above that, and the highest bit if every thread
+    /// has to take the first chunk.
+    private let ranges: CacheLines<Atomic<UInt64>>
     private let count: Int
-    private var order = LoopOrder.ascending
-    /// The distance between ranges, which puts them on cache lines of their own.
-    private static let stride = 16
+    /// The most chunks that a loop can have.
+    static let mostChunks = 0x7FFF_FFFF
+    private static let inOrder: UInt64 = 1 << 63
 
     /// - Parameter count: The number of threads.
     init(count: Int) {
         self.count = count
-        ranges = .allocate(capacity: count * Self.stride)
-        for index in 0..<count * Self.stride { (ranges + index).initialize(to: Atomic(0)) }
+        ranges = CacheLines(count: count) { Atomic(0) }
     }
 
-    deinit {
-        ranges.deinitialize(count: count * Self.stride)
-        ranges.deallocate()
-    }
+    deinit { ranges.deallocate() }
 
-    /// Divides `chunks` chunks, at most 2³² - 1, among the threads. No thread may take any meanwhile.
+    /// Divides the chunks of a loop, at most `mostChunks`, among the threads. No chunk may be left.
     func fill(_ chunks: Int, order: LoopOrder) {
-        self.order = order
-        for owner in 0..<count {
-            let range =
-                switch order {
-                case .ascending: owner == 0 ? 0..<chunks : 0..<0
-                case .neighbours: owner * chunks / count..<(owner + 1) * chunks / count
-                }
-            let packed = UInt64(range.lowerBound) | UInt64(range.upperBound) << 32
-            state(of: owner).pointee.store(packed, ordering: .releasing)
+        switch order {
+        case .ascending:
+            ranges[0].pointee.store(UInt64(chunks) << 32 | Self.inOrder, ordering: .releasing)
+        case .neighbours:
+            for owner in 0..<count {
+                let (start, end) = (owner * chunks / count, (owner + 1) * chunks / count)
+                ranges[owner].pointee.store(UInt64(start) | UInt64(end) << 32, ordering: .releasing)
+            }
         }
     }
 
     /// Takes a chunk for a thread; nil if none is left.
     func take(for thread: Int) -> Int? {
-        switch order {
-        case .ascending: return takeFirst(of: 0)
-        case .neighbours:
-            if let chunk = takeFirst(of: thread) { return chunk }
-            for distance in 1..<max(count, 1) {
-                if let chunk = takeLast(of: (thread + distance) % count) { return chunk }
-            }
-            return nil
-        }
-    }
-
-    /// Removes all chunks.
-    func empty() { for owner in 0..<count { state(of: owner).pointee.store(0, ordering: .releasing) } }
-
-    private func state(of owner: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { ranges + owner * Self.stride }
-
-    private func takeFirst(of owner: Int) -> Int? {
-        change(owner) { start, end in start < end ? (start, start + 1, end) : nil }
-    }
-
-    private func takeLast(of owner: Int) -> Int? {
-        change(owner) { start, end in start < end ? (end - 1, start, end - 1) : nil }
-    }
-
-    private func change(
-        _ owner: Int, _ decide: (_ start: UInt64, _ end: UInt64) -> (chunk: UInt64, start: UInt64, end: UInt64)?
-    ) -> Int? {
-        var found = state(of: owner).pointee.load(ordering: .acquiring)
-        while let next = decide(found & 0xFFFF_FFFF, found >> 32) {
-            let result = state(of: owner).pointee.compareExchange(
-                expected: found, desired: next.start | next.end << 32, ordering: .acquiringAndReleasing)
-            if result.exchanged { return Int(next.chunk) }
-            found = result.original
+        if let chunk = take(from: thread, asOwner: true) { return chunk }
+        for distance in 1..<max(count, 1) {
+            if let chunk = take(from: (thread + distance) % count, asOwner: false) { return chunk }
         }
         return nil
+    }
+
+    /// Removes all chunks. Returns how many there were.
+    func empty() -> Int {
+        (0..<count).reduce(0) { sum, owner in
+            let (start, end) = Self.unpack(ranges[owner].pointee.exchange(0, ordering: .acquiringAndReleasing))
+            return sum + Int(end - start)
+        }
+    }
+
+    private func take(from owner: Int, asOwner: Bool) -> Int? {
+        var found = ranges[owner].pointee.load(ordering: .acquiring)
+        while true {
+            let (start, end) = Self.unpack(found)
+            guard start < end else { return nil }
+            let isFirst = asOwner || found & Self.inOrder != 0
+            let next = isFirst ? found + 1 : found - 1 << 32
+            let result = ranges[owner].pointee.compareExchange(
+                expected: found, desired: next, ordering: .acquiringAndReleasing)
+            if result.exchanged { return Int(isFirst ? start : end - 1) }
+            found = result.original
+        }
+    }
+
+    private static func unpack(_ range: UInt64) -> (start: UInt64, end: UInt64) {
+        (range & 0xFFFF_FFFF, (range & ~inOrder) >> 32)
     }
 }
