@@ -19,7 +19,7 @@ extension ComputeEngine {
         _ projection: Projection, _ input: Matrix, _ outputs: [Matrix], _ tiles: TilesInPlace?
     ) throws {
         let ranges = input.rows == 1 ? projection.vectorRanges : projection.matrixRanges
-        let products = zip(projection.matrices, outputs).map { WeightProduct(of: $0, input, into: $1) }
+        let products = zip(projection.matrices, outputs).map { WeightProduct(of: $0, input, into: $1, kernels) }
         // Pointers: threads that count references to shared objects with each small range would wait for each other.
         try ranges.withUnsafeBufferPointer { ranges in
             try products.withUnsafeBufferPointer { products in
@@ -43,14 +43,26 @@ extension ComputeEngine {
     }
 
     private func quantize(_ input: Matrix, for projection: Projection) throws {
-        guard projection.needsQuantizedInput || projection.needsWideInput else { return }
+        let (narrow, wide) = (projection.needsQuantizedInput, projection.needsWideInput)
+        guard narrow || wide else { return }
         // The memory is allocated before the threads write to it.
-        if projection.needsQuantizedInput { _ = input.activations }
-        if projection.needsWideInput { _ = input.wideActivations }
-        try forEachRange(of: input.rows, operations: 8 * input.columns) { rows, _ in
-            for row in rows {
-                if projection.needsQuantizedInput { input.quantize(row: row, kernels) }
-                if projection.needsWideInput { input.quantizeWide(row: row, kernels) }
+        if input.isPackedForProducts {
+            if narrow { _ = input.packedActivations(kernels) }
+            if wide { _ = input.packedWideActivations(kernels) }
+            try forEachRange(of: input.rows, operations: 8 * input.columns) { rows, _ in
+                for row in rows {
+                    if narrow { input.pack(row: row, kernels) }
+                    if wide { input.packWide(row: row, kernels) }
+                }
+            }
+        } else {
+            if narrow { _ = input.activations }
+            if wide { _ = input.wideActivations }
+            try forEachRange(of: input.rows, operations: 8 * input.columns) { rows, _ in
+                for row in rows {
+                    if narrow { input.quantize(row: row, kernels) }
+                    if wide { input.quantizeWide(row: row, kernels) }
+                }
             }
         }
     }
@@ -60,63 +72,67 @@ extension ComputeEngine {
         _ product: WeightProduct, _ rows: Range<Int>, _ bytes: UnsafeRawPointer, _ scale: Float,
         _ scratch: WorkerScratch
     ) {
-        if product.tokens == 1 {
-            multiplyVector(product, rows, bytes, scale)
-        } else {
-            multiplyMatrix(product, rows, bytes, scale, scratch)
-        }
-    }
-
-    private func multiplyVector(
-        _ product: WeightProduct, _ rows: Range<Int>, _ bytes: UnsafeRawPointer, _ scale: Float
-    ) {
-        let groups = (rows.count + Self.groupRows - 1) / Self.groupRows
-        let (columns, x, y) = (product.columns, product.x, product.y + rows.lowerBound)
-        switch product.layout {
-        case .q4: kernels.gemv_q4(bytes.as(UInt8.self), groups, columns, scale, product.quantized, y)
-        case .q8: kernels.gemv_q8(bytes.as(UInt8.self), groups, columns, scale, product.wide, y)
-        case .f32: kernels.gemv_f32(bytes.as(Float.self), rows.count, columns, x, y)
-        case .f16: kernels.gemv_f16(bytes.as(UInt16.self), rows.count, columns, x, y)
-        case .bf16: kernels.gemv_bf16(bytes.as(UInt16.self), rows.count, columns, x, y)
-        }
-    }
-
-    private func multiplyMatrix(
-        _ product: WeightProduct, _ rows: Range<Int>, _ bytes: UnsafeRawPointer, _ scale: Float,
-        _ scratch: WorkerScratch
-    ) {
         let groups = (rows.count + Self.groupRows - 1) / Self.groupRows
         let (columns, tokens) = (product.columns, product.tokens)
-        let (x, stride, y, resultStride) = (
-            product.x, product.stride, product.y + rows.lowerBound, product.resultStride
-        )
+        let (y, stride) = (product.y + rows.lowerBound, product.resultStride)
+        let codes = bytes.as(UInt8.self)
         switch product.layout {
         case .q4:
-            kernels.gemm_q4(bytes.as(UInt8.self), groups, columns, scale, product.quantized, tokens, y, resultStride)
-        case .q8:
-            kernels.gemm_q8(bytes.as(UInt8.self), groups, columns, scale, product.wide, tokens, y, resultStride)
-        case .f32:
-            kernels.gemm_f32(bytes.as(Float.self), rows.count, columns, x, stride, tokens, y, resultStride)
-        case .f16, .bf16:
-            let halves = bytes.as(UInt16.self)
-            let isF16 = product.layout == .f16
-            guard tokens > Self.widenedTokens else {
-                if isF16 {
-                    kernels.gemm_f16(halves, rows.count, columns, x, stride, tokens, y, resultStride)
-                } else {
-                    kernels.gemm_bf16(halves, rows.count, columns, x, stride, tokens, y, resultStride)
-                }
-                return
-            }
-            let weights = scratch.floats.reserve(rows.count * columns)
-            if isF16 {
-                kernels.f16_to_f32(halves, weights, rows.count * columns)
+            if let packed = product.packed {
+                kernels.gemm_q4(codes, groups, columns, scale, packed, tokens, y, stride)
             } else {
-                kernels.bf16_to_f32(halves, weights, rows.count * columns)
+                kernels.gemv_q4(codes, groups, columns, scale, product.quantized, tokens, y, stride)
             }
-            kernels.gemm_f32(weights, rows.count, columns, x, stride, tokens, y, resultStride)
+        case .q8:
+            if let packed = product.packed {
+                kernels.gemm_q8(codes, groups, columns, scale, packed, tokens, y, stride)
+            } else {
+                kernels.gemv_q8(codes, groups, columns, scale, product.wide, tokens, y, stride)
+            }
+        case .f32:
+            let weights = bytes.as(Float.self)
+            if tokens == 1 {
+                kernels.gemv_f32(weights, rows.count, columns, product.x, y)
+            } else {
+                kernels.gemm_f32(weights, rows.count, columns, product.x, product.stride, tokens, y, stride)
+            }
+        case .f16:
+            multiplyHalves(
+                product, rows, bytes.as(UInt16.self), scratch, kernels.gemv_f16, kernels.gemm_f16, kernels.f16_to_f32)
+        case .bf16:
+            multiplyHalves(
+                product, rows, bytes.as(UInt16.self), scratch, kernels.gemv_bf16, kernels.gemm_bf16,
+                kernels.bf16_to_f32)
         }
     }
+
+    /// Multiplies by 16-bit floats, with the kernels for their type.
+    private func multiplyHalves(
+        _ product: WeightProduct, _ rows: Range<Int>, _ halves: UnsafePointer<UInt16>, _ scratch: WorkerScratch,
+        _ gemv: VectorProduct, _ gemm: MatrixProduct, _ widen: Widening
+    ) {
+        let (columns, tokens, x) = (product.columns, product.tokens, product.x)
+        let (y, stride) = (product.y + rows.lowerBound, product.resultStride)
+        if tokens == 1 {
+            gemv(halves, rows.count, columns, x, y)
+        } else if tokens <= Self.widenedTokens {
+            gemm(halves, rows.count, columns, x, product.stride, tokens, y, stride)
+        } else {
+            let weights = scratch.floats.reserve(rows.count * columns)
+            widen(halves, weights, rows.count * columns)
+            kernels.gemm_f32(weights, rows.count, columns, x, product.stride, tokens, y, stride)
+        }
+    }
+
+    private typealias VectorProduct =
+        @convention(c) (
+            UnsafePointer<UInt16>?, Int, Int, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?
+        ) -> Void
+    private typealias MatrixProduct =
+        @convention(c) (
+            UnsafePointer<UInt16>?, Int, Int, UnsafePointer<Float>?, Int, Int, UnsafeMutablePointer<Float>?, Int
+        ) -> Void
+    private typealias Widening = @convention(c) (UnsafePointer<UInt16>?, UnsafeMutablePointer<Float>?, Int) -> Void
 
     /// More tokens than this share the widening of halves to float32; for fewer they are widened in registers. The bits
     /// are the same.
@@ -173,21 +189,29 @@ private struct WeightProduct {
     /// [tokens, columns], rows `stride` apart.
     let x: UnsafePointer<Float>
     let stride: Int
-    /// The same as integers, for weights that need them.
+    /// The same as integers, for weights that need them: a few tokens as they are, more of them packed.
     let quantized: pvit_activations
     let wide: pvit_wide_activations
+    let packed: UnsafeRawPointer?
     /// [tokens, rows of the matrix], rows `resultStride` apart.
     let y: UnsafeMutablePointer<Float>
     let resultStride: Int
 
-    init(of matrix: WeightMatrix, _ input: Matrix, into output: Matrix) {
+    init(of matrix: WeightMatrix, _ input: Matrix, into output: Matrix, _ kernels: pvit_kernels) {
         layout = matrix.layout
         columns = matrix.columns
         tokens = input.rows
         x = UnsafePointer(input.start)
         stride = input.stride
-        quantized = layout == .q4 ? input.activations : pvit_activations()
-        wide = layout == .q8 ? input.wideActivations : pvit_wide_activations()
+        let isPacked = input.isPackedForProducts
+        quantized = layout == .q4 && !isPacked ? input.activations : pvit_activations()
+        wide = layout == .q8 && !isPacked ? input.wideActivations : pvit_wide_activations()
+        packed =
+            switch layout {
+            case .q4 where isPacked: UnsafeRawPointer(input.packedActivations(kernels))
+            case .q8 where isPacked: UnsafeRawPointer(input.packedWideActivations(kernels))
+            default: nil
+            }
         y = output.start
         resultStride = output.stride
     }

@@ -10,7 +10,7 @@ extension ComputeEngine {
     /// result = epilogue(x weightsᵀ) for weights `[outputs, height, width, channels]`, with channels rounded up to a
     /// multiple of 32 by zeros.
     ///
-    /// Pixels are quantized once and windows of them gathered where they are multiplied. An element does not depend on
+    /// Pixels are quantized once and windows of them packed where they are multiplied. An element does not depend on
     /// how the work is cut.
     ///
     /// - Throws: The errors of reading tiles.
@@ -26,17 +26,15 @@ extension ComputeEngine {
         let pixels = ownsPixels ? nil : try quantizePixels(of: x.maps, channels: channels)
         try forEachTask(rowRanges.count * outputRanges.count) { task, scratch in
             let rows = rowRanges[task / outputRanges.count]
-            let windows: pvit_wide_activations
-            if let pixels, x.isPointwise {
-                windows = pixels.from(row: rows.lowerBound, columns: channels)
+            let windows = scratch.windows.reserve(
+                Self.rowsAtOnce * kernels.packed_wide_activation_bytes(weights.columns))
+            if let pixels {
+                x.pack(rows, of: pixels.from(row: 0, columns: channels), channels: channels, kernels, into: windows)
             } else {
-                let memory = scratch.windows.reserve(rows: Self.rowsAtOnce, columns: weights.columns)
-                if let pixels {
-                    x.gather(rows, of: pixels.from(row: 0, columns: channels), channels: channels, into: memory)
-                } else {
-                    quantize(rows, of: x.maps, channels: channels, into: memory, row: 0, scratch)
+                forEachPixel(rows, of: x.maps, channels: channels, scratch) { row, numbers in
+                    kernels.packWide(
+                        numbers, columns: channels, token: row - rows.lowerBound, of: rows.count, into: windows)
                 }
-                windows = memory.from(row: 0, columns: weights.columns)
             }
             try multiply(
                 windows, rows, weights, tiles, outputRanges[task % outputRanges.count], epilogue, into: result, scratch)
@@ -56,28 +54,27 @@ extension ComputeEngine {
         let count = maps.count * maps.height * maps.width
         let result = widePixels.reserve(rows: count, columns: channels)
         try forEachRange(of: count, operations: 8 * channels) { pixels, scratch in
-            quantize(pixels, of: maps, channels: channels, into: result, row: pixels.lowerBound, scratch)
+            forEachPixel(pixels, of: maps, channels: channels, scratch) { row, numbers in
+                result.quantize(numbers, row: row, columns: channels, kernels)
+            }
         }
         return result
     }
 
-    /// Quantizes pixels to rows from `row` on. Channels that the maps do not have are zeros.
-    private func quantize(
-        _ pixels: Range<Int>, of maps: FeatureMaps, channels: Int, into result: QuantizedActivations<Int16>, row: Int,
-        _ scratch: WorkerScratch
+    /// Calls `body` with the numbers of some pixels: `[channels]`. Channels that the maps do not have are zeros.
+    private func forEachPixel(
+        _ pixels: Range<Int>, of maps: FeatureMaps, channels: Int, _ scratch: WorkerScratch,
+        _ body: (_ pixel: Int, _ numbers: UnsafePointer<Float>) -> Void
     ) {
-        let first = maps.pixels.start + pixels.lowerBound * maps.pixelStride
         guard channels > maps.channels else {
-            for index in 0..<pixels.count {
-                result.quantize(first + index * maps.pixelStride, row: row + index, columns: channels, kernels)
-            }
+            for pixel in pixels { body(pixel, maps.pixels.start + pixel * maps.pixelStride) }
             return
         }
         let padded = scratch.floats.reserve(channels)
         (padded + maps.channels).update(repeating: 0, count: channels - maps.channels)
-        for index in 0..<pixels.count {
-            padded.update(from: first + index * maps.pixelStride, count: maps.channels)
-            result.quantize(padded, row: row + index, columns: channels, kernels)
+        for pixel in pixels {
+            padded.update(from: maps.pixels.start + pixel * maps.pixelStride, count: maps.channels)
+            body(pixel, padded)
         }
     }
 
@@ -85,7 +82,7 @@ extension ComputeEngine {
     ///
     /// - Parameter tiles: The tiles of `weights` one after another; nil to read them one by one.
     private func multiply(
-        _ windows: pvit_wide_activations, _ rows: Range<Int>, _ weights: WeightMatrix, _ tiles: UnsafeRawPointer?,
+        _ windows: UnsafeRawPointer, _ rows: Range<Int>, _ weights: WeightMatrix, _ tiles: UnsafeRawPointer?,
         _ outputs: Range<Int>, _ epilogue: Epilogue, into result: Matrix, _ scratch: WorkerScratch
     ) throws {
         for part in weights.tileRows(of: outputs, step: Self.outputsAtOnce) {

@@ -74,7 +74,9 @@ package final class ComputeEngine {
         of count: Int, operations: Int, _ body: (Range<Int>, WorkerScratch) throws -> Void
     ) throws {
         // Waking and joining the threads costs about as much as 50,000 operations.
-        guard count * operations > 100_000 else { return try workers[0]._withUnsafeGuaranteedRef { try body(0..<count, $0) } }
+        guard count * operations > 100_000 else {
+            return try workers[0]._withUnsafeGuaranteedRef { try body(0..<count, $0) }
+        }
         try forEachRange(
             of: count, chunk: max(1, min(count / (4 * threadCount), 100_000 / max(operations, 1))), body)
     }

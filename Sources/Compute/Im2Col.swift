@@ -46,17 +46,18 @@ package struct Im2Col: Sendable {
     /// Whether the windows are the pixels themselves, in their order.
     var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 }
 
-    /// Copies some windows of quantized pixels: `[rows, kernelArea * channels]`.
+    /// Packs some windows of quantized pixels: `[rows, kernelArea * channels]`.
     ///
     /// - Parameters:
     ///   - pixels: `[pixels of all maps, channels]`.
     ///   - channels: Those of the maps, rounded up to a multiple of 32.
-    func gather(
-        _ rows: Range<Int>, of pixels: pvit_wide_activations, channels: Int, into windows: QuantizedActivations<Int16>
+    func pack(
+        _ rows: Range<Int>, of pixels: pvit_wide_activations, channels: Int, _ kernels: pvit_kernels,
+        into packed: UnsafeMutableRawPointer
     ) {
         var layout = layout(channels: channels)
-        pvit_im2col_gather_wide(
-            &layout, pixels, rows.lowerBound, rows.count, windows.codes, windows.scales, windows.sums)
+        pvit_im2col_pack_wide(
+            &layout, pixels, rows.lowerBound, rows.count, kernels.pack_wide_activations, packed)
     }
 
     private func layout(channels: Int) -> pvit_im2col {

@@ -1,3 +1,5 @@
+import CKernels
+
 /// Float32 numbers that kernels read and write: `[rows, columns]`, row by row.
 ///
 /// Rows are `stride` numbers apart and start on 64-byte boundaries. `stride` is `columns` rounded up to 16, so that
@@ -16,10 +18,14 @@ package final class Matrix: @unchecked Sendable {
     package let stride: Int
     /// The first number of the first row.
     package let start: UnsafeMutablePointer<Float>
-    /// The rows as 8-bit integers, which 4-bit weights are multiplied by.
-    private(set) lazy var quantized = QuantizedActivations<Int8>(capacity: capacity, columns: columns)
-    /// The rows as 16-bit integers, which 8-bit weights are multiplied by.
-    private(set) lazy var wide = QuantizedActivations<Int16>(capacity: capacity, columns: columns)
+    /// A few rows as 8-bit integers, which 4-bit weights are multiplied by.
+    private(set) lazy var quantized = QuantizedActivations<Int8>(
+        capacity: min(capacity, Int(PVIT_GEMV_TOKENS)), columns: columns)
+    /// A few rows as 16-bit integers, which 8-bit weights are multiplied by.
+    private(set) lazy var wide = QuantizedActivations<Int16>(
+        capacity: min(capacity, Int(PVIT_GEMV_TOKENS)), columns: columns)
+    /// Any number of rows as integers, in the order in which kernels read many of them.
+    private(set) lazy var packed = (narrow: PackedBuffer(), wide: PackedBuffer())
     private let memory: MatrixMemory
 
     /// Creates a matrix of uninitialized numbers.

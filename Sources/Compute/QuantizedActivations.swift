@@ -58,13 +58,74 @@ extension QuantizedActivations<Int16> {
     }
 }
 
+/// Memory of packed activations that grows to the largest request.
+final class PackedBuffer {
+    private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+    deinit { release() }
+
+    /// Uninitialized memory, which stays untouched where nothing is written. Valid until more is reserved.
+    func reserve(_ byteCount: Int) -> UnsafeMutableRawPointer {
+        if let start = memory.baseAddress, memory.count >= byteCount { return start }
+        release()
+        let start = UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 64), alignment: 64)
+        memory = UnsafeMutableRawBufferPointer(start: start, count: max(byteCount, 64))
+        return start
+    }
+
+    func release() {
+        memory.deallocate()
+        memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    }
+}
+
+extension pvit_kernels {
+    /// Quantizes `columns` numbers to 8 bits and packs them as number `token` of `tokens`.
+    func pack(
+        _ numbers: UnsafePointer<Float>, columns: Int, token: Int, of tokens: Int, into packed: UnsafeMutableRawPointer
+    ) {
+        pvit_quantize_and_pack(quantize_activations, pack_activations, numbers, columns, token, tokens, packed)
+    }
+
+    /// Quantizes `columns` numbers to 16 bits and packs them as number `token` of `tokens`.
+    func packWide(
+        _ numbers: UnsafePointer<Float>, columns: Int, token: Int, of tokens: Int, into packed: UnsafeMutableRawPointer
+    ) {
+        pvit_quantize_and_pack_wide(
+            quantize_wide_activations, pack_wide_activations, numbers, columns, token, tokens, packed)
+    }
+}
+
 extension Matrix {
-    /// The rows as 8-bit integers, as kernels take them.
+    /// Whether there are so many rows that kernels read them packed.
+    var isPackedForProducts: Bool { rows > Int(PVIT_GEMV_TOKENS) }
+
+    /// The rows as packed 8-bit integers: room for all of them, for kernels of one instruction set.
+    package func packedActivations(_ kernels: pvit_kernels) -> UnsafeMutableRawPointer {
+        packed.narrow.reserve(capacity * kernels.packed_activation_bytes(columns))
+    }
+
+    /// The rows as packed 16-bit integers: room for all of them, for kernels of one instruction set.
+    package func packedWideActivations(_ kernels: pvit_kernels) -> UnsafeMutableRawPointer {
+        packed.wide.reserve(capacity * kernels.packed_wide_activation_bytes(columns))
+    }
+
+    /// Packs a row as 8-bit integers. `packedActivations` was called before.
+    package func pack(row: Int, _ kernels: pvit_kernels) {
+        kernels.pack(self.row(row), columns: columns, token: row, of: rows, into: packedActivations(kernels))
+    }
+
+    /// Packs a row as 16-bit integers. `packedWideActivations` was called before.
+    package func packWide(row: Int, _ kernels: pvit_kernels) {
+        kernels.packWide(self.row(row), columns: columns, token: row, of: rows, into: packedWideActivations(kernels))
+    }
+
+    /// The first rows, at most `PVIT_GEMV_TOKENS`, as 8-bit integers, as kernels take them.
     package var activations: pvit_activations {
         pvit_activations(codes: quantized.codes, scales: quantized.scales, sums: quantized.sums)
     }
 
-    /// The rows as 16-bit integers, as kernels take them.
+    /// The first rows, at most `PVIT_GEMV_TOKENS`, as 16-bit integers, as kernels take them.
     package var wideActivations: pvit_wide_activations {
         wide.from(row: 0, columns: columns)
     }

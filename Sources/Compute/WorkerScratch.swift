@@ -18,8 +18,8 @@ package final class WorkerScratch {
     let rows = FloatBuffer()
     /// Rows of one group that come from several tiles.
     let group = FloatBuffer()
-    /// Windows of feature maps in 16 bits.
-    let windows = WideBuffer()
+    /// Windows of feature maps as packed integers.
+    let windows = PackedBuffer()
     /// A head's packed keys and values, and the scores of some queries.
     let (keys, values, scores) = (FloatBuffer(), FloatBuffer(), FloatBuffer())
 

@@ -57,9 +57,13 @@ package final class KernelBenchmark {
                 x.row(row)[column] = Float((row * 7 + column * 13) % 255 - 127) / 127
                 y.row(row)[column] = row == Self.zeros ? 0 : 1
             }
-            x.quantize(row: row, kernels)
-            x.quantizeWide(row: row, kernels)
         }
+        for row in 0..<tokens {
+            x.pack(row: row, kernels)
+            x.packWide(row: row, kernels)
+        }
+        x.quantize(row: 0, kernels)
+        x.quantizeWide(row: 0, kernels)
     }
 
     deinit { memory.deallocate() }
@@ -87,10 +91,10 @@ package final class KernelBenchmark {
     private var vectorProducts: [Kernel] {
         [
             vectorProduct("gemv q4", bytesPerGroup: columns * 9) { [self] offset in
-                kernels.gemv_q4(bytes + offset, 2, columns, 1, x.activations, y.start)
+                kernels.gemv_q4(bytes + offset, 2, columns, 1, x.activations, 1, y.start, 0)
             },
             vectorProduct("gemv q8", bytesPerGroup: columns * 17) { [self] offset in
-                kernels.gemv_q8(bytes + offset, 2, columns, 1, x.wideActivations, y.start)
+                kernels.gemv_q8(bytes + offset, 2, columns, 1, x.wideActivations, 1, y.start, 0)
             },
             vectorProduct("gemv f16", bytesPerGroup: columns * 32) { [self] offset in
                 kernels.gemv_f16(halves + offset / 2, 32, columns, x.start, y.start)
@@ -106,10 +110,11 @@ package final class KernelBenchmark {
         let operations = Double(2 * 16 * groups * columns * tokens)
         return [
             Kernel(name: "gemm q4", measure: .integerOperations, amount: operations) { [self] in
-                kernels.gemm_q4(bytes, groups, columns, 1, x.activations, tokens, y.start, y.stride)
+                kernels.gemm_q4(bytes, groups, columns, 1, x.packedActivations(kernels), tokens, y.start, y.stride)
             },
             Kernel(name: "gemm q8", measure: .integerOperations, amount: operations) { [self] in
-                kernels.gemm_q8(bytes, groups, columns, 1, x.wideActivations, tokens, y.start, y.stride)
+                kernels.gemm_q8(
+                    bytes, groups, columns, 1, x.packedWideActivations(kernels), tokens, y.start, y.stride)
             },
         ]
     }

@@ -5,16 +5,26 @@ import Testing
 @Suite("Products of quantized weights")
 struct QuantizedProductTests {
     static let columns = [32, 64, 96, 576, 1536, 11008]
-    static let tokenCounts = [1, 2, 3, 7, 8, 9, 33, 130]
+    static let tokenCounts = [1, 2, 3, 4, 7, 8, 9, 33, 130]
     static let groupCounts = [1, 2, 5]
 
     private func product(_ set: InstructionSet, _ w: QuantizedMatrix, _ x: Activations, token: Int) -> [Float] {
-        let y = GuardedBuffer<Float>(repeating: .nan, count: w.rows)
+        product(set, w, x, fewTokens: token..<token + 1, stride: w.rows)
+    }
+
+    /// The product with 1 to `PVIT_GEMV_TOKENS` tokens, which are not packed.
+    private func product(
+        _ set: InstructionSet, _ w: QuantizedMatrix, _ x: Activations, fewTokens tokens: Range<Int>, stride: Int
+    ) -> [Float] {
+        let y = GuardedBuffer<Float>(repeating: 42, count: (tokens.count - 1) * stride + w.rows)
+        let (bytes, first) = (w.bytes.pointer, tokens.lowerBound)
         switch w.format {
         case .q4:
-            set.kernels.gemv_q4(w.bytes.pointer, w.groups, w.columns, w.tileScale, x.view(from: token), y.pointer)
+            set.kernels.gemv_q4(
+                bytes, w.groups, w.columns, w.tileScale, x.view(from: first), tokens.count, y.pointer, stride)
         case .q8:
-            set.kernels.gemv_q8(w.bytes.pointer, w.groups, w.columns, w.tileScale, x.wideView(from: token), y.pointer)
+            set.kernels.gemv_q8(
+                bytes, w.groups, w.columns, w.tileScale, x.wideView(from: first), tokens.count, y.pointer, stride)
         }
         return y.elements
     }
@@ -31,16 +41,11 @@ struct QuantizedProductTests {
         _ set: InstructionSet, _ w: QuantizedMatrix, _ groups: Range<Int>, _ x: Activations, tokens: Range<Int>,
         into y: UnsafeMutablePointer<Float>, stride: Int
     ) {
-        let (start, first) = (w.bytes.pointer + groups.lowerBound * w.groupBytes, tokens.lowerBound)
+        let start = w.bytes.pointer + groups.lowerBound * w.groupBytes
         let result = y + groups.lowerBound * 16
-        switch w.format {
-        case .q4:
-            set.kernels.gemm_q4(
-                start, groups.count, w.columns, w.tileScale, x.view(from: first), tokens.count, result, stride)
-        case .q8:
-            set.kernels.gemm_q8(
-                start, groups.count, w.columns, w.tileScale, x.wideView(from: first), tokens.count, result, stride)
-        }
+        let packed = x.packed(tokens, for: w.format, set)
+        let gemm = w.format == .q4 ? set.kernels.gemm_q4 : set.kernels.gemm_q8
+        gemm?(start, groups.count, w.columns, w.tileScale, packed.pointer, tokens.count, result, stride)
     }
 
     // A unit of 32 columns is rounded to about one integer (a weight of 1 times an activation code of 1) of each block.
@@ -115,6 +120,11 @@ struct QuantizedProductTests {
                         let x = Activations(tokens: tokens, columns: columns, random: &random)
                         let stride = w.rows + 3
                         let y = product(set, w, x, tokens: 0..<tokens, stride: stride)
+                        if tokens <= PVIT_GEMV_TOKENS {
+                            let few = product(set, w, x, fewTokens: 0..<tokens, stride: stride)
+                            #expect(
+                                firstDifference(few, y) == nil, "\(format), \(groups) x \(columns), \(tokens) tokens")
+                        }
                         for token in 0..<tokens {
                             let alone = product(set, w, x, token: token)
                             let difference = firstDifference(Array(y[token * stride..<token * stride + w.rows]), alone)

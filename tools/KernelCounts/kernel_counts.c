@@ -25,6 +25,7 @@ static int8_t codes[TOKENS * COLUMNS];
 static int16_t wide_codes[TOKENS * COLUMNS];
 static float scales[TOKENS * COLUMNS / 32], wide_scales[TOKENS * COLUMNS / 32];
 static int32_t sums[TOKENS * COLUMNS / 16], wide_sums[TOKENS * COLUMNS / 32];
+static _Alignas(64) uint8_t packed[3 * TOKENS * COLUMNS];
 static _Alignas(64) uint8_t keys[POSITIONS * WIDTH * 4], values[POSITIONS * WIDTH * 4];
 
 // Numbers from -1 to 1, the same in each run: a linear congruential generator (Knuth, MMIX).
@@ -61,10 +62,19 @@ static void quantized(const pvit_kernels *k) {
     }
     pvit_activations narrow = {codes, scales, sums};
     pvit_wide_activations wide = {wide_codes, wide_scales, wide_sums};
-    COUNT("gemv_q4", k->gemv_q4(q4, GROUPS, COLUMNS, q4_scale, narrow, y));
-    COUNT("gemv_q8", k->gemv_q8(q8, GROUPS, COLUMNS, q8_scale, wide, y));
-    COUNT("gemm_q4", k->gemm_q4(q4, GROUPS, COLUMNS, q4_scale, narrow, TOKENS, y, ROWS));
-    COUNT("gemm_q8", k->gemm_q8(q8, GROUPS, COLUMNS, q8_scale, wide, TOKENS, y, ROWS));
+    COUNT("gemv_q4", k->gemv_q4(q4, GROUPS, COLUMNS, q4_scale, narrow, 1, y, ROWS));
+    COUNT("gemv_q8", k->gemv_q8(q8, GROUPS, COLUMNS, q8_scale, wide, 1, y, ROWS));
+    COUNT("pack_activations", k->pack_activations(narrow, 0, COLUMNS, COLUMNS, 0, TOKENS, packed));
+    for (size_t t = 1; t < TOKENS; t++)
+        k->pack_activations((pvit_activations){codes + t * COLUMNS, scales + t * COLUMNS / 32, sums + t * COLUMNS / 16},
+                            0, COLUMNS, COLUMNS, t, TOKENS, packed);
+    COUNT("gemm_q4", k->gemm_q4(q4, GROUPS, COLUMNS, q4_scale, packed, TOKENS, y, ROWS));
+    COUNT("pack_wide_activations", k->pack_wide_activations(wide, 0, COLUMNS, COLUMNS, 0, TOKENS, packed));
+    for (size_t t = 1; t < TOKENS; t++)
+        k->pack_wide_activations((pvit_wide_activations){wide_codes + t * COLUMNS, wide_scales + t * COLUMNS / 32,
+                                                         wide_sums + t * COLUMNS / 32},
+                                 0, COLUMNS, COLUMNS, t, TOKENS, packed);
+    COUNT("gemm_q8", k->gemm_q8(q8, GROUPS, COLUMNS, q8_scale, packed, TOKENS, y, ROWS));
 }
 
 static void halves_and_layers(const pvit_kernels *k) {

@@ -53,6 +53,7 @@ static float f[6][MOST];
 static uint16_t h[5][MOST];
 static int8_t c8[2][MOST];
 static int16_t c16[2][MOST];
+static _Alignas(64) uint8_t packed[2][3 * MOST];
 static int32_t sums[2][MOST];
 static uint8_t w[1 << 20];
 
@@ -164,11 +165,19 @@ static void products(const pvit_kernels *k, const pvit_kernels *s) {
             s->quantize_activations(f[0] + t * columns, columns, c8[0] + t * columns, f[1] + t * columns / 32,
                                     sums[0] + t * columns / 16);
         pvit_activations x = {c8[0], f[1], sums[0]};
-        k->gemv_q4(w, groups, columns, 0.01f, x, f[2]), s->gemv_q4(w, groups, columns, 0.01f, x, f[3]);
-        CHECK("gemv_q4", f[2], f[3], groups * 16);
+        size_t few = tokens < PVIT_GEMV_TOKENS ? tokens : PVIT_GEMV_TOKENS;
         memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);
-        k->gemm_q4(w, groups, columns, 0.01f, x, tokens, f[2], stride);
-        s->gemm_q4(w, groups, columns, 0.01f, x, tokens, f[3], stride);
+        k->gemv_q4(w, groups, columns, 0.01f, x, few, f[2], stride);
+        s->gemv_q4(w, groups, columns, 0.01f, x, few, f[3], stride);
+        CHECK("gemv_q4", f[2], f[3], few * stride);
+        for (size_t t = 0; t < tokens; t++) {
+            pvit_activations token = {c8[0] + t * columns, f[1] + t * columns / 32, sums[0] + t * columns / 16};
+            k->pack_activations(token, 0, columns, columns, t, tokens, packed[0]);
+            s->pack_activations(token, 0, columns, columns, t, tokens, packed[1]);
+        }
+        memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);
+        k->gemm_q4(w, groups, columns, 0.01f, packed[0], tokens, f[2], stride);
+        s->gemm_q4(w, groups, columns, 0.01f, packed[1], tokens, f[3], stride);
         CHECK("gemm_q4", f[2], f[3], tokens * stride);
 
         // Codes of q8 are 1 to 255, and its scales numbers.
@@ -189,11 +198,18 @@ static void products(const pvit_kernels *k, const pvit_kernels *s) {
             s->quantize_wide_activations(f[0] + t * columns, columns, c16[0] + t * columns, f[1] + t * columns / 32,
                                          sums[0] + t * columns / 32);
         pvit_wide_activations wide = {c16[0], f[1], sums[0]};
-        k->gemv_q8(w, groups, columns, 0.01f, wide, f[2]), s->gemv_q8(w, groups, columns, 0.01f, wide, f[3]);
-        CHECK("gemv_q8", f[2], f[3], groups * 16);
         memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);
-        k->gemm_q8(w, groups, columns, 0.01f, wide, tokens, f[2], stride);
-        s->gemm_q8(w, groups, columns, 0.01f, wide, tokens, f[3], stride);
+        k->gemv_q8(w, groups, columns, 0.01f, wide, few, f[2], stride);
+        s->gemv_q8(w, groups, columns, 0.01f, wide, few, f[3], stride);
+        CHECK("gemv_q8", f[2], f[3], few * stride);
+        for (size_t t = 0; t < tokens; t++) {
+            pvit_wide_activations token = {c16[0] + t * columns, f[1] + t * columns / 32, sums[0] + t * columns / 32};
+            k->pack_wide_activations(token, 0, columns, columns, t, tokens, packed[0]);
+            s->pack_wide_activations(token, 0, columns, columns, t, tokens, packed[1]);
+        }
+        memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);
+        k->gemm_q8(w, groups, columns, 0.01f, packed[0], tokens, f[2], stride);
+        s->gemm_q8(w, groups, columns, 0.01f, packed[1], tokens, f[3], stride);
         CHECK("gemm_q8", f[2], f[3], tokens * stride);
     }
 }

@@ -42,6 +42,7 @@ PVIT_INLINE float f16_number(uint16_t half) {
 #include "float/attention.h"
 #include "quantized/rows.h"
 #include "float/probes.h"
+#include "quantized/packed_rows.h"
 #include "quantized/neon_q4.h"
 #include "quantized/neon_q8.h"
 

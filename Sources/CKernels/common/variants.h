@@ -45,7 +45,15 @@ extern const pvit_kernels pvit_neon_dot_kernels;
     X(read_probe)                                                                                                      \
     X(dot_probe)
 // In quantized/:
-#define PVIT_QUANTIZED_PRODUCTS(X) X(gemv_q8) X(gemv_q4) X(gemm_q8) X(gemm_q4)
+#define PVIT_QUANTIZED_PRODUCTS(X)                                                                                     \
+    X(gemv_q8)                                                                                                         \
+    X(gemv_q4)                                                                                                         \
+    X(pack_activations)                                                                                                \
+    X(pack_wide_activations)                                                                                           \
+    X(packed_activation_bytes)                                                                                         \
+    X(packed_wide_activation_bytes)                                                                                    \
+    X(gemm_q8)                                                                                                         \
+    X(gemm_q4)
 // In float/panels.h:
 #define PVIT_PANEL_KERNELS(X)                                                                                          \
     X(pack_rows) X(multiply_panel) X(finish) X(layer_norm) X(softmax) X(weighted_sum) X(fma_probe)

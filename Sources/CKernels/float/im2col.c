@@ -38,26 +38,26 @@ void pvit_im2col_gather(const pvit_im2col *layout, size_t first_row, size_t rows
     }
 }
 
-void pvit_im2col_gather_wide(const pvit_im2col *layout, pvit_wide_activations pixels, size_t first_row, size_t rows,
-                             int16_t *restrict codes, float *restrict scales, int32_t *restrict sums) {
+void pvit_im2col_pack_wide(const pvit_im2col *layout, pvit_wide_activations pixels, size_t first_row, size_t rows,
+                           pvit_pack_wide_activations *pack, void *packed) {
+    static const int16_t zeros[32];
+    static const float scale;
+    static const int32_t sum;
+    static const pvit_wide_activations nothing = {zeros, &scale, &sum};
     const pvit_im2col l = *layout;
-    const size_t blocks = l.channels / 32, kernel_area = l.kernel_height * l.kernel_width;
-    for (size_t row = first_row; row < first_row + rows; row++) {
-        const window w = window_at(&l, row);
-        for (size_t offset = 0; offset < kernel_area; offset++) {
+    const size_t kernel_area = l.kernel_height * l.kernel_width, columns = kernel_area * l.channels;
+    for (size_t token = 0; token < rows; token++) {
+        const window w = window_at(&l, first_row + token);
+        for (size_t offset = 0, start = 0; offset < kernel_area; offset++, start += l.channels) {
             size_t y = w.top + offset / l.kernel_width - l.padding, x = w.left + offset % l.kernel_width - l.padding;
             if (y < l.height && x < l.width) {
-                const pvit_wide_activations pixel =
-                    pvit_wide_activations_from(pixels, l.channels, (w.map * l.height + y) * l.width + x);
-                memcpy(codes, pixel.codes, l.channels * sizeof *codes);
-                memcpy(scales, pixel.scales, blocks * sizeof *scales);
-                memcpy(sums, pixel.sums, blocks * sizeof *sums);
+                size_t pixel = (w.map * l.height + y) * l.width + x;
+                pack(pvit_wide_activations_from(pixels, l.channels, pixel), start, l.channels, columns, token, rows,
+                     packed);
             } else {
-                memset(codes, 0, l.channels * sizeof *codes);
-                memset(scales, 0, blocks * sizeof *scales);
-                memset(sums, 0, blocks * sizeof *sums);
+                for (size_t channel = 0; channel < l.channels; channel += 32)
+                    pack(nothing, start + channel, 32, columns, token, rows, packed);
             }
-            codes += l.channels, scales += blocks, sums += blocks;
         }
     }
 }

@@ -52,6 +52,31 @@ typedef struct {
     const int32_t *sums;  // [tokens, columns / 32]
 } pvit_wide_activations;
 
+// Quantize one token's activations. `columns` is a multiple of 32. Infinities and NaN give unspecified codes, but do
+// not trap.
+typedef void pvit_quantize_activations(const float *restrict x, size_t columns, int8_t *restrict codes,
+                                       float *restrict scales, int32_t *restrict sums);
+typedef void pvit_quantize_wide_activations(const float *restrict x, size_t columns, int16_t *restrict codes,
+                                            float *restrict scales, int32_t *restrict sums);
+
+// The most tokens that gemv kernels multiply: they read activations as above. gemm kernels read them packed, in an
+// order of their own.
+#define PVIT_GEMV_TOKENS 4
+
+// Pack the columns start..<start + count of the token `x`, whose pointers are those of column `start`, as number
+// `token` of `tokens` that are multiplied together. `start` and `count` are multiples of 32. packed: [tokens *
+// packed_..._bytes], 64-byte aligned; its layout is that of the instruction set.
+typedef void pvit_pack_activations(pvit_activations x, size_t start, size_t count, size_t columns, size_t token,
+                                   size_t tokens, void *packed);
+typedef void pvit_pack_wide_activations(pvit_wide_activations x, size_t start, size_t count, size_t columns,
+                                        size_t token, size_t tokens, void *packed);
+
+// Quantize and pack all columns of one token.
+void pvit_quantize_and_pack(pvit_quantize_activations *quantize, pvit_pack_activations *pack, const float *x,
+                            size_t columns, size_t token, size_t tokens, void *packed);
+void pvit_quantize_and_pack_wide(pvit_quantize_wide_activations *quantize, pvit_pack_wide_activations *pack,
+                                 const float *x, size_t columns, size_t token, size_t tokens, void *packed);
+
 // ---- Key/value cache
 //
 // The keys and the values of one head of one layer take `pvit_kv_row_bytes` per position, in whole groups.
@@ -94,11 +119,11 @@ typedef enum {
 #include "FloatDifferences.h"
 #include "FloatProducts.h"
 
-// Copies whole rows first_row..<first_row + rows of windows over pixels that are 16-bit integers: `channels` of the
-// layout is a multiple of 32, and its `pixels` are not used. Pixels outside the maps are zeros. codes: [rows, columns],
-// scales and sums: [rows, columns / 32].
-void pvit_im2col_gather_wide(const pvit_im2col *layout, pvit_wide_activations pixels, size_t first_row, size_t rows,
-                             int16_t *restrict codes, float *restrict scales, int32_t *restrict sums);
+// Packs whole rows first_row..<first_row + rows of windows over pixels that are 16-bit integers, with the kernel
+// `pack`. `channels` of the layout is a multiple of 32, and its `pixels` are not used. Pixels outside the maps are
+// zeros.
+void pvit_im2col_pack_wide(const pvit_im2col *layout, pvit_wide_activations pixels, size_t first_row, size_t rows,
+                           pvit_pack_wide_activations *pack, void *packed);
 
 // ---- Encoders
 //
@@ -162,26 +187,26 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     bool (*subtract_f16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
     bool (*subtract_bf16)(const uint16_t *a, const uint16_t *b, uint16_t *result, size_t count);
 
-    // Quantize one token's activations. `columns` is a multiple of 32. Infinities and NaN give unspecified codes, but
-    // do not trap.
-    void (*quantize_activations)(const float *restrict x, size_t columns, int8_t *restrict codes,
-                                 float *restrict scales, int32_t *restrict sums);
-    void (*quantize_wide_activations)(const float *restrict x, size_t columns, int16_t *restrict codes,
-                                      float *restrict scales, int32_t *restrict sums);
+    pvit_quantize_activations *quantize_activations;
+    pvit_quantize_wide_activations *quantize_wide_activations;
 
-    // y[16 * groups] = W x for `groups` groups of 16 rows (decode). Uses the first token of `x`. Integer dot products
-    // are exact. In q4 the scaled sum of each 32 columns is rounded to about one integer (a weight of 1 times an
-    // activation code of 1), far less than the rounding error of the activations.
+    // y[token * stride + row] = W x for `groups` groups of 16 rows and 1 to PVIT_GEMV_TOKENS tokens (decode). Integer
+    // dot products are exact. In q4 the scaled sum of each 32 columns is rounded to about one integer (a weight of 1
+    // times an activation code of 1), far less than the rounding error of the activations. A token's result does not
+    // depend on the other tokens.
     void (*gemv_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
-                    float *restrict y);
+                    size_t tokens, float *restrict y, size_t stride);
     void (*gemv_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
-                    float *restrict y);
-    // y[token * stride + row] for all tokens and 16 * groups rows (prefill). A token's result does not depend on the
-    // other tokens. Needs about 150 KB of stack.
-    void (*gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
                     size_t tokens, float *restrict y, size_t stride);
-    void (*gemm_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
-                    size_t tokens, float *restrict y, size_t stride);
+    pvit_pack_activations *pack_activations;
+    pvit_pack_wide_activations *pack_wide_activations;
+    size_t (*packed_activation_bytes)(size_t columns);
+    size_t (*packed_wide_activation_bytes)(size_t columns);
+    // The same as gemv, bit for bit, for any number of tokens that are packed (prefill). Needs about 100 KB of stack.
+    void (*gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                    const void *restrict packed, size_t tokens, float *restrict y, size_t stride);
+    void (*gemm_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                    const void *restrict packed, size_t tokens, float *restrict y, size_t stride);
     // One row of a group as floats: result[columns].
     void (*row_q8)(const uint8_t *restrict group, size_t row, size_t columns, float tile_scale, float *restrict result);
     void (*row_q4)(const uint8_t *restrict group, size_t row, size_t columns, float tile_scale, float *restrict result);

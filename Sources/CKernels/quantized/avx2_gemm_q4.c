@@ -14,7 +14,6 @@
 #define UNIT_BYTES (PVIT_UNIT * PVIT_Q4_COLUMN_BYTES)
 #define UNIT_OFFSETS pvit_q4_unit
 #define ACTIVATIONS pvit_activations
-#define ACTIVATIONS_FROM pvit_activations_from
 #define CHUNK_UNITS 8
 #define TILE_GROUPS 1
 #define TILE_TOKENS 4
@@ -26,9 +25,9 @@ typedef struct {
 } unit;
 
 typedef struct {
-    int16_t codes[CHUNK_UNITS * 32];
-    float scales[CHUNK_UNITS];
-} token_chunk;
+    int16_t codes[32];
+    float scale;
+} token_unit;
 
 // Four codes of each of eight rows as 16-bit numbers, two columns to a lane.
 PVIT_INLINE void store_wide(__m256i codes, int16_t (*first)[16][2], size_t half) {
@@ -71,16 +70,23 @@ PVIT_INLINE void unpack_unit(const uint8_t *fields, const uint8_t *codes, unit *
     }
 }
 
-PVIT_INLINE void copy_token(pvit_activations x, size_t start, size_t count, token_chunk *result) {
-    for (size_t i = 0; i < count * 32; i += 16) {
-        __m128i codes = _mm_loadu_si128((const __m128i *)(x.codes + start + i));
-        _mm256_storeu_si256((__m256i *)(result->codes + i), _mm256_cvtepi8_epi16(codes));
+// Packs 32 columns of `x`, number `i` of them.
+PVIT_INLINE void pack_unit(pvit_activations x, size_t i, token_unit *result) {
+    PVIT_UNROLL
+    for (int half = 0; half < 2; half++) {
+        __m128i codes = _mm_loadu_si128((const __m128i *)(x.codes + i * 32 + 16 * half));
+        _mm256_storeu_si256((__m256i *)(result->codes + 16 * half), _mm256_cvtepi8_epi16(codes));
     }
-    memcpy(result->scales, x.scales + start / 32, count * sizeof *x.scales);
+    result->scale = x.scales[i];
+}
+
+// Unit `u` of the `t`th of some tokens.
+PVIT_INLINE const token_unit *of_token(const token_unit *x, int t, size_t count, size_t u) {
+    return x + (size_t)t * count + u;
 }
 
 // Adds the products of `count` units of a group with `tokens` tokens, the first of them `x`, to `sums`.
-PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, const token_chunk *x,
+PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, const token_unit *x,
                                float (*sums)[TILE_GROUPS][16], int tokens, int groups) {
     (void)groups;
     for (size_t u = 0; u < count; u++) {
@@ -97,7 +103,7 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
                 __m256i second = _mm256_load_si256((const __m256i *)w->codes[pair][8]);
                 PVIT_UNROLL
                 for (int t = 0; t < tokens; t++) {
-                    __m256i two = two_codes(x[t].codes + u * 32 + 2 * pair);
+                    __m256i two = two_codes(of_token(x, t, count, u)->codes + 2 * pair);
                     dot[t][0] = _mm256_add_epi32(dot[t][0], _mm256_madd_epi16(first, two));
                     KEEP_IN_ORDER(dot[t][0]);
                     dot[t][1] = _mm256_add_epi32(dot[t][1], _mm256_madd_epi16(second, two));
@@ -116,7 +122,7 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
         }
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) {
-            __m256 scale = _mm256_set1_ps(x[t].scales[u]);
+            __m256 scale = _mm256_set1_ps(of_token(x, t, count, u)->scale);
             PVIT_UNROLL
             for (int half = 0; half < 2; half++) {
                 float *sum = sums[t][0] + 8 * half;
@@ -129,10 +135,14 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
 #include "quantized/gemm_body.h"
 
 PVIT_TARGET void pvit_avx2_gemm_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                   pvit_activations x, size_t tokens, float *restrict y, size_t stride) {
-    if (tokens <= PVIT_AVX2_GEMV_TOKENS)
-        pvit_avx2_gemv_q4_tokens(w, groups, columns, tile_scale, x, tokens, y, stride);
-    else
-        multiply(w, groups, columns, tile_scale, x, tokens, y, stride);
+                                   const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
+    multiply(w, groups, columns, tile_scale, packed, tokens, y, stride);
 }
+
+PVIT_TARGET void pvit_avx2_pack_activations(pvit_activations x, size_t start, size_t count, size_t columns,
+                                            size_t token, size_t tokens, void *packed) {
+    pack(x, start, count, columns, token, tokens, packed);
+}
+
+PVIT_TARGET size_t pvit_avx2_packed_activation_bytes(size_t columns) { return packed_bytes(columns); }
 #endif

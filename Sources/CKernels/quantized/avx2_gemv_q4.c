@@ -43,14 +43,14 @@ PVIT_INLINE __m256i add_dot(__m256i sums, __m256i magnitudes, __m256i weights, _
 
 // 32 columns of 8 rows of q4, times `tokens` tokens. `x` starts at the first of these columns.
 PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_activations x, size_t columns,
-                             __m256i codebook, __m256 sums[PVIT_AVX2_GEMV_TOKENS], int tokens) {
+                             __m256i codebook, __m256 sums[PVIT_GEMV_TOKENS], int tokens) {
     __m256 scale0 = q4_scales(fields), scale1 = q4_scales(fields + 16);
-    __m256 terms[PVIT_AVX2_GEMV_TOKENS];
+    __m256 terms[PVIT_GEMV_TOKENS];
     __m256 unbias = _mm256_mul_ps(_mm256_add_ps(scale0, scale1), _mm256_set1_ps(-PVIT_INTEGER_BIAS));
     PVIT_UNROLL
     for (int block = 0; block < 2; block++) {
         __m256i shifted = q4_shifted(fields + 16 * block);
-        __m256i dots[PVIT_AVX2_GEMV_TOKENS];
+        __m256i dots[PVIT_GEMV_TOKENS];
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) {
             __m256i shift = _mm256_set1_epi32(PVIT_Q4_SHIFT * x.sums[(size_t)t * (columns / 16) + (size_t)block]);
@@ -81,7 +81,7 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
 
 // Adds the products of one superblock of `width` columns and eight rows to `sums`. `x` starts at its first column.
 PVIT_INLINE void add_superblock(const uint8_t *fields, const uint8_t *codes, size_t width, pvit_activations x,
-                                size_t columns, __m256i codebook, __m256 sums[PVIT_AVX2_GEMV_TOKENS], int tokens) {
+                                size_t columns, __m256i codebook, __m256 sums[PVIT_GEMV_TOKENS], int tokens) {
     for (size_t i = 0; i < width; i += PVIT_UNIT, fields += PVIT_UNIT, codes += PVIT_UNIT * PVIT_Q4_CODE_BYTES) {
         pvit_activations part = {x.codes + i, x.scales + i / 32, x.sums + i / 16};
         add_q4_unit(fields, codes, part, columns, codebook, sums, tokens);
@@ -93,7 +93,7 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
                                 size_t stride, int tokens, int halves) {
     __m256i codebook = codebook_lanes();
     for (int first = 0; first < 2; first += halves) {
-        __m256 sums[2][PVIT_AVX2_GEMV_TOKENS]; // [halves of the group][tokens]
+        __m256 sums[2][PVIT_GEMV_TOKENS]; // [halves of the group][tokens]
         PVIT_UNROLL
         for (int half = 0; half < halves; half++) {
             PVIT_UNROLL
@@ -123,8 +123,8 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
     }
 }
 
-PVIT_TARGET void pvit_avx2_gemv_q4_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale,
-                                          pvit_activations x, size_t tokens, float *y, size_t stride) {
+PVIT_TARGET void pvit_avx2_gemv_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                                   pvit_activations x, size_t tokens, float *restrict y, size_t stride) {
     for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q4_COLUMN_BYTES, y += 16) {
         switch (tokens) {
         case 1: multiply_group(w, columns, tile_scale, x, y, stride, 1, 2); break;
@@ -133,10 +133,5 @@ PVIT_TARGET void pvit_avx2_gemv_q4_tokens(const uint8_t *w, size_t groups, size_
         case 4: multiply_group(w, columns, tile_scale, x, y, stride, 4, 1); break;
         }
     }
-}
-
-PVIT_TARGET void pvit_avx2_gemv_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                   pvit_activations x, float *restrict y) {
-    pvit_avx2_gemv_q4_tokens(w, groups, columns, tile_scale, x, 1, y, 0);
 }
 #endif

@@ -9,8 +9,8 @@
 
 // 32 columns of 8 rows times `tokens` tokens. `x` starts at the first of these columns.
 PVIT_INLINE void add_unit(const uint8_t *scales, const uint8_t *codes, pvit_wide_activations x, size_t columns,
-                          __m256 sums[PVIT_AVX2_GEMV_TOKENS], int tokens) {
-    __m256i dots[PVIT_AVX2_GEMV_TOKENS];
+                          __m256 sums[PVIT_GEMV_TOKENS], int tokens) {
+    __m256i dots[PVIT_GEMV_TOKENS];
     PVIT_UNROLL
     for (int t = 0; t < tokens; t++) dots[t] = _mm256_set1_epi32(-128 * x.sums[(size_t)t * (columns / 32)]);
     PVIT_UNROLL
@@ -36,7 +36,7 @@ PVIT_INLINE void add_unit(const uint8_t *scales, const uint8_t *codes, pvit_wide
 // One group times `tokens` tokens.
 PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_scale, pvit_wide_activations x, float *y,
                                 size_t stride, int tokens) {
-    __m256 sums[2][PVIT_AVX2_GEMV_TOKENS]; // [halves of the group][tokens]
+    __m256 sums[2][PVIT_GEMV_TOKENS]; // [halves of the group][tokens]
     PVIT_UNROLL
     for (int half = 0; half < 2; half++) {
         PVIT_UNROLL
@@ -65,8 +65,8 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
     }
 }
 
-PVIT_TARGET void pvit_avx2_gemv_q8_tokens(const uint8_t *w, size_t groups, size_t columns, float tile_scale,
-                                          pvit_wide_activations x, size_t tokens, float *y, size_t stride) {
+PVIT_TARGET void pvit_avx2_gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                                   pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
     for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q8_COLUMN_BYTES, y += 16) {
         switch (tokens) {
         case 1: multiply_group(w, columns, tile_scale, x, y, stride, 1); break;
@@ -75,10 +75,5 @@ PVIT_TARGET void pvit_avx2_gemv_q8_tokens(const uint8_t *w, size_t groups, size_
         case 4: multiply_group(w, columns, tile_scale, x, y, stride, 4); break;
         }
     }
-}
-
-PVIT_TARGET void pvit_avx2_gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                   pvit_wide_activations x, float *restrict y) {
-    pvit_avx2_gemv_q8_tokens(w, groups, columns, tile_scale, x, 1, y, 0);
 }
 #endif

@@ -107,7 +107,7 @@ PVIT_INLINE void multiply_q4_group(const uint8_t *w, size_t columns, float tile_
     }
 }
 
-PVIT_TARGET static void gemm_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+PVIT_TARGET static void gemv_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
                                 pvit_activations x, size_t tokens, float *restrict y, size_t stride) {
     for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q4_COLUMN_BYTES, y += 16) {
         size_t t = 0;
@@ -120,7 +120,14 @@ PVIT_TARGET static void gemm_q4(const uint8_t *restrict w, size_t groups, size_t
     }
 }
 
-PVIT_TARGET static void gemv_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                pvit_activations x, float *restrict y) {
-    gemm_q4(w, groups, columns, tile_scale, x, 1, y, 0);
+PVIT_TARGET static void gemm_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                                const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
+    gemv_q4(w, groups, columns, tile_scale, pvit_packed_rows(packed, columns, tokens), tokens, y, stride);
 }
+
+static void pack_activations(pvit_activations x, size_t start, size_t count, size_t columns, size_t token,
+                             size_t tokens, void *packed) {
+    pvit_pack_row(x, start, count, columns, token, tokens, packed);
+}
+
+static size_t packed_activation_bytes(size_t columns) { return pvit_packed_row_bytes(columns); }

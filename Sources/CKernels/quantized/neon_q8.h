@@ -79,7 +79,7 @@ PVIT_INLINE void multiply_q8_group(const uint8_t *w, size_t columns, float tile_
     }
 }
 
-PVIT_TARGET static void gemm_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+PVIT_TARGET static void gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
                                 pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
     for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q8_COLUMN_BYTES, y += 16) {
         size_t t = 0;
@@ -92,7 +92,14 @@ PVIT_TARGET static void gemm_q8(const uint8_t *restrict w, size_t groups, size_t
     }
 }
 
-PVIT_TARGET static void gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                pvit_wide_activations x, float *restrict y) {
-    gemm_q8(w, groups, columns, tile_scale, x, 1, y, 0);
+PVIT_TARGET static void gemm_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                                const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
+    gemv_q8(w, groups, columns, tile_scale, pvit_packed_wide_rows(packed, columns, tokens), tokens, y, stride);
 }
+
+static void pack_wide_activations(pvit_wide_activations x, size_t start, size_t count, size_t columns, size_t token,
+                                  size_t tokens, void *packed) {
+    pvit_pack_wide_row(x, start, count, columns, token, tokens, packed);
+}
+
+static size_t packed_wide_activation_bytes(size_t columns) { return pvit_packed_wide_row_bytes(columns); }

@@ -1,5 +1,6 @@
 #include "block_layout.h"
 #include "common/variants.h"
+#include "quantized/packed_rows.h"
 
 // The largest absolute value of 32 numbers.
 static float largest_magnitude(const float *x) {
@@ -94,30 +95,47 @@ static float dot_q8(const uint8_t *group, size_t row, size_t columns, pvit_wide_
 }
 
 void pvit_scalar_gemv_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
-                         float *restrict y) {
-    for (size_t row = 0; row < groups * 16; row++)
-        y[row] = dot_q4(w + row / 16 * columns * PVIT_Q4_COLUMN_BYTES, row % 16, columns, x) * tile_scale;
+                         size_t tokens, float *restrict y, size_t stride) {
+    for (size_t token = 0; token < tokens; token++, y += stride)
+        for (size_t row = 0; row < groups * 16; row++)
+            y[row] = dot_q4(w + row / 16 * columns * PVIT_Q4_COLUMN_BYTES, row % 16, columns,
+                            pvit_activations_from(x, columns, token)) *
+                     tile_scale;
 }
 
 void pvit_scalar_gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                         pvit_wide_activations x, float *restrict y) {
-    for (size_t row = 0; row < groups * 16; row++)
-        y[row] = dot_q8(w + row / 16 * columns * PVIT_Q8_COLUMN_BYTES, row % 16, columns, x) * tile_scale;
+                         pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
+    for (size_t token = 0; token < tokens; token++, y += stride)
+        for (size_t row = 0; row < groups * 16; row++)
+            y[row] = dot_q8(w + row / 16 * columns * PVIT_Q8_COLUMN_BYTES, row % 16, columns,
+                            pvit_wide_activations_from(x, columns, token)) *
+                     tile_scale;
 }
 
-void pvit_scalar_gemm_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
-                         size_t tokens, float *restrict y, size_t stride) {
-    for (size_t token = 0; token < tokens; token++)
-        pvit_scalar_gemv_q4(w, groups, columns, tile_scale, pvit_activations_from(x, columns, token),
-                            y + token * stride);
+void pvit_scalar_gemm_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                         const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
+    pvit_scalar_gemv_q4(w, groups, columns, tile_scale, pvit_packed_rows(packed, columns, tokens), tokens, y, stride);
 }
+
+void pvit_scalar_pack_activations(pvit_activations x, size_t start, size_t count, size_t columns, size_t token,
+                                  size_t tokens, void *packed) {
+    pvit_pack_row(x, start, count, columns, token, tokens, packed);
+}
+
+size_t pvit_scalar_packed_activation_bytes(size_t columns) { return pvit_packed_row_bytes(columns); }
 
 void pvit_scalar_gemm_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                         pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
-    for (size_t token = 0; token < tokens; token++)
-        pvit_scalar_gemv_q8(w, groups, columns, tile_scale, pvit_wide_activations_from(x, columns, token),
-                            y + token * stride);
+                         const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
+    pvit_scalar_gemv_q8(w, groups, columns, tile_scale, pvit_packed_wide_rows(packed, columns, tokens), tokens, y,
+                        stride);
 }
+
+void pvit_scalar_pack_wide_activations(pvit_wide_activations x, size_t start, size_t count, size_t columns,
+                                       size_t token, size_t tokens, void *packed) {
+    pvit_pack_wide_row(x, start, count, columns, token, tokens, packed);
+}
+
+size_t pvit_scalar_packed_wide_activation_bytes(size_t columns) { return pvit_packed_wide_row_bytes(columns); }
 
 void pvit_scalar_row_q8(const uint8_t *restrict group, size_t row, size_t columns, float tile_scale,
                         float *restrict result) {

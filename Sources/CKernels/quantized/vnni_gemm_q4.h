@@ -8,7 +8,6 @@
 #define UNIT_BYTES (PVIT_UNIT * PVIT_Q4_COLUMN_BYTES)
 #define UNIT_OFFSETS pvit_q4_unit
 #define ACTIVATIONS pvit_activations
-#define ACTIVATIONS_FROM pvit_activations_from
 #define CHUNK_UNITS 16
 // Dot products, terms and sums are in registers, as far as there are enough.
 #define TILE_TOKENS (REGISTERS == 32 ? 4 : 3)
@@ -20,10 +19,10 @@ typedef struct {
 } unit;
 
 typedef struct {
-    int8_t codes[CHUNK_UNITS * 32];
-    int32_t starts[CHUNK_UNITS * 2]; // where the dot products of a block start
-    float scales[CHUNK_UNITS];
-} token_chunk;
+    int8_t codes[32];
+    int32_t starts[2]; // where the dot products of the blocks start
+    float scale;
+} token_unit;
 
 PVIT_INLINE void unpack_unit(const uint8_t *fields, const uint8_t *codes, unit *result) {
     row_ints codebook = codebook_excess128();
@@ -46,14 +45,20 @@ PVIT_INLINE void unpack_unit(const uint8_t *fields, const uint8_t *codes, unit *
     }
 }
 
-PVIT_INLINE void copy_token(pvit_activations x, size_t start, size_t count, token_chunk *result) {
-    memcpy(result->codes, x.codes + start, count * 32);
-    memcpy(result->scales, x.scales + start / 32, count * sizeof *x.scales);
-    for (size_t i = 0; i < 2 * count; i++) result->starts[i] = biased_start(x.sums[start / 16 + i]);
+// Packs 32 columns of `x`, number `i` of them.
+PVIT_INLINE void pack_unit(pvit_activations x, size_t i, token_unit *result) {
+    memcpy(result->codes, x.codes + i * 32, sizeof result->codes);
+    for (size_t block = 0; block < 2; block++) result->starts[block] = biased_start(x.sums[2 * i + block]);
+    result->scale = x.scales[i];
+}
+
+// Unit `u` of the `t`th of some tokens.
+PVIT_INLINE const token_unit *of_token(const token_unit *x, int t, size_t count, size_t u) {
+    return x + (size_t)t * count + u;
 }
 
 // Adds the products of `count` units of `groups` groups with `tokens` tokens, the first of them `x`, to `sums`.
-PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, const token_chunk *x,
+PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, const token_unit *x,
                                float (*sums)[TILE_GROUPS][16], int tokens, int groups) {
     const int registers = groups * GROUP_REGISTERS;
     row_floats sum[TILE_TOKENS][TILE_REGISTERS];
@@ -71,7 +76,7 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
             PVIT_UNROLL
             for (int t = 0; t < tokens; t++) {
                 PVIT_UNROLL
-                for (int r = 0; r < registers; r++) dot[t][r] = equal_ints(x[t].starts[u * 2 + (size_t)block]);
+                for (int r = 0; r < registers; r++) dot[t][r] = equal_ints(of_token(x, t, count, u)->starts[block]);
             }
             PVIT_UNROLL
             for (int j = block * 4; j < block * 4 + 4; j++) {
@@ -81,7 +86,7 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
                     codes[r] = load_ints(units[u][OF_GROUP(r)].codes[j] + OF_ROW(r) * PVIT_ROW_BYTES);
                 PVIT_UNROLL
                 for (int t = 0; t < tokens; t++) {
-                    row_ints four = four_codes(x[t].codes + u * 32 + (size_t)j * 4);
+                    row_ints four = four_codes(of_token(x, t, count, u)->codes + j * 4);
                     PVIT_UNROLL
                     for (int r = 0; r < registers; r++) {
                         dot[t][r] = add_byte_dot(dot[t][r], codes[r], four);
@@ -101,7 +106,7 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
         }
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) {
-            row_floats scale = equal_floats(x[t].scales[u]);
+            row_floats scale = equal_floats(of_token(x, t, count, u)->scale);
             PVIT_UNROLL
             for (int r = 0; r < registers; r++) sum[t][r] = multiply_add(term[t][r], scale, sum[t][r]);
         }
@@ -117,9 +122,13 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
 #include "quantized/gemm_body.h"
 
 PVIT_TARGET void KERNEL(gemm_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                 pvit_activations x, size_t tokens, float *restrict y, size_t stride) {
-    if (tokens <= GEMV_TOKENS)
-        KERNEL(gemv_q4_tokens)(w, groups, columns, tile_scale, x, tokens, y, stride);
-    else
-        multiply(w, groups, columns, tile_scale, x, tokens, y, stride);
+                                 const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
+    multiply(w, groups, columns, tile_scale, packed, tokens, y, stride);
 }
+
+PVIT_TARGET void KERNEL(pack_activations)(pvit_activations x, size_t start, size_t count, size_t columns, size_t token,
+                                          size_t tokens, void *packed) {
+    pack(x, start, count, columns, token, tokens, packed);
+}
+
+PVIT_TARGET size_t KERNEL(packed_activation_bytes)(size_t columns) { return packed_bytes(columns); }

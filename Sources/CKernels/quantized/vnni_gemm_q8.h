@@ -8,7 +8,6 @@
 #define UNIT_BYTES (PVIT_UNIT * PVIT_Q8_COLUMN_BYTES)
 #define UNIT_OFFSETS pvit_q8_unit
 #define ACTIVATIONS pvit_wide_activations
-#define ACTIVATIONS_FROM pvit_wide_activations_from
 #define CHUNK_UNITS 16
 #define TILE_TOKENS 3
 
@@ -18,10 +17,10 @@ typedef struct {
 } unit;
 
 typedef struct {
-    int8_t codes[CHUNK_UNITS * 8][2][4]; // [columns / 4][high byte, low byte][columns]
-    int32_t starts[CHUNK_UNITS];         // where the dot products start: what the excess of the weights adds, negative
-    float scales[CHUNK_UNITS];
-} token_chunk;
+    int8_t codes[8][2][4]; // [columns / 4][high byte, low byte][columns]
+    int32_t start;         // where the dot product starts: what the excess of the weights adds, negative
+    float scale;
+} token_unit;
 
 PVIT_INLINE void unpack_unit(const uint8_t *scales, const uint8_t *codes, unit *result) {
     PVIT_UNROLL
@@ -30,16 +29,20 @@ PVIT_INLINE void unpack_unit(const uint8_t *scales, const uint8_t *codes, unit *
     memcpy(result->codes, codes, sizeof result->codes);
 }
 
-PVIT_INLINE void copy_token(pvit_wide_activations x, size_t start, size_t count, token_chunk *result) {
-    memcpy(result->scales, x.scales + start / 32, count * sizeof *x.scales);
-    for (size_t u = 0; u < count; u++) {
-        split_codes(x.codes + start + u * 32, result->codes + u * 8);
-        result->starts[u] = -128 * x.sums[start / 32 + u];
-    }
+// Packs 32 columns of `x`, number `i` of them.
+PVIT_INLINE void pack_unit(pvit_wide_activations x, size_t i, token_unit *result) {
+    split_codes(x.codes + i * 32, result->codes);
+    result->start = -128 * x.sums[i];
+    result->scale = x.scales[i];
+}
+
+// Unit `u` of the `t`th of some tokens.
+PVIT_INLINE const token_unit *of_token(const token_unit *x, int t, size_t count, size_t u) {
+    return x + (size_t)t * count + u;
 }
 
 // Adds the products of `count` units of `groups` groups with `tokens` tokens, the first of them `x`, to `sums`.
-PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, const token_chunk *x,
+PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, const token_unit *x,
                                float (*sums)[TILE_GROUPS][16], int tokens, int groups) {
     const int registers = groups * GROUP_REGISTERS;
     row_floats sum[TILE_TOKENS][TILE_REGISTERS];
@@ -56,7 +59,7 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
             PVIT_UNROLL
             for (int r = 0; r < registers; r++) {
                 dot[0][t][r] = equal_ints(0);
-                dot[1][t][r] = equal_ints(x[t].starts[u]);
+                dot[1][t][r] = equal_ints(of_token(x, t, count, u)->start);
             }
         }
         PVIT_UNROLL
@@ -69,7 +72,7 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
             for (int t = 0; t < tokens; t++) {
                 PVIT_UNROLL
                 for (int byte = 0; byte < 2; byte++) {
-                    row_ints four = four_codes(x[t].codes[u * 8 + (size_t)j][byte]);
+                    row_ints four = four_codes(of_token(x, t, count, u)->codes[j][byte]);
                     PVIT_UNROLL
                     for (int r = 0; r < registers; r++) {
                         dot[byte][t][r] = add_byte_dot(dot[byte][t][r], codes[r], four);
@@ -85,7 +88,7 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
             for (int t = 0; t < tokens; t++) {
                 row_ints whole = add_ints(times_256(dot[0][t][r]), dot[1][t][r]);
                 row_floats term = multiply_floats(converted(whole), row_scales);
-                sum[t][r] = multiply_add(term, equal_floats(x[t].scales[u]), sum[t][r]);
+                sum[t][r] = multiply_add(term, equal_floats(of_token(x, t, count, u)->scale), sum[t][r]);
             }
         }
     }
@@ -100,9 +103,13 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
 #include "quantized/gemm_body.h"
 
 PVIT_TARGET void KERNEL(gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                 pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
-    if (tokens <= GEMV_TOKENS)
-        KERNEL(gemv_q8_tokens)(w, groups, columns, tile_scale, x, tokens, y, stride);
-    else
-        multiply(w, groups, columns, tile_scale, x, tokens, y, stride);
+                                 const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
+    multiply(w, groups, columns, tile_scale, packed, tokens, y, stride);
 }
+
+PVIT_TARGET void KERNEL(pack_wide_activations)(pvit_wide_activations x, size_t start, size_t count, size_t columns,
+                                               size_t token, size_t tokens, void *packed) {
+    pack(x, start, count, columns, token, tokens, packed);
+}
+
+PVIT_TARGET size_t KERNEL(packed_wide_activation_bytes)(size_t columns) { return packed_bytes(columns); }

@@ -6,14 +6,14 @@
 
 // 32 columns of the rows of a register, of q4, times `tokens` tokens.
 PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_activations x, size_t columns,
-                             size_t start, row_floats sums[GEMV_TOKENS], int tokens) {
+                             size_t start, row_floats sums[PVIT_GEMV_TOKENS], int tokens) {
     row_floats scale0 = q4_scales(fields), scale1 = q4_scales(fields + 16);
     row_floats unbias = multiply_floats(add_floats(scale0, scale1), equal_floats(-PVIT_INTEGER_BIAS));
-    row_floats terms[GEMV_TOKENS];
+    row_floats terms[PVIT_GEMV_TOKENS];
     row_ints codebook = codebook_excess128();
     PVIT_UNROLL
     for (int block = 0; block < 2; block++) {
-        row_ints dots[GEMV_TOKENS];
+        row_ints dots[PVIT_GEMV_TOKENS];
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) {
             int32_t sum = x.sums[((size_t)t * columns + start) / 16 + (size_t)block];
@@ -42,9 +42,9 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
 
 // The same of q8.
 PVIT_INLINE void add_q8_unit(const uint8_t *scales, const uint8_t *codes, pvit_wide_activations x, size_t columns,
-                             size_t start, row_floats sums[GEMV_TOKENS], int tokens) {
+                             size_t start, row_floats sums[PVIT_GEMV_TOKENS], int tokens) {
     row_floats scale = q8_scales(scales);
-    row_ints dots[GEMV_TOKENS];
+    row_ints dots[PVIT_GEMV_TOKENS];
     PVIT_UNROLL
     for (int t = 0; t < tokens; t++) dots[t] = equal_ints(-128 * x.sums[((size_t)t * columns + start) / 32]);
     PVIT_UNROLL
@@ -67,7 +67,7 @@ PVIT_INLINE void add_q8_unit(const uint8_t *scales, const uint8_t *codes, pvit_w
 
 // 32 columns of a group.
 PVIT_INLINE void add_q4_units(const uint8_t *superblock, pvit_unit unit, pvit_activations x, size_t columns,
-                              size_t start, row_floats sums[][GEMV_TOKENS], int tokens) {
+                              size_t start, row_floats sums[][PVIT_GEMV_TOKENS], int tokens) {
     PVIT_UNROLL
     for (int r = 0; r < GROUP_REGISTERS; r++)
         add_q4_unit(superblock + unit.scales + r * ROW_LANES, superblock + unit.codes + r * REGISTER_BYTES, x, columns,
@@ -75,14 +75,14 @@ PVIT_INLINE void add_q4_units(const uint8_t *superblock, pvit_unit unit, pvit_ac
 }
 
 PVIT_INLINE void add_q8_units(const uint8_t *superblock, pvit_unit unit, pvit_wide_activations x, size_t columns,
-                              size_t start, row_floats sums[][GEMV_TOKENS], int tokens) {
+                              size_t start, row_floats sums[][PVIT_GEMV_TOKENS], int tokens) {
     PVIT_UNROLL
     for (int r = 0; r < GROUP_REGISTERS; r++)
         add_q8_unit(superblock + unit.scales + 2 * r * ROW_LANES, superblock + unit.codes + r * REGISTER_BYTES, x,
                     columns, start, sums[r], tokens);
 }
 
-PVIT_INLINE void start_sums(row_floats sums[][GEMV_TOKENS], int tokens) {
+PVIT_INLINE void start_sums(row_floats sums[][PVIT_GEMV_TOKENS], int tokens) {
     PVIT_UNROLL
     for (int r = 0; r < GROUP_REGISTERS; r++) {
         PVIT_UNROLL
@@ -90,7 +90,8 @@ PVIT_INLINE void start_sums(row_floats sums[][GEMV_TOKENS], int tokens) {
     }
 }
 
-PVIT_INLINE void store_sums(row_floats sums[][GEMV_TOKENS], float tile_scale, float *y, size_t stride, int tokens) {
+PVIT_INLINE void store_sums(row_floats sums[][PVIT_GEMV_TOKENS], float tile_scale, float *y, size_t stride,
+                            int tokens) {
     PVIT_UNROLL
     for (int r = 0; r < GROUP_REGISTERS; r++) {
         PVIT_UNROLL
@@ -102,7 +103,7 @@ PVIT_INLINE void store_sums(row_floats sums[][GEMV_TOKENS], float tile_scale, fl
 PVIT_INLINE void multiply_q4(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
                              float *y, size_t stride, int tokens) {
     for (size_t group = 0; group < groups; group++, y += 16) {
-        row_floats sums[GROUP_REGISTERS][GEMV_TOKENS];
+        row_floats sums[GROUP_REGISTERS][PVIT_GEMV_TOKENS];
         start_sums(sums, tokens);
         size_t start = 0;
         const pvit_unit first = pvit_q4_unit_in_superblock(PVIT_SUPERBLOCK, 0);
@@ -125,7 +126,7 @@ PVIT_INLINE void multiply_q4(const uint8_t *w, size_t groups, size_t columns, fl
 PVIT_INLINE void multiply_q8(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
                              float *y, size_t stride, int tokens) {
     for (size_t group = 0; group < groups; group++, y += 16) {
-        row_floats sums[GROUP_REGISTERS][GEMV_TOKENS];
+        row_floats sums[GROUP_REGISTERS][PVIT_GEMV_TOKENS];
         start_sums(sums, tokens);
         size_t start = 0;
         const pvit_unit first = pvit_q8_unit_in_superblock(PVIT_SUPERBLOCK, 0);
@@ -145,8 +146,8 @@ PVIT_INLINE void multiply_q8(const uint8_t *w, size_t groups, size_t columns, fl
     }
 }
 
-PVIT_TARGET void KERNEL(gemv_q4_tokens)(const uint8_t *w, size_t groups, size_t columns, float tile_scale,
-                                        pvit_activations x, size_t tokens, float *y, size_t stride) {
+PVIT_TARGET void KERNEL(gemv_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                                 pvit_activations x, size_t tokens, float *restrict y, size_t stride) {
     switch (tokens) {
     case 1: multiply_q4(w, groups, columns, tile_scale, x, y, stride, 1); break;
     case 2: multiply_q4(w, groups, columns, tile_scale, x, y, stride, 2); break;
@@ -155,22 +156,12 @@ PVIT_TARGET void KERNEL(gemv_q4_tokens)(const uint8_t *w, size_t groups, size_t 
     }
 }
 
-PVIT_TARGET void KERNEL(gemv_q4)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                 pvit_activations x, float *restrict y) {
-    multiply_q4(w, groups, columns, tile_scale, x, y, 0, 1);
-}
-
-PVIT_TARGET void KERNEL(gemv_q8_tokens)(const uint8_t *w, size_t groups, size_t columns, float tile_scale,
-                                        pvit_wide_activations x, size_t tokens, float *y, size_t stride) {
+PVIT_TARGET void KERNEL(gemv_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                                 pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
     switch (tokens) {
     case 1: multiply_q8(w, groups, columns, tile_scale, x, y, stride, 1); break;
     case 2: multiply_q8(w, groups, columns, tile_scale, x, y, stride, 2); break;
     case 3: multiply_q8(w, groups, columns, tile_scale, x, y, stride, 3); break;
     case 4: multiply_q8(w, groups, columns, tile_scale, x, y, stride, 4); break;
     }
-}
-
-PVIT_TARGET void KERNEL(gemv_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                 pvit_wide_activations x, float *restrict y) {
-    multiply_q8(w, groups, columns, tile_scale, x, y, 0, 1);
 }

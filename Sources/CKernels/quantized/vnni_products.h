@@ -3,9 +3,6 @@
 
 #include "common/variants.h"
 
-// Up to this number of tokens, weights are decoded in registers.
-#define GEMV_TOKENS 4
-
 #define GROUP_REGISTERS (16 / ROW_LANES) // that hold a number of each row of a group
 #define REGISTER_BYTES (ROW_LANES * PVIT_ROW_BYTES)
 // Registers of a tile of groups, in a product with many tokens, and which group and first row register `r` is of.
@@ -23,9 +20,3 @@ PVIT_INLINE row_ints four_codes(const int8_t *codes) {
 // Where a dot product with weights in excess 128 starts: minus 128 times the sum of the activations, plus the bias that
 // makes the integer a float.
 PVIT_INLINE int32_t biased_start(int32_t sum) { return PVIT_INTEGER_BIAS_BITS - 128 * sum; }
-
-// In the gemv file.
-void KERNEL(gemv_q4_tokens)(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
-                            size_t tokens, float *y, size_t stride);
-void KERNEL(gemv_q8_tokens)(const uint8_t *w, size_t groups, size_t columns, float tile_scale, pvit_wide_activations x,
-                            size_t tokens, float *y, size_t stride);

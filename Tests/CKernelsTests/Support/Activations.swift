@@ -53,6 +53,34 @@ struct Activations {
             sums: wide.sums.pointer + token * columns / 32)
     }
 
+    /// Some tokens, packed for the products of an instruction set. The columns are packed in two parts.
+    func packed(_ tokens: Range<Int>, for format: QuantizedMatrix.Format, _ set: InstructionSet) -> GuardedBuffer<UInt8>
+    {
+        let kernels = set.kernels
+        let tokenBytes =
+            format == .q4 ? kernels.packed_activation_bytes(columns) : kernels.packed_wide_activation_bytes(columns)
+        let result = GuardedBuffer<UInt8>(repeating: 0, count: tokens.count * tokenBytes)
+        let middle = columns / 64 * 32
+        for (number, token) in tokens.enumerated() {
+            for part in [0..<middle, middle..<columns] where !part.isEmpty {
+                let (start, count) = (part.lowerBound, part.count)
+                switch format {
+                case .q4:
+                    let x = view(from: token)
+                    let rest = pvit_activations(
+                        codes: x.codes + start, scales: x.scales + start / 32, sums: x.sums + start / 16)
+                    kernels.pack_activations(rest, start, count, columns, number, tokens.count, result.pointer)
+                case .q8:
+                    let x = wideView(from: token)
+                    let rest = pvit_wide_activations(
+                        codes: x.codes + start, scales: x.scales + start / 32, sums: x.sums + start / 32)
+                    kernels.pack_wide_activations(rest, start, count, columns, number, tokens.count, result.pointer)
+                }
+            }
+        }
+        return result
+    }
+
     /// The value of one code unit in `column` of a token.
     func scale(token: Int, column: Int, for format: QuantizedMatrix.Format) -> Double {
         let place = (token * columns + column) / 32
