@@ -10,10 +10,13 @@ final class CallWatch: @unchecked Sendable {
     private let abort: pvit_abort_callback?
     // Belongs to the caller, who keeps it valid during the call.
     private let context: UnsafeMutableRawPointer?
-    private let lastCheck = Lock<MonotonicTime?>(nil)
     private let aborted = Atomic<Bool>(false)
+    /// When the abort callback is due. It is compared with the time before each loop of a computation.
+    private let due = Atomic<Int64>(0)
+    /// Callbacks are called one at a time.
+    private let calling = Lock(())
 
-    private static let interval = Duration.milliseconds(10)
+    private static let nanoseconds: Int64 = 10_000_000
 
     init(
         progress: pvit_progress_callback? = nil, abort: pvit_abort_callback? = nil,
@@ -28,10 +31,12 @@ final class CallWatch: @unchecked Sendable {
     var isAborted: Bool {
         guard let abort else { return false }
         if aborted.load(ordering: .relaxed) { return true }
-        return lastCheck.withLock { last in
-            let now = MonotonicTime.now
-            if let last, now - last < Self.interval { return aborted.load(ordering: .relaxed) }
-            last = now
+        let now = MonotonicTime.coarseNanoseconds
+        guard now >= due.load(ordering: .relaxed) else { return false }
+        return calling.withLock { _ in
+            // Another thread may have asked meanwhile.
+            if now < due.load(ordering: .relaxed) { return aborted.load(ordering: .relaxed) }
+            due.store(now + Self.nanoseconds, ordering: .relaxed)
             guard abort(context) != 0 else { return false }
             aborted.store(true, ordering: .relaxed)
             return true
@@ -45,8 +50,7 @@ final class CallWatch: @unchecked Sendable {
 
     func report(done: UInt64, total: UInt64) {
         guard let progress else { return }
-        // The same lock: callbacks are called one at a time.
-        lastCheck.withLock { _ in progress(context, done, total) }
+        calling.withLock { _ in progress(context, done, total) }
     }
 
     /// The callbacks for a conversion.

@@ -31,7 +31,7 @@ public func pvit_model_open(
         try watch.check()
         let draft = try draftPath.map { try DraftFile(opening: $0) }
         let checkpoint = ModelObject.Checkpoint()
-        checkpoint.set(watch)
+        checkpoint.watch = watch
         let loaded = try LoadedModel(
             opening: path,
             engine: ComputeEngine(threadCount: threads, instructionSet: kernels, checkpoint: checkpoint.check),
@@ -41,7 +41,7 @@ public func pvit_model_open(
         if let template { try loaded.useChatTemplate(namedOrText: template) }
         loaded.parsesSpecialTokensInMessages = parsesSpecial
         let generator = try Generator(loaded, contextLength: length, storage: storage, draft: draft)
-        checkpoint.set(nil)
+        checkpoint.watch = nil
         try watch.check()
         for note in loaded.openingNotes(generator.contextLength, limit: memory) { Log.note(note) }
         return ModelObject(checkpoint, ModelObject.Content(model: loaded, generator: generator))

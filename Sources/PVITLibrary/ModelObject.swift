@@ -21,15 +21,13 @@ final class ModelObject: HandleObject, @unchecked Sendable {
     private let isClosing = Atomic<Bool>(false)
     private let checkpoint: Checkpoint
 
-    /// The callbacks of the call that computes.
-    final class Checkpoint: Sendable {
-        private let watch = Lock<CallWatch?>(nil)
-
-        /// Makes an engine ask a call's callbacks, or none.
-        func set(_ newValue: CallWatch?) { watch.withLock { $0 = newValue } }
+    /// The callbacks of the call that computes, which an engine asks.
+    final class Checkpoint: @unchecked Sendable {
+        // Only touched by the thread that opens the model or is inside `gate`, which also begins the engine's loops.
+        var watch: CallWatch?
 
         /// - Throws: `work.cancelled`.
-        func check() throws { try watch.withLock { $0 }?.check() }
+        func check() throws { try watch?.check() }
     }
 
     /// - Parameters:
@@ -51,8 +49,8 @@ final class ModelObject: HandleObject, @unchecked Sendable {
         }
         defer { leave() }
         guard let content else { throw PVITError(.closed, "the model was closed") }
-        checkpoint.set(watch)
-        defer { checkpoint.set(nil) }
+        checkpoint.watch = watch
+        defer { checkpoint.watch = nil }
         return try body(content)
     }
 

@@ -19,6 +19,17 @@ package struct MonotonicTime: Sendable {
         return MonotonicTime(sinceStart: .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec))
     }
 
+    /// Nanoseconds of another clock, which advances every few milliseconds only, but is read within a few nanoseconds.
+    package static var coarseNanoseconds: Int64 {
+        var time = timespec()
+        #if os(Linux)
+            clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        #else
+            clock_gettime(CLOCK_MONOTONIC, &time)
+        #endif
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
     /// The time that passed between two times.
     package static func - (later: MonotonicTime, earlier: MonotonicTime) -> Duration {
         later.sinceStart - earlier.sinceStart

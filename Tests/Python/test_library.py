@@ -236,27 +236,29 @@ class LibraryTests(unittest.TestCase):
 
         thread = threading.Thread(target=compute)
         thread.start()
+        refused = []
         try:
             for _ in range(10):
                 time.sleep(0.05)
                 child = os.fork()
                 if child == 0:
                     signal.alarm(60)  # Ends a child that waits for a lock.
-                    status = 1
+                    status = 0
                     try:
-                        codes = []
                         for call in (lambda: self.model.tokenize("x"), lambda: pvit.Model(self.path)):
                             try:
                                 call()
                             except pvit.Error as error:
-                                codes.append(error.code)
-                        status = 0 if codes == ["library.forked"] * 2 else 2
+                                status = status + 1 if error.code == "library.forked" else 100
                     finally:
                         os._exit(status)
-                self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+                refused.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         finally:
             stop.set()
             thread.join()
+        # A child that was forked between two computations can open the model again.
+        self.assertLessEqual(set(refused), {1, 2})
+        self.assertIn(2, refused)
 
     def test_other_interpreters_are_refused(self) -> None:
         try:

@@ -147,7 +147,11 @@ def check(name: str, *arguments: object) -> None:
     error = c_void_p()
     status = function(name)(*arguments, ctypes.byref(error))
     if status != 0:
-        raise (Cancelled if status == 130 else Error)(error, status)
+        _fail(error, status)
+
+
+def _fail(error: c_void_p, status: int) -> None:
+    raise (Cancelled if status == 130 else Error)(error, status)
 
 
 class Handle:
@@ -196,23 +200,65 @@ class Call:
         progress = [ctypes.cast(self._progress, c_void_p) if self._progress else None] if takes_progress else []
         return [*progress, _abort_if_set, ctypes.addressof(self._flag)]
 
-    def run(self, name: str, *arguments: object, is_brief: bool = False) -> None:
-        """Calls a function, and raises its error or that of a callback.
+    def run(self, name: str, *arguments: object) -> None:
+        """Calls a function, and raises its error or that of a callback."""
+        self._run(lambda: check(name, *arguments))
 
-        Args:
-            is_brief: Whether Ctrl-C can wait for the end of the call, which then needs no other thread.
-        """
+    def _run(self, work: Callable[[], object]) -> None:
         try:
-            if threading.current_thread() is threading.main_thread() and not is_brief:
-                _helper.run(lambda: check(name, *arguments), self.cancel)
+            if threading.current_thread() is threading.main_thread():
+                _helper.run(work, self.cancel)
             else:
-                check(name, *arguments)
+                work()
         except Cancelled:
             if self._failure is not None:
                 raise self._failure from None
             raise
         if self._failure is not None:
             raise self._failure
+
+
+class RepeatedCall(Call):
+    """A long call that makes a handle, to be made again and again with the same arguments.
+
+    Between two tokens of a model, the weights have displaced everything else from the caches, so that each object and
+    each function that is used takes its time. Nothing is made anew here.
+
+    Args:
+        name: The function.
+        handle: Its first argument, which the caller keeps.
+        progress: A callback, or None.
+    """
+
+    def __init__(self, name: str, handle: "Handle", progress: object | None = None) -> None:
+        super().__init__(progress)
+        self.result = c_void_p()
+        self._error = c_void_p()
+        self._function = function(name)
+        self._arguments = (
+            handle.value,
+            *self.callbacks(),
+            ctypes.byref(self.result),
+            ctypes.byref(self._error),
+        )
+
+    def repeat(self) -> None:
+        """Makes the call, and raises its error or that of a callback."""
+        self._failure = None
+        try:
+            self._run(self.repeat_briefly)
+        finally:
+            self.renew()
+
+    def renew(self) -> None:
+        """Makes it possible to repeat a call that was cancelled."""
+        self._flag.value = 0
+
+    def repeat_briefly(self) -> None:
+        """Makes the call on this thread. Ctrl-C waits for its end."""
+        status = self._function(*self._arguments)
+        if status != 0:
+            _fail(self._error, status)
 
 
 def _bar(bar: Any) -> Callable[[int, int], object]:
@@ -295,8 +341,11 @@ def options(values: dict[str, object]) -> Handle:
 
 def take_text(handle: c_void_p) -> str:
     """The content of a pvit_text, which is freed."""
-    length = function("text_length")(handle)
+    length = _text_length(handle)
     try:
-        return ctypes.string_at(function("text_bytes")(handle), length).decode()
+        return ctypes.string_at(_text_bytes(handle), length).decode()
     finally:
-        function("text_free")(handle)
+        _text_free(handle)
+
+
+_text_length, _text_bytes, _text_free = map(function, ("text_length", "text_bytes", "text_free"))

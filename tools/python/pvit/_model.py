@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import threading
 import time
 import typing
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from ctypes import byref
 import numpy as np
 
 from ._arrays import as_pointer, take_array
-from ._library import Call, Handle, check, function, options, result, take_text
+from ._library import Call, Handle, RepeatedCall, check, function, options, result, take_text
 
 #: An image: a path, the bytes of a JPEG, PNG or WebP file, a PIL image, an array [height, width, 3] of uint8, or an
 #: image that `Model.image` has made.
@@ -51,42 +52,39 @@ class Answer(Iterator[str]):
 
     def __init__(self, handle: Handle, progress: Progress | None) -> None:
         self._handle = handle
-        self._progress = progress
+        self._step = RepeatedCall("answer_next", handle, progress)
+        # For threads that read one answer together.
+        self._turn = threading.Lock()
         # The first step reads the prompt.
         self._is_brief = False
 
     def __next__(self) -> str:
-        return self._next(Call(self._progress))
-
-    def _next(self, call: Call) -> str:
-        while True:
-            piece = result()
-            start = time.perf_counter()
-            call.run("answer_next", self._handle.value, *call.callbacks(), byref(piece), is_brief=self._is_brief)
-            self._is_brief = time.perf_counter() - start < self._BRIEF
-            if not piece:
-                raise StopIteration
-            if text := take_text(piece):
-                return text
+        with self._turn:
+            while True:
+                start = time.perf_counter()
+                if self._is_brief:
+                    self._step.repeat_briefly()
+                else:
+                    self._step.repeat()
+                self._is_brief = time.perf_counter() - start < self._BRIEF
+                piece = self._step.result
+                if not piece:
+                    raise StopIteration
+                if text := take_text(piece):
+                    return text
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self._stream()
 
     async def _stream(self) -> AsyncIterator[str]:
-        def step(call: Call) -> str | None:
-            try:
-                return self._next(call)
-            except StopIteration:
-                return None
-
         while True:
-            call = Call(self._progress)
-            work = asyncio.get_running_loop().run_in_executor(None, step, call)
+            work = asyncio.get_running_loop().run_in_executor(None, next, self, None)
             try:
                 piece = await asyncio.shield(work)
             except asyncio.CancelledError:
-                call.cancel()
+                self._step.cancel()
                 await asyncio.gather(work, return_exceptions=True)
+                self._step.renew()
                 raise
             if piece is None:
                 return
