@@ -128,7 +128,8 @@ let package = Package(
                 argumentParser, systemPackage,
             ], path: "tools/TimeVision"),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport", exclude: ["Fixtures"]),
+        .target(
+            name: "TestSupport", dependencies: ["Storage"], path: "Tests/TestSupport", exclude: ["Fixtures"]),
         .target(
             name: "CheckpointTestSupport",
             dependencies: ["Checkpoints", "Platform", "Storage", "Tensors", "TestSupport", systemPackage],

@@ -103,15 +103,8 @@ package struct CalibrationTokens: Sendable, Hashable {
         return shares
     }
 
-    /// Tokens from SplitMix64 (Steele, Lea and Flood, 2014), seeded with 0.
     private static func random(_ count: Int, vocabulary: Int) -> [Int] {
-        var state: UInt64 = 0
-        return (0..<count).map { _ in
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return Int((z ^ (z >> 31)) % UInt64(max(vocabulary, 1)))
-        }
+        var random = RandomSource(seed: 0)
+        return (0..<count).map { _ in Int(random.next() % UInt64(max(vocabulary, 1))) }
     }
 }

@@ -1,16 +1,12 @@
-/// A repeatable sequence of random numbers: SplitMix64 (Steele, Lea and Flood, 2014).
+import Storage
+
+/// A repeatable sequence of random numbers.
 public struct RepeatableRandom: RandomNumberGenerator {
-    private var state: UInt64
+    private var source: RandomSource
 
     /// Starts a sequence.
-    public init(seed: UInt64) { state = seed }
+    public init(seed: UInt64) { source = RandomSource(seed: seed) }
 
     /// The next number.
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    public mutating func next() -> UInt64 { source.next() }
 }
