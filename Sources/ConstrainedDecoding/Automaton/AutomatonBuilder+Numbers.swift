@@ -26,17 +26,14 @@ extension AutomatonBuilder {
         addSilent(sign, to: unsigned)
         let wholeEnd = try addState()
         addEdge(unsigned, "0", to: wholeEnd)
-        let first = try addState()
-        addEdge(unsigned, UInt8(ascii: "1")...UInt8(ascii: "9"), to: first)
-        try addDigits(first, upTo: NumberForm.wholeDigitCount - 1, to: wholeEnd)
+        try addDigits(
+            unsigned, first: UInt8(ascii: "1")...UInt8(ascii: "9"), upTo: NumberForm.wholeDigitCount, to: wholeEnd)
         addSilent(wholeEnd, to: ByteAutomaton.final)
         let fractionEnd = try addState()
         addSilent(wholeEnd, to: fractionEnd)
         let point = try addState()
         addEdge(wholeEnd, ".", to: point)
-        let fraction = try addState()
-        addEdge(point, UInt8(ascii: "0")...UInt8(ascii: "9"), to: fraction)
-        try addDigits(fraction, upTo: NumberForm.fractionDigitCount - 1, to: fractionEnd)
+        try addDigits(point, upTo: NumberForm.fractionDigitCount, to: fractionEnd)
         addSilent(fractionEnd, to: ByteAutomaton.final)
         let exponent = try addState()
         addEdge(fractionEnd, "e", to: exponent)
@@ -45,14 +42,17 @@ extension AutomatonBuilder {
         addEdge(exponent, "+", to: exponentDigits)
         addEdge(exponent, "-", to: exponentDigits)
         addSilent(exponent, to: exponentDigits)
-        let exponentRest = try addState()
-        addEdge(exponentDigits, UInt8(ascii: "0")...UInt8(ascii: "9"), to: exponentRest)
-        try addDigits(exponentRest, upTo: NumberForm.exponentDigitCount - 1, to: ByteAutomaton.final)
+        try addDigits(exponentDigits, upTo: NumberForm.exponentDigitCount, to: ByteAutomaton.final)
     }
 
-    private mutating func addDigits(_ from: StateID, upTo count: Int, to target: StateID) throws {
-        var state = from
-        for _ in 0..<count {
+    /// Adds states that read 1 to `count` digits, the first of them one of `first`.
+    private mutating func addDigits(
+        _ from: StateID, first: ClosedRange<UInt8> = UInt8(ascii: "0")...UInt8(ascii: "9"), upTo count: Int,
+        to target: StateID
+    ) throws {
+        var state = try addState()
+        addEdge(from, first, to: state)
+        for _ in 1..<count {
             addSilent(state, to: target)
             let next = try addState()
             addEdge(state, UInt8(ascii: "0")...UInt8(ascii: "9"), to: next)

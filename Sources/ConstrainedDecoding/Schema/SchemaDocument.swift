@@ -96,35 +96,33 @@ struct SchemaDocument {
     }
 
     private static func unescaped(_ token: Substring.UTF8View) -> String? {
-        var bytes: [UInt8] = []
-        var rest = token
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "~") else {
-                bytes.append(byte)
-                continue
-            }
+        unescaped(token, escape: UInt8(ascii: "~")) { rest in
             switch rest.popFirst() {
-            case UInt8(ascii: "0"): bytes.append(UInt8(ascii: "~"))
-            case UInt8(ascii: "1"): bytes.append(UInt8(ascii: "/"))
-            default: return nil
+            case UInt8(ascii: "0"): UInt8(ascii: "~")
+            case UInt8(ascii: "1"): UInt8(ascii: "/")
+            default: nil
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     private static func percentDecoded(_ text: Substring.UTF8View) -> String? {
+        unescaped(text, escape: UInt8(ascii: "%")) { rest in
+            guard rest.count >= 2 else { return nil }
+            defer { rest = rest.dropFirst(2) }
+            return UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+        }
+    }
+
+    /// Replaces each escape sequence by the byte that `next` reads after its first byte; nil if `next` reads none, or
+    /// the result is not UTF-8.
+    private static func unescaped(
+        _ text: Substring.UTF8View, escape: UInt8, next: (inout Substring.UTF8View) -> UInt8?
+    ) -> String? {
         var bytes: [UInt8] = []
         var rest = text
         while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
-                return nil
-            }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
+            guard let decoded = byte == escape ? next(&rest) : byte else { return nil }
+            bytes.append(decoded)
         }
         return String(validating: bytes, as: UTF8.self)
     }
