@@ -75,6 +75,12 @@ package struct TileLayout: Sendable, Hashable {
         return start..<min(start + rowsPerTile, rows)
     }
 
+    /// The tiles that hold some of `rows`, which are rows of the tensor.
+    package func tiles(of rows: Range<Int>) -> Range<Int> {
+        guard !rows.isEmpty, rowsPerTile > 0 else { return 0..<0 }
+        return rows.lowerBound / rowsPerTile..<(rows.upperBound - 1) / rowsPerTile + 1
+    }
+
     /// The size of a decoded tile in `0..<tileCount`, in bytes.
     package func byteCount(ofTile index: Int) -> Int {
         // Cannot overflow: the initializer computed the size of all rows.

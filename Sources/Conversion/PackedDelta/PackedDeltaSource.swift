@@ -53,8 +53,7 @@ final class PackedDeltaSource: TensorSource {
                 .tensorNotFound, "the packed delta holds no such tensor", file: container.path, tensor: tensor.name)
         }
         try checkRequest(rows: rows, of: tensor, destinationByteCount: destination.byteCount)
-        guard !rows.isEmpty, stored.rowsPerTile > 0 else { return }
-        for number in rows.lowerBound / stored.rowsPerTile...(rows.upperBound - 1) / stored.rowsPerTile {
+        for number in stored.layout.tiles(of: rows) {
             let tileRows = stored.layout.rows(ofTile: number)
             let shared = rows.clamped(to: tileRows)
             let start = (shared.lowerBound - rows.lowerBound) * tensor.bytesPerRow

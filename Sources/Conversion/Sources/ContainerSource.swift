@@ -57,10 +57,9 @@ package final class ContainerSource: TensorSource {
         of rows: Range<Int>, in stored: StoredTensor,
         _ body: (_ content: RawSpan, _ tile: StoredTile, _ shared: Range<Int>) throws -> Void
     ) throws {
-        guard !rows.isEmpty, stored.rowsPerTile > 0 else { return }
         let scratch = scratches.withLock { $0.popLast() } ?? TileScratch()
         defer { scratches.withLock { $0.append(scratch) } }
-        for tile in rows.lowerBound / stored.rowsPerTile...(rows.upperBound - 1) / stored.rowsPerTile {
+        for tile in stored.layout.tiles(of: rows) {
             try container.withTile(tile, of: stored, scratch: scratch) { content, tile in
                 try body(content, tile, rows.clamped(to: tile.rows))
             }
