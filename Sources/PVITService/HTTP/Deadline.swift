@@ -22,11 +22,7 @@ func withDeadline<Result: Sendable>(
     }
     defer { timer.cancel() }
     do {
-        return try await withTaskCancellationHandler {
-            try await task.value
-        } onCancel: {
-            task.cancel()
-        }
+        return try await task.valueOrCancelled
     } catch {
         guard isOver.withLockedValue({ $0 }) else { throw error }
         throw problem

@@ -103,11 +103,7 @@ struct CompletionRunner: Sendable {
         let disconnection = context.whenDisconnected { collecting.cancel() }
         defer { disconnection.end() }
         do {
-            return try await withTaskCancellationHandler {
-                try await collecting.value
-            } onCancel: {
-                collecting.cancel()
-            }
+            return try await collecting.valueOrCancelled
         } catch is CancellationError {
             throw ServiceError(HTTPResponse.Status(code: 499, reasonPhrase: "Client Closed Request"), "the client left")
         } catch {
