@@ -1,13 +1,23 @@
+import ArgumentParser
 import PVITModel
 import Storage
 import SystemPackage
 
-extension LoadedModel {
-    /// Uses the built-in template with this name, or else the template in this file.
+/// Which chat template to use.
+struct ChatTemplateOption: ParsableArguments {
+    @Option(
+        name: .customLong("chat-template"),
+        help: ArgumentHelp(
+            "Use this chat template instead of the model's own: \(BuiltInTemplate.names), or a Jinja file.",
+            valueName: "name|file"))
+    var name: String?
+
+    /// Uses the built-in template with this name, or else the template in this file; the model's own without a name.
     ///
     /// - Throws: `chat.template`; `file.not-found` if there is neither, and errors of reading.
-    func useChatTemplate(namedOrIn name: String) throws {
-        if let builtIn = BuiltInTemplate(named: name) { return try useChatTemplate(builtIn.text) }
+    func apply(to model: LoadedModel) throws {
+        guard let name else { return }
+        if let builtIn = BuiltInTemplate(named: name) { return try model.useChatTemplate(builtIn.text) }
         let path = FilePath(name)
         do {
             let file = try MappedFile(path: path)
@@ -20,7 +30,7 @@ extension LoadedModel {
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 throw PVITError(.chatTemplate, "the chat template is not UTF-8 text")
             }
-            try useChatTemplate(text)
+            try model.useChatTemplate(text)
         } catch let error as PVITError {
             guard error.code == .fileNotFound else { throw error.located(file: path) }
             throw PVITError(

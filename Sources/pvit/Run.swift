@@ -97,11 +97,7 @@ struct Run: ParsableCommand {
     @Flag(help: "Continue the prompt as text, without the chat template.")
     var raw = false
 
-    @Option(
-        help: ArgumentHelp(
-            "Use this chat template instead of the model's own: \(BuiltInTemplate.names), or a Jinja file.",
-            valueName: "name|file"))
-    var chatTemplate: String?
+    @OptionGroup var template: ChatTemplateOption
 
     @Flag(
         help: ArgumentHelp(
@@ -150,7 +146,7 @@ struct Run: ParsableCommand {
             throw ValidationError("--context takes a number from 1 to \(1 << 30)")
         }
         if raw, system != nil { throw ValidationError("--system needs a chat template, and --raw uses none") }
-        if raw, chatTemplate != nil {
+        if raw, template.name != nil {
             throw ValidationError("--chat-template and --raw exclude each other: --raw uses no template")
         }
         if raw, parseSpecial {
@@ -167,7 +163,7 @@ struct Run: ParsableCommand {
         let session = try session.map {
             try Session(
                 path: $0, model: model.file,
-                files: imageOptions.image + [draft, history, chatTemplate.map { FilePath(text: $0) }])
+                files: imageOptions.image + [draft, history, template.name.map { FilePath(text: $0) }])
         }
         // Read standard input first, so that its errors are reported before the model is opened.
         let text = isConversation ? "" : try promptText()
@@ -177,7 +173,7 @@ struct Run: ParsableCommand {
             logitsRowCount: MemoryRequest.logitsRowCount(speculation: speculate, hasDraft: draft != nil),
             isSampled: sampling.temperature > 0, seesImages: isConversation, image: imageOptions.header(),
             draft: draftFile)
-        if let chatTemplate { try loaded.useChatTemplate(namedOrIn: chatTemplate) }
+        try template.apply(to: loaded)
         loaded.parsesSpecialTokensInMessages = parseSpecial
         let generator = try Generator(loaded, contextLength: context, storage: kvCache, draft: draftFile)
         try session?.read(into: generator)

@@ -74,11 +74,7 @@ struct Serve: ParsableCommand {
     @Option(help: ArgumentHelp("Let requests name image files in this folder.", valueName: "folder"))
     var mediaFolder: FilePath?
 
-    @Option(
-        help: ArgumentHelp(
-            "Use this chat template instead of the model's own: \(BuiltInTemplate.names), or a Jinja file.",
-            valueName: "name|file"))
-    var chatTemplate: String?
+    @OptionGroup var template: ChatTemplateOption
 
     @Option(help: ArgumentHelp("The name of the model in the API; by default that of the file.", valueName: "name"))
     var name: String?
@@ -133,12 +129,12 @@ struct Serve: ParsableCommand {
         let options = try options()
         var logger = Logger(label: "pvit") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = quiet ? .warning : .info
-        let (model, template) = (model, chatTemplate)
+        let (model, template) = (model, template)
         let service = PVITService(options, version: PVITCommand.version, logger: logger) { gate in
             let loaded = try model.load(
                 context: options.contextLength, cacheStorage: options.cacheStorage, sequenceCount: options.slotCount,
                 seesImages: true, checkpoint: gate.check)
-            if let template { try loaded.useChatTemplate(namedOrIn: template) }
+            try template.apply(to: loaded)
             return loaded
         }
         let opens = open
