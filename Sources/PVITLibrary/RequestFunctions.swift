@@ -54,13 +54,8 @@ extension RequestObject.Content {
             }
             return .tokens(tokens)
         }
-        var insertion = RegionInsertion(regions, of: image?.image)
-        let result: Resolved =
-            if let text { .text(try insertion.insert(into: text)) } else {
-                .messages(try insertion.insert(into: messages))
-            }
-        try insertion.finish()
-        return result
+        if let text { return .text(try regions.inserted(into: text, of: image?.image)) }
+        return .messages(try regions.inserted(into: messages, of: image?.image))
     }
 }
 

@@ -56,10 +56,7 @@ extension Model {
     public func logits(
         of text: String, about image: PreparedImage? = nil, regions: [NamedRegion] = []
     ) async throws -> NumberTable {
-        var insertion = RegionInsertion(regions, of: image)
-        let text = try insertion.insert(into: text)
-        try insertion.finish()
-        let prompt = try prompts.prompt(ofRaw: text, image: image)
+        let prompt = try prompts.prompt(ofRaw: regions.inserted(into: text, of: image), image: image)
         return try await thread.run { [contents] in
             try contents.loaded.logits(of: contents.loaded.input(for: prompt).input)
         }

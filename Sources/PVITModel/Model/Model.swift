@@ -115,10 +115,7 @@ public final class Model: Sendable {
         options: GenerationOptions = GenerationOptions()
     ) -> Answer {
         Answer(of: self) { generator in
-            var insertion = RegionInsertion(regions, of: image)
-            let messages = try insertion.insert(into: messages)
-            try insertion.finish()
-            return try generator.begin(messages, image: image, options)
+            try generator.begin(regions.inserted(into: messages, of: image), image: image, options)
         }
     }
 
@@ -148,10 +145,7 @@ public final class Model: Sendable {
         options: GenerationOptions = GenerationOptions()
     ) -> Answer {
         Answer(of: self) { generator in
-            var insertion = RegionInsertion(regions, of: image)
-            let text = try insertion.insert(into: text)
-            try insertion.finish()
-            return try generator.begin(text: text, image: image, options)
+            try generator.begin(text: regions.inserted(into: text, of: image), image: image, options)
         }
     }
 
