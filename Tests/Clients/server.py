@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+import unittest
 import urllib.error
 import urllib.request
 from functools import cache
@@ -108,3 +109,17 @@ class Server:
         """The value of a metric."""
         text = self.get("/metrics")[1].decode()
         return float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1])
+
+
+class ServerTest(unittest.TestCase):
+    """Tests that share a server with `options`."""
+
+    options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(*cls.options)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()

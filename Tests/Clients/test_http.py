@@ -14,23 +14,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from content import image, text, user
-from server import Server
+from server import Server, ServerTest
 
 
 def body(**changes):
     return {"messages": [user("Why?")], "max_tokens": 4, "temperature": 0} | changes
 
 
-class HTTPTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(
-            "--parallel", "2", "--queue", "1", "--max-body", "2MB", "--allow-origin", "https://a.example"
-        )
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
+class HTTPTests(ServerTest):
+    options = ("--parallel", "2", "--queue", "1", "--max-body", "2MB", "--allow-origin", "https://a.example")
 
     def connection(self):
         return http.client.HTTPConnection(urlsplit(self.server.address).netloc)

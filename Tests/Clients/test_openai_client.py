@@ -10,23 +10,25 @@ import openai
 import pydantic
 from content import data_url, image, region, text, user
 from langchain_openai import ChatOpenAI
-from server import PHOTOS, Server, model, run
+from server import PHOTOS, Server, ServerTest, model, run
 
 # The photograph has 281 × 179 pixels.
 BOX = (20, 40, 200, 150)
 
 
-class OpenAIClientTests(unittest.TestCase):
+class OpenAIClientTests(ServerTest):
+    options = ("--parallel", "4", "--media-folder", PHOTOS)
+
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("--parallel", "4", "--media-folder", PHOTOS)
+        super().setUpClass()
         cls.client = openai.OpenAI(base_url=cls.server.address + "/v1", api_key="none", max_retries=0)
         cls.asynchronous = openai.AsyncOpenAI(base_url=cls.server.address + "/v1", api_key="none", max_retries=0)
 
     @classmethod
     def tearDownClass(cls):
         cls.client.close()
-        cls.server.stop()
+        super().tearDownClass()
 
     def create(self, *messages, **parameters):
         parameters = {"model": "pvit", "temperature": 0, "max_tokens": 8} | parameters

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from content import photo
 from PIL import Image
-from server import PHOTOS, Server, run
+from server import PHOTOS, ServerTest, run
 from worker_client import ask, chunks, stream
 
 SYSTEM = (
@@ -27,19 +27,7 @@ def encoded(file_format, mode="RGB"):
     return base64.b64encode(file.getvalue()).decode()
 
 
-class OriginalClientTest(unittest.TestCase):
-    options = ()
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(*cls.options)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-
-class LLaVAPageTests(OriginalClientTest):
+class LLaVAPageTests(ServerTest):
     """`gradio_web_server.py`."""
 
     def answer(self, prompt, image=None, stop="</s>", max_new_tokens=6, temperature=0.0, top_p=0.7):
@@ -114,7 +102,7 @@ class LLaVAPageTests(OriginalClientTest):
             self.assertTrue(self.answer(prompt, encoded(file_format, mode)), (file_format, mode))
 
 
-class PVITClientTests(OriginalClientTest):
+class PVITClientTests(ServerTest):
     """`demo/home.py`, `run_cli.py` and `run_fine_eval.py`. Their requests name no model."""
 
     def body(self, prompt):
@@ -150,7 +138,7 @@ class PVITClientTests(OriginalClientTest):
         self.assertIn("beyond the image", received[-1]["text"].split("ASSISTANT:")[-1])
 
 
-class TestMessageTests(OriginalClientTest):
+class TestMessageTests(ServerTest):
     """LLaVA's `test_message.py`. It sends no images, does not ask the assistant, and stops at a space."""
 
     def test_message(self):
@@ -162,7 +150,7 @@ class TestMessageTests(OriginalClientTest):
         self.assertNotIn(" ", received[-1]["text"].removeprefix(prompt))
 
 
-class WaitingTests(OriginalClientTest):
+class WaitingTests(ServerTest):
     """LLaVA's page gives up after 10 s without a byte, and the proxy of its controller after 5 s."""
 
     options = ("--parallel", "1", "--threads", "1")

@@ -8,7 +8,7 @@ import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from content import photo
-from server import PHOTOS, Server, run
+from server import PHOTOS, Server, ServerTest, run
 from worker_client import chunks
 
 SYSTEM = (
@@ -18,15 +18,7 @@ SYSTEM = (
 REGION = "<Region><L100><L120><L600><L900></Region>"
 
 
-class WorkerTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class WorkerTests(ServerTest):
     def ask(self, prompt, images=(), **parameters):
         pictures = [base64.b64encode(image).decode() for image in images]
         body = {"model": "any", "prompt": prompt, "images": pictures, "temperature": 0, "max_new_tokens": 6}
@@ -83,16 +75,8 @@ class WorkerTests(unittest.TestCase):
         self.assertEqual(post("/refresh_all_workers", {}), (200, None))
 
 
-class RegistrationTests(unittest.TestCase):
+class RegistrationTests(ServerTest):
     """LLaVA's `register_worker.py` sends no status: the controller asks the worker for it."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
 
     def register(self, address, checks_heartbeat=False):
         body = {"worker_name": address, "check_heart_beat": checks_heartbeat, "worker_status": None}
