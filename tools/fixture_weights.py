@@ -789,22 +789,13 @@ def main():
         write_torch(P("mini-clip", "pytorch_model.bin"), tb)
         jdump(P("mini-clip", "config.json"), clip_config(S["clip"]))
         jdump(P("mini-clip", "preprocessor_config.json"), PREPROCESSOR)
-    if "regionclip" in want:
-        os.makedirs(P("mini-regionclip"), exist_ok=True)
-        write_torch(
-            P("mini-regionclip", "regionclip_narrow.pth"),
-            regionclip_tensors(S, S["rc_width"], "mini-regionclip"),
-            wrap="model",
-            location="cuda:0",
-        )
-    if "regionclip-full" in want:
-        os.makedirs(P("full-regionclip"), exist_ok=True)
-        write_torch(
-            P("full-regionclip", "regionclip_full_rn50x4.pth"),
-            regionclip_tensors(S, 80, "full-regionclip"),
-            wrap="model",
-            location="cuda:0",
-        )
+    for key, folder, file, width in (
+        ("regionclip", "mini-regionclip", "regionclip_narrow.pth", S["rc_width"]),
+        ("regionclip-full", "full-regionclip", "regionclip_full_rn50x4.pth", 80),
+    ):
+        if key in want:
+            os.makedirs(P(folder), exist_ok=True)
+            write_torch(P(folder, file), regionclip_tensors(S, width, folder), wrap="model", location="cuda:0")
     if "gqa" in want:
         os.makedirs(P("mini-llama-gqa"), exist_ok=True)
         write_safetensors(

@@ -235,16 +235,14 @@ class PageTest(unittest.TestCase):
         self.settle()
 
     def click_at(self, x, y):
-        builder, pointer = self.pointer()
-        pointer.move_to_location(x, y)
-        pointer.pointer_down()
-        pointer.pointer_up()
-        builder.perform()
-        self.settle()
+        self.hover_at(x, y, clicks=True)
 
-    def hover_at(self, x, y):
+    def hover_at(self, x, y, clicks=False):
         builder, pointer = self.pointer()
         pointer.move_to_location(x, y)
+        if clicks:
+            pointer.pointer_down()
+            pointer.pointer_up()
         builder.perform()
         self.settle()
 

@@ -681,11 +681,15 @@ class Answers(PageTest):
         self.assertTrue(self.last_request()["return_progress"])
         self.assertTrue(self.last_request()["stream_options"]["include_usage"])
 
-    def test_stop_closes_the_connection_and_keeps_the_text(self):
+    def begin_answer(self):
+        """Asks a question whose answer stops growing after its first words."""
         self.mock.gate(4)
         self.load(PHOTO)
         self.write("Who?" + Keys.ENTER)
         self.wait_for_text("The swimmer in", ".growing .said")
+
+    def test_stop_closes_the_connection_and_keeps_the_text(self):
+        self.begin_answer()
         self.click("Stop")
         self.wait(lambda: self.mock.requests[0]["closed"])
         self.wait_for_text("Stopped.", ".message.answer")
@@ -709,10 +713,7 @@ class Answers(PageTest):
         self.assertEqual(self.css(".message"), [])
 
     def test_another_conversation_stops_the_answer(self):
-        self.mock.gate(4)
-        self.load(PHOTO)
-        self.write("Who?" + Keys.ENTER)
-        self.wait_for_text("The swimmer in", ".growing .said")
+        self.begin_answer()
         self.click("New conversation")
         self.wait(lambda: self.mock.requests[0]["closed"])
         self.wait(lambda: self.visible("#send") and not self.visible("#stop"))
