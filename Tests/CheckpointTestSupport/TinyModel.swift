@@ -23,6 +23,9 @@ public struct TinyModel {
     /// Creates a model of the ordinary size.
     public init() {}
 
+    /// Creates a model of the ordinary size whose weights have another type.
+    package init(type: ElementType) { self.type = type }
+
     /// Names and shapes in an order that is not that of a forward pass.
     public var shapes: [(name: String, shape: [Int])] {
         var result: [(String, [Int])] = isTied ? [] : [("lm_head.weight", [vocabulary, hidden])]

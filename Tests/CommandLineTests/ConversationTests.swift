@@ -33,7 +33,11 @@ struct ConversationTests {
 
     private func leave(_ terminal: PseudoTerminal) throws {
         try terminal.type("/exit\r")
-        #expect(try terminal.status() == 0)
+        try expectEnd(of: terminal)
+    }
+
+    private func expectEnd(of terminal: PseudoTerminal, status: Int32 = 0) throws {
+        #expect(try terminal.status() == status)
         #expect(terminal.isAsBefore)
     }
 
@@ -157,8 +161,7 @@ struct ConversationTests {
         terminal.signal(SIGCONT)
         try terminal.expect("^C")
         terminal.signal(SIGTERM)
-        #expect(try terminal.status() == 128 + SIGTERM)
-        #expect(terminal.isAsBefore)
+        try expectEnd(of: terminal, status: 128 + SIGTERM)
     }
 
     @Test("Ctrl-C clears a line, and leaves if it is pressed twice at an empty one")
@@ -170,8 +173,7 @@ struct ConversationTests {
         try terminal.type("\u{3}")
         try terminal.expect("press Ctrl-C again to leave")
         try terminal.type("\u{3}")
-        #expect(try terminal.status() == 130)
-        #expect(terminal.isAsBefore)
+        try expectEnd(of: terminal, status: 130)
         #expect(try messages() == ["/stats"])
     }
 
@@ -186,8 +188,7 @@ struct ConversationTests {
         terminal.resize(columns: 60)
         try terminal.send("/narrow", expecting: "no command /narrow")
         try terminal.type("\u{4}")
-        #expect(try terminal.status() == 0)
-        #expect(terminal.isAsBefore)
+        try expectEnd(of: terminal)
     }
 
     @Test("a redirected standard output receives only answers, and colours are used only where wanted")

@@ -10,6 +10,11 @@ import Testing
 
 @Suite("Calibration by a text")
 struct CalibrationTests {
+    private let folder: TemporaryFolder
+    private var output: FilePath { folder.path.appending("model.pvq") }
+
+    init() throws { folder = try TemporaryFolder() }
+
     /// A model whose tokenizer knows a few letters.
     private func checkpoint() throws -> Checkpoint {
         let checkpoint = try TinyModel().checkpoint()
@@ -29,8 +34,6 @@ struct CalibrationTests {
 
     @Test("the bytes depend on the text, not on the threads, and the recipe has its digest")
     func file() throws {
-        let folder = try TemporaryFolder()
-        let output = folder.path.appending("model.pvq")
         func convert(_ text: [UInt8]?, threads: Int) throws -> [UInt8] {
             let calibration = try text.map { try Calibration([folder.write("text.txt", $0)]) }
             let options = QuantizeOptions(
@@ -53,8 +56,6 @@ struct CalibrationTests {
 
     @Test("a text of a few words is refused, and so is a tokenizer of another model")
     func refused() throws {
-        let folder = try TemporaryFolder()
-        let output = folder.path.appending("model.pvq")
         func code(_ text: [UInt8], _ checkpoint: Checkpoint) throws -> PVITError.Code? {
             let options = QuantizeOptions(
                 importance: .calibration(try Calibration([folder.write("text.txt", text)])))
@@ -81,23 +82,19 @@ struct CalibrationTests {
     }
 
     /// Options for a calibration of the letters.
-    private func options(_ folder: TemporaryFolder, resumes: Bool = false, text: [UInt8]? = nil) throws
-        -> QuantizeOptions
-    {
+    private func options(resumes: Bool = false, text: [UInt8]? = nil) throws -> QuantizeOptions {
         let calibration = try Calibration(
             [folder.write("text.txt", text ?? self.text)], tokenCount: 512, resumes: resumes)
         return QuantizeOptions(type: .q4, importance: .calibration(calibration), threadCount: 1)
     }
 
     /// Quantizes until the first layer has been kept, and then stops.
-    private func stop(
-        _ folder: TemporaryFolder, _ checkpoint: Checkpoint, _ output: FilePath, after file: String = "states.pvq"
-    ) throws {
+    private func stop(_ checkpoint: Checkpoint, after file: String = "states.pvq") throws {
         let journal = folder.path.appending("model.pvq.calibration").appending(file)
         let monitor = WorkMonitor(isCancelled: { (try? MappedFile(path: journal)) != nil })
         let error = try #require(
             #expect(throws: PVITError.self) {
-                try Quantize.write(checkpoint, to: output, options: options(folder), monitor: monitor)
+                try Quantize.write(checkpoint, to: output, options: options(), monitor: monitor)
             })
         #expect(error.code.name == "work.cancelled")
         #expect(try folder.entries.contains("model.pvq.calibration") && !folder.entries.contains("model.pvq"))
@@ -105,34 +102,30 @@ struct CalibrationTests {
 
     @Test("a run that was stopped continues after the layer that it had finished, and gives the same bytes")
     func resumes() throws {
-        let folder = try TemporaryFolder()
         let checkpoint = try checkpoint()
-        let output = folder.path.appending("model.pvq")
-        _ = try Quantize.write(checkpoint, to: output, options: options(folder))
+        _ = try Quantize.write(checkpoint, to: output, options: options())
         let undisturbed = try contents(of: output)
         #expect(try folder.entries.sorted() == ["model.pvq", "text.txt"])
         try folder.remove("model.pvq")
 
-        try stop(folder, checkpoint, output)
+        try stop(checkpoint)
         let refused = #expect(throws: PVITError.self) {
-            try Quantize.write(checkpoint, to: output, options: options(folder))
+            try Quantize.write(checkpoint, to: output, options: options())
         }
         #expect(refused?.code.name == "calibrate.unfinished" && refused?.remedy?.contains("--resume") == true)
         let other = #expect(throws: PVITError.self) {
             try Quantize.write(
-                checkpoint, to: output, options: options(folder, resumes: true, text: Array("abc".utf8) + text))
+                checkpoint, to: output, options: options(resumes: true, text: Array("abc".utf8) + text))
         }
         #expect(other?.code.name == "calibrate.unfinished")
-        _ = try Quantize.write(checkpoint, to: output, options: options(folder, resumes: true))
+        _ = try Quantize.write(checkpoint, to: output, options: options(resumes: true))
         #expect(try contents(of: output) == undisturbed)
         #expect(try folder.entries.sorted() == ["model.pvq", "text.txt"])
     }
 
     @Test("a second run for the same output is refused while the first one has not ended")
     func concurrent() throws {
-        let folder = try TemporaryFolder()
         let checkpoint = try checkpoint()
-        let output = folder.path.appending("model.pvq")
         let journal = folder.path.appending("model.pvq.calibration").appending("states.pvq")
         let codes = Lock<[String?]>([])
         let monitor = WorkMonitor(isCancelled: {
@@ -140,30 +133,28 @@ struct CalibrationTests {
             codes.withLock { $0 = [nil] }
             let refused = [false, true].map { resumes in
                 let error = #expect(throws: PVITError.self) {
-                    try Quantize.write(checkpoint, to: output, options: options(folder, resumes: resumes))
+                    try Quantize.write(checkpoint, to: output, options: options(resumes: resumes))
                 }
                 return error?.code.name
             }
             codes.withLock { $0 = refused }
             return false
         })
-        _ = try Quantize.write(checkpoint, to: output, options: options(folder), monitor: monitor)
+        _ = try Quantize.write(checkpoint, to: output, options: options(), monitor: monitor)
         #expect(codes.withLock { $0 } == ["file.in-use", "file.in-use"])
         #expect(try folder.entries.sorted() == ["model.pvq", "text.txt"])
     }
 
     @Test("a damaged layer of a run that was stopped is an error")
     func damagedJournal() throws {
-        let folder = try TemporaryFolder()
         let checkpoint = try checkpoint()
-        let output = folder.path.appending("model.pvq")
-        try stop(folder, checkpoint, output)
+        try stop(checkpoint)
         let layer = "model.pvq.calibration/layer-0.pvq"
         var bytes = try contents(of: folder.path.appending(layer))
         bytes[4096 + 100] ^= 1
         _ = try folder.write(layer, bytes)
         let error = #expect(throws: PVITError.self) {
-            try Quantize.write(checkpoint, to: output, options: options(folder, resumes: true))
+            try Quantize.write(checkpoint, to: output, options: options(resumes: true))
         }
         #expect(error?.code.name == "container.tile-checksum")
         #expect(try !folder.entries.contains("model.pvq"))
@@ -171,15 +162,13 @@ struct CalibrationTests {
 
     @Test("a layer in another one's place is an error, and is not encoded without calibration")
     func exchangedLayer() throws {
-        let folder = try TemporaryFolder()
         let checkpoint = try checkpoint()
-        let output = folder.path.appending("model.pvq")
-        try stop(folder, checkpoint, output, after: "layer-1.pvq")
+        try stop(checkpoint, after: "layer-1.pvq")
         let journal = "model.pvq.calibration"
         _ = try folder.write(
             "\(journal)/layer-0.pvq", contents(of: folder.path.appending("\(journal)/layer-1.pvq")))
         let error = #expect(throws: PVITError.self) {
-            try Quantize.write(checkpoint, to: output, options: options(folder, resumes: true))
+            try Quantize.write(checkpoint, to: output, options: options(resumes: true))
         }
         #expect(error?.code.name == "calibrate.unfinished" && error?.file?.contains("layer-0.pvq") == true)
         #expect(try !folder.entries.contains("model.pvq"))
@@ -187,13 +176,11 @@ struct CalibrationTests {
 
     @Test("a sample that needs more memory than it may use is refused before any work")
     func memory() throws {
-        let folder = try TemporaryFolder()
         let calibration = try Calibration(
             [folder.write("text.txt", text)], memory: ByteCount(rawValue: 1 << 16))
         let error = #expect(throws: PVITError.self) {
             try Quantize.write(
-                checkpoint(), to: folder.path.appending("model.pvq"),
-                options: QuantizeOptions(importance: .calibration(calibration)))
+                checkpoint(), to: output, options: QuantizeOptions(importance: .calibration(calibration)))
         }
         #expect(error?.code.name == "calibrate.memory")
         #expect(try folder.entries == ["text.txt"])

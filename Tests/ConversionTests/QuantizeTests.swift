@@ -96,9 +96,7 @@ struct QuantizeTests {
     @Test("numbers are rounded to the nearest narrower one, and the error is recorded")
     func narrowing() throws {
         let folder = try TemporaryFolder()
-        var model = TinyModel()
-        model.type = .f32
-        let checkpoint = try model.checkpoint()
+        let checkpoint = try TinyModel(type: .f32).checkpoint()
         let (container, _) = try convert(checkpoint, QuantizeOptions(type: .plain(.bf16)), in: folder)
         let source = try ContainerSource(container)
         let name: TensorName = "model.layers.1.mlp.up_proj.weight"
@@ -115,9 +113,7 @@ struct QuantizeTests {
     @Test("a number too large for the type, and one that is not a number, are errors that name the tensor")
     func badNumbers() throws {
         let folder = try TemporaryFolder()
-        var model = TinyModel()
-        model.type = .f32
-        let checkpoint = try model.checkpoint()
+        let checkpoint = try TinyModel(type: .f32).checkpoint()
         for (value, code, type) in [
             (Float(1e6), "quantize.overflow", ElementType.f16), (.nan, "quantize.not-finite", .f32),
             (-.infinity, "quantize.not-finite", .bf16),

@@ -59,9 +59,7 @@ struct QuantizedTypeTests {
         arguments: [TensorEncoding.q4, .q8])
     func statistics(type: TensorEncoding) throws {
         let folder = try TemporaryFolder()
-        var model = TinyModel()
-        model.type = .bf16
-        let checkpoint = try model.checkpoint()
+        let checkpoint = try TinyModel(type: .bf16).checkpoint()
         let (container, report) = try convert(checkpoint, QuantizeOptions(type: type, threadCount: 2), in: folder)
         let source = try ContainerSource(container)
         for entry in report.plan.entries {
