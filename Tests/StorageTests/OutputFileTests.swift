@@ -14,8 +14,10 @@ struct OutputFileTests {
 
     private func path(_ name: String) -> FilePath { FilePath(folder.appending(path: name).path) }
 
-    private func entries() throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    /// Expects one file in the folder, with this text.
+    private func expectOnlyFile(_ name: String, _ text: String) throws {
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [name])
+        #expect(try String(contentsOfFile: path(name).string, encoding: .utf8) == text)
     }
 
     @Test("nothing has the name before the commit, everything after it")
@@ -25,8 +27,7 @@ struct OutputFileTests {
         try file.append(Array("hello world".utf8))
         #expect(!FileManager.default.fileExists(atPath: path("a").string))
         try file.commit()
-        #expect(try String(contentsOfFile: path("a").string, encoding: .utf8) == "hello world")
-        #expect(try entries() == ["a"])
+        try expectOnlyFile("a", "hello world")
     }
 
     @Test("a file that is dropped leaves the earlier one and nothing else")
@@ -37,8 +38,7 @@ struct OutputFileTests {
             var file = try OutputFile(path: path("a"))
             try file.append(Array("after".utf8))
         }
-        #expect(try String(contentsOfFile: path("a").string, encoding: .utf8) == "before")
-        #expect(try entries() == ["a"])
+        try expectOnlyFile("a", "before")
     }
 
     @Test("a commit replaces the earlier file")
@@ -48,8 +48,7 @@ struct OutputFileTests {
         var file = try OutputFile(path: path("a"))
         try file.append(Array("after".utf8))
         try file.commit()
-        #expect(try String(contentsOfFile: path("a").string, encoding: .utf8) == "after")
-        #expect(try entries() == ["a"])
+        try expectOnlyFile("a", "after")
     }
 
     @Test("an absent folder, or a folder of that name, cannot be written")
