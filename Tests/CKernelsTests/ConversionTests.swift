@@ -143,7 +143,7 @@ struct ConversionTests {
     }
 
     @Test(
-        "sums and differences of binary16 are numpy's", .enabled(if: PythonReference.isAvailable),
+        "sums and differences of binary16 are numpy's", .needsPython,
         arguments: InstructionSet.all)
     func combineBinary16(set: InstructionSet) throws {
         let (a, b, expected) = try Self.numpySums.get()

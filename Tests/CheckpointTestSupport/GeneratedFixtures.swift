@@ -1,5 +1,6 @@
 import Foundation
 import SystemPackage
+import Testing
 
 /// The checkpoints that `tools/fixtures` writes.
 public enum GeneratedFixtures {
@@ -11,4 +12,9 @@ public enum GeneratedFixtures {
 
     /// The path of one of them.
     public static func path(_ name: String) -> FilePath { folder.appending(name) }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Leaves tests out until `tools/fixtures` has run.
+    public static var needsFixtures: Self { .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first") }
 }

@@ -2,9 +2,10 @@ import Checkpoints
 import CheckpointTestSupport
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
-@Suite("Agreement with the gguf library", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+@Suite("Agreement with the gguf library", .needsPython)
 struct GGUFAgreementTests {
     /// Writes a file with a tensor of every type, and what the library makes of each, one after the other, as f32.
     private static let everyType = """

@@ -3,28 +3,21 @@ import CheckpointTestSupport
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @Suite("GGUF files")
 struct GGUFFileTests {
     @Test("a file that breaks a rule is refused with that rule's code", arguments: malformedGGUFs)
     func malformed(file: MalformedGGUF) throws {
-        let folder = try TemporaryFolder()
-        let path = try folder.write("model.gguf", file.bytes)
-        let error = try #require(throws: PVITError.self) { try GGUFFile(path: path) }
-        #expect(error.code.name == file.code, "\(error)")
-        #expect(error.code.category == .badData)
-        #expect(error.file == path.string)
-        if let tensor = file.tensor { #expect(error.tensor == tensor) }
+        let error = try expectRefusal(of: file, named: "model.gguf") { try GGUFFile(path: $0) }
         if file.namesBytes {
             let bytes = try #require(error.bytes)
             #expect(bytes.upperBound <= UInt64(file.bytes.count) || file.code == "gguf.truncated")
         }
     }
 
-    @Test(
-        "a file built here has the same tensors for the reference implementation",
-        .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+    @Test("a file built here has the same tensors for the reference implementation", .needsPython)
     func referenceReadsOurs() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("model.gguf", tinyLlamaGGUF(type: .q80).bytes)
@@ -52,11 +45,8 @@ struct GGUFFileTests {
         let step = bytes.count - whole.data.count
         let end = step + Int(whole.records.last?.offset ?? 0) + 8 * 18
         #expect(try GGUFFile(path: folder.write("whole", Array(bytes.prefix(end)))).tensors.count == 12)
-        for length in Array(0..<step) + Array(stride(from: step, to: end, by: 97)) + [end - 1] {
-            let path = try folder.write("cut", Array(bytes.prefix(length)))
-            let error = try #require(throws: PVITError.self, "cut at \(length)") { try GGUFFile(path: path) }
-            #expect(error.code.category == .badData)
-        }
+        let lengths = Array(0..<step) + Array(stride(from: step, to: end, by: 97)) + [end - 1]
+        try expectRefusals(of: bytes, cutTo: lengths) { try GGUFFile(path: $0) }
     }
 
     @Test("empty files, scalars, empty tensors, gaps, other alignments and odd names are fine")

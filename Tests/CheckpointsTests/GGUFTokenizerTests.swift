@@ -3,10 +3,11 @@ import CheckpointTestSupport
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
-@Suite("Tokenizers of GGUF files", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+@Suite("Tokenizers of GGUF files", .needsPython)
 struct GGUFTokenizerTests {
     private static let texts = [
         "", " ", "Hello world", "  two  spaces ", "don't WE'LL 'tis", "1234567 8.90", "a\n\n b\t c\r\n", "naïve café ﬁ",
@@ -128,7 +129,7 @@ struct GGUFTokenizerTests {
 
     @Test(
         "a SentencePiece tokenizer gives the ids of the tokenizer.model that it was made from",
-        .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+        .needsFixtures)
     func sentencePiece() throws {
         let folder = try TemporaryFolder()
         let original = GeneratedFixtures.path("mini-llama-base-st/tokenizer.model")

@@ -50,12 +50,7 @@ struct ImportanceMatrixTests {
 
     @Test("a file that breaks a rule is refused with that rule's code", arguments: malformedImportanceMatrices)
     func malformed(file: MalformedImportanceMatrix) throws {
-        let folder = try TemporaryFolder()
-        let path = try folder.write("imatrix", file.bytes)
-        let error = try #require(throws: PVITError.self) { try ImportanceMatrix(path: path) }
-        #expect(error.code.name == file.code, "\(error)")
-        #expect(error.code.category == .badData && error.file == path.string)
-        if let tensor = file.tensor { #expect(error.tensor == tensor, "\(error)") }
+        try expectRefusal(of: file, named: "imatrix") { try ImportanceMatrix(path: $0) }
     }
 
     @Test("a file of the older form cut at any length is refused, but for a missing description")

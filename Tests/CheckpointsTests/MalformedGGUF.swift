@@ -4,7 +4,7 @@ import Tensors
 import Testing
 
 /// A GGUF file that breaks one rule of the format, and the error that says so.
-struct MalformedGGUF: Sendable, CustomTestStringConvertible {
+struct MalformedGGUF: BrokenRule {
     let name: String
     let bytes: [UInt8]
     let code: String
@@ -12,8 +12,6 @@ struct MalformedGGUF: Sendable, CustomTestStringConvertible {
     let tensor: TensorName?
     /// Whether the error must name bytes of the file.
     let namesBytes: Bool
-
-    var testDescription: String { name }
 
     init(
         _ name: String, _ code: String, tensor: TensorName? = nil, namesBytes: Bool = true,

@@ -4,14 +4,12 @@ import Tensors
 import Testing
 
 /// An importance matrix that breaks one rule, and the error that says so.
-struct MalformedImportanceMatrix: Sendable, CustomTestStringConvertible {
+struct MalformedImportanceMatrix: BrokenRule {
     let name: String
     let code: String
     let bytes: [UInt8]
     /// The tensor that the error must name.
     let tensor: TensorName?
-
-    var testDescription: String { name }
 
     init(_ name: String, _ code: String, _ bytes: [UInt8], tensor: TensorName? = nil) {
         self.name = name

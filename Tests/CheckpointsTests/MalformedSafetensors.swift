@@ -3,7 +3,7 @@ import Tensors
 import Testing
 
 /// A file that breaks one rule of the format, and the error that says so.
-struct MalformedFile: Sendable, CustomTestStringConvertible {
+struct MalformedFile: BrokenRule {
     let name: String
     let bytes: [UInt8]
     let code: String
@@ -11,8 +11,6 @@ struct MalformedFile: Sendable, CustomTestStringConvertible {
     var tensor: TensorName?
     /// Whether the reference implementation reads the file all the same.
     var isAcceptedElsewhere = false
-
-    var testDescription: String { name }
 
     init(
         _ name: String, _ code: String, header: String, data: Int = 0, tensor: TensorName? = nil,

@@ -1,10 +1,11 @@
 import CheckpointTestSupport
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Checkpoints
 
-@Suite("Pickles written by Python", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+@Suite("Pickles written by Python", .needsPython)
 struct PythonPickleTests {
     /// A value as Python's `repr` writes it, for the kinds that there are here.
     private func text(_ value: PickleValue, in heap: PickleHeap) -> String {

@@ -2,10 +2,10 @@ import Checkpoints
 import CheckpointTestSupport
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
-@Suite(
-    "Agreement with the safetensors library", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+@Suite("Agreement with the safetensors library", .needsPython)
 struct SafetensorsAgreementTests {
     @Test("files written by the library are read with the same types, shapes and bytes")
     func readsTheirs() throws {

@@ -10,18 +10,10 @@ import Testing
 struct SafetensorsFileTests {
     @Test("a file that breaks a rule is refused with that rule's code", arguments: malformedFiles)
     func malformed(file: MalformedFile) throws {
-        let folder = try TemporaryFolder()
-        let path = try folder.write("model.safetensors", file.bytes)
-        let error = try #require(throws: PVITError.self) { try SafetensorsFile(path: path) }
-        #expect(error.code.name == file.code)
-        #expect(error.code.category == .badData)
-        #expect(error.file == path.string)
-        if let tensor = file.tensor { #expect(error.tensor == tensor) }
+        try expectRefusal(of: file, named: "model.safetensors") { try SafetensorsFile(path: $0) }
     }
 
-    @Test(
-        "the reference implementation refuses the same files, except where it is known to be laxer",
-        .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+    @Test("the reference implementation refuses the same files, except where it is known to be laxer", .needsPython)
     func referenceAgreesOnMalformed() throws {
         let folder = try TemporaryFolder()
         for (place, file) in malformedFiles.enumerated() { try folder.write("\(place)", file.bytes) }
@@ -45,10 +37,7 @@ struct SafetensorsFileTests {
             header: #"{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[3,2],"data_offsets":[0,12]}}  "#,
             data: Array(0..<12))
         #expect(try SafetensorsFile(path: folder.write("whole", whole)).tensors.count == 1)
-        for length in 0..<whole.count {
-            let path = try folder.write("cut", Array(whole.prefix(length)))
-            #expect(throws: PVITError.self, "cut at \(length)") { try SafetensorsFile(path: path) }
-        }
+        try expectRefusals(of: whole, cutTo: 0..<whole.count) { try SafetensorsFile(path: $0) }
     }
 
     @Test("empty files of tensors, empty tensors, scalars, odd names and padding are fine")

@@ -1,5 +1,6 @@
 import ConstrainedDecoding
 import Storage
+import TestSupport
 import Testing
 
 @Suite("Texts beside schemas")
@@ -11,9 +12,7 @@ struct AcceptanceTests {
         for text in item.rejected { #expect(!constraint.accepts(text), "\(text)") }
     }
 
-    @Test(
-        "the accepted texts are valid in the eyes of Python's jsonschema",
-        .enabled(if: PythonSchemas.interpreter != nil, "PVIT_TEST_PYTHON is not set"))
+    @Test("the accepted texts are valid in the eyes of Python's jsonschema", .needsPython)
     func validity() throws {
         let texts = SchemaCase.all.map { JSONValue.array([$0.schema] + $0.accepted.map { .string($0) }) }
         #expect(!texts.isEmpty)
@@ -21,9 +20,7 @@ struct AcceptanceTests {
         #expect(failures.isEmpty, "\(failures.listed(3))")
     }
 
-    @Test(
-        "the same values are accepted as Python's json writes them, compact, spaced and indented",
-        .enabled(if: PythonSchemas.interpreter != nil, "PVIT_TEST_PYTHON is not set"))
+    @Test("the same values are accepted as Python's json writes them, compact, spaced and indented", .needsPython)
     func pythonSpelling() throws {
         // Only values whose numbers Python spells in the accepted form.
         let script = """

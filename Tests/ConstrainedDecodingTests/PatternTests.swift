@@ -33,9 +33,7 @@ struct PatternTests {
         ]
     }()
 
-    @Test(
-        "find the same texts as Python's re",
-        .enabled(if: PythonSchemas.interpreter != nil, "PVIT_TEST_PYTHON is not set"))
+    @Test("find the same texts as Python's re", .needsPython)
     func python() throws {
         let script = """
             import json, re, sys

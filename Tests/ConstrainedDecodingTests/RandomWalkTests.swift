@@ -24,7 +24,7 @@ struct RandomWalkTests {
     @Test("give JSON that satisfies the schema, in the eyes of Python's jsonschema")
     func smallVocabulary() throws {
         let texts = try Self.texts(.small, count: 20)
-        guard PythonSchemas.interpreter != nil else { return }
+        guard Python.isPresent else { return }
         let failures = try PythonSchemas.failures(texts)
         #expect(failures.isEmpty, "\(failures.listed(3))")
     }
@@ -32,7 +32,7 @@ struct RandomWalkTests {
     @Test("of LLaMA's vocabulary give such JSON, too", .slow)
     func llamaVocabulary() throws {
         let texts = try Self.texts(Vocabulary.llama(), count: 8)
-        guard PythonSchemas.interpreter != nil else { return }
+        guard Python.isPresent else { return }
         let failures = try PythonSchemas.failures(texts)
         #expect(failures.isEmpty, "\(failures.listed(3))")
     }
@@ -60,7 +60,7 @@ struct RandomWalkTests {
             texts.append(.array([schema] + found))
         }
         #expect(texts.count > 100)
-        guard PythonSchemas.interpreter != nil else { return }
+        guard Python.isPresent else { return }
         let failures = try PythonSchemas.failures(texts)
         #expect(failures.isEmpty, "\(failures.listed(3))")
     }

@@ -8,54 +8,35 @@ import TestSupport
 import Testing
 
 /// `tools/pvq.py`, which was written from the specification alone.
-private struct ReferenceReader {
-    let python: String
-
-    /// Nil if no Python is set up for tests.
-    init?() {
-        guard let python = ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] else { return nil }
-        self.python = python
-    }
-
+private enum ReferenceReader {
     /// The output of `pvq.py`, and its exit status.
-    func run(_ arguments: [String]) throws -> (output: Data, errors: String, status: Int32) {
+    static func run(_ arguments: [String]) throws -> (output: Data, errors: String, status: Int32) {
         let script = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
             .appending("tools").appending("pvq.py")
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: python)
-        process.arguments = [script.string] + arguments
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return (data, text, process.terminationStatus)
+        return try Python.launch([script.string] + arguments)
     }
 }
 
 /// Compares the Swift reader with the reference reader.
 @Suite(
-    .slow, .enabled(if: ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] != nil, "tools/test sets it up"))
+    .slow, .needsPython)
 struct PythonAgreementTests {
     /// Compares every number of the index, and every byte of every tensor.
     private static func compare(_ path: FilePath) throws {
-        let reader = try #require(ReferenceReader())
         let container = try Container(opening: path)
         let digest = try container.verify()
-        let verified = try reader.run(["verify", path.string])
+        let verified = try ReferenceReader.run(["verify", path.string])
         #expect(String(decoding: verified.output, as: UTF8.self) == "\(digest)  \(path)\n", "\(verified.errors)")
 
-        let metadata = try reader.run(["metadata", path.string])
+        let metadata = try ReferenceReader.run(["metadata", path.string])
         #expect(try JSONValue(parsing: Array(metadata.output)).object == container.metadata)
 
-        let listed = try JSONValue(parsing: Array(reader.run(["list", "--json", path.string]).output))
+        let listed = try JSONValue(parsing: Array(ReferenceReader.run(["list", "--json", path.string]).output))
         let tensors = try #require(listed["tensors"]?.array)
         #expect(tensors.count == container.tensorCount)
 
         let folder = try TemporaryFolder()
-        let dumped = try reader.run(["dump", path.string, "--decoded", "--output", folder.path.string])
+        let dumped = try ReferenceReader.run(["dump", path.string, "--decoded", "--output", folder.path.string])
         #expect(dumped.status == 0, "\(dumped.errors)")
         for (number, expected) in tensors.enumerated() {
             let tensor = try container.tensor(at: number)
@@ -93,16 +74,15 @@ struct PythonAgreementTests {
 
     @Test("the reference reader decodes this writer's packed delta with its base, and refuses another base")
     func packedDelta() throws {
-        let reader = try #require(ReferenceReader())
         let folder = try TemporaryFolder()
         let (path, base, other) = (
             folder.path.appending("a.pvq"), folder.path.appending("b.pvq"), folder.path.appending("c.pvq")
         )
         var file = PackedDeltaFile(seed: 3)
         let contents = try file.write(to: path, base: base, otherBase: other)
-        let verified = try reader.run(["verify", path.string, "--base", base.string])
+        let verified = try ReferenceReader.run(["verify", path.string, "--base", base.string])
         #expect(verified.status == 0, "\(verified.errors)")
-        let dumped = try reader.run([
+        let dumped = try ReferenceReader.run([
             "dump", path.string, "--decoded", "--base", base.string, "--output", folder.path.string,
         ])
         #expect(dumped.status == 0, "\(dumped.errors)")
@@ -110,7 +90,7 @@ struct PythonAgreementTests {
             let isEqual = try ContainerTests.contents(of: folder.path.appending(name)) == content
             #expect(isEqual, "\(name)")
         }
-        let refused = try reader.run(["verify", path.string, "--base", other.string])
+        let refused = try ReferenceReader.run(["verify", path.string, "--base", other.string])
         #expect(refused.status == 65 && refused.errors.contains("container.other-base"), "\(refused.errors)")
     }
 
@@ -160,10 +140,9 @@ struct PythonAgreementTests {
 
     @Test("both readers report the same error for bad files")
     func badFiles() throws {
-        let reader = try #require(ReferenceReader())
         let listing = try readJSON(vectors.appending("bad").appending("index.json")).members
         let paths = listing.map { vectors.appending("bad").appending($0.key + ".pvq").string }
-        let result = try reader.run(["verify"] + paths)
+        let result = try ReferenceReader.run(["verify"] + paths)
         #expect(result.status == 65)
         #expect(result.output.isEmpty)
         let lines = result.errors.split(separator: "\n")
@@ -173,12 +152,17 @@ struct PythonAgreementTests {
         }
     }
 
-    @Test("the reference reader decodes q4 and q8 to the weights of their codes")
-    func weights() throws {
-        let reader = try #require(ReferenceReader())
+    /// A folder with the weights of the quantized vectors as the reference reader decodes them.
+    private func quantizedWeights() throws -> TemporaryFolder {
         let folder = try TemporaryFolder()
         let path = vectors.appending("quantized.pvq")
-        #expect(try reader.run(["dump", path.string, "--output", folder.path.string]).status == 0)
+        try #require(try ReferenceReader.run(["dump", path.string, "--output", folder.path.string]).status == 0)
+        return folder
+    }
+
+    @Test("the reference reader decodes q4 and q8 to the weights of their codes")
+    func weights() throws {
+        let folder = try quantizedWeights()
         let expected = try #require(try readJSON(vectors.appending("good.json"))["quantized"]?["tensors"]?.object)
         for member in expected.members {
             guard let digest = member.value["float32_sha256"]?.string else { continue }
@@ -190,12 +174,9 @@ struct PythonAgreementTests {
 
     @Test("the reference reader and the kernels decode q4 and q8 to the same weights, bit for bit")
     func kernelWeights() throws {
-        let reader = try #require(ReferenceReader())
-        let folder = try TemporaryFolder()
-        let path = vectors.appending("quantized.pvq")
-        #expect(try reader.run(["dump", path.string, "--output", folder.path.string]).status == 0)
+        let folder = try quantizedWeights()
         let kernels = try #require(pvit_kernels_for(PVIT_ISA_SCALAR)).pointee
-        let container = try Container(opening: path)
+        let container = try Container(opening: vectors.appending("quantized.pvq"))
         for tensor in try container.tensors() {
             let columns = tensor.shape.elementsPerRow
             let groupSize = try #require(tensor.encoding.bytesPerGroup(columns: columns))

@@ -67,7 +67,7 @@ struct GGUFExportTests {
 
     @Test(
         "every tensor is encoded as the gguf library does, bit for bit",
-        .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"),
+        .needsPython,
         arguments: [
             (GGUFWeightType.f32, "[('F32', 21)]"), (.f16, "[('F16', 16), ('F32', 5)]"),
             (.bf16, "[('BF16', 16), ('F32', 5)]"), (.q80, "[('F32', 5), ('Q8_0', 16)]"),
@@ -75,8 +75,7 @@ struct GGUFExportTests {
         ])
     func encodings(type: GGUFWeightType, counts: String) throws {
         let folder = try TemporaryFolder()
-        var tiny = TinyModel()
-        tiny.type = .f32
+        let tiny = TinyModel(type: .f32)
         // Blocks of zeros, of one number, of very small and very large ones beside ordinary ones.
         let weights = AlteredSource(try tiny.source()) { name, bytes in
             guard name.rawValue.hasSuffix("up_proj.weight") || name.rawValue.hasSuffix("q_proj.weight") else { return }
@@ -281,8 +280,7 @@ struct GGUFExportTests {
         "a source of f32 tensors is written as f16, bf16 or f32 on request", arguments: [ElementType.f16, .bf16, .f32])
     func converted(type: ElementType) throws {
         let folder = try TemporaryFolder()
-        var tiny = TinyModel()
-        tiny.type = .f32
+        let tiny = TinyModel(type: .f32)
         let original = try tiny.checkpoint()
         let output = folder.path.appending("out")
         try HuggingFaceWriter().write(original.converted(to: type), to: output)

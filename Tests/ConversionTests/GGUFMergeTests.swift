@@ -4,11 +4,12 @@ import Conversion
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @Suite(
     "Merging with a base from llama.cpp",
-    .enabled(if: GeneratedFixtures.arePresent && Python.isPresent, "run tools/fixtures and set PVIT_TEST_PYTHON"))
+    .needsFixtures, .needsPython)
 struct GGUFMergeTests {
     /// Writes a safetensors folder as a GGUF file with the gguf library, in the manner of llama.cpp's converter: rows
     /// of queries and keys in rotary order, norms in f32.

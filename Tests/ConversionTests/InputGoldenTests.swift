@@ -5,7 +5,7 @@ import Storage
 import Tensors
 import Testing
 
-@Suite("Checkpoints of every format", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Checkpoints of every format", .needsFixtures)
 struct InputGoldenTests {
     @Test(
         "the same weights have the same bits in every format, read in chunks of any size",

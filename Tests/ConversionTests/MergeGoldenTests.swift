@@ -6,7 +6,7 @@ import SystemPackage
 import Tensors
 import Testing
 
-@Suite("Merging generated checkpoints", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Merging generated checkpoints", .needsFixtures)
 struct MergeGoldenTests {
     private func merged() throws -> DeltaMerge.Result {
         try DeltaMerge.merge(

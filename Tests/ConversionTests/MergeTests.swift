@@ -4,6 +4,7 @@ import Conversion
 import Storage
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @Suite("Merging")
@@ -39,7 +40,7 @@ struct MergeTests {
 
     @Test(
         "sums and differences of float16 numbers have the bits that numpy gives, for numbers of every size",
-        .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+        .needsPython)
     func halfPrecision() throws {
         let folder = try TemporaryFolder()
         _ = try Python.run(

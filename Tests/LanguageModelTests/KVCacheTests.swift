@@ -6,7 +6,7 @@ import Tokenization
 
 @testable import LanguageModel
 
-@Suite("The key/value cache", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("The key/value cache", .needsFixtures)
 struct KVCacheTests {
     private func logits(_ model: Llama, _ tokens: some Sequence<TokenID>, _ cache: inout KVCache) throws -> [Float] {
         var result: [Float] = []

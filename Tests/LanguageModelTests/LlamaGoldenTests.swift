@@ -10,7 +10,7 @@ import Tokenization
 @testable import LanguageModel
 
 /// Hidden states, caches, logits and continuations that the original PyTorch code computed in float32.
-@Suite("Logits of generated checkpoints", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Logits of generated checkpoints", .slow, .needsFixtures)
 struct LlamaGoldenTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let text: String

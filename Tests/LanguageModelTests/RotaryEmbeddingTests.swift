@@ -1,6 +1,7 @@
 import Architectures
 import CheckpointTestSupport
 import Compute
+import TestSupport
 import Testing
 
 @testable import LanguageModel

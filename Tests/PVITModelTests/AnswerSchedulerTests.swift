@@ -10,7 +10,7 @@ import Tokenization
 
 @testable import PVITModel
 
-@Suite("Scheduling answers", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Scheduling answers", .slow, .needsFixtures)
 struct AnswerSchedulerTests {
     /// What requests receive, in order.
     private final class Events {

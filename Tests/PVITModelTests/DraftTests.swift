@@ -10,7 +10,7 @@ import Tokenization
 
 @testable import PVITModel
 
-@Suite("Draft models", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Draft models", .slow, .needsFixtures)
 struct DraftTests {
     private static let prompt: [TokenID] = [1] + (0..<30).map { TokenID(rawValue: Int32(300 + $0 * $0 % 11)) }
 

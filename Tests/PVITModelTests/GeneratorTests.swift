@@ -13,7 +13,7 @@ import Tokenization
 
 @testable import PVITModel
 
-@Suite("Generating text", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Generating text", .slow, .needsFixtures)
 struct GeneratorTests {
     private func generator(
         _ name: String, context: Int = 256, metadata: JSONObject = [:]

@@ -11,7 +11,7 @@ import Vision
 
 @testable import PVITModel
 
-@Suite("Conversations about an image", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Conversations about an image", .slow, .needsFixtures)
 struct PVITConversationTests {
     private static let region = "<Region><L100><L120><L600><L900></Region>"
     private let options = GenerationOptions(maximumTokens: 4)

@@ -12,7 +12,7 @@ import Vision
 
 @testable import PVITModel
 
-@Suite("PVIT against its original code", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("PVIT against its original code", .slow, .needsFixtures)
 struct PVITGoldenTests {
     private func logits(of prompt: ModelPrompt, _ model: LoadedModel) throws -> [Float] {
         var cache = try KVCache(for: model.llama.configuration, storage: .f32, capacity: prompt.tokens.count)

@@ -9,7 +9,7 @@ import Tokenization
 
 @testable import PVITModel
 
-@Suite("PVIT's prompts", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("PVIT's prompts", .needsFixtures)
 struct PVITPromptTests {
     private static let tokenizer = Result { try tokenizer(in: GeneratedFixtures.path("mini-pvit-delta-st")) }
 

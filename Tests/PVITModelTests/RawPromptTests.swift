@@ -10,7 +10,7 @@ import Tokenization
 
 @testable import PVITModel
 
-@Suite("Raw prompts", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Raw prompts", .needsFixtures)
 struct RawPromptTests {
     private func generator(_ metadata: JSONObject = [:]) throws -> Generator {
         try Generator(

@@ -13,7 +13,7 @@ import Vision
 
 @testable import PVITModel
 
-@Suite("Sessions in files", .slow, .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("Sessions in files", .slow, .needsFixtures)
 struct SessionTests {
     private let folder: TemporaryFolder
     private var path: FilePath { folder.path.appending("a.session") }
@@ -25,6 +25,13 @@ struct SessionTests {
         _ name: String, context: Int = 256, storage: KVCache.Storage = .f32, metadata: JSONObject = [:]
     ) throws -> Generator {
         try Generator(ModelFile.model(name, metadata: metadata), contextLength: context, storage: storage)
+    }
+
+    /// Answers a text and writes the session.
+    private func writeSession(of golden: GoldenText, storage: KVCache.Storage = .f32) throws {
+        let generator = try generator("mini-llama-base-st", storage: storage)
+        _ = try generator.generate(golden.tokens, options)
+        try generator.writeSession(path)
     }
 
     /// The logits after reading one more token.
@@ -66,9 +73,7 @@ struct SessionTests {
     @Test("the file depends on the text alone, not on what was read before it")
     func sameBytes() throws {
         let golden = try GoldenText("base-text")
-        let first = try generator("mini-llama-base-st", storage: .q8)
-        _ = try first.generate(golden.tokens, options)
-        try first.writeSession(path)
+        try writeSession(of: golden, storage: .q8)
         let bytes = try contents(of: path)
         let second = try generator("mini-llama-base-st", storage: .q8)
         _ = try second.generate([1] + (0..<100).map { TokenID(rawValue: 400 + $0) }, options)
@@ -80,9 +85,7 @@ struct SessionTests {
     @Test("a context shorter than the session reads what fits")
     func shorterContext() throws {
         let golden = try GoldenText("base-text")
-        let first = try generator("mini-llama-base-st")
-        _ = try first.generate(golden.tokens, options)
-        try first.writeSession(path)
+        try writeSession(of: golden)
         for context in [1, 9, golden.tokens.count - 1] {
             let second = try generator("mini-llama-base-st", context: context)
             #expect(try second.readSession(path) == context)
@@ -135,10 +138,7 @@ struct SessionTests {
 
     @Test("a session of another model, configuration or type is refused, and stays as it is")
     func foreign() throws {
-        let golden = try GoldenText("base-text")
-        let first = try generator("mini-llama-base-st")
-        _ = try first.generate(golden.tokens, options)
-        try first.writeSession(path)
+        try writeSession(of: GoldenText("base-text"))
         let bytes = try contents(of: path)
         func code(_ generator: Generator) -> PVITError.Code? {
             let error = #expect(throws: PVITError.self) { try generator.readSession(path) }

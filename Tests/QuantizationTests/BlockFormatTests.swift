@@ -2,11 +2,12 @@ import CheckpointTestSupport
 import Foundation
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Quantization
 
-@Suite("Block formats beside other implementations", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+@Suite("Block formats beside other implementations", .needsPython)
 struct BlockFormatTests {
     /// A decoder from the text of `formats/blocks.md`, as one number after another.
     static let decoder = """

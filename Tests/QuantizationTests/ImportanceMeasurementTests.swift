@@ -7,6 +7,7 @@ import Platform
 import Synchronization
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Quantization
@@ -36,52 +37,24 @@ extension SmallModel {
 
 @Suite("Measuring importance")
 struct ImportanceMeasurementTests {
-    @Test(
-        "the importance is that of a forward pass written in numpy",
-        .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+    @Test("the importance is that of a forward pass written in numpy", .needsPython)
     func numpy() throws {
         let model = SmallModel(seed: 21)
         let folder = try TemporaryFolder()
-        let all = model.tensors.flatMap(\.elements)
-        let file = try folder.write("weights", all.withUnsafeBytes(Array.init))
         let text = try Python.run(
-            """
-            import sys, numpy as np
-            data = np.fromfile(sys.argv[1], "<f4").astype("f8")
-            def take(*shape):
-                global data
-                n = int(np.prod(shape)); part, data = data[:n].reshape(shape), data[n:]
-                return part
-            state, ids, mask = 0, [], 2 ** 64 - 1
-            for _ in range(64):
-                state = (state + 0x9E3779B97F4A7C15) & mask
-                z = state
-                z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & mask
-                z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
-                ids.append((z ^ z >> 31) % 50)
-            h = take(50, 32)[ids].reshape(4, 16, 32)
-            angles = np.arange(16)[:, None] * 500.0 ** (-np.arange(8) / 8)
-            cos, sin = np.cos(angles)[None, :, None], np.sin(angles)[None, :, None]
-            def rope(x):
-                a, b = x[..., :8], x[..., 8:]
-                return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
-            def norm(x, g): return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * g
-            def show(x, power=1): print(*(np.mean(x.reshape(64, -1) ** 2, 0) ** power))
-            for layer in range(2):
-                x = norm(h, take(32)); show(x); show(x); show(x)
-                q, k, v = x @ take(64, 32).T, x @ take(32, 32).T, x @ take(32, 32).T
-                q, k, v = rope(q.reshape(4, 16, 4, 16)), rope(k.reshape(4, 16, 2, 16)), v.reshape(4, 16, 2, 16)
-                k, v = np.repeat(k, 2, 2), np.repeat(v, 2, 2)
-                s = np.einsum("bqhd,bkhd->bhqk", q, k) / 4 + np.triu(np.full((16, 16), -np.inf), 1)
-                p = np.exp(s - s.max(-1, keepdims=True)); p /= p.sum(-1, keepdims=True)
-                a = np.einsum("bhqk,bkhd->bqhd", p, v).reshape(4, 16, 64); show(a)
-                h = h + a @ take(32, 64).T
-                x = norm(h, take(32)); show(x); show(x)
-                g, u = x @ take(96, 32).T, x @ take(96, 32).T
-                m = g / (1 + np.exp(-g)) * u; show(m, 0.5)
-                h = h + m @ take(32, 96).T
-            """, file.string)
-        let expected = text.split(separator: "\n").map { $0.split(separator: " ").compactMap { Double($0) } }
+            SmallModel.numpyForwardPass + """
+                state, ids, mask = 0, [], 2 ** 64 - 1
+                for _ in range(64):
+                    state = (state + 0x9E3779B97F4A7C15) & mask
+                    z = state
+                    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & mask
+                    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
+                    ids.append((z ^ z >> 31) % 50)
+                def show(name, x):
+                    print(*(np.mean(x.reshape(64, -1) ** 2, 0) ** (0.5 if name == "d" else 1)))
+                logits(read(sys.argv[1]), ids, show)
+                """, model.write(to: folder).string)
+        let expected = printedNumbers(text)
         let importance = try model.importance(model.measurement())
         #expect(importance.count == expected.count)
         for (ours, theirs) in zip(importance, expected) {

@@ -5,6 +5,7 @@ import LinearAlgebra
 import Parallelism
 import Storage
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Quantization
@@ -23,74 +24,31 @@ struct SensitivityMeasurementTests {
         return try measurement.divergences(of: Set(names))
     }
 
-    /// A forward pass in numpy of 4 sequences of 16 tokens. Prints the mean squares of the inputs of each matrix, and,
-    /// given rounded matrices, the divergence that each of them causes: half the variance of the change of the logits,
-    /// and KL.
-    private static let script = """
-        import sys, numpy as np
-        ids = [int(t) for t in sys.argv[2].split(",")]
-        def read(path): return np.fromfile(path, "<f4").astype("f8")
-        shapes = [("embed", 50, 32)]
-        for l in range(2):
-            shapes += [(f"{l}n1", 32), (f"{l}q", 64, 32), (f"{l}k", 32, 32), (f"{l}v", 32, 32), (f"{l}o", 32, 64),
-                       (f"{l}n2", 32), (f"{l}g", 96, 32), (f"{l}u", 96, 32), (f"{l}d", 32, 96)]
-        shapes.append(("norm", 32))
-        def split(data):
-            result = {}
-            for name, *shape in shapes:
-                n = int(np.prod(shape)); result[name], data = data[:n].reshape(shape), data[n:]
-            return result
-        angles = np.arange(16)[:, None] * 500.0 ** (-np.arange(8) / 8)
-        cos, sin = np.cos(angles)[None, :, None], np.sin(angles)[None, :, None]
-        def rope(x):
-            a, b = x[..., :8], x[..., 8:]
-            return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
-        def norm(x, g): return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * g
-        def logits(w, seen=None):
-            note = seen if seen is not None else (lambda x: None)
-            h = w["embed"][ids].reshape(4, 16, 32)
-            for l in map(str, range(2)):
-                x = norm(h, w[l + "n1"]); note(x); note(x); note(x)
-                q, k, v = x @ w[l + "q"].T, x @ w[l + "k"].T, x @ w[l + "v"].T
-                q, k, v = rope(q.reshape(4, 16, 4, 16)), rope(k.reshape(4, 16, 2, 16)), v.reshape(4, 16, 2, 16)
-                k, v = np.repeat(k, 2, 2), np.repeat(v, 2, 2)
-                s = np.einsum("bqhd,bkhd->bhqk", q, k) / 4 + np.triu(np.full((16, 16), -np.inf), 1)
-                p = np.exp(s - s.max(-1, keepdims=True)); p /= p.sum(-1, keepdims=True)
-                a = np.einsum("bhqk,bkhd->bqhd", p, v).reshape(4, 16, 64); note(a)
-                h = h + a @ w[l + "o"].T
-                x = norm(h, w[l + "n2"]); note(x); note(x)
-                g, u = x @ w[l + "g"].T, x @ w[l + "u"].T
-                m = g / (1 + np.exp(-g)) * u; note(m)
-                h = h + m @ w[l + "d"].T
-            return norm(h, w["norm"]) @ w["embed"].T
-        weights = split(read(sys.argv[1]))
-        if len(sys.argv) == 3:
-            logits(weights, lambda x: print(*np.mean(x.reshape(64, -1) ** 2, 0)))
-        else:
-            rounded, y = split(read(sys.argv[3])), logits(weights)
-            p = np.exp(y - y.max(-1, keepdims=True)); p /= p.sum(-1, keepdims=True)
-            for name, *shape in shapes:
-                if len(shape) < 2: continue
-                z = logits({**weights, name: rounded[name]})
-                u = z - y
-                q = np.exp(z - z.max(-1, keepdims=True)); q /= q.sum(-1, keepdims=True)
-                half = ((p * u * u).sum(-1) - (p * u).sum(-1) ** 2).mean() / 2
-                print(half, (p * np.log(p / q)).sum(-1).mean())
-        """
+    /// Prints the mean squares of the inputs of each matrix, or, given rounded matrices, the divergence that each of
+    /// them causes: half the variance of the change of the logits, and KL.
+    private static let script =
+        SmallModel.numpyForwardPass + """
+            ids, weights = [int(t) for t in sys.argv[2].split(",")], read(sys.argv[1])
+            if len(sys.argv) == 3:
+                logits(weights, ids, lambda name, x: print(*np.mean(x.reshape(64, -1) ** 2, 0)))
+            else:
+                rounded, y = read(sys.argv[3]), logits(weights, ids)
+                p = softmax(y)
+                for name, *shape in shapes:
+                    if len(shape) < 2: continue
+                    z = logits({**weights, name: rounded[name]}, ids)
+                    u, q = z - y, softmax(z)
+                    half = ((p * u * u).sum(-1) - (p * u).sum(-1) ** 2).mean() / 2
+                    print(half, (p * np.log(p / q)).sum(-1).mean())
+            """
 
-    private func numbers(_ text: String) -> [[Double]] {
-        text.split(separator: "\n").map { $0.split(separator: " ").compactMap { Double($0) } }
-    }
-
-    @Test(
-        "the divergences are those of forward passes in numpy with one matrix rounded, and nearly KL",
-        .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+    @Test("the divergences are those of forward passes in numpy with one matrix rounded, and nearly KL", .needsPython)
     func numpy() throws {
         let model = SmallModel(seed: 31)
         let folder = try TemporaryFolder()
-        let file = try folder.write("weights", model.tensors.flatMap(\.elements).withUnsafeBytes(Array.init))
+        let file = try model.write(to: folder)
         let ids = tokens.ids.map(String.init).joined(separator: ",")
-        let importance = numbers(try Python.run(Self.script, file.string, ids)).map { $0.map { Float($0) } }
+        let importance = printedNumbers(try Python.run(Self.script, file.string, ids)).map { $0.map { Float($0) } }
         #expect(importance.count == model.matrices.count)
 
         let rounding = MatrixRounding(pool: ThreadPool(threadCount: 1), kernels: pvit_kernels_best().pointee)
@@ -104,7 +62,7 @@ struct SensitivityMeasurementTests {
             return try rounding.q4(matrix, importance: importance).numbers
         }
         let roundedFile = try folder.write("rounded", rounded.withUnsafeBytes(Array.init))
-        let expected = numbers(try Python.run(Self.script, file.string, ids, roundedFile.string))
+        let expected = printedNumbers(try Python.run(Self.script, file.string, ids, roundedFile.string))
         let names = [Self.output] + model.matrices.map(\.name)
         let divergences = try divergences(model, of: names)
         #expect(divergences.count == names.count && expected.count == names.count)

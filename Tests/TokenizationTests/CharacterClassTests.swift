@@ -9,7 +9,7 @@ import Testing
 struct CharacterClassTests {
     @Test(
         "every scalar has the same class as in the tokenizers library", .slow,
-        .enabled(if: PythonLibraries.interpreter != nil))
+        .needsPython)
     func allScalars() throws {
         let classes = try PythonLibraries.run("classes", [], output: "classes.json") { path in
             try JSONValue(parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: path))))

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import Tokenization
 
-@Suite("Against the sentencepiece and tokenizers libraries", .slow, .enabled(if: PythonLibraries.interpreter != nil))
+@Suite("Against the sentencepiece and tokenizers libraries", .slow, .needsPython)
 struct LibraryComparisonTests {
     private static let size = 1_000_000
     /// The size of the text, in bytes, for tokenizers whose components other tests cover at full size.

@@ -1,13 +1,12 @@
 import Foundation
 import Storage
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
-/// Runs tools/compare_tokenizers.py with the Python of `PVIT_TEST_PYTHON`.
+/// Runs tools/compare_tokenizers.py, which asks `sentencepiece` and `tokenizers`.
 enum PythonLibraries {
-    /// The interpreter, whose environment has `sentencepiece` and `tokenizers`.
-    static var interpreter: String? { ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"] }
     /// More tokenizer files to compare, from `PVIT_TEST_TOKENIZERS`: paths separated by colons.
     static var moreFiles: [String] {
         (ProcessInfo.processInfo.environment["PVIT_TEST_TOKENIZERS"] ?? "").split(separator: ":").map(String.init)
@@ -24,12 +23,7 @@ enum PythonLibraries {
         let path = folder.appendingPathComponent(output).path
         let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("tools/compare_tokenizers.py")
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(interpreter))
-        process.arguments = [tool.path, verb] + arguments.prefix(1) + [path] + arguments.dropFirst()
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
+        _ = try Python.output(of: [tool.path, verb] + arguments.prefix(1) + [path] + arguments.dropFirst())
         return try body(path)
     }
 

@@ -35,7 +35,7 @@ struct SettingsTests {
 
     @Test(
         "add_prefix_space: false also applies to tokenizer.json, as in LlamaTokenizerFast", .slow,
-        .enabled(if: PythonLibraries.interpreter != nil), arguments: [[], ["--metaspace"]])
+        .needsPython, arguments: [[], ["--metaspace"]])
     func prefixOfJSON(options: [String]) throws {
         let model = try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/tokenizer.model").path
         let json = try PythonLibraries.run("convert", [model] + options, output: "tokenizer.json") { path in

@@ -9,7 +9,7 @@ import Testing
 
 @testable import Vision
 
-@Suite("CLIP's vision tower", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("CLIP's vision tower", .needsFixtures)
 struct CLIPVisionTowerTests {
     static func pixels() throws -> [Float] {
         let samples = try NumpyArray(fixture: "towers/clip/pixels_u8").values

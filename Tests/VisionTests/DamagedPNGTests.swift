@@ -1,6 +1,7 @@
 import CheckpointTestSupport
 import Storage
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Vision
@@ -113,9 +114,7 @@ struct DamagedPNGTests {
                     emit(start + middle + end)
         """
 
-    @Test(
-        "damaged files are decoded or refused as by Pillow",
-        .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+    @Test("damaged files are decoded or refused as by Pillow", .needsPython)
     func pillow() throws {
         let folder = try TemporaryFolder()
         let lines = try Python.run(Self.damage, folder.path.string).split(separator: "\n")

@@ -1,5 +1,6 @@
 import CheckpointTestSupport
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Vision
@@ -90,7 +91,7 @@ struct ImageOrientationTests {
                 print(f"{number}{name}", Image.open(path).getexif().get(0x0112))
         """
 
-    @Test("orientations agree with Pillow", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+    @Test("orientations agree with Pillow", .needsPython)
     func pillow() throws {
         let folder = try TemporaryFolder()
         let lines = try Python.run(Self.files, folder.path.string).split(separator: "\n")

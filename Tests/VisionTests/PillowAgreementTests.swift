@@ -1,11 +1,12 @@
 import Architectures
 import CheckpointTestSupport
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Vision
 
-@Suite("Agreement with Pillow", .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set"))
+@Suite("Agreement with Pillow", .needsPython)
 struct PillowAgreementTests {
     /// Writes images of every kind that Pillow writes, and of some that it only reads. Prints the name, the size and
     /// the SHA-256 of the RGB pixels of each.

@@ -11,7 +11,7 @@ import Testing
 
 @testable import Vision
 
-@Suite("RegionCLIP's region encoder", .enabled(if: GeneratedFixtures.arePresent, "run tools/fixtures first"))
+@Suite("RegionCLIP's region encoder", .needsFixtures)
 struct RegionEncoderTests {
     static let boxes = [
         RegionBox(left: 125.6, top: 96, right: 753.6, bottom: 720),

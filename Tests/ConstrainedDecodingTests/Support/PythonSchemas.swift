@@ -1,28 +1,17 @@
 import Foundation
 import Storage
+import TestSupport
 import Testing
 
 /// Asks Python's `jsonschema` and `re`.
 enum PythonSchemas {
-    /// The interpreter whose environment has `jsonschema`.
-    static let interpreter = ProcessInfo.processInfo.environment["PVIT_TEST_PYTHON"]
-
     /// Runs a script on a JSON value, which it reads from the file that is its only argument, and returns the JSON
     /// value that it prints.
     static func run(_ script: String, _ input: JSONValue) throws -> JSONValue {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("pvit-\(UUID().uuidString).json")
         try Data(input.encoded()).write(to: path)
         defer { try? FileManager.default.removeItem(at: path) }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(interpreter))
-        process.arguments = ["-c", script, path.path]
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
-        return try JSONValue(parsing: [UInt8](data))
+        return try JSONValue(parsing: Array(Python.run(script, path.path).utf8))
     }
 
     /// Why texts are not valid, `[[schema, text…], …]`; nothing if all are.

@@ -1,5 +1,5 @@
 import Foundation
-import SystemPackage
+import Testing
 
 /// The Python that has the libraries which tests compare with.
 public enum Python {
@@ -17,10 +17,22 @@ public enum Python {
 
     /// Runs a script and returns its standard output.
     public static func run(_ script: String, _ arguments: String...) throws -> String {
+        String(decoding: try output(of: ["-c", script] + arguments), as: UTF8.self)
+    }
+
+    /// Runs Python with these arguments and returns its standard output.
+    public static func output(of arguments: [String]) throws -> Data {
+        let result = try launch(arguments)
+        guard result.status == 0 else { throw Failure(description: result.errors) }
+        return result.output
+    }
+
+    /// Runs Python with these arguments and returns what it wrote, and its exit status.
+    public static func launch(_ arguments: [String]) throws -> (output: Data, errors: String, status: Int32) {
         guard let path else { throw Failure(description: "PVIT_TEST_PYTHON is not set") }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = ["-c", script] + arguments
+        process.arguments = arguments
         let output = Pipe()
         let errors = TemporaryFile()
         process.standardOutput = output
@@ -28,9 +40,13 @@ public enum Python {
         try process.run()
         let data = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Failure(description: errors.text) }
-        return String(decoding: data, as: UTF8.self)
+        return (data, errors.text, process.terminationStatus)
     }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Leaves tests out where there is no Python to compare with.
+    public static var needsPython: Self { .enabled(if: Python.isPresent, "PVIT_TEST_PYTHON is not set") }
 }
 
 /// A file that collects a stream.
