@@ -11,13 +11,8 @@
 #define PVIT_ATTENTION_QUERIES 2
 #define PVIT_ATTENTION_GROUPS 2
 
-#include "float/conversions.h"
-#include "float/layers.h"
-#include "float/kv_store.h"
 #include "quantized/avx2_wide_unit.h"
-#include "float/attention.h"
-#include "quantized/rows.h"
-#include "float/probes.h"
+#include "common/body.h"
 
 PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
     __m256i weights = _mm256_set1_epi8(3), codes = _mm256_set1_epi32((int)*checksum), ones = _mm256_set1_epi16(1);

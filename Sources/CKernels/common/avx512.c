@@ -14,14 +14,9 @@ PVIT_INLINE float f16_number(uint16_t half) { return _cvtsh_ss(half); }
 #define PVIT_PRODUCT_ROWS 4
 #define PVIT_PRODUCT_TOKENS 6
 
-#include "float/conversions.h"
-#include "float/layers.h"
-#include "float/kv_store.h"
 #include "quantized/avx512_lanes.h"
 #include "quantized/vnni_wide_unit.h"
-#include "float/attention.h"
-#include "quantized/rows.h"
-#include "float/probes.h"
+#include "common/body.h"
 #include "quantized/vnni_probe.h"
 
 // clang-format off

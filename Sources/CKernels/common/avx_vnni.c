@@ -11,14 +11,9 @@
 #define PVIT_ATTENTION_QUERIES 2
 #define PVIT_ATTENTION_GROUPS 2
 
-#include "float/conversions.h"
-#include "float/layers.h"
-#include "float/kv_store.h"
 #include "quantized/avx_vnni_lanes.h"
 #include "quantized/vnni_wide_unit.h"
-#include "float/attention.h"
-#include "quantized/rows.h"
-#include "float/probes.h"
+#include "common/body.h"
 #include "quantized/vnni_probe.h"
 
 // clang-format off

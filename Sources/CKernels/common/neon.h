@@ -7,8 +7,10 @@
 
 #if PVIT_NEON_DOT
 #define PVIT_TARGET __attribute__((target("dotprod")))
+#define KERNEL(member) pvit_neon_dot_##member
 #else
 #define PVIT_TARGET
+#define KERNEL(member) pvit_neon_##member
 #endif
 #define PVIT_INLINE static inline __attribute__((always_inline)) PVIT_TARGET
 #define PVIT_UNROLL _Pragma("clang loop unroll(full)")

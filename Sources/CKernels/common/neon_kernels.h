@@ -1,5 +1,5 @@
-// All kernels of NEON with or without dot-product instructions, and their table. Included after PVIT_NEON_DOT is
-// defined.
+// The body for NEON with or without dot-product instructions, and the table of its kernels. Included after
+// PVIT_NEON_DOT is defined.
 
 #include "block_layout.h"
 #include "common/neon.h"
@@ -35,16 +35,8 @@ PVIT_INLINE float f16_number(uint16_t half) {
 #define PVIT_ATTENTION_QUERIES 2
 #define PVIT_ATTENTION_GROUPS 2
 
-#include "float/conversions.h"
-#include "float/layers.h"
-#include "float/kv_store.h"
 #include "quantized/neon_wide_unit.h"
-#include "float/attention.h"
-#include "quantized/rows.h"
-#include "float/probes.h"
-#include "quantized/packed_rows.h"
-#include "quantized/neon_q4.h"
-#include "quantized/neon_q8.h"
+#include "common/body.h"
 
 PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
     int8x16_t weights = vdupq_n_s8(3), codes = vreinterpretq_s8_u32(vdupq_n_u32(*checksum & 0x7F7F7F7F));
@@ -69,13 +61,14 @@ PVIT_TARGET static uint64_t dot_probe(size_t iterations, uint32_t *checksum) {
 const pvit_kernels pvit_neon_dot_kernels = {
     .isa = PVIT_ISA_NEON_DOT,
     .name = "neon-dot",
+    PVIT_QUANTIZED_PRODUCTS(PVIT_FROM_NEON_DOT)
 #else
 const pvit_kernels pvit_neon_kernels = {
     .isa = PVIT_ISA_NEON,
     .name = "neon",
+    PVIT_QUANTIZED_PRODUCTS(PVIT_FROM_NEON)
 #endif
     PVIT_BODY_KERNELS(PVIT_OWN)
-    PVIT_QUANTIZED_PRODUCTS(PVIT_OWN)
     PVIT_PANEL_KERNELS(PVIT_FROM_NEON)
     // The encoders are written in vector types, which the compiler maps to NEON by itself.
     PVIT_ENCODERS(PVIT_FROM_SCALAR)

@@ -111,13 +111,21 @@ static inline void pvit_prefetch_stream(const void *bytes, size_t count) {
     }
 }
 
+// Activations from `column` on, a multiple of 32.
+static inline pvit_activations pvit_activations_at(pvit_activations x, size_t column) {
+    return (pvit_activations){x.codes + column, x.scales + column / 32, x.sums + column / 16};
+}
+static inline pvit_wide_activations pvit_wide_activations_at(pvit_wide_activations x, size_t column) {
+    return (pvit_wide_activations){x.codes + column, x.scales + column / 32, x.sums + column / 32};
+}
+
+// Activations from `token` on, a row of `columns` for each token.
 static inline pvit_activations pvit_activations_from(pvit_activations x, size_t columns, size_t token) {
     x.codes += token * columns;
     x.scales += token * (columns / 32);
     x.sums += token * (columns / 16);
     return x;
 }
-
 static inline pvit_wide_activations pvit_wide_activations_from(pvit_wide_activations x, size_t columns, size_t token) {
     x.codes += token * columns;
     x.scales += token * (columns / 32);

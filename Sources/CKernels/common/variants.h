@@ -81,8 +81,12 @@ PVIT_ENCODERS(PVIT_X86)
 #undef PVIT_X86
 #elif defined(__aarch64__)
 #define PVIT_NEON(member) PVIT_DECLARE(neon, member)
+PVIT_QUANTIZED_PRODUCTS(PVIT_NEON)
 PVIT_PANEL_KERNELS(PVIT_NEON)
 #undef PVIT_NEON
+#define PVIT_NEON_DOT_PRODUCTS(member) PVIT_DECLARE(neon_dot, member)
+PVIT_QUANTIZED_PRODUCTS(PVIT_NEON_DOT_PRODUCTS)
+#undef PVIT_NEON_DOT_PRODUCTS
 #endif
 
 // An entry of a table: PVIT_OWN for a static function of the same file.
@@ -92,3 +96,4 @@ PVIT_PANEL_KERNELS(PVIT_NEON)
 #define PVIT_FROM_AVX_VNNI(member) .member = pvit_avx_vnni_##member,
 #define PVIT_FROM_AVX512(member) .member = pvit_avx512_##member,
 #define PVIT_FROM_NEON(member) .member = pvit_neon_##member,
+#define PVIT_FROM_NEON_DOT(member) .member = pvit_neon_dot_##member,

@@ -1,30 +1,12 @@
 #if defined(__x86_64__)
 // q8 times many tokens: codes are widened to 16 bits once per block of tokens, two columns to a lane.
-#include "common/avx2.h"
-
-// Vectors of sixteen lanes are passed between functions that are always inlined.
-#pragma clang diagnostic ignored "-Wpsabi"
-
-#include "common/lanes.h"
-#include "quantized/avx2_products.h"
-#include "quantized/avx2_wide_codes.h"
-
-#define UNIT_BYTES (PVIT_UNIT * PVIT_Q8_COLUMN_BYTES)
-#define UNIT_OFFSETS pvit_q8_unit
-#define ACTIVATIONS pvit_wide_activations
-#define CHUNK_UNITS 8
-#define TILE_GROUPS 1
-#define TILE_TOKENS 4
+#include "quantized/product_of_q8.h"
+#include "quantized/avx2_gemm.h"
 
 typedef struct {
     int16_t codes[16][16][2]; // signed: [columns / 2][16 rows][2]
     float scales[16];
 } unit;
-
-typedef struct {
-    int16_t codes[32];
-    float scale;
-} token_unit;
 
 PVIT_INLINE void unpack_unit(const uint8_t *scales, const uint8_t *codes, unit *result) {
     const __m256i excess = _mm256_set1_epi16(128);
@@ -49,11 +31,6 @@ PVIT_INLINE void pack_unit(pvit_wide_activations x, size_t i, token_unit *result
     result->scale = x.scales[i];
 }
 
-// Unit `u` of the `t`th of some tokens.
-PVIT_INLINE const token_unit *of_token(const token_unit *x, int t, size_t count, size_t u) {
-    return x + (size_t)t * count + u;
-}
-
 // Adds the products of `count` units of a group with `tokens` tokens, the first of them `x`, to `sums`.
 PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, const token_unit *x,
                                float (*sums)[TILE_GROUPS][16], int tokens, int groups) {
@@ -64,18 +41,7 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) dot[t][0] = dot[t][1] = _mm256_setzero_si256();
         PVIT_UNROLL
-        for (size_t pair = 0; pair < 16; pair++) {
-            __m256i first = _mm256_load_si256((const __m256i *)w->codes[pair][0]);
-            __m256i second = _mm256_load_si256((const __m256i *)w->codes[pair][8]);
-            PVIT_UNROLL
-            for (int t = 0; t < tokens; t++) {
-                __m256i two = two_codes(of_token(x, t, count, u)->codes + 2 * pair);
-                dot[t][0] = _mm256_add_epi32(dot[t][0], _mm256_madd_epi16(first, two));
-                KEEP_IN_ORDER(dot[t][0]);
-                dot[t][1] = _mm256_add_epi32(dot[t][1], _mm256_madd_epi16(second, two));
-                KEEP_IN_ORDER(dot[t][1]);
-            }
-        }
+        for (size_t pair = 0; pair < 16; pair++) add_pair(w->codes[pair], 2 * pair, x, count, u, dot, tokens);
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) {
             __m256 scale = _mm256_set1_ps(of_token(x, t, count, u)->scale);
@@ -91,16 +57,4 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
 }
 
 #include "quantized/gemm_body.h"
-
-PVIT_TARGET void pvit_avx2_gemm_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                   const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
-    multiply(w, groups, columns, tile_scale, packed, tokens, y, stride);
-}
-
-PVIT_TARGET void pvit_avx2_pack_wide_activations(pvit_wide_activations x, size_t start, size_t count, size_t columns,
-                                                 size_t token, size_t tokens, void *packed) {
-    pack(x, start, count, columns, token, tokens, packed);
-}
-
-PVIT_TARGET size_t pvit_avx2_packed_wide_activation_bytes(size_t columns) { return packed_bytes(columns); }
 #endif

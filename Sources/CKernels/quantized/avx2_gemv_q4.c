@@ -4,30 +4,9 @@
 //
 // AVX2's mixed-sign product saturates. To avoid that, magnitudes of weights are multiplied by activations with the
 // weights' signs: |127 * 127 * 2| fits 16 bits.
+#include "quantized/product_of_q4.h"
 #include "quantized/avx2_products.h"
-
-#include "block_layout.h"
-#include "common/avx2.h"
-
-PVIT_INLINE __m256i codebook_lanes(void) {
-    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)pvit_q4_codebook));
-}
-
-PVIT_INLINE __m256i low_values(__m256i codes, __m256i codebook) {
-    return _mm256_shuffle_epi8(codebook, _mm256_and_si256(codes, _mm256_set1_epi8(15)));
-}
-PVIT_INLINE __m256i high_values(__m256i codes, __m256i codebook) {
-    return low_values(_mm256_srli_epi16(codes, 4), codebook);
-}
-
-PVIT_INLINE __m256 q4_scales(const uint8_t *fields) {
-    __m128i magnitudes = _mm_and_si128(_mm_loadl_epi64((const __m128i *)fields), _mm_set1_epi8(127));
-    return _mm256_cvtph_ps(_mm_slli_epi16(_mm_cvtepu8_epi16(magnitudes), PVIT_Q4_SCALE_SHIFT));
-}
-// All ones in the lanes of rows whose block is shifted.
-PVIT_INLINE __m256i q4_shifted(const uint8_t *fields) {
-    return _mm256_srai_epi32(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)fields)), 31);
-}
+#include "quantized/avx2_q4_codes.h"
 
 PVIT_INLINE __m256i four_codes(const int8_t *codes) {
     int32_t four;
@@ -83,8 +62,7 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
 PVIT_INLINE void add_superblock(const uint8_t *fields, const uint8_t *codes, size_t width, pvit_activations x,
                                 size_t columns, __m256i codebook, __m256 sums[PVIT_GEMV_TOKENS], int tokens) {
     for (size_t i = 0; i < width; i += PVIT_UNIT, fields += PVIT_UNIT, codes += PVIT_UNIT * PVIT_Q4_CODE_BYTES) {
-        pvit_activations part = {x.codes + i, x.scales + i / 32, x.sums + i / 16};
-        add_q4_unit(fields, codes, part, columns, codebook, sums, tokens);
+        add_q4_unit(fields, codes, pvit_activations_at(x, i), columns, codebook, sums, tokens);
     }
 }
 
@@ -106,10 +84,9 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
             PVIT_UNROLL
             for (int half = 0; half < halves; half++) {
                 size_t rows = 8 * (size_t)(first + half);
-                pvit_activations part = {x.codes + start, x.scales + start / 32, x.sums + start / 16};
                 pvit_unit first = pvit_q4_unit_in_superblock(width, 0);
-                add_superblock(scales + first.scales + rows, scales + first.codes + PVIT_ROW_BYTES * rows, width, part,
-                               columns, codebook, sums[half], tokens);
+                add_superblock(scales + first.scales + rows, scales + first.codes + PVIT_ROW_BYTES * rows, width,
+                               pvit_activations_at(x, start), columns, codebook, sums[half], tokens);
             }
             scales += width * PVIT_Q4_COLUMN_BYTES;
         }
@@ -123,8 +100,8 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
     }
 }
 
-PVIT_TARGET void pvit_avx2_gemv_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                   pvit_activations x, size_t tokens, float *restrict y, size_t stride) {
+PVIT_TARGET void GEMV(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale, pvit_activations x,
+                      size_t tokens, float *restrict y, size_t stride) {
     for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q4_COLUMN_BYTES, y += 16) {
         switch (tokens) {
         case 1: multiply_group(w, columns, tile_scale, x, y, stride, 1, 2); break;

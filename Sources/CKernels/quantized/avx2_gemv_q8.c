@@ -1,10 +1,8 @@
 #if defined(__x86_64__)
 // Products of q8 weights with few tokens, eight rows to a register. Codes are widened to 16 bits, two columns to a
 // lane, and used for up to four tokens.
+#include "quantized/product_of_q8.h"
 #include "quantized/avx2_products.h"
-
-#include "block_layout.h"
-#include "common/avx2.h"
 #include "quantized/avx2_wide_codes.h"
 
 // 32 columns of 8 rows times `tokens` tokens. `x` starts at the first of these columns.
@@ -50,7 +48,7 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
         pvit_prefetch_stream(scales, (size_t)(w - scales));
         for (size_t column = start; column < start + width;
              column += PVIT_UNIT, scales += PVIT_UNIT, codes += PVIT_UNIT * PVIT_Q8_CODE_BYTES) {
-            pvit_wide_activations part = {x.codes + column, x.scales + column / 32, x.sums + column / 32};
+            pvit_wide_activations part = pvit_wide_activations_at(x, column);
             PVIT_UNROLL
             for (int half = 0; half < 2; half++)
                 add_unit(scales + 16 * half, codes + 32 * half, part, columns, sums[half], tokens);
@@ -65,8 +63,8 @@ PVIT_INLINE void multiply_group(const uint8_t *w, size_t columns, float tile_sca
     }
 }
 
-PVIT_TARGET void pvit_avx2_gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                   pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
+PVIT_TARGET void GEMV(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                      pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
     for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q8_COLUMN_BYTES, y += 16) {
         switch (tokens) {
         case 1: multiply_group(w, columns, tile_scale, x, y, stride, 1); break;

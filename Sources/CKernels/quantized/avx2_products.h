@@ -1,7 +1,7 @@
-// Products of quantized weights with a few tokens.
+// What AVX2's products of quantized weights are compiled for and named.
 #pragma once
 
+#include "common/avx2.h"
 #include "common/variants.h"
 
-// Without this, the compiler adds in another order, which needs more registers than there are.
-#define KEEP_IN_ORDER(value) __asm__ volatile("" : "+x"(value)::"memory")
+#define KERNEL(member) pvit_avx2_##member

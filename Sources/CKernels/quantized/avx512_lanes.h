@@ -14,20 +14,11 @@ typedef __m512 row_floats;
 // Without this, the compiler loads activations too early and runs out of registers.
 #define KEEP_IN_ORDER(value) __asm__ volatile("" : "+v"(value)::"memory")
 
+#define INTRINSIC(name) _mm512_##name
+#include "quantized/vnni_lanes.h"
+
 PVIT_INLINE row_ints load_ints(const void *from) { return _mm512_loadu_si512(from); }
 PVIT_INLINE void store_ints(row_ints x, void *to) { _mm512_storeu_si512(to, x); }
-PVIT_INLINE row_floats load_floats(const float *from) { return _mm512_loadu_ps(from); }
-PVIT_INLINE void store_floats(row_floats x, float *to) { _mm512_storeu_ps(to, x); }
-
-PVIT_INLINE row_ints equal_ints(int32_t x) { return _mm512_set1_epi32(x); }
-PVIT_INLINE row_floats equal_floats(float x) { return _mm512_set1_ps(x); }
-PVIT_INLINE row_ints add_ints(row_ints x, row_ints y) { return _mm512_add_epi32(x, y); }
-PVIT_INLINE row_ints add_bytes(row_ints x, row_ints y) { return _mm512_add_epi8(x, y); }
-PVIT_INLINE row_floats add_floats(row_floats x, row_floats y) { return _mm512_add_ps(x, y); }
-PVIT_INLINE row_floats multiply_floats(row_floats x, row_floats y) { return _mm512_mul_ps(x, y); }
-PVIT_INLINE row_floats multiply_add(row_floats x, row_floats y, row_floats z) { return _mm512_fmadd_ps(x, y, z); }
-PVIT_INLINE row_ints times_256(row_ints x) { return _mm512_slli_epi32(x, 8); }
-PVIT_INLINE row_floats converted(row_ints x) { return _mm512_cvtepi32_ps(x); }
 PVIT_INLINE row_floats as_floats(row_ints x) { return _mm512_castsi512_ps(x); }
 
 // sums + the dot product of four unsigned and four signed bytes in each lane.

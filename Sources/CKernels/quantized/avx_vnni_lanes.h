@@ -3,6 +3,7 @@
 
 #include "block_layout.h"
 #include "common/avx_vnni.h"
+#include "quantized/avx2_q4_codes.h"
 #include "quantized/avx2_wide_codes.h"
 
 typedef __m256i row_ints;
@@ -15,20 +16,11 @@ typedef __m256 row_floats;
 // Without this, the compiler loads activations too early and runs out of registers.
 #define KEEP_IN_ORDER(value) __asm__ volatile("" : "+x"(value)::"memory")
 
+#define INTRINSIC(name) _mm256_##name
+#include "quantized/vnni_lanes.h"
+
 PVIT_INLINE row_ints load_ints(const void *from) { return _mm256_loadu_si256((const __m256i *)from); }
 PVIT_INLINE void store_ints(row_ints x, void *to) { _mm256_storeu_si256((__m256i *)to, x); }
-PVIT_INLINE row_floats load_floats(const float *from) { return _mm256_loadu_ps(from); }
-PVIT_INLINE void store_floats(row_floats x, float *to) { _mm256_storeu_ps(to, x); }
-
-PVIT_INLINE row_ints equal_ints(int32_t x) { return _mm256_set1_epi32(x); }
-PVIT_INLINE row_floats equal_floats(float x) { return _mm256_set1_ps(x); }
-PVIT_INLINE row_ints add_ints(row_ints x, row_ints y) { return _mm256_add_epi32(x, y); }
-PVIT_INLINE row_ints add_bytes(row_ints x, row_ints y) { return _mm256_add_epi8(x, y); }
-PVIT_INLINE row_floats add_floats(row_floats x, row_floats y) { return _mm256_add_ps(x, y); }
-PVIT_INLINE row_floats multiply_floats(row_floats x, row_floats y) { return _mm256_mul_ps(x, y); }
-PVIT_INLINE row_floats multiply_add(row_floats x, row_floats y, row_floats z) { return _mm256_fmadd_ps(x, y, z); }
-PVIT_INLINE row_ints times_256(row_ints x) { return _mm256_slli_epi32(x, 8); }
-PVIT_INLINE row_floats converted(row_ints x) { return _mm256_cvtepi32_ps(x); }
 PVIT_INLINE row_floats as_floats(row_ints x) { return _mm256_castsi256_ps(x); }
 
 // sums + the dot product of four unsigned and four signed bytes in each lane.
@@ -43,23 +35,9 @@ PVIT_INLINE row_ints codebook_excess128(void) {
     __m128i codebook = _mm_loadu_si128((const __m128i *)pvit_q4_codebook);
     return _mm256_broadcastsi128_si256(_mm_xor_si128(codebook, _mm_set1_epi8(-128)));
 }
-// The values of the low and of the high nibbles.
-PVIT_INLINE row_ints low_values(row_ints codes, row_ints codebook) {
-    return _mm256_shuffle_epi8(codebook, _mm256_and_si256(codes, _mm256_set1_epi8(15)));
-}
-PVIT_INLINE row_ints high_values(row_ints codes, row_ints codebook) {
-    return low_values(_mm256_srli_epi16(codes, 4), codebook);
-}
-
-// The scales that the fields of q4 stand for.
-PVIT_INLINE row_floats q4_scales(const uint8_t *fields) {
-    __m128i magnitudes = _mm_and_si128(_mm_loadl_epi64((const __m128i *)fields), _mm_set1_epi8(127));
-    return _mm256_cvtph_ps(_mm_slli_epi16(_mm_cvtepu8_epi16(magnitudes), PVIT_Q4_SCALE_SHIFT));
-}
 // `x` in the lanes of rows whose block is shifted, zero in the others.
 PVIT_INLINE row_ints where_shifted(const uint8_t *fields, int32_t x) {
-    __m256i shifted = _mm256_srai_epi32(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)fields)), 31);
-    return _mm256_and_si256(shifted, _mm256_set1_epi32(x));
+    return _mm256_and_si256(q4_shifted(fields), _mm256_set1_epi32(x));
 }
 PVIT_INLINE row_floats q8_scales(const uint8_t *scales) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales));

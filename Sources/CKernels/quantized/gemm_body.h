@@ -5,10 +5,9 @@
 // Packed activations are [chunks of columns][tokens][units of the chunk] token_unit: what is read together lies
 // together. Many groups are multiplied by them, so that packing, and what it prepares, costs little.
 //
-// Included by the gemm files of an instruction set, which define before: UNIT_BYTES of 32 columns of a group, and
-// UNIT_OFFSETS, which tells where they are; CHUNK_UNITS, TILE_GROUPS (1 or 2) and TILE_TOKENS; `unit`, 32 columns of 16
-// rows unpacked; `unpack_unit`; ACTIVATIONS; `token_unit`, 32 activations of one token; `pack_unit`; and
-// `multiply_tile`.
+// Included by the gemm files of an instruction set after product_of_q4.h or product_of_q8.h. They define before:
+// CHUNK_UNITS, TILE_GROUPS (1 or 2) and TILE_TOKENS; `unit`, 32 columns of 16 rows unpacked; `unpack_unit`;
+// `token_unit`, 32 activations of one token; `pack_unit`; and `multiply_tile`.
 
 #define TOKEN_BLOCK 128
 // The number of tiles of groups whose sums are kept together.
@@ -103,8 +102,8 @@ PVIT_INLINE void multiply_block(const uint8_t *w, size_t groups, size_t columns,
         }
 }
 
-PVIT_INLINE void multiply(const uint8_t *w, size_t groups, size_t columns, float tile_scale, const void *packed,
-                          size_t tokens, float *y, size_t stride) {
+PVIT_TARGET void GEMM(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
+                      const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
     size_t group_bytes = columns / 32 * UNIT_BYTES;
     for (size_t token = 0; token < tokens; token += TOKEN_BLOCK) {
         size_t token_count = tokens - token < TOKEN_BLOCK ? tokens - token : TOKEN_BLOCK;
@@ -117,10 +116,9 @@ PVIT_INLINE void multiply(const uint8_t *w, size_t groups, size_t columns, float
     }
 }
 
-PVIT_INLINE size_t packed_bytes(size_t columns) { return columns / 32 * sizeof(token_unit); }
+PVIT_TARGET size_t PACKED_BYTES(size_t columns) { return columns / 32 * sizeof(token_unit); }
 
-// Packs columns of one token: pack_activations and pack_wide_activations.
-PVIT_INLINE void pack(ACTIVATIONS x, size_t start, size_t count, size_t columns, size_t token, size_t tokens,
+PVIT_TARGET void PACK(ACTIVATIONS x, size_t start, size_t count, size_t columns, size_t token, size_t tokens,
                       void *packed) {
     for (size_t i = 0; i < count / 32; i++) {
         size_t u = start / 32 + i, first = u / CHUNK_UNITS * CHUNK_UNITS;

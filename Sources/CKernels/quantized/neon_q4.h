@@ -1,8 +1,9 @@
 // Products of q4 weights, four rows to a register, four columns to a lane. Weights are decoded in registers and used
-// for up to four tokens; a group then stays in the cache for the next four. Included by the files that choose an
-// instruction set.
+// for up to four tokens. Included after PVIT_NEON_DOT is defined.
+#pragma once
 
-#define Q4_TOKENS 4
+#include "quantized/product_of_q4.h"
+#include "quantized/neon_sums.h"
 
 // The scales of four rows from the magnitudes of their fields.
 PVIT_INLINE float32x4_t q4_scales(uint16x4_t magnitudes) {
@@ -11,10 +12,10 @@ PVIT_INLINE float32x4_t q4_scales(uint16x4_t magnitudes) {
 
 // 32 columns of `quarters` times four rows, times `tokens` tokens. `fields` and `codes` are those of the first row, `x`
 // starts at the first of the columns.
-PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_activations x, size_t columns,
-                             float32x4_t sums[4][Q4_TOKENS], int tokens, int quarters) {
+PVIT_INLINE void add_unit(const uint8_t *fields, const uint8_t *codes, pvit_activations x, size_t columns,
+                          float32x4_t sums[4][GROUP_TOKENS], int tokens, int quarters) {
     int8x16_t codebook = vld1q_s8(pvit_q4_codebook);
-    float32x4_t scales[2][4], terms[4][Q4_TOKENS];
+    float32x4_t scales[2][4], terms[4][GROUP_TOKENS];
     PVIT_UNROLL
     for (int q = 0; q < quarters; q++) {
         PVIT_UNROLL
@@ -30,7 +31,7 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
     }
     PVIT_UNROLL
     for (int block = 0; block < 2; block++) {
-        int32x4_t dots[4][Q4_TOKENS];
+        int32x4_t dots[4][GROUP_TOKENS];
         PVIT_UNROLL
         for (int q = 0; q < quarters; q++) {
             uint32_t four;
@@ -73,61 +74,4 @@ PVIT_INLINE void add_q4_unit(const uint8_t *fields, const uint8_t *codes, pvit_a
     }
 }
 
-// One group times `tokens` tokens. `quarters` of its rows are computed together, as many as fit the registers.
-PVIT_INLINE void multiply_q4_group(const uint8_t *w, size_t columns, float tile_scale, pvit_activations x, float *y,
-                                   size_t stride, int tokens, int quarters) {
-    for (int first = 0; first < 4; first += quarters) {
-        size_t row = 4 * (size_t)first;
-        float32x4_t sums[4][Q4_TOKENS];
-        PVIT_UNROLL
-        for (int q = 0; q < quarters; q++) {
-            PVIT_UNROLL
-            for (int t = 0; t < tokens; t++) sums[q][t] = vdupq_n_f32(0);
-        }
-        const uint8_t *scales = w;
-        for (size_t start = 0, width; start < columns; start += width) {
-            width = pvit_superblock_columns(columns, start);
-            pvit_prefetch_stream(scales, width * PVIT_Q4_COLUMN_BYTES);
-            pvit_unit unit = pvit_q4_unit_in_superblock(width, 0);
-            const uint8_t *fields = scales + unit.scales + row, *codes = scales + unit.codes + PVIT_ROW_BYTES * row;
-            for (size_t i = start; i < start + width; i += PVIT_UNIT) {
-                pvit_activations part = {x.codes + i, x.scales + i / 32, x.sums + i / 16};
-                add_q4_unit(fields, codes, part, columns, sums, tokens, quarters);
-                fields += PVIT_UNIT;
-                codes += PVIT_UNIT * PVIT_Q4_CODE_BYTES;
-            }
-            scales += width * PVIT_Q4_COLUMN_BYTES;
-        }
-        PVIT_UNROLL
-        for (int q = 0; q < quarters; q++) {
-            PVIT_UNROLL
-            for (int t = 0; t < tokens; t++)
-                vst1q_f32(y + (size_t)t * stride + row + 4 * (size_t)q, vmulq_n_f32(sums[q][t], tile_scale));
-        }
-    }
-}
-
-PVIT_TARGET static void gemv_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                pvit_activations x, size_t tokens, float *restrict y, size_t stride) {
-    for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q4_COLUMN_BYTES, y += 16) {
-        size_t t = 0;
-        for (; t + Q4_TOKENS <= tokens; t += Q4_TOKENS)
-            multiply_q4_group(w, columns, tile_scale, pvit_activations_from(x, columns, t), y + t * stride, stride,
-                              Q4_TOKENS, 1);
-        for (; t < tokens; t++)
-            multiply_q4_group(w, columns, tile_scale, pvit_activations_from(x, columns, t), y + t * stride, stride, 1,
-                              4);
-    }
-}
-
-PVIT_TARGET static void gemm_q4(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
-    gemv_q4(w, groups, columns, tile_scale, pvit_packed_rows(packed, columns, tokens), tokens, y, stride);
-}
-
-static void pack_activations(pvit_activations x, size_t start, size_t count, size_t columns, size_t token,
-                             size_t tokens, void *packed) {
-    pvit_pack_row(x, start, count, columns, token, tokens, packed);
-}
-
-static size_t packed_activation_bytes(size_t columns) { return pvit_packed_row_bytes(columns); }
+#include "quantized/neon_product_body.h"

@@ -1,13 +1,16 @@
 // Products of q8 weights, four rows to a register, four columns to a lane. An activation of 16 bits is 256 times a
-// signed byte plus a signed byte, and each byte has its own dot product. Included by the files of the instruction sets.
+// signed byte plus a signed byte, and each byte has its own dot product. Included after PVIT_NEON_DOT is defined.
+#pragma once
 
-#define Q8_TOKENS 4
+#include "quantized/product_of_q8.h"
+#include "quantized/neon_sums.h"
+#include "quantized/neon_wide_codes.h"
 
 // 32 columns of `quarters` times four rows, times `tokens` tokens. `scales` and `codes` are those of the first row, `x`
 // starts at the first of the columns.
-PVIT_INLINE void add_q8_unit(const uint8_t *scales, const uint8_t *codes, pvit_wide_activations x, size_t columns,
-                             float32x4_t sums[4][Q8_TOKENS], int tokens, int quarters) {
-    int32x4_t high[4][Q8_TOKENS], low[4][Q8_TOKENS];
+PVIT_INLINE void add_unit(const uint8_t *scales, const uint8_t *codes, pvit_wide_activations x, size_t columns,
+                          float32x4_t sums[4][GROUP_TOKENS], int tokens, int quarters) {
+    int32x4_t high[4][GROUP_TOKENS], low[4][GROUP_TOKENS];
     PVIT_UNROLL
     for (int q = 0; q < quarters; q++) {
         PVIT_UNROLL
@@ -15,7 +18,7 @@ PVIT_INLINE void add_q8_unit(const uint8_t *scales, const uint8_t *codes, pvit_w
     }
     PVIT_UNROLL
     for (int half = 0; half < 2; half++) {
-        code_bytes bytes[Q8_TOKENS];
+        code_bytes bytes[GROUP_TOKENS];
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) bytes[t] = split_codes(x.codes + (size_t)t * columns + 16 * half);
         PVIT_UNROLL
@@ -44,62 +47,4 @@ PVIT_INLINE void add_q8_unit(const uint8_t *scales, const uint8_t *codes, pvit_w
     }
 }
 
-// One group times `tokens` tokens. `quarters` of its rows are computed together, as many as fit the registers.
-PVIT_INLINE void multiply_q8_group(const uint8_t *w, size_t columns, float tile_scale, pvit_wide_activations x,
-                                   float *y, size_t stride, int tokens, int quarters) {
-    for (int first = 0; first < 4; first += quarters) {
-        size_t row = 4 * (size_t)first;
-        float32x4_t sums[4][Q8_TOKENS];
-        PVIT_UNROLL
-        for (int q = 0; q < quarters; q++) {
-            PVIT_UNROLL
-            for (int t = 0; t < tokens; t++) sums[q][t] = vdupq_n_f32(0);
-        }
-        const uint8_t *superblock = w;
-        for (size_t start = 0, width; start < columns; start += width) {
-            width = pvit_superblock_columns(columns, start);
-            pvit_prefetch_stream(superblock, width * PVIT_Q8_COLUMN_BYTES);
-            pvit_unit unit = pvit_q8_unit_in_superblock(width, 0);
-            const uint8_t *scales = superblock + unit.scales + 2 * row;
-            const uint8_t *codes = superblock + unit.codes + PVIT_ROW_BYTES * row;
-            for (size_t i = start; i < start + width; i += PVIT_UNIT) {
-                pvit_wide_activations part = {x.codes + i, x.scales + i / 32, x.sums + i / 32};
-                add_q8_unit(scales, codes, part, columns, sums, tokens, quarters);
-                scales += PVIT_UNIT;
-                codes += PVIT_UNIT * PVIT_Q8_CODE_BYTES;
-            }
-            superblock += width * PVIT_Q8_COLUMN_BYTES;
-        }
-        PVIT_UNROLL
-        for (int q = 0; q < quarters; q++) {
-            PVIT_UNROLL
-            for (int t = 0; t < tokens; t++)
-                vst1q_f32(y + (size_t)t * stride + row + 4 * (size_t)q, vmulq_n_f32(sums[q][t], tile_scale));
-        }
-    }
-}
-
-PVIT_TARGET static void gemv_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                pvit_wide_activations x, size_t tokens, float *restrict y, size_t stride) {
-    for (size_t group = 0; group < groups; group++, w += columns * PVIT_Q8_COLUMN_BYTES, y += 16) {
-        size_t t = 0;
-        for (; t + Q8_TOKENS <= tokens; t += Q8_TOKENS)
-            multiply_q8_group(w, columns, tile_scale, pvit_wide_activations_from(x, columns, t), y + t * stride, stride,
-                              Q8_TOKENS, 1);
-        for (; t < tokens; t++)
-            multiply_q8_group(w, columns, tile_scale, pvit_wide_activations_from(x, columns, t), y + t * stride, stride,
-                              1, 4);
-    }
-}
-
-PVIT_TARGET static void gemm_q8(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
-    gemv_q8(w, groups, columns, tile_scale, pvit_packed_wide_rows(packed, columns, tokens), tokens, y, stride);
-}
-
-static void pack_wide_activations(pvit_wide_activations x, size_t start, size_t count, size_t columns, size_t token,
-                                  size_t tokens, void *packed) {
-    pvit_pack_wide_row(x, start, count, columns, token, tokens, packed);
-}
-
-static size_t packed_wide_activation_bytes(size_t columns) { return pvit_packed_wide_row_bytes(columns); }
+#include "quantized/neon_product_body.h"

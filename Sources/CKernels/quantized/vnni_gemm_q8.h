@@ -3,11 +3,9 @@
 #pragma once
 
 #include "common/lanes.h"
+#include "quantized/product_of_q8.h"
 #include "quantized/vnni_products.h"
 
-#define UNIT_BYTES (PVIT_UNIT * PVIT_Q8_COLUMN_BYTES)
-#define UNIT_OFFSETS pvit_q8_unit
-#define ACTIVATIONS pvit_wide_activations
 #define CHUNK_UNITS 16
 #define TILE_TOKENS 3
 
@@ -21,6 +19,8 @@ typedef struct {
     int32_t start;         // where the dot product starts: what the excess of the weights adds, negative
     float scale;
 } token_unit;
+
+#include "quantized/vnni_gemm.h"
 
 PVIT_INLINE void unpack_unit(const uint8_t *scales, const uint8_t *codes, unit *result) {
     PVIT_UNROLL
@@ -36,22 +36,12 @@ PVIT_INLINE void pack_unit(pvit_wide_activations x, size_t i, token_unit *result
     result->scale = x.scales[i];
 }
 
-// Unit `u` of the `t`th of some tokens.
-PVIT_INLINE const token_unit *of_token(const token_unit *x, int t, size_t count, size_t u) {
-    return x + (size_t)t * count + u;
-}
-
 // Adds the products of `count` units of `groups` groups with `tokens` tokens, the first of them `x`, to `sums`.
 PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, const token_unit *x,
                                float (*sums)[TILE_GROUPS][16], int tokens, int groups) {
     const int registers = groups * GROUP_REGISTERS;
     row_floats sum[TILE_TOKENS][TILE_REGISTERS];
-    PVIT_UNROLL
-    for (int t = 0; t < tokens; t++) {
-        PVIT_UNROLL
-        for (int r = 0; r < registers; r++) sum[t][r] = load_floats(&sums[t][OF_GROUP(r)][OF_ROW(r)]);
-    }
-
+    load_sums(sums, sum, tokens, registers);
     for (size_t u = 0; u < count; u++) {
         row_ints dot[2][TILE_TOKENS][TILE_REGISTERS]; // [bytes][tokens][registers]
         PVIT_UNROLL
@@ -92,24 +82,7 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
             }
         }
     }
-
-    PVIT_UNROLL
-    for (int t = 0; t < tokens; t++) {
-        PVIT_UNROLL
-        for (int r = 0; r < registers; r++) store_floats(sum[t][r], &sums[t][OF_GROUP(r)][OF_ROW(r)]);
-    }
+    store_sums(sum, sums, tokens, registers);
 }
 
 #include "quantized/gemm_body.h"
-
-PVIT_TARGET void KERNEL(gemm_q8)(const uint8_t *restrict w, size_t groups, size_t columns, float tile_scale,
-                                 const void *restrict packed, size_t tokens, float *restrict y, size_t stride) {
-    multiply(w, groups, columns, tile_scale, packed, tokens, y, stride);
-}
-
-PVIT_TARGET void KERNEL(pack_wide_activations)(pvit_wide_activations x, size_t start, size_t count, size_t columns,
-                                               size_t token, size_t tokens, void *packed) {
-    pack(x, start, count, columns, token, tokens, packed);
-}
-
-PVIT_TARGET size_t KERNEL(packed_wide_activation_bytes)(size_t columns) { return packed_bytes(columns); }

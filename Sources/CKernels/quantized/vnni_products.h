@@ -5,10 +5,6 @@
 
 #define GROUP_REGISTERS (16 / ROW_LANES) // that hold a number of each row of a group
 #define REGISTER_BYTES (ROW_LANES * PVIT_ROW_BYTES)
-// Registers of a tile of groups, in a product with many tokens, and which group and first row register `r` is of.
-#define TILE_REGISTERS (TILE_GROUPS * GROUP_REGISTERS)
-#define OF_GROUP(r) ((r) / GROUP_REGISTERS)
-#define OF_ROW(r) ((r) % GROUP_REGISTERS * ROW_LANES)
 
 // Four consecutive activations in every lane.
 PVIT_INLINE row_ints four_codes(const int8_t *codes) {

@@ -1,0 +1,4 @@
+#if defined(__x86_64__)
+#include "quantized/avx512_lanes.h"
+#include "quantized/vnni_gemv_q4.h"
+#endif

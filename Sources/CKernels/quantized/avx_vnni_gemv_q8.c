@@ -1,0 +1,4 @@
+#if defined(__x86_64__)
+#include "quantized/avx_vnni_lanes.h"
+#include "quantized/vnni_gemv_q8.h"
+#endif
