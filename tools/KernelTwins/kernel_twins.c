@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "CKernels.h"
+#include "common/numerics.h"
 
 #define MOST (1 << 16)
 
@@ -148,6 +149,23 @@ static void layers(const pvit_kernels *k, const pvit_kernels *s) {
     }
 }
 
+// The products of a type of weights with activations `x` of their kind: a row, products with few tokens and with many.
+#define COMPARE_PRODUCTS(type, kind, x)                                                                                \
+    k->row_##type(w, row, columns, 0.01f, f[2]), s->row_##type(w, row, columns, 0.01f, f[3]);                          \
+    CHECK("row_" #type, f[2], f[3], columns);                                                                          \
+    memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);                                                        \
+    k->gemv_##type(w, groups, columns, 0.01f, x, few, f[2], stride);                                                   \
+    s->gemv_##type(w, groups, columns, 0.01f, x, few, f[3], stride);                                                   \
+    CHECK("gemv_" #type, f[2], f[3], (few * stride));                                                                  \
+    for (size_t t = 0; t < tokens; t++) {                                                                              \
+        k->pack_##kind(pvit_##kind##_from(x, columns, t), 0, columns, columns, t, tokens, packed[0]);                  \
+        s->pack_##kind(pvit_##kind##_from(x, columns, t), 0, columns, columns, t, tokens, packed[1]);                  \
+    }                                                                                                                  \
+    memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);                                                        \
+    k->gemm_##type(w, groups, columns, 0.01f, packed[0], tokens, f[2], stride);                                        \
+    s->gemm_##type(w, groups, columns, 0.01f, packed[1], tokens, f[3], stride);                                        \
+    CHECK("gemm_" #type, f[2], f[3], (tokens * stride))
+
 static void products(const pvit_kernels *k, const pvit_kernels *s) {
     const size_t widths[] = {32, 64, 96, 128, 576, 608, 1536};
     for (int round = 0; round < 150; round++) {
@@ -158,27 +176,12 @@ static void products(const pvit_kernels *k, const pvit_kernels *s) {
         if (round % 5 == 0) // the largest codes there are
             for (size_t i = 0; i < columns * tokens; i++) f[0][i] = bits() >> 40 & 1 ? scale : -scale;
         fill_bytes(w, groups * columns * 17);
-        size_t row = below(16);
-        k->row_q4(w, row, columns, 0.01f, f[2]), s->row_q4(w, row, columns, 0.01f, f[3]);
-        CHECK("row_q4", f[2], f[3], columns);
+        size_t row = below(16), few = tokens < PVIT_GEMV_TOKENS ? tokens : PVIT_GEMV_TOKENS;
         for (size_t t = 0; t < tokens; t++)
             s->quantize_activations(f[0] + t * columns, columns, c8[0] + t * columns, f[1] + t * columns / 32,
                                     sums[0] + t * columns / 16);
         pvit_activations x = {c8[0], f[1], sums[0]};
-        size_t few = tokens < PVIT_GEMV_TOKENS ? tokens : PVIT_GEMV_TOKENS;
-        memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);
-        k->gemv_q4(w, groups, columns, 0.01f, x, few, f[2], stride);
-        s->gemv_q4(w, groups, columns, 0.01f, x, few, f[3], stride);
-        CHECK("gemv_q4", f[2], f[3], few * stride);
-        for (size_t t = 0; t < tokens; t++) {
-            pvit_activations token = {c8[0] + t * columns, f[1] + t * columns / 32, sums[0] + t * columns / 16};
-            k->pack_activations(token, 0, columns, columns, t, tokens, packed[0]);
-            s->pack_activations(token, 0, columns, columns, t, tokens, packed[1]);
-        }
-        memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);
-        k->gemm_q4(w, groups, columns, 0.01f, packed[0], tokens, f[2], stride);
-        s->gemm_q4(w, groups, columns, 0.01f, packed[1], tokens, f[3], stride);
-        CHECK("gemm_q4", f[2], f[3], tokens * stride);
+        COMPARE_PRODUCTS(q4, activations, x);
 
         // Codes of q8 are 1 to 255, and its scales numbers.
         for (size_t g = 0; g < groups; g++)
@@ -192,25 +195,11 @@ static void products(const pvit_kernels *k, const pvit_kernels *s) {
                     memcpy(superblock + 2 * i, &value, sizeof value);
                 }
             }
-        k->row_q8(w, row, columns, 0.01f, f[2]), s->row_q8(w, row, columns, 0.01f, f[3]);
-        CHECK("row_q8", f[2], f[3], columns);
         for (size_t t = 0; t < tokens; t++)
             s->quantize_wide_activations(f[0] + t * columns, columns, c16[0] + t * columns, f[1] + t * columns / 32,
                                          sums[0] + t * columns / 32);
         pvit_wide_activations wide = {c16[0], f[1], sums[0]};
-        memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);
-        k->gemv_q8(w, groups, columns, 0.01f, wide, few, f[2], stride);
-        s->gemv_q8(w, groups, columns, 0.01f, wide, few, f[3], stride);
-        CHECK("gemv_q8", f[2], f[3], few * stride);
-        for (size_t t = 0; t < tokens; t++) {
-            pvit_wide_activations token = {c16[0] + t * columns, f[1] + t * columns / 32, sums[0] + t * columns / 32};
-            k->pack_wide_activations(token, 0, columns, columns, t, tokens, packed[0]);
-            s->pack_wide_activations(token, 0, columns, columns, t, tokens, packed[1]);
-        }
-        memset(f[2], 0, sizeof f[2]), memset(f[3], 0, sizeof f[3]);
-        k->gemm_q8(w, groups, columns, 0.01f, packed[0], tokens, f[2], stride);
-        s->gemm_q8(w, groups, columns, 0.01f, packed[1], tokens, f[3], stride);
-        CHECK("gemm_q8", f[2], f[3], tokens * stride);
+        COMPARE_PRODUCTS(q8, wide_activations, wide);
     }
 }
 
