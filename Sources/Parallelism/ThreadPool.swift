@@ -4,9 +4,9 @@ import Synchronization
 
 /// A fixed set of threads that share loops.
 ///
-/// Threads claim work in chunks, so a thread that the operating system has suspended delays only its current chunk.
-/// Idle threads spin briefly and then sleep; an idle pool uses no processor time. One loop runs at a time, and a loop
-/// must not start another one on the same pool.
+/// Threads claim work in chunks, so a thread that the operating system has suspended delays only its current chunk; if
+/// that happens often, it stays away for a while. Idle threads spin briefly and then sleep; an idle pool uses no
+/// processor time. One loop runs at a time, and a loop must not start another one on the same pool.
 package final class ThreadPool: Sendable {
     /// How many threads share a loop, including the calling thread.
     package let threadCount: Int
@@ -93,6 +93,9 @@ private final class SharedLoop: @unchecked Sendable {
     private struct Sleepers: ~Copyable {
         let helpers = Atomic<Int>(0)
         let caller = Atomic<Bool>(false)
+        /// When the caller began to wait, and when it ended to wait before, in nanoseconds.
+        let waitBegan = Atomic<Int64>(0)
+        let waitEnded = Atomic<Int64>(0)
         let isStopping = Atomic<Bool>(false)
     }
 
@@ -141,10 +144,12 @@ private final class SharedLoop: @unchecked Sendable {
             if done.pointee.load(ordering: .acquiring) == expected { return }
             pvit_spin_pause()
         }
-        let caller = sleepers[0]
-        caller.pointee.caller.store(true, ordering: .sequentiallyConsistent)
+        let sleepers = sleepers[0]
+        sleepers.pointee.waitBegan.store(MonotonicTime.nanoseconds, ordering: .relaxed)
+        sleepers.pointee.caller.store(true, ordering: .sequentiallyConsistent)
         callerWakeUp.wait(until: { _ in done.pointee.load(ordering: .sequentiallyConsistent) == expected })
-        caller.pointee.caller.store(false, ordering: .relaxed)
+        sleepers.pointee.caller.store(false, ordering: .relaxed)
+        sleepers.pointee.waitEnded.store(MonotonicTime.nanoseconds, ordering: .relaxed)
     }
 
     /// Works as long as there are chunks. Returns how many were done or, after a failure, removed.
@@ -171,6 +176,7 @@ private final class SharedLoop: @unchecked Sendable {
         let (offer, sleepers) = (offer[0], sleepers[0])
         var seen: UInt64 = 0
         var spins = 0
+        var absence = Absence()
         while !sleepers.pointee.isStopping.load(ordering: .relaxed) {
             let number = offer.pointee.number.load(ordering: .acquiring)
             if number != seen {
@@ -179,7 +185,14 @@ private final class SharedLoop: @unchecked Sendable {
                 let done = work(worker: worker)
                 guard done > 0 else { continue }
                 doneByHelpers[0].pointee.add(done, ordering: .sequentiallyConsistent)
-                if sleepers.pointee.caller.load(ordering: .sequentiallyConsistent) { callerWakeUp.change { $0 &+= 1 } }
+                guard sleepers.pointee.caller.load(ordering: .sequentiallyConsistent) else { continue }
+                let waitBegan = sleepers.pointee.waitBegan.load(ordering: .relaxed)
+                let undisturbed = waitBegan - sleepers.pointee.waitEnded.load(ordering: .relaxed)
+                callerWakeUp.change { $0 &+= 1 }
+                let waited = MonotonicTime.nanoseconds - waitBegan
+                guard let time = absence.begin(waited: waited, undisturbed: undisturbed) else { continue }
+                helperWakeUp.wait(upTo: time) { _ in sleepers.pointee.isStopping.load(ordering: .relaxed) }
+                absence.end()
             } else if spins < Self.spins {
                 spins += 1
                 pvit_spin_pause()

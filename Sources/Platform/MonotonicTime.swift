@@ -19,14 +19,21 @@ package struct MonotonicTime: Sendable {
         return MonotonicTime(sinceStart: .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec))
     }
 
-    /// Nanoseconds of another clock, which advances every few milliseconds only, but is read within a few nanoseconds.
+    /// Nanoseconds of a clock that only goes forward.
+    package static var nanoseconds: Int64 { nanoseconds(of: CLOCK_MONOTONIC) }
+
+    /// Nanoseconds of a clock that advances every few milliseconds only, but is read within a few nanoseconds.
     package static var coarseNanoseconds: Int64 {
-        var time = timespec()
         #if os(Linux)
-            clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+            nanoseconds(of: CLOCK_MONOTONIC_COARSE)
         #else
-            clock_gettime(CLOCK_MONOTONIC, &time)
+            nanoseconds
         #endif
+    }
+
+    private static func nanoseconds(of clock: clockid_t) -> Int64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 

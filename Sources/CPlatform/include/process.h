@@ -21,6 +21,10 @@ uint64_t pvit_peak_resident_byte_count(void);
 /// How many bytes have been read from disks for this process.
 uint64_t pvit_disk_read_byte_count(void);
 
+/// How often the system has suspended the calling thread although it had work to do, because another thread was given
+/// its processor. 0 where that is unknown.
+uint64_t pvit_thread_preemption_count(void);
+
 /// Gives back the resident pages of the program's code and constants and of its libraries'. Those that are used again
 /// come back from the files.
 void pvit_release_program_pages(void);
