@@ -47,12 +47,12 @@ extension ComputeEngine {
         guard narrow || wide else { return }
         // The memory is allocated before the threads write to it.
         if input.isPackedForProducts {
-            if narrow { _ = input.packedActivations(kernels) }
-            if wide { _ = input.packedWideActivations(kernels) }
+            let packed = narrow ? input.packedActivations(kernels) : nil
+            let packedWide = wide ? input.packedWideActivations(kernels) : nil
             try forEachRange(of: input.rows, operations: 8 * input.columns) { rows, _ in
                 for row in rows {
-                    if narrow { input.pack(row: row, kernels) }
-                    if wide { input.packWide(row: row, kernels) }
+                    if let packed { input.pack(row: row, into: packed, kernels) }
+                    if let packedWide { input.packWide(row: row, into: packedWide, kernels) }
                 }
             }
         } else {

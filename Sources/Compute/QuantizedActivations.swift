@@ -110,14 +110,14 @@ extension Matrix {
         packed.wide.reserve(capacity * kernels.packed_wide_activation_bytes(columns))
     }
 
-    /// Packs a row as 8-bit integers. `packedActivations` was called before.
-    package func pack(row: Int, _ kernels: pvit_kernels) {
-        kernels.pack(self.row(row), columns: columns, token: row, of: rows, into: packedActivations(kernels))
+    /// Packs a row as 8-bit integers into the memory of `packedActivations`.
+    package func pack(row: Int, into packed: UnsafeMutableRawPointer, _ kernels: pvit_kernels) {
+        kernels.pack(self.row(row), columns: columns, token: row, of: rows, into: packed)
     }
 
-    /// Packs a row as 16-bit integers. `packedWideActivations` was called before.
-    package func packWide(row: Int, _ kernels: pvit_kernels) {
-        kernels.packWide(self.row(row), columns: columns, token: row, of: rows, into: packedWideActivations(kernels))
+    /// Packs a row as 16-bit integers into the memory of `packedWideActivations`.
+    package func packWide(row: Int, into packed: UnsafeMutableRawPointer, _ kernels: pvit_kernels) {
+        kernels.packWide(self.row(row), columns: columns, token: row, of: rows, into: packed)
     }
 
     /// The first rows, at most `PVIT_GEMV_TOKENS`, as 8-bit integers, as kernels take them.
@@ -130,15 +130,17 @@ extension Matrix {
         wide.from(row: 0, columns: columns)
     }
 
-    /// Computes the 8-bit integers of a row.
+    /// Computes the 8-bit integers of one of the first `PVIT_GEMV_TOKENS` rows.
     package func quantize(row: Int, _ kernels: pvit_kernels) {
+        precondition(row < Int(PVIT_GEMV_TOKENS))
         let (codes, blocks) = (row * columns, row * (columns / 32))
         kernels.quantize_activations(
             self.row(row), columns, quantized.codes + codes, quantized.scales + blocks, quantized.sums + 2 * blocks)
     }
 
-    /// Computes the 16-bit integers of a row.
+    /// Computes the 16-bit integers of one of the first `PVIT_GEMV_TOKENS` rows.
     package func quantizeWide(row: Int, _ kernels: pvit_kernels) {
+        precondition(row < Int(PVIT_GEMV_TOKENS))
         wide.quantize(self.row(row), row: row, columns: columns, kernels)
     }
 }

@@ -59,8 +59,8 @@ package final class KernelBenchmark {
             }
         }
         for row in 0..<tokens {
-            x.pack(row: row, kernels)
-            x.packWide(row: row, kernels)
+            x.pack(row: row, into: x.packedActivations(kernels), kernels)
+            x.packWide(row: row, into: x.packedWideActivations(kernels), kernels)
         }
         x.quantize(row: 0, kernels)
         x.quantizeWide(row: 0, kernels)

@@ -213,6 +213,38 @@ class LibraryTests(unittest.TestCase):
         with self.assertRaises(asyncio.CancelledError):
             asyncio.run(cancel())
 
+    def test_an_answer_goes_on_after_a_step_that_was_ended(self) -> None:
+        class Enough(Exception):
+            pass
+
+        expected = "".join(self.model.generate("One two", max_tokens=6))
+        failures = [Enough()]
+
+        def stop_once(_done: int, _total: int) -> None:
+            if failures:
+                raise failures.pop()
+
+        answer = self.model.generate("One two", max_tokens=6, progress=stop_once)
+        with self.assertRaises(Enough):
+            next(answer)
+        self.assertEqual("".join(answer), expected)
+
+        async def cancel_and_go_on() -> str:
+            answer = self.model.generate("One two", max_tokens=6)
+            step = asyncio.ensure_future(anext(aiter(answer)))
+            await asyncio.sleep(0)
+            step.cancel()
+            first = ""
+            try:
+                first = await step
+            except asyncio.CancelledError:
+                pass
+            return first + "".join([piece async for piece in answer])
+
+        # A step that had been computed when it was cancelled is lost.
+        rest = asyncio.run(cancel_and_go_on())
+        self.assertTrue(rest and expected.endswith(rest), rest)
+
     def test_child_of_a_fork_gets_an_error_and_can_open_its_own(self) -> None:
         child = os.fork()
         if child == 0:

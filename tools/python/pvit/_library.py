@@ -204,12 +204,12 @@ class Call:
         """Calls a function, and raises its error or that of a callback."""
         self._run(lambda: check(name, *arguments))
 
-    def _run(self, work: Callable[[], object]) -> None:
+    def _run(self, work: Callable[[], object], *, is_brief: bool = False) -> None:
         try:
-            if threading.current_thread() is threading.main_thread():
-                _helper.run(work, self.cancel)
-            else:
+            if is_brief or threading.current_thread() is not threading.main_thread():
                 work()
+            else:
+                _helper.run(work, self.cancel)
         except Cancelled:
             if self._failure is not None:
                 raise self._failure from None
@@ -242,11 +242,15 @@ class RepeatedCall(Call):
             ctypes.byref(self._error),
         )
 
-    def repeat(self) -> None:
-        """Makes the call, and raises its error or that of a callback."""
+    def repeat(self, *, is_brief: bool) -> None:
+        """Makes the call, and raises its error or that of a callback.
+
+        Args:
+            is_brief: Whether Ctrl-C can wait for the end of the call, which then needs no other thread.
+        """
         self._failure = None
         try:
-            self._run(self.repeat_briefly)
+            self._run(self._make, is_brief=is_brief)
         finally:
             self.renew()
 
@@ -254,8 +258,7 @@ class RepeatedCall(Call):
         """Makes it possible to repeat a call that was cancelled."""
         self._flag.value = 0
 
-    def repeat_briefly(self) -> None:
-        """Makes the call on this thread. Ctrl-C waits for its end."""
+    def _make(self) -> None:
         status = self._function(*self._arguments)
         if status != 0:
             _fail(self._error, status)

@@ -62,10 +62,7 @@ class Answer(Iterator[str]):
         with self._turn:
             while True:
                 start = time.perf_counter()
-                if self._is_brief:
-                    self._step.repeat_briefly()
-                else:
-                    self._step.repeat()
+                self._step.repeat(is_brief=self._is_brief)
                 self._is_brief = time.perf_counter() - start < self._BRIEF
                 piece = self._step.result
                 if not piece:
