@@ -30,17 +30,26 @@ package enum InstructionSet: String, Sendable, Hashable, CaseIterable {
     /// Whether this processor and operating system can run it.
     package var isSupported: Bool { pvit_kernels_for(code) != nil }
 
+    /// Makes the process use the set from now on wherever it would use the best one.
+    ///
+    /// - Throws: `kernels.unsupported` when the machine cannot run it.
+    package func useInProcess() throws {
+        guard let kernels = pvit_kernels_for(code) else { throw Self.unsupported(rawValue) }
+        pvit_use_kernels(kernels)
+    }
+
     /// The table of kernels for an instruction set, or the best one that this machine has.
     ///
     /// - Throws: `kernels.unsupported` when the machine cannot run them.
     static func kernels(_ set: InstructionSet?) throws -> (set: Self, table: pvit_kernels) {
         guard let table = set.map({ pvit_kernels_for($0.code) }) ?? pvit_kernels_best(),
             let found = allCases.first(where: { $0.code == table.pointee.isa })
-        else {
-            throw PVITError(
-                .kernelsUnsupported, "this machine does not support \(set?.rawValue ?? "any instruction set")")
-        }
+        else { throw unsupported(set?.rawValue ?? "any instruction set") }
         return (found, table.pointee)
+    }
+
+    private static func unsupported(_ what: String) -> PVITError {
+        PVITError(.kernelsUnsupported, "this machine does not support \(what)")
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Compute
 import Glibc
 import Storage
 
@@ -12,6 +13,7 @@ enum EntryPoint {
     static func main() {
         do {
             var command = try PVITCommand.parseAsRoot(ProgramArguments.all)
+            try useChosenKernels()
             try command.run()
         } catch let error as PVITError where error.code != .cancelled {
             StandardError.write("pvit: error: \(error)\n")
@@ -25,6 +27,16 @@ enum EntryPoint {
         } catch {
             end(with: error)
         }
+    }
+
+    /// Uses the instruction set in the environment variable PVIT_KERNELS for everything that the command computes.
+    private static func useChosenKernels() throws {
+        guard let name = getenv("PVIT_KERNELS").map({ String(cString: $0) }), !name.isEmpty else { return }
+        guard let set = InstructionSet(rawValue: name) else {
+            let names = InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")
+            throw PVITError(.kernelsUnsupported, "PVIT_KERNELS is \"\(name)\", but it takes one of \(names)")
+        }
+        try set.useInProcess()
     }
 
     /// Ends the program with ArgumentParser's output: help and version as they are, a usage error on one line.

@@ -65,23 +65,13 @@ struct MemoryOptions: ParsableArguments {
     }
 }
 
-/// Creates a compute engine for the instruction set in the environment variable PVIT_KERNELS, or for the best that the
-/// processor has.
+/// Creates a compute engine that Ctrl-C interrupts after `Interruption.watch`.
 ///
-/// - Parameter checkpoint: What the engine calls between loops. By default it updates `PrefillProgress`, and after
-///   `Interruption.watch`, Ctrl-C interrupts it.
+/// - Parameter checkpoint: What the engine calls between loops. By default it updates `PrefillProgress`.
 func makeEngine(
     threadCount: Int, checkpoint: @escaping @Sendable () throws -> Void = interruptionCheckpoint
 ) throws -> ComputeEngine {
-    guard let name = getenv("PVIT_KERNELS").map({ String(cString: $0) }), !name.isEmpty else {
-        return try ComputeEngine(threadCount: threadCount, checkpoint: checkpoint)
-    }
-    guard let set = InstructionSet(rawValue: name) else {
-        let names = InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")
-        throw ValidationError("PVIT_KERNELS is \"\(name)\", but it takes one of \(names)")
-    }
-    return try ComputeEngine(
-        threadCount: threadCount, instructionSet: set, checkpoint: checkpoint)
+    try ComputeEngine(threadCount: threadCount, checkpoint: checkpoint)
 }
 
 /// Lets Ctrl-C interrupt an engine, and updates the progress line of prefill.

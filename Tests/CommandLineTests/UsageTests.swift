@@ -48,6 +48,16 @@ struct UsageTests {
         #expect(outcome.isOneLineError(64) && outcome.errors.contains(words), "\(outcome.errors)")
     }
 
+    @Test(
+        "every command that computes uses the chosen instruction set",
+        arguments: [("quantize m --output o", "mmx"), ("verify m", "AVX2"), ("run m x", "avx512")])
+    func instructionSet(line: String, name: String) throws {
+        let outcome = try CommandLineRunner.run(
+            line.split(separator: " ").map(String.init), environment: ["PVIT_KERNELS": name])
+        #expect(outcome.isOneLineError(64), "\(outcome.errors)")
+        #expect(outcome.errors.contains("\"\(name)\", but it takes one of scalar, avx2"), "\(outcome.errors)")
+    }
+
     @Test("help succeeds")
     func help() throws {
         for arguments in [["--help"], ["help", "run"], ["run", "--help"]] {

@@ -77,13 +77,16 @@ static const pvit_kernels *find_best(void) {
     return &pvit_scalar_kernels;
 }
 
+// CPUID takes microseconds in a virtual machine, and the best kernels are asked for with each tile.
+static _Atomic(const pvit_kernels *) best;
+
 const pvit_kernels *pvit_kernels_best(void) {
-    // CPUID takes microseconds in a virtual machine, and this is called for each tile. All threads find the same.
-    static _Atomic(const pvit_kernels *) best;
     const pvit_kernels *found = atomic_load_explicit(&best, memory_order_relaxed);
     if (!found) {
-        found = find_best();
+        found = find_best(); // all threads find the same
         atomic_store_explicit(&best, found, memory_order_relaxed);
     }
     return found;
 }
+
+void pvit_use_kernels(const pvit_kernels *kernels) { atomic_store_explicit(&best, kernels, memory_order_relaxed); }

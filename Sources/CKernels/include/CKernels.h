@@ -313,8 +313,10 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
 
 // The kernels for an instruction set; NULL if the processor or the operating system does not support it.
 const pvit_kernels *pvit_kernels_for(pvit_isa isa);
-// The best supported set.
+// The best supported set, or the one that the process was told to use.
 const pvit_kernels *pvit_kernels_best(void);
+// Makes the process use `kernels` from now on wherever it would use the best.
+void pvit_use_kernels(const pvit_kernels *kernels);
 
 // The scale of a tile whose largest |w| is `maximum`; 0 if that is below 2^-100. All codes then decode to 0.
 float pvit_q4_tile_scale(float maximum);
