@@ -54,7 +54,8 @@ extension QuantizedActivations<Int16> {
     /// Computes a row of `columns` numbers.
     func quantize(_ numbers: UnsafePointer<Float>, row: Int, columns: Int, _ kernels: pvit_kernels) {
         let block = row * (columns / Self.scaleBlock)
-        kernels.quantize_wide_activations(numbers, columns, codes + row * columns, scales + block, sums + block)
+        kernels.quantize_wide_activations(
+            numbers, columns, kernels.byte_limit(numbers, columns), codes + row * columns, scales + block, sums + block)
     }
 }
 
@@ -92,7 +93,8 @@ extension pvit_kernels {
         _ numbers: UnsafePointer<Float>, columns: Int, token: Int, of tokens: Int, into packed: UnsafeMutableRawPointer
     ) {
         pvit_quantize_and_pack_wide(
-            quantize_wide_activations, pack_wide_activations, numbers, columns, token, tokens, packed)
+            quantize_wide_activations, pack_wide_activations, numbers, columns, byte_limit(numbers, columns), token,
+            tokens, packed)
     }
 }
 

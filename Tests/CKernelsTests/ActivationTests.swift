@@ -15,8 +15,9 @@ struct ActivationTests {
         return x
     }
 
+    /// - Parameter multiple: What the codes of all blocks are multiples of.
     private func check<Code: FixedWidthInteger & BitwiseCopyable>(
-        _ x: [Float], maximumCode: Float, sumBlock: Int,
+        _ x: [Float], maximumCode: Float, multiple: Float = 1, sumBlock: Int,
         _ quantize: (
             UnsafePointer<Float>, UnsafeMutablePointer<Code>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Int32>
         ) -> Void
@@ -30,10 +31,10 @@ struct ActivationTests {
             let part = x[block * 32..<block * 32 + 32]
             let maximum = part.map(abs).max() ?? 0
             let negligible = maximum < 0x1p-100
-            #expect(scales.pointer[block] == (negligible ? 0 : maximum / maximumCode))
+            #expect(scales.pointer[block] == (negligible ? 0 : maximum / maximumCode / multiple))
             for (index, value) in zip(part.indices, part) {
                 let code = negligible ? 0 : (value * (maximumCode / maximum)).rounded(.toNearestOrEven)
-                #expect(Float(codes.pointer[index]) == code)
+                #expect(Float(codes.pointer[index]) == code * multiple)
             }
         }
         for block in 0..<x.count / sumBlock {
@@ -57,8 +58,40 @@ struct ActivationTests {
         let maximum = Float(PVIT_WIDE_MAXIMUM)
         let x = numbers(32 * 9, maximum: maximum)
         check(x, maximumCode: maximum, sumBlock: 32) { (input, codes: UnsafeMutablePointer<Int16>, scales, sums) in
-            set.kernels.quantize_wide_activations(input, x.count, codes, scales, sums)
+            set.kernels.quantize_wide_activations(input, x.count, 0, codes, scales, sums)
         }
+    }
+
+    @Test(
+        "16-bit codes of blocks up to the limit are multiples of 256, with steps of 8 bits",
+        arguments: InstructionSet.all)
+    func wideOfBytes(set: InstructionSet) {
+        let x = numbers(32 * 9, maximum: 127)
+        check(x, maximumCode: 127, multiple: 256, sumBlock: 32) {
+            (input, codes: UnsafeMutablePointer<Int16>, scales, sums) in
+            set.kernels.quantize_wide_activations(input, x.count, .infinity, codes, scales, sums)
+        }
+        // Block 3 has the magnitudes 0.5 to 127 and is the first one above a limit of less.
+        let codes = GuardedBuffer<Int16>(repeating: 99, count: 32)
+        let scales = GuardedBuffer<Float>(repeating: 99, count: 1)
+        let sums = GuardedBuffer<Int32>(repeating: 99, count: 1)
+        let block = Array(x[96..<128])
+        for (limit, scale) in [(Float(127), Float(1) / 256), (Float(127).nextDown, 127 / Float(PVIT_WIDE_MAXIMUM))] {
+            set.kernels.quantize_wide_activations(block, 32, limit, codes.pointer, scales.pointer, sums.pointer)
+            #expect(scales.pointer[0] == scale)
+        }
+    }
+
+    @Test("8 bits are enough up to 3.5 times the root mean square", arguments: InstructionSet.all)
+    func byteLimit(set: InstructionSet) {
+        var random = RepeatableRandom(seed: 5)
+        for columns in [32, 576, 11008] {
+            let x = random.floats(columns, in: -3...9)
+            let square = x.reduce(0) { $0 + Double($1) * Double($1) } / Double(columns)
+            #expect(set.kernels.byte_limit(x, columns) == InstructionSet.scalar.kernels.byte_limit(x, columns))
+            #expect(abs(Double(set.kernels.byte_limit(x, columns)) / (3.5 * square.squareRoot()) - 1) < 1e-5)
+        }
+        #expect(set.kernels.byte_limit([Float](repeating: 0, count: 64), 64) == 0)
     }
 
     @Test("numbers that are not finite do not trap", arguments: InstructionSet.all)
@@ -71,7 +104,7 @@ struct ActivationTests {
             let sums = GuardedBuffer<Int32>(repeating: 0, count: 4)
             set.kernels.quantize_activations(x.pointer, 64, codes.pointer, scales.pointer, sums.pointer)
             #expect(codes.elements.reduce(0) { $0 + Int32($1) } == sums.elements.reduce(0, +))
-            set.kernels.quantize_wide_activations(x.pointer, 64, wideCodes.pointer, scales.pointer, sums.pointer)
+            set.kernels.quantize_wide_activations(x.pointer, 64, 3, wideCodes.pointer, scales.pointer, sums.pointer)
             #expect(wideCodes.elements.reduce(0) { $0 + Int32($1) } == sums.elements[..<2].reduce(0, +))
         }
     }

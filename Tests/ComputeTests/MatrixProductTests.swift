@@ -31,8 +31,8 @@ struct MatrixProductTests {
                         exact += term
                         magnitude += abs(term)
                     }
-                    // Beside 8-bit weights, activations are rounded to 16 bits.
-                    #expect(abs(Double(result.row(row)[output]) - exact) <= (encoding == .q8 ? 1e-4 : 1e-6) * magnitude)
+                    // Beside 8-bit weights, activations without outliers are rounded to 8 bits.
+                    #expect(abs(Double(result.row(row)[output]) - exact) <= (encoding == .q8 ? 4e-3 : 1e-6) * magnitude)
                 }
             }
         }
@@ -166,7 +166,7 @@ struct MatrixProductTests {
         try engine.multiply(Im2Col(tokens), value.matrix, Epilogue(shift: bias), into: values)
         try engine.attend(query: query, key: keys, value: values, positions: positions, heads: heads, into: expected)
         for (number, other) in zip(result.values(), expected.values()) {
-            #expect(abs(number - other) < (encoding == .q8 ? 2e-4 : 2e-5))
+            #expect(abs(number - other) < (encoding == .q8 ? 5e-2 : 2e-5))
         }
     }
 

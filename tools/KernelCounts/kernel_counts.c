@@ -53,12 +53,15 @@ static void quantized(const pvit_kernels *k) {
                      &errors);
     }
     COUNT("quantize_activations", k->quantize_activations(x, COLUMNS, codes, scales, sums));
-    COUNT("quantize_wide_activations", k->quantize_wide_activations(x, COLUMNS, wide_codes, wide_scales, wide_sums));
+    float limit = 0;
+    COUNT("byte_limit", limit = k->byte_limit(x, COLUMNS));
+    COUNT("quantize_wide_activations",
+          k->quantize_wide_activations(x, COLUMNS, limit, wide_codes, wide_scales, wide_sums));
     for (size_t t = 1; t < TOKENS; t++) {
         k->quantize_activations(x + t * COLUMNS, COLUMNS, codes + t * COLUMNS, scales + t * COLUMNS / 32,
                                 sums + t * COLUMNS / 16);
-        k->quantize_wide_activations(x + t * COLUMNS, COLUMNS, wide_codes + t * COLUMNS, wide_scales + t * COLUMNS / 32,
-                                     wide_sums + t * COLUMNS / 32);
+        k->quantize_wide_activations(x + t * COLUMNS, COLUMNS, limit, wide_codes + t * COLUMNS,
+                                     wide_scales + t * COLUMNS / 32, wide_sums + t * COLUMNS / 32);
     }
     pvit_activations narrow = {codes, scales, sums};
     pvit_wide_activations wide = {wide_codes, wide_scales, wide_sums};

@@ -18,6 +18,20 @@
 // Blocks of activations below this absolute maximum are stored as zeros, because 127 / maximum would overflow.
 #define PVIT_ACTIVATION_MINIMUM 0x1p-100f
 
+// The integers that a block of activations becomes before they are shifted to 16-bit codes.
+typedef struct {
+    float maximum; // the largest one
+    int shift;
+    float unit; // 2^-shift
+} pvit_code_range;
+
+static const pvit_code_range pvit_all_codes = {PVIT_WIDE_MAXIMUM, 0, 1};
+static const pvit_code_range pvit_byte_codes = {127, 8, 0x1p-8f};
+
+static inline pvit_code_range pvit_code_range_of(float maximum, float byte_limit) {
+    return maximum <= byte_limit ? pvit_byte_codes : pvit_all_codes;
+}
+
 // exp(x) = 2^n * exp(r), n = round(x / ln 2), with the polynomial of Cephes' expf (S. Moshier). Below PVIT_EXP_LOWEST
 // (-126 ln 2) the result is 0, above PVIT_EXP_HIGHEST (128 ln 2) infinity.
 #define PVIT_EXP_LOWEST -87.33654f

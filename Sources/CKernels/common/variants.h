@@ -27,6 +27,7 @@ extern const pvit_kernels pvit_neon_dot_kernels;
     X(subtract_bf16)                                                                                                   \
     X(quantize_activations)                                                                                            \
     X(quantize_wide_activations)                                                                                       \
+    X(byte_limit)                                                                                                      \
     X(row_q8)                                                                                                          \
     X(row_q4)                                                                                                          \
     X(gemv_f32)                                                                                                        \

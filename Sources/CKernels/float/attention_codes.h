@@ -7,7 +7,7 @@ _Static_assert(sizeof(wide_unit) <= 32 * sizeof(float), "units of a query take t
 
 PVIT_INLINE void quantize_unit(f32x16 first, f32x16 second, wide_unit *unit) {
     int32_t sum;
-    i16x32 codes = quantize_wide(first, second, &unit->scale, &sum);
+    i16x32 codes = quantize_wide(first, second, largest_magnitude(first, second), pvit_all_codes, &unit->scale, &sum);
     set_unit(codes, sum, unit);
 }
 

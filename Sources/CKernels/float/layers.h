@@ -101,12 +101,16 @@ PVIT_INLINE i8x16 round_to_codes(f32x16 x) {
     return __builtin_convertvector((i32x16)(x + splat(PVIT_INTEGER_BIAS)), i8x16);
 }
 
+// The largest magnitude of 32 numbers.
+PVIT_INLINE float largest_magnitude(f32x16 first, f32x16 second) {
+    return largest(larger(magnitude(second), larger(magnitude(first), splat(0))));
+}
+
 PVIT_TARGET static void quantize_activations(const float *restrict x, size_t columns, int8_t *restrict codes,
                                              float *restrict scales, int32_t *restrict sums) {
     for (size_t start = 0; start < columns; start += 32) {
         f32x16 halves[2] = {load_f32(x + start), load_f32(x + start + 16)};
-        f32x16 both = larger(magnitude(halves[1]), larger(magnitude(halves[0]), splat(0)));
-        float maximum = largest(both);
+        float maximum = largest_magnitude(halves[0], halves[1]);
         int occupied = maximum >= PVIT_ACTIVATION_MINIMUM;
         float inverse = occupied ? 127.0f / maximum : 0;
         scales[start / 32] = occupied ? maximum / 127.0f : 0;
@@ -118,14 +122,25 @@ PVIT_TARGET static void quantize_activations(const float *restrict x, size_t col
     }
 }
 
+PVIT_TARGET static float byte_limit(const float *x, size_t columns) {
+    f32x16 squares = splat(0);
+    for (size_t i = 0; i < columns; i += 16) {
+        f32x16 part = load_f32(x + i);
+        squares += part * part;
+    }
+    return PVIT_BYTE_LIMIT * sqrtf(add_pairwise(squares) / (float)columns);
+}
+
 // 32 numbers in 16 bits, the scale that they are a multiple of, and their sum.
-PVIT_INLINE i16x32 quantize_wide(f32x16 first, f32x16 second, float *scale, int32_t *sum) {
-    float maximum = largest(larger(magnitude(second), larger(magnitude(first), splat(0))));
+PVIT_INLINE i16x32 quantize_wide(f32x16 first, f32x16 second, float maximum, pvit_code_range range, float *scale,
+                                 int32_t *sum) {
     int occupied = maximum >= PVIT_ACTIVATION_MINIMUM;
-    float inverse = occupied ? PVIT_WIDE_MAXIMUM / maximum : 0;
-    *scale = occupied ? maximum / PVIT_WIDE_MAXIMUM : 0;
-    i16x16 codes = __builtin_convertvector((i32x16)(first * splat(inverse) + splat(PVIT_INTEGER_BIAS)), i16x16);
-    i16x16 others = __builtin_convertvector((i32x16)(second * splat(inverse) + splat(PVIT_INTEGER_BIAS)), i16x16);
+    float inverse = occupied ? range.maximum / maximum : 0;
+    *scale = occupied ? maximum / range.maximum * range.unit : 0;
+    i32x16 integers = (i32x16)(first * splat(inverse) + splat(PVIT_INTEGER_BIAS)) << range.shift;
+    i16x16 codes = __builtin_convertvector(integers, i16x16);
+    integers = (i32x16)(second * splat(inverse) + splat(PVIT_INTEGER_BIAS)) << range.shift;
+    i16x16 others = __builtin_convertvector(integers, i16x16);
     *sum = __builtin_reduce_add(__builtin_convertvector(codes, i32x16) + __builtin_convertvector(others, i32x16));
     i16x32 result;
     result.lo = codes;
@@ -133,11 +148,14 @@ PVIT_INLINE i16x32 quantize_wide(f32x16 first, f32x16 second, float *scale, int3
     return result;
 }
 
-PVIT_TARGET static void quantize_wide_activations(const float *restrict x, size_t columns, int16_t *restrict codes,
-                                                  float *restrict scales, int32_t *restrict sums) {
+PVIT_TARGET static void quantize_wide_activations(const float *restrict x, size_t columns, float byte_limit,
+                                                  int16_t *restrict codes, float *restrict scales,
+                                                  int32_t *restrict sums) {
     for (size_t start = 0; start < columns; start += 32) {
-        i16x32 part =
-            quantize_wide(load_f32(x + start), load_f32(x + start + 16), scales + start / 32, sums + start / 32);
+        f32x16 first = load_f32(x + start), second = load_f32(x + start + 16);
+        float maximum = largest_magnitude(first, second);
+        i16x32 part = quantize_wide(first, second, maximum, pvit_code_range_of(maximum, byte_limit),
+                                    scales + start / 32, sums + start / 32);
         memcpy(codes + start, &part, sizeof part);
     }
 }

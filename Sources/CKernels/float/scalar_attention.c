@@ -111,7 +111,7 @@ _Static_assert(sizeof(wide_unit) <= 32 * sizeof(float), "units of a query take t
 static wide_unit wide(const float x[32]) {
     wide_unit unit;
     int32_t sum;
-    pvit_scalar_quantize_wide_activations(x, 32, unit.codes, &unit.scale, &sum);
+    pvit_scalar_quantize_wide_activations(x, 32, 0, unit.codes, &unit.scale, &sum);
     return unit;
 }
 

@@ -71,14 +71,12 @@ PVIT_INLINE row_ints two_codes(const int16_t *codes) {
     return equal_ints(two);
 }
 
-// 32 activations of 16 bits as 256 times a signed byte and a signed byte: four of the high bytes, four of the low ones,
-// and so on.
-PVIT_INLINE void split_codes(const int16_t codes[32], int8_t bytes[8][2][4]) {
+// 32 activations of 16 bits as 256 times a signed byte and a signed byte: the high bytes, then the low ones.
+PVIT_INLINE void split_codes(const int16_t codes[32], int8_t bytes[2][8][4]) {
     __m512i words = _mm512_loadu_si512(codes);
     __m256i low = _mm512_cvtepi16_epi8(words);
     __m512i rest = _mm512_sub_epi16(words, _mm512_cvtepi8_epi16(low));
     __m256i high = _mm512_cvtepi16_epi8(_mm512_srai_epi16(rest, 8));
-    __m256i first = _mm256_unpacklo_epi32(high, low), second = _mm256_unpackhi_epi32(high, low);
-    _mm256_storeu_si256((__m256i *)bytes, _mm256_permute2x128_si256(first, second, 0x20));
-    _mm256_storeu_si256((__m256i *)bytes[4], _mm256_permute2x128_si256(first, second, 0x31));
+    _mm256_storeu_si256((__m256i *)bytes[0], high);
+    _mm256_storeu_si256((__m256i *)bytes[1], low);
 }

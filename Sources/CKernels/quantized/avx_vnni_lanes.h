@@ -43,15 +43,20 @@ PVIT_INLINE row_floats q8_scales(const uint8_t *scales) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales));
 }
 
-// 32 activations of 16 bits as 256 times a signed byte and a signed byte: four of the high bytes, four of the low ones,
-// and so on.
-PVIT_INLINE void split_codes(const int16_t codes[32], int8_t bytes[8][2][4]) {
+// The numbers of two registers, which fit in bytes, in order.
+PVIT_INLINE __m256i packed_bytes(__m256i first, __m256i second) {
+    return _mm256_permute4x64_epi64(_mm256_packs_epi16(first, second), _MM_SHUFFLE(3, 1, 2, 0));
+}
+
+// 32 activations of 16 bits as 256 times a signed byte and a signed byte: the high bytes, then the low ones.
+PVIT_INLINE void split_codes(const int16_t codes[32], int8_t bytes[2][8][4]) {
+    __m256i low[2], high[2];
     PVIT_UNROLL
     for (int half = 0; half < 2; half++) {
         __m256i words = _mm256_loadu_si256((const __m256i *)(codes + 16 * half));
-        __m256i low = _mm256_srai_epi16(_mm256_slli_epi16(words, 8), 8);
-        __m256i high = _mm256_srai_epi16(_mm256_sub_epi16(words, low), 8);
-        __m256i both = _mm256_packs_epi16(high, low); // of 8 columns in each half
-        _mm256_storeu_si256((__m256i *)bytes[4 * half], _mm256_shuffle_epi32(both, _MM_SHUFFLE(3, 1, 2, 0)));
+        low[half] = _mm256_srai_epi16(_mm256_slli_epi16(words, 8), 8);
+        high[half] = _mm256_srai_epi16(_mm256_sub_epi16(words, low[half]), 8);
     }
+    _mm256_storeu_si256((__m256i *)bytes[0], packed_bytes(high[0], high[1]));
+    _mm256_storeu_si256((__m256i *)bytes[1], packed_bytes(low[0], low[1]));
 }

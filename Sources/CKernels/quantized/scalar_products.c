@@ -30,18 +30,27 @@ void pvit_scalar_quantize_activations(const float *restrict x, size_t columns, i
     }
 }
 
-void pvit_scalar_quantize_wide_activations(const float *restrict x, size_t columns, int16_t *restrict codes,
-                                           float *restrict scales, int32_t *restrict sums) {
+// The squares are added in sixteen lanes, like those of registers.
+float pvit_scalar_byte_limit(const float *x, size_t columns) {
+    float squares[16] = {0};
+    for (size_t i = 0; i < columns; i += 16)
+        for (size_t lane = 0; lane < 16; lane++) squares[lane] += x[i + lane] * x[i + lane];
+    return PVIT_BYTE_LIMIT * sqrtf(pvit_add_pairwise(squares) / (float)columns);
+}
+
+void pvit_scalar_quantize_wide_activations(const float *restrict x, size_t columns, float byte_limit,
+                                           int16_t *restrict codes, float *restrict scales, int32_t *restrict sums) {
     for (size_t start = 0; start < columns; start += 32) {
         float maximum = largest_magnitude(x + start);
         int occupied = maximum >= PVIT_ACTIVATION_MINIMUM;
-        float inverse = occupied ? PVIT_WIDE_MAXIMUM / maximum : 0;
+        pvit_code_range range = pvit_code_range_of(maximum, byte_limit);
+        float inverse = occupied ? range.maximum / maximum : 0;
         int32_t sum = 0;
         for (size_t i = start; i < start + 32; i++) {
-            codes[i] = (int16_t)(uint16_t)pvit_float_bits(x[i] * inverse + PVIT_INTEGER_BIAS);
+            codes[i] = (int16_t)(uint16_t)(pvit_float_bits(x[i] * inverse + PVIT_INTEGER_BIAS) << range.shift);
             sum += codes[i];
         }
-        scales[start / 32] = occupied ? maximum / PVIT_WIDE_MAXIMUM : 0;
+        scales[start / 32] = occupied ? maximum / range.maximum * range.unit : 0;
         sums[start / 32] = sum;
     }
 }

@@ -1,5 +1,5 @@
-// q8 times many tokens: the two bytes of activations are multiplied separately and combined as integers. Included after
-// the lanes of an instruction set, which say how many rows a register has.
+// q8 times many tokens: the two bytes of activations are multiplied separately and combined as integers. Few low bytes
+// are not zero. Included after the lanes of an instruction set, which say how many rows a register has.
 #pragma once
 
 #include "common/lanes.h"
@@ -7,7 +7,8 @@
 #include "quantized/vnni_products.h"
 
 #define CHUNK_UNITS 16
-#define TILE_TOKENS 3
+// Dot products and sums are in registers, as far as there are enough.
+#define TILE_TOKENS (REGISTERS == 32 ? 6 : 3)
 
 typedef struct {
     _Alignas(64) uint8_t codes[8][64]; // excess 128: [columns / 4][16 rows][4]
@@ -15,9 +16,10 @@ typedef struct {
 } unit;
 
 typedef struct {
-    int8_t codes[8][2][4]; // [columns / 4][high byte, low byte][columns]
-    int32_t start;         // where the dot product starts: what the excess of the weights adds, negative
+    int8_t codes[2][8][4]; // [high bytes, low bytes][columns / 4][columns]
+    int32_t starts[2];     // where the dot products of both start: what the excess of the weights adds
     float scale;
+    int32_t has_low; // whether any low byte is not zero
 } token_unit;
 
 #include "quantized/vnni_gemm.h"
@@ -32,8 +34,18 @@ PVIT_INLINE void unpack_unit(const uint8_t *scales, const uint8_t *codes, unit *
 // Packs 32 columns of `x`, number `i` of them.
 PVIT_INLINE void pack_unit(pvit_wide_activations x, size_t i, token_unit *result) {
     split_codes(x.codes + i * 32, result->codes);
-    result->start = -128 * x.sums[i];
+    int32_t start = -128 * x.sums[i];
+    result->starts[0] = start >> 8; // times 256 and plus the other one, it is the whole
+    result->starts[1] = start & 255;
     result->scale = x.scales[i];
+    uint64_t low[4];
+    memcpy(low, result->codes[1], sizeof low);
+    result->has_low = ((low[0] | low[1]) | (low[2] | low[3])) != 0;
+}
+
+// Four columns, number `j`, of the rows of register `r`.
+PVIT_INLINE row_ints codes_of_rows(const unit units[TILE_GROUPS], int r, int j) {
+    return load_ints(units[OF_GROUP(r)].codes[j] + OF_ROW(r) * PVIT_ROW_BYTES);
 }
 
 // Adds the products of `count` units of `groups` groups with `tokens` tokens, the first of them `x`, to `sums`.
@@ -43,42 +55,52 @@ PVIT_INLINE void multiply_tile(const unit units[][TILE_GROUPS], size_t count, co
     row_floats sum[TILE_TOKENS][TILE_REGISTERS];
     load_sums(sums, sum, tokens, registers);
     for (size_t u = 0; u < count; u++) {
-        row_ints dot[2][TILE_TOKENS][TILE_REGISTERS]; // [bytes][tokens][registers]
+        row_ints high[TILE_TOKENS][TILE_REGISTERS];
         PVIT_UNROLL
         for (int t = 0; t < tokens; t++) {
             PVIT_UNROLL
-            for (int r = 0; r < registers; r++) {
-                dot[0][t][r] = equal_ints(0);
-                dot[1][t][r] = equal_ints(of_token(x, t, count, u)->start);
-            }
+            for (int r = 0; r < registers; r++) high[t][r] = equal_ints(of_token(x, t, count, u)->starts[0]);
         }
         PVIT_UNROLL
         for (int j = 0; j < 8; j++) {
             row_ints codes[TILE_REGISTERS];
             PVIT_UNROLL
-            for (int r = 0; r < registers; r++)
-                codes[r] = load_ints(units[u][OF_GROUP(r)].codes[j] + OF_ROW(r) * PVIT_ROW_BYTES);
+            for (int r = 0; r < registers; r++) codes[r] = codes_of_rows(units[u], r, j);
             PVIT_UNROLL
             for (int t = 0; t < tokens; t++) {
+                row_ints four = four_codes(of_token(x, t, count, u)->codes[0][j]);
                 PVIT_UNROLL
-                for (int byte = 0; byte < 2; byte++) {
-                    row_ints four = four_codes(of_token(x, t, count, u)->codes[j][byte]);
-                    PVIT_UNROLL
-                    for (int r = 0; r < registers; r++) {
-                        dot[byte][t][r] = add_byte_dot(dot[byte][t][r], codes[r], four);
-                        KEEP_IN_ORDER(dot[byte][t][r]);
-                    }
+                for (int r = 0; r < registers; r++) {
+                    high[t][r] = add_byte_dot(high[t][r], codes[r], four);
+                    KEEP_IN_ORDER(high[t][r]);
                 }
             }
         }
         PVIT_UNROLL
-        for (int r = 0; r < registers; r++) {
-            row_floats row_scales = load_floats(units[u][OF_GROUP(r)].scales + OF_ROW(r));
+        for (int t = 0; t < tokens; t++) {
+            const token_unit *token = of_token(x, t, count, u);
+            row_ints whole[TILE_REGISTERS];
             PVIT_UNROLL
-            for (int t = 0; t < tokens; t++) {
-                row_ints whole = add_ints(times_256(dot[0][t][r]), dot[1][t][r]);
-                row_floats term = multiply_floats(converted(whole), row_scales);
-                sum[t][r] = multiply_add(term, equal_floats(of_token(x, t, count, u)->scale), sum[t][r]);
+            for (int r = 0; r < registers; r++) whole[r] = times_256(high[t][r]);
+            if (token->has_low) {
+                row_ints low[TILE_REGISTERS];
+                PVIT_UNROLL
+                for (int r = 0; r < registers; r++) low[r] = equal_ints(token->starts[1]);
+                PVIT_UNROLL
+                for (int j = 0; j < 8; j++) {
+                    row_ints four = four_codes(token->codes[1][j]);
+                    PVIT_UNROLL
+                    for (int r = 0; r < registers; r++)
+                        low[r] = add_byte_dot(low[r], codes_of_rows(units[u], r, j), four);
+                }
+                PVIT_UNROLL
+                for (int r = 0; r < registers; r++) whole[r] = add_ints(whole[r], low[r]);
+            }
+            PVIT_UNROLL
+            for (int r = 0; r < registers; r++) {
+                row_floats row_scales = load_floats(units[u][OF_GROUP(r)].scales + OF_ROW(r));
+                row_floats term = multiply_floats(converted(whole[r]), row_scales);
+                sum[t][r] = multiply_add(term, equal_floats(token->scale), sum[t][r]);
             }
         }
     }

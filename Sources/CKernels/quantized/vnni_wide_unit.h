@@ -6,7 +6,7 @@
 #include "quantized/vnni_products.h"
 
 typedef struct {
-    int8_t codes[8][2][4]; // [columns / 4][high byte, low byte][columns]
+    int8_t codes[2][8][4]; // [high bytes, low bytes][columns / 4][columns]
     int32_t start;         // of dot products: what the excess of the rows' codes adds, negative
     float scale;
 } wide_unit;
@@ -39,8 +39,8 @@ PVIT_INLINE void multiply_unit(const uint8_t *codes, size_t step, const wide_uni
             PVIT_UNROLL
             for (int q = 0; q < queries; q++) {
                 const wide_unit *unit = x + (size_t)q * distance;
-                high[q][r] = add_byte_dot(high[q][r], bytes, four_codes(unit->codes[j][0]));
-                low[q][r] = add_byte_dot(low[q][r], bytes, four_codes(unit->codes[j][1]));
+                high[q][r] = add_byte_dot(high[q][r], bytes, four_codes(unit->codes[0][j]));
+                low[q][r] = add_byte_dot(low[q][r], bytes, four_codes(unit->codes[1][j]));
             }
         }
     }

@@ -30,11 +30,14 @@ struct Activations {
             var x = random.floats(columns, in: -3...3)
             if token % 3 == 1 { for index in 0..<32 { x[index] = index % 2 == 0 ? 0 : -0.0 } }
             if token % 3 == 2 { x[columns - 1] = 1e6 }
+            for start in stride(from: 0, to: columns, by: 32) where (start / 32 + token) % 2 == 0 {
+                for index in start..<start + 32 { x[index] /= 4 }
+            }
             kernels.quantize_activations(
                 x, columns, narrow.codes.pointer + token * columns, narrow.scales.pointer + token * columns / 32,
                 narrow.sums.pointer + token * columns / 16)
             kernels.quantize_wide_activations(
-                x, columns, wide.codes.pointer + token * columns, wide.scales.pointer + token * columns / 32,
+                x, columns, 1, wide.codes.pointer + token * columns, wide.scales.pointer + token * columns / 32,
                 wide.sums.pointer + token * columns / 32)
         }
     }
