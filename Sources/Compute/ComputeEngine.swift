@@ -40,10 +40,13 @@ package final class ComputeEngine {
         for worker in workers { worker.release() }
     }
 
-    /// The most that the threads allocate for a decoder: two decoded tiles each, and rows of float matrices as float32,
-    /// which are a tile of 16-bit floats at most.
-    package static func scratchByteCount(threadCount: Int, hasFloatWeights: Bool) -> Int {
-        threadCount * (2 * TileLayout.targetByteCount + (hasFloatWeights ? 2 << 20 : 1 << 20))
+    /// The most that the threads allocate for a decoder: two decoded tiles each if there are compressed ones, and rows
+    /// of float matrices as float32, which are a tile of 16-bit floats at most.
+    package static func scratchByteCount(
+        threadCount: Int, hasFloatWeights: Bool, hasCompressedWeights: Bool
+    ) -> Int {
+        threadCount
+            * ((hasCompressedWeights ? 2 * TileLayout.targetByteCount : 0) + (hasFloatWeights ? 2 << 20 : 1 << 20))
     }
 
     /// Frees the threads' scratch memory, which otherwise stays allocated for the next computation.

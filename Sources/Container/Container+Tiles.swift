@@ -18,6 +18,15 @@ extension Container {
             decodedByteCount: tensor.layout.byteCount(ofTile: number), checksum: record.checksum)
     }
 
+    /// Whether some tiles of the tensors have to be decoded before use.
+    ///
+    /// - Throws: The errors of the index.
+    package func hasCompressedTiles(of tensors: [StoredTensor]) throws -> Bool {
+        try tensors.contains { tensor in
+            try (0..<tensor.tileCount).contains { try tile($0, of: tensor).codec != .stored }
+        }
+    }
+
     /// Calls `body` with the decoded bytes of tile `number`: straight from the mapping if the tile is stored, else
     /// decoded into `scratch`. The checksum is verified before the first use.
     ///

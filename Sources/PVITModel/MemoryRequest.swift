@@ -91,6 +91,10 @@ package struct MemoryRequest: Sendable, Hashable {
         return plan
     }
 
+    /// How finely the memory for the weights of a draft model is measured out: with a small model, the megabytes that
+    /// a coarser measure leaves to the model would save several times as much reading beside the guesses.
+    private static let draftParts = 64
+
     /// Makes a plan that gives a draft model as much memory for its weights as possible: it runs several times for each
     /// pass of the model. Keys and values are stored as without a draft model, so that the answer is the same.
     private func makePlan(
@@ -99,11 +103,12 @@ package struct MemoryRequest: Sendable, Hashable {
         guard let draft else { return try MemoryPlan(request, for: configuration, in: container) }
         request.cacheStorage = try MemoryPlan(request, for: configuration, in: container).cacheStorage
         let whole = try MemoryPlan.draftByteCount(of: draft.configuration, in: draft.container)
+        let isCompressed = try MemoryPlan.hasCompressedWeights(draft.configuration, in: draft.container)
         var (short, failure): (MemoryPlan?, (any Error)?)
-        for sixteenths in (1...16).reversed() {
-            let room = whole * sixteenths / 16
+        for part in (1...Self.draftParts).reversed() {
+            let room = whole / Self.draftParts * part + whole % Self.draftParts
             request.draft = MemoryPlan.DraftRequest(
-                configuration: draft.configuration, weightByteCount: room,
+                configuration: draft.configuration, weightByteCount: room, hasCompressedWeights: isCompressed,
                 distributionByteCount: isSampled
                     ? DraftPace.limit * TokenDistribution.byteCount(draft.configuration.vocabularySize) : 0)
             guard

@@ -30,9 +30,10 @@ struct MemoryPlanTests {
     // 2 layers of 1 key/value head of 32 numbers, 64 positions: 2 * 2 * 64 * 32 numbers of 2 bytes.
     private static let cache = 16_384
     // For each of 256 tokens 3 * 96 + 2 * 96 + 2 * 32 + 2 * 352 + 32 = 1280 floats and 96 + 96 + 352 = 544 integers of
-    // 16 bits with 8 bytes for 32 of them; 64 rows of 96 + 301 floats; for a thread two decoded tiles of 512 KiB, and 1
-    // MiB.
-    private static let activations = 256 * (1280 * 4 + 544 * 9 / 4) + 64 * (96 + 301) * 4 + (2 << 20)
+    // 16 bits with 8 bytes for 32 of them; 64 rows of 96 + 301 floats; 1 MiB for a thread.
+    private static let activations = 256 * (1280 * 4 + 544 * 9 / 4) + 64 * (96 + 301) * 4 + (1 << 20)
+    // Two tiles of 512 KiB for a thread, if there may be compressed ones.
+    private static let decoded = 1 << 20
     // What is in memory, and 16 MiB, or 32 MiB for images and several texts.
     private static let program = resident + (16 << 20)
     private static let more = 16 << 20
@@ -93,7 +94,7 @@ struct MemoryPlanTests {
         let limit = try Self.all + weights(model)
         let vision = Self.cache + 5000
         #expect(try plan(model, limit: limit).decodingByteCount == Self.cache)
-        #expect(try plan(model, limit: nil, available: ByteCount(limit)).decodingByteCount == Self.cache)
+        #expect(try plan(model, limit: nil, available: ByteCount(limit + Self.decoded)).decodingByteCount == Self.cache)
         for missing in [0, 1, 50_000] {
             let plan = try plan(model, limit: limit + Self.more + 5000 - missing, vision: vision)
             #expect(plan.decodingByteCount ?? 0 >= vision)
@@ -112,6 +113,22 @@ struct MemoryPlanTests {
         }
     }
 
+    @Test("decoded tiles are counted if weights of the model or of its draft model are compressed")
+    func compressed() throws {
+        let model = try TestModel.synthetic(matrices: .quantized(.q8))
+        let compressed = try TestModel.synthetic(compression: .zstd)
+        let plain = try TestModel.synthetic()
+        let activations = try plan(plain, limit: 1 << 30).activationByteCount
+        #expect(try plan(compressed, limit: 1 << 30).activationByteCount == activations + Self.decoded)
+        let drafts = [false, true].map {
+            MemoryPlan.DraftRequest(
+                configuration: model.configuration, weightByteCount: 1, hasCompressedWeights: $0,
+                distributionByteCount: 0)
+        }
+        let plans = try drafts.map { try plan(model, limit: 1 << 30, draft: $0) }
+        #expect(plans[1].activationByteCount == plans[0].activationByteCount + Self.decoded)
+    }
+
     @Test("several texts take more of everything")
     func sequences() throws {
         let model = try TestModel.synthetic(matrices: .quantized(.q8))
@@ -123,7 +140,8 @@ struct MemoryPlanTests {
     func draft() throws {
         let model = try TestModel.synthetic(matrices: .quantized(.q8))
         let draft = MemoryPlan.DraftRequest(
-            configuration: model.configuration, weightByteCount: 12_345, distributionByteCount: 678)
+            configuration: model.configuration, weightByteCount: 12_345, hasCompressedWeights: false,
+            distributionByteCount: 678)
         let plan = try plan(model, limit: 1 << 30, draft: draft)
         #expect(plan.draftByteCount == 12_345)
         // 34 bytes for 32 numbers.
@@ -138,7 +156,7 @@ struct MemoryPlanTests {
         let model = try TestModel.synthetic(matrices: .quantized(.q8))
         #expect(try plan(model, limit: nil, available: ByteCount(1 << 40)).weights == .mapped)
         #expect(try plan(model, limit: nil).weights == .mapped)
-        #expect(try plan(model, limit: nil, available: ByteCount(Self.all + weights(model) - 1)).isTight)
+        #expect(try plan(model, limit: nil, available: ByteCount(Self.all + Self.decoded + weights(model) - 1)).isTight)
         #expect(try plan(model, limit: nil, available: ByteCount(1)).weights == .mapped)
     }
 

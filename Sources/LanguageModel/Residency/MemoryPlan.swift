@@ -132,13 +132,19 @@ package struct MemoryPlan: Sendable, Hashable {
         package let configuration: LlamaConfiguration
         /// The memory for its weights.
         package let weightByteCount: Int
+        /// Whether some of its weights are compressed.
+        package let hasCompressedWeights: Bool
         /// The memory for the probabilities of its guesses.
         package let distributionByteCount: Int
 
         /// Creates a request.
-        package init(configuration: LlamaConfiguration, weightByteCount: Int, distributionByteCount: Int) {
+        package init(
+            configuration: LlamaConfiguration, weightByteCount: Int, hasCompressedWeights: Bool,
+            distributionByteCount: Int
+        ) {
             self.configuration = configuration
             self.weightByteCount = weightByteCount
+            self.hasCompressedWeights = hasCompressedWeights
             self.distributionByteCount = distributionByteCount
         }
 
@@ -176,8 +182,14 @@ package struct MemoryPlan: Sendable, Hashable {
     ) throws {
         let names = LlamaArchitecture(configuration).matrices.map(\.name)
         let tensors = try names.compactMap { try container.tensor(named: $0) }
-        let hasFloatWeights = tensors.contains { !$0.encoding.isQuantized }
-        let drafts = Self.drafts(request, configuration, hasFloatWeights: hasFloatWeights)
+        // Without a limit from the user, there is no need to look at each tile.
+        let isCompressed =
+            try request.draft?.hasCompressedWeights == true || request.limit == nil
+            || container.hasCompressedTiles(of: tensors)
+        let scratchByteCount = ComputeEngine.scratchByteCount(
+            threadCount: request.threadCount, hasFloatWeights: tensors.contains { !$0.encoding.isQuantized },
+            hasCompressedWeights: isCompressed)
+        let drafts = Self.drafts(request, configuration, scratchByteCount: scratchByteCount)
         let weightByteCount = tensors.reduce(0) { $0 + $1.storedByteCount }
         // Rows of separate input embeddings are used from the map here and there.
         let embedding = try configuration.tiesOutput ? nil : container.tensor(named: TensorKind.embeddingName)
@@ -283,6 +295,16 @@ package struct MemoryPlan: Sendable, Hashable {
         return stream(sizes, in: room).map { .streamed($0) }
     }
 
+    /// Whether some matrices of a model are compressed.
+    ///
+    /// - Throws: The errors of the index.
+    package static func hasCompressedWeights(
+        _ configuration: LlamaConfiguration, in container: Container
+    ) throws -> Bool {
+        let names = LlamaArchitecture(configuration).matrices.map(\.name)
+        return try container.hasCompressedTiles(of: names.compactMap { try container.tensor(named: $0) })
+    }
+
     /// The memory that all weights of a draft model take where they are kept.
     package static func draftByteCount(
         of configuration: LlamaConfiguration, in container: Container
@@ -316,7 +338,7 @@ package struct MemoryPlan: Sendable, Hashable {
 
     /// The possible plans, the best first.
     private static func drafts(
-        _ request: Request, _ configuration: LlamaConfiguration, hasFloatWeights: Bool
+        _ request: Request, _ configuration: LlamaConfiguration, scratchByteCount: Int
     ) -> [Draft] {
         var lengths = [request.contextLength ?? configuration.maximumPositions]
         while request.contextLength == nil, let last = lengths.last, last >= 1024 { lengths.append(last / 2) }
@@ -343,8 +365,7 @@ package struct MemoryPlan: Sendable, Hashable {
                         batchSize: batch,
                         activationByteCount: LlamaState.byteCount(
                             configuration, capacity: batch, logitsRowCount: request.logitsRowCount)
-                            + ComputeEngine.scratchByteCount(
-                                threadCount: request.threadCount, hasFloatWeights: hasFloatWeights)
+                            + scratchByteCount
                             + (request.draft.map {
                                 LlamaState.byteCount(
                                     $0.configuration, capacity: DraftRequest.batchSize, logitsRowCount: 1)
