@@ -104,27 +104,36 @@ package struct MemoryRequest: Sendable, Hashable {
         request.cacheStorage = try MemoryPlan(request, for: configuration, in: container).cacheStorage
         let whole = try MemoryPlan.draftByteCount(of: draft.configuration, in: draft.container)
         let isCompressed = try MemoryPlan.hasCompressedWeights(draft.configuration, in: draft.container)
-        var (short, failure): (MemoryPlan?, (any Error)?)
-        for part in (1...Self.draftParts).reversed() {
-            let room = whole / Self.draftParts * part + whole % Self.draftParts
-            request.draft = MemoryPlan.DraftRequest(
-                configuration: draft.configuration, weightByteCount: room, hasCompressedWeights: isCompressed,
-                distributionByteCount: isSampled
-                    ? DraftPace.limit * TokenDistribution.byteCount(draft.configuration.vocabularySize) : 0)
-            guard
-                try MemoryPlan.draftResidency(of: draft.configuration, in: draft.container, room: room) != nil
-            else { continue }
-            // A small batch makes room for the weights of the draft model.
-            for size in [batchSize, min(batchSize, MemoryPlan.DraftRequest.batchSize)] {
-                request.batchSize = size
-                do {
-                    let plan = try MemoryPlan(request, for: configuration, in: container)
-                    guard plan.isStreamShort else { return plan }
-                    short = short ?? plan
-                } catch let error as PVITError where error.code == .memoryBudget { failure = error }
+        var failure: (any Error)?
+        // If no plan keeps the disk busy, one in which the model's stream is short of slots has to do.
+        for acceptsShort in [false, true] {
+            var found: MemoryPlan?
+            // Bisection: a plan counts all tiles of the model, which takes milliseconds with large ones.
+            var parts = 1..<Self.draftParts + 1
+            while !parts.isEmpty {
+                let part = (parts.lowerBound + parts.upperBound) / 2
+                let room = whole / Self.draftParts * part + whole % Self.draftParts
+                let isSufficient =
+                    try MemoryPlan.draftResidency(of: draft.configuration, in: draft.container, room: room) != nil
+                request.draft = MemoryPlan.DraftRequest(
+                    configuration: draft.configuration, weightByteCount: room, hasCompressedWeights: isCompressed,
+                    distributionByteCount: isSampled
+                        ? DraftPace.limit * TokenDistribution.byteCount(draft.configuration.vocabularySize) : 0)
+                var plan: MemoryPlan?
+                // A small batch makes room for the weights of the draft model.
+                for size in [batchSize, min(batchSize, MemoryPlan.DraftRequest.batchSize)]
+                where isSufficient && plan == nil {
+                    request.batchSize = size
+                    do {
+                        let next = try MemoryPlan(request, for: configuration, in: container)
+                        if acceptsShort || !next.isStreamShort { plan = next }
+                    } catch let error as PVITError where error.code == .memoryBudget { failure = error }
+                }
+                found = plan ?? found
+                parts = plan != nil || !isSufficient ? part + 1..<parts.upperBound : parts.lowerBound..<part
             }
+            if let found { return found }
         }
-        if let short { return short }
         if let failure { throw failure }
         return try MemoryPlan(request, for: configuration, in: container)
     }

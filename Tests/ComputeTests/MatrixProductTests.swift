@@ -25,12 +25,7 @@ struct MatrixProductTests {
                 Im2Col(matrix(13, depth, x)), weights.matrix, into: result)
             for row in [0, 5, 12] {
                 for output in 0..<outputs {
-                    var (exact, magnitude) = (0.0, 0.0)
-                    for k in 0..<depth {
-                        let term = Double(x[row * depth + k]) * Double(weights.values[output * depth + k])
-                        exact += term
-                        magnitude += abs(term)
-                    }
+                    let (exact, magnitude) = weights.product(of: x, row: row, output: output)
                     // Beside 8-bit weights, activations without outliers are rounded to 8 bits.
                     #expect(abs(Double(result.row(row)[output]) - exact) <= (encoding == .q8 ? 4e-3 : 1e-6) * magnitude)
                 }

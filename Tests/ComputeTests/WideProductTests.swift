@@ -31,12 +31,7 @@ struct WideProductTests {
         try ComputeEngine(threadCount: 2).multiply(Im2Col(matrix(rows, depth, numbers)), weights.matrix, into: result)
         for row in 0..<rows {
             for output in 0..<outputs {
-                var (exact, magnitude) = (0.0, 0.0)
-                for k in 0..<depth {
-                    let term = Double(numbers[row * depth + k]) * Double(weights.values[output * depth + k])
-                    exact += term
-                    magnitude += abs(term)
-                }
+                let (exact, magnitude) = weights.product(of: numbers, row: row, output: output)
                 // All that counts in the last rows are the outliers, whose errors are at most 1 / 65278 of the largest.
                 #expect(abs(Double(result.row(row)[output]) - exact) <= (row < 4 ? 4e-3 : 1e-4) * magnitude)
             }

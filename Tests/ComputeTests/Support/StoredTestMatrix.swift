@@ -44,6 +44,15 @@ struct StoredTestMatrix {
         try #require(zip(values, floats).allSatisfy { abs($0 - $1) <= tolerance })
     }
 
+    /// A row of `x`, `[rows, columns]`, times a row of the matrix, and the sum of the terms' magnitudes.
+    func product(of x: [Float], row: Int, output: Int) -> (exact: Double, magnitude: Double) {
+        let columns = matrix.columns
+        return (0..<columns).reduce((0, 0)) {
+            let term = Double(x[row * columns + $1]) * Double(values[output * columns + $1])
+            return ($0.0 + term, $0.1 + abs(term))
+        }
+    }
+
     private static func encode(
         _ floats: [Float], _ encoding: TensorEncoding, _ rows: Int, _ columns: Int
     ) throws -> ([UInt8], Float) {
